@@ -1,0 +1,724 @@
+"""Measure the converter, and the established one where a python has it.
+
+Every measurement runs in a process of its own; with two sides, their runs alternate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import os
+import platform
+import signal
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import inputs
+from measure import ChildError, Goal, Result, Side, alternate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+MB = 1_000_000
+BUFFER_SIZE = 8192
+MEMCPY_BLOCK = 32 << 20
+SMALL_FILE = "fcio/L200-comm-20211130-phy-spms.fcio"
+UNCOMPARED = ("FCConfig", "FSPConfig")
+"""Tables of the configuration, whose number of rows differs on purpose."""
+
+CASES = {
+    "decode": "open a stream and iterate over its chunks, writing nothing",
+    "convert": "convert to LH5 with default settings",
+    "memory": "peak memory of both, above that of the interpreter with its imports",
+    "memcpy": "the rate at which numpy copies the bytes from memory to 32 MiB",
+    "startup": "command line, import, and conversion of a small file",
+}
+GOALS = {
+    ("decode", "1ch"): Goal(50, "ratio"),
+    ("decode", "6ch"): Goal(15, "ratio"),
+    ("decode", "headers"): Goal(50, "ratio"),
+    ("memcpy", "6ch"): Goal(0.25, "ours"),
+    ("convert", ""): Goal(1, "ratio"),
+    ("memory", ""): Goal(300, "ours", at_most=True),
+    ("startup", "--help"): Goal(0.25, "ours", at_most=True),
+}
+
+
+def names_of_cases() -> list[str]:
+    """Return the names of all cases as ``case:input``."""
+    names = [f"{case}:{k.name}" for k in inputs.INPUTS for case in CASES]
+    return [n for n in names if not n.startswith("startup:")] + ["startup"]
+
+
+@dataclass
+class Bench:
+    """One run of the benchmarks."""
+
+    sides: list[Side]
+    repeat: int
+    selected: set[str]
+    data: Path
+    work: Path
+    sizes: dict[str, int]
+    """Bytes of the input by name of the side."""
+    results: list[Result] = field(default_factory=list)
+    files: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    """What every single run gave, as it came from the worker."""
+    skipped: list[dict[str, str]] = field(default_factory=list)
+    failures: list[dict[str, str]] = field(default_factory=list)
+
+    def wants(self, case: str, name: str) -> bool:
+        """Tell whether a case was asked for."""
+        return f"{case}:{name}" in self.selected
+
+    def measure(
+        self,
+        what: str,
+        sides: Sequence[Side],
+        run: Callable[[Side], dict[str, Any]],
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Alternate over the sides, say so, and keep note of failures.
+
+        Parameters
+        ----------
+        what
+            name of the measurement.
+        sides
+            who takes part.
+        run
+            what to do on a side.
+        """
+
+        def shown(side: Side) -> dict[str, Any]:
+            say(f" {side.name}", end="")
+            return run(side)
+
+        def failed(side: Side, error: ChildError) -> None:
+            say(" failed", end="")
+            self.failures.append(
+                {"what": what, "side": side.name, "reason": str(error)}
+            )
+
+        say(f"  {what}:", end="")
+        try:
+            by_side = alternate(sides, self.repeat, shown, failed)
+        finally:
+            say("")
+        self.runs.append({"what": what, "runs": by_side})
+        return by_side
+
+    def run(self) -> None:
+        """Run all cases that were asked for."""
+        for kind in inputs.INPUTS:
+            if not any(n.endswith(f":{kind.name}") for n in self.selected):
+                continue
+            try:
+                sample = kind.make(self.data)
+            except inputs.SampleMissingError as error:
+                self.skipped.append({"what": kind.name, "reason": str(error)})
+                continue
+            self.run_input(kind, sample)
+        if "startup" in self.selected:
+            self.run_startup()
+
+    def run_input(self, kind: inputs.InputKind, sample: inputs.Sample) -> None:
+        """Make the files of one input, run its cases, and remove the files.
+
+        Parameters
+        ----------
+        kind
+            the input.
+        sample
+            the records it is made of.
+        """
+        say(f"{kind.name}: {kind.description}")
+        made: dict[int, inputs.InputFile] = {}
+        for size in {self.sizes[side.name] for side in self.sides}:
+            path = self.work / f"{kind.name}-{size}.fcio"
+            made[size] = inputs.write_repeated(path, sample, size)
+        prime = self.work / f"{kind.name}-tiny.fcio"
+        prime.write_bytes(sample.head + sample.unit)
+        files = {side.name: made[self.sizes[side.name]] for side in self.sides}
+        for side, file in files.items():
+            self.files.append(
+                {
+                    "input": kind.name,
+                    "description": kind.description,
+                    "side": side,
+                    "bytes": file.size,
+                    "events": file.events,
+                    "repeats": file.repeats,
+                    "rows": file.rows,
+                }
+            )
+
+        decoding = [self.wants(c, kind.name) for c in ("decode", "memory", "memcpy")]
+        converting = [self.wants(c, kind.name) for c in ("convert", "memory")]
+        runs = {}
+        if any(decoding):
+            sides = self.sides if any(decoding[:2]) else self.sides[:1]
+            runs["decode"] = self.run_decode(kind.name, sides, files, prime)
+        if any(converting):
+            runs["convert"] = self.run_convert(kind.name, files)
+        if self.wants("memory", kind.name):
+            for task, by_side in runs.items():
+                self.add_memory(kind.name, task, by_side)
+        for file in made.values():
+            file.path.unlink()
+        prime.unlink()
+
+    def run_decode(
+        self,
+        name: str,
+        sides: Sequence[Side],
+        files: dict[str, inputs.InputFile],
+        prime: Path,
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Decode on each side, and copy memory in the same rounds.
+
+        Parameters
+        ----------
+        name
+            of the input.
+        sides
+            who decodes.
+        files
+            the input of each side.
+        prime
+            a tiny file for imports on first use.
+        """
+        copying = "memcpy"
+        ours = self.sides[0]
+        takers = list(sides)
+        if self.wants(copying, name):
+            takers.append(Side(copying, ours.python, ours.cwd, ours.timeout))
+
+        def run(side: Side) -> dict[str, Any]:
+            if side.name == copying:
+                path, block = files["ours"].path, str(MEMCPY_BLOCK)
+                return ours.worker(copying, str(path), "--block", block)
+            file = files[side.name]
+            read_once(file.path)
+            size = str(BUFFER_SIZE)
+            more = ("--buffer-size", size, "--prime", str(prime))
+            warm = ("--warm", str(side.warm))
+            return side.worker("decode", str(file.path), *more, *warm)
+
+        by_side = dict(self.measure(f"decode {name}", takers, run))
+        copies = by_side.pop(copying, [])
+        rates = {
+            side: [files[side].size / MB / r["seconds"] for r in runs]
+            for side, runs in by_side.items()
+        }
+        if self.wants("decode", name):
+            goal = GOALS.get(("decode", name))
+            self.add("decode", name, "open and iterate", "MB/s", rates, goal=goal)
+            rates_open = {
+                side: [
+                    files[side].size / MB / (r["seconds"] - r["opening_seconds"])
+                    for r in runs
+                ]
+                for side, runs in by_side.items()
+            }
+            self.add("decode", name, "iterate only", "MB/s", rates_open)
+        if copies:
+            rate = [r["bytes"] / MB / r["seconds"] for r in copies]
+            share = [a / b for a, b in zip(rates["ours"], rate, strict=False)]
+            goal = GOALS.get((copying, name))
+            self.add(copying, name, "copy", "MB/s", {"ours": rate})
+            self.add(copying, name, "decode / copy", "", {"ours": share}, goal=goal)
+        found = {side: runs[0]["rows"] for side, runs in by_side.items() if runs}
+        self.add_rows("decode", name, files, found)
+        return by_side
+
+    def run_convert(
+        self, name: str, files: dict[str, inputs.InputFile]
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Convert on each side.
+
+        Parameters
+        ----------
+        name
+            of the input.
+        files
+            the input of each side.
+        """
+        found: dict[str, dict[str, int]] = {}
+        out = self.work / "out.lh5"
+
+        def run(side: Side) -> dict[str, Any]:
+            file = files[side.name]
+            read_once(file.path)
+            try:
+                more = (str(out), "--warm", str(side.warm))
+                result = side.worker("convert", str(file.path), *more)
+                result["wall"] -= result["warming_seconds"]
+                if side.name not in found:
+                    found[side.name] = side.worker("rows", str(out))["rows"]
+                return result | {"out": out.stat().st_size}
+            finally:
+                out.unlink(missing_ok=True)
+
+        by_side = self.measure(f"convert {name}", self.sides, run)
+        if self.wants("convert", name):
+            goal = GOALS[("convert", "")]
+            for quantity, key in (("build_raw", "seconds"), ("whole process", "wall")):
+                rates = {
+                    side: [files[side].size / MB / r[key] for r in runs]
+                    for side, runs in by_side.items()
+                }
+                self.add("convert", name, quantity, "MB/s", rates, goal=goal)
+            share = {
+                side: [r["out"] / files[side].size for r in runs]
+                for side, runs in by_side.items()
+            }
+            self.add("convert", name, "output / input", "", share, lower=True)
+        self.add_rows("convert", name, files, found)
+        return by_side
+
+    def run_startup(self) -> None:
+        """Measure how long it takes until something happens."""
+        small = self.data / SMALL_FILE
+        out = self.work / "small.lh5"
+
+        def program(side: Side) -> list[str]:
+            return [side.executable()[0], "--help"]
+
+        def conversion(side: Side) -> list[str]:
+            path, has_commands = side.executable()
+            command = [path, "convert"] if has_commands else [path]
+            return [*command, "-w", "-o", str(out), str(small)]
+
+        commands = {
+            "bare python": lambda side: [side.python, "-c", "pass"],
+            "import": lambda side: [side.python, "-c", "import daq2lh5"],
+            "--help": program,
+            "small file": conversion,
+        }
+        if small.is_file():
+            read_once(small)
+        else:
+            reason = f"no {SMALL_FILE} in the folder of real files"
+            self.skipped.append({"what": "startup, small file", "reason": reason})
+            del commands["small file"]
+        say("startup")
+        for what, command in commands.items():
+            seen: set[str] = set()
+
+            def run(side: Side, command: Any = command, seen: Any = seen) -> Any:
+                args = command(side)
+                if side.name not in seen:
+                    side.command(args)
+                    seen.add(side.name)
+                seconds = side.command(args)[1]
+                out.unlink(missing_ok=True)
+                return {"wall": seconds}
+
+            by_side = self.measure(f"startup {what}", self.sides, run)
+            walls = {s: [r["wall"] for r in runs] for s, runs in by_side.items()}
+            goal = GOALS.get(("startup", what))
+            self.add("startup", "", what, "s", walls, goal=goal, lower=True)
+
+    def add(
+        self,
+        case: str,
+        subject: str,
+        quantity: str,
+        unit: str,
+        samples: dict[str, list[float]],
+        goal: Goal | None = None,
+        lower: bool = False,
+    ) -> None:
+        """Add a line to the table."""
+        self.results.append(Result(case, subject, quantity, unit, samples, lower, goal))
+
+    def add_memory(
+        self, name: str, task: str, by_side: dict[str, list[dict[str, Any]]]
+    ) -> None:
+        """Add the memory that a task took.
+
+        Parameters
+        ----------
+        name
+            of the input.
+        task
+            ``decode`` or ``convert``.
+        by_side
+            what the runs of the task gave.
+        """
+        above = {
+            side: [(r["rss_peak"] - r["rss_imports"]) / MB for r in runs]
+            for side, runs in by_side.items()
+        }
+        imports = {
+            side: [r["rss_imports"] / MB for r in runs]
+            for side, runs in by_side.items()
+        }
+        goal = GOALS[("memory", "")]
+        self.add("memory", name, f"{task}, above", "MB", above, goal, lower=True)
+        self.add("memory", name, f"{task}, imports", "MB", imports, lower=True)
+
+    def add_rows(
+        self,
+        task: str,
+        name: str,
+        files: dict[str, inputs.InputFile],
+        found: dict[str, dict[str, int]],
+    ) -> None:
+        """Compare the rows that came out with those that went in.
+
+        Parameters
+        ----------
+        task
+            ``decode`` or ``convert``.
+        name
+            of the input.
+        files
+            the input of each side.
+        found
+            rows by side and table.
+        """
+        rows = {
+            side: {t.split("/")[-1]: n for t, n in tables.items() if n}
+            for side, tables in found.items()
+        }
+        rows = {
+            side: {t: n for t, n in tables.items() if t not in UNCOMPARED}
+            for side, tables in rows.items()
+        }
+        wanted = {side: files[side].rows for side in rows}
+        self.rows.append(
+            {
+                "task": task,
+                "input": name,
+                "rows": rows,
+                "expected": wanted,
+                "as_expected": {side: rows[side] == wanted[side] for side in rows},
+                "agree": all(rows[side] == wanted[side] for side in rows),
+            }
+        )
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Tell the user what is going on, on standard error."""
+    print(text, file=sys.stderr, end=end, flush=True)
+
+
+def read_once(path: Path) -> None:
+    """Read a file so that it is in the page cache."""
+    with path.open("rb", buffering=0) as file:
+        buffer = bytearray(1 << 20)
+        while file.readinto(buffer):
+            pass
+
+
+def processor() -> str:
+    """Return the name of the processor as far as it is known."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def context(args: argparse.Namespace, sides: Sequence[Side]) -> dict[str, Any]:
+    """Describe machine, interpreters and settings.
+
+    Parameters
+    ----------
+    args
+        the command line.
+    sides
+        what is measured.
+    """
+    hidden = ("package", "scripts", "wall")
+    return {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "processor": processor(),
+        "cpus": os.cpu_count(),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "repeat": args.repeat,
+        "size_mb": args.size_mb,
+        "peer_size_mb": args.peer_size_mb,
+        "buffer_size": BUFFER_SIZE,
+        "warm_mb": args.warm_mb,
+        "sides": {
+            side.name: {k: v for k, v in side.about.items() if k not in hidden}
+            for side in sides
+        },
+        "same_package": len({side.about["package"] for side in sides}) < len(sides),
+    }
+
+
+def number(value: float | None) -> str:
+    """Format a number for the table."""
+    if value is None:
+        return "-"
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 3
+    return f"{value:.{digits}f}"
+
+
+def table(results: Sequence[Result]) -> str:
+    """Lay out the results in aligned columns.
+
+    Parameters
+    ----------
+    results
+        the lines of the table.
+    """
+    head = ["case", "input", "quantity", "unit", "ours", "peer", "ratio", "range"]
+    lines = [[*head, "goal", ""]]
+    for result in results:
+        ratios = result.ratios
+        met = result.goal.met(result) if result.goal else None
+        lines.append(
+            [
+                result.case,
+                result.subject or "-",
+                result.quantity,
+                result.unit,
+                number(result.median("ours")),
+                number(result.median("peer")),
+                number(result.ratio),
+                f"{number(min(ratios))}..{number(max(ratios))}" if ratios else "",
+                str(result.goal) if result.goal else "",
+                "" if met is None else "met" if met else "MISSED",
+            ]
+        )
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    right = (4, 5, 6)
+    text = [
+        "  ".join(
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    text.insert(1, "-" * max(len(line) for line in text))
+    return "\n".join(text)
+
+
+def report(bench: Bench, about: dict[str, Any]) -> str:
+    """Write the report for people.
+
+    Parameters
+    ----------
+    bench
+        the run.
+    about
+        its context.
+    """
+    lines = [
+        "  ".join(
+            (
+                about["date"],
+                about["system"],
+                about["processor"],
+                f"{about['cpus']} cpus",
+                f"load {number(about['load'])}",
+            )
+        )
+    ]
+    for name, side in about["sides"].items():
+        versions = ", ".join(f"{k} {v}" for k, v in side["libraries"].items())
+        lines.append(
+            f"{name}: {side['distribution']} {side['version']}, "
+            f"{side['implementation']} {side['python']}, {versions}"
+        )
+    if about["same_package"]:
+        lines.append("Both sides run the same package.")
+    lines.append("")
+    for file in bench.files:
+        rows = ", ".join(f"{n} {t}" for t, n in file["rows"].items())
+        lines.append(
+            f"input {file['input']} ({file['side']}): {file['bytes'] / MB:.1f} MB, "
+            f"{file['events']} events, {rows} rows: {file['description']}"
+        )
+    if len(set(bench.sizes.values())) > 1:
+        lines.append(
+            "The peer's input is of another size: rates are compared. What is done "
+            "once per file weighs more in a smaller one; 'iterate only' leaves most "
+            "of it out."
+        )
+    if bench.results:
+        lines += ["", table(bench.results)]
+        lines.append(
+            f"Medians of {about['repeat']}; ratio: how many times better ours is, "
+            "median over pairs of neighbouring runs."
+        )
+    lines.append("")
+    for entry in bench.rows:
+        sides = "; ".join(
+            f"{side} {', '.join(f'{n} {t}' for t, n in tables.items()) or 'none'}"
+            for side, tables in entry["rows"].items()
+        )
+        verdict = "as the records demand"
+        if not entry["agree"]:
+            verdict = "NOT AS THE RECORDS DEMAND"
+        if len({json.dumps(e) for e in entry["expected"].values()}) == 1:
+            tables = [sorted(t.items()) for t in entry["rows"].values()]
+            if len(tables) > 1:
+                same = all(t == tables[0] for t in tables)
+                verdict += ", sides agree" if same else ", SIDES DIFFER"
+        lines.append(f"rows {entry['task']} {entry['input']}: {sides}: {verdict}")
+    lines += [f"skipped {s['what']}: {s['reason']}" for s in bench.skipped]
+    lines += [f"FAILED {f['what']}, {f['side']}: {f['reason']}" for f in bench.failures]
+    return "\n".join(lines)
+
+
+def select(patterns: Sequence[str]) -> set[str]:
+    """Return the names of the cases that fit the patterns.
+
+    Parameters
+    ----------
+    patterns
+        ``case``, ``case:input`` or patterns of the shell.
+    """
+    names = names_of_cases()
+    chosen: set[str] = set()
+    for pattern in patterns:
+        found = fnmatch.filter(names, pattern) + fnmatch.filter(names, f"{pattern}:*")
+        if not found:
+            msg = f"no case fits {pattern!r}; --list shows them"
+            raise ValueError(msg)
+        chosen.update(found)
+    return chosen
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line.
+
+    Parameters
+    ----------
+    argv
+        arguments, None for those of the process.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--size-mb", type=float, default=400, help="size of each input (%(default)s)")
+    add("--peer-size-mb", type=float, help="size of the peer's inputs (the same)")
+    add("--repeat", type=int, default=3, help="rounds (%(default)s, at least 3)")
+    add("--python", default=sys.executable, help="python that has ours (this one)")
+    add("--peer", metavar="PYTHON", help="python that has the peer")
+    add("--cases", nargs="+", default=["*"], help="case, case:input or patterns")
+    add("--data", type=Path, default=None, help="folder of the real files")
+    add("--work", type=Path, help="where a temporary directory is made")
+    add("--json", type=Path, metavar="FILE", help="write the results here as JSON")
+    add("--timeout", type=float, default=1800, help="seconds for one process")
+    add(
+        "--warm-mb",
+        type=int,
+        default=3000,
+        help="memory touched before a clock starts, see README (%(default)s, 0: none)",
+    )
+    add("--list", action="store_true", help="show the cases and inputs, run nothing")
+    args = parser.parse_args(argv)
+    if args.peer_size_mb is None:
+        args.peer_size_mb = args.size_mb
+    if min(args.size_mb, args.peer_size_mb) <= 0:
+        parser.error("sizes must be positive")
+    if args.warm_mb < 0:
+        parser.error("--warm-mb must not be negative")
+    if args.repeat < 3:
+        parser.error("--repeat must be at least 3")
+    if args.work is not None and not args.work.is_dir():
+        parser.error("--work must be a directory")
+    if args.json is not None and not args.json.absolute().parent.is_dir():
+        parser.error("--json: there is no such directory")
+    try:
+        args.selected = select(args.cases)
+    except ValueError as error:
+        parser.error(str(error))
+    args.data = (args.data or inputs.default_data()).absolute()
+    return args
+
+
+def show_list(data: Path) -> None:
+    """Print the cases and the inputs.
+
+    Parameters
+    ----------
+    data
+        the folder of the real files.
+    """
+    print("cases")
+    for case, text in CASES.items():
+        print(f"  {case:8}  {text}")
+    print("inputs (all cases but startup)")
+    for kind in inputs.INPUTS:
+        try:
+            kind.make(data)
+            note = ""
+        except inputs.SampleMissingError as error:
+            note = f" [skipped: {error}]"
+        print(f"  {kind.name:8}  {kind.description}{note}")
+    print("names for --cases\n  " + " ".join(names_of_cases()))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmarks and return the exit status.
+
+    Parameters
+    ----------
+    argv
+        arguments, None for those of the process.
+    """
+    args = parse(argv)
+    if args.list:
+        show_list(args.data)
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with tempfile.TemporaryDirectory(prefix="daq2lh5-bench-", dir=args.work) as name:
+        work = Path(name).absolute()
+        common = (work, args.timeout, args.warm_mb)
+        sides = [Side("ours", args.python, *common)]
+        if args.peer:
+            sides.append(Side("peer", args.peer, *common))
+        for side in sides:
+            if os.sep in side.python:
+                side.python = os.path.abspath(side.python)
+            try:
+                side.about = side.worker("info")
+            except ChildError as error:
+                say(f"{side.name} cannot run: {error}")
+                return 2
+        about = context(args, sides)
+        sizes = {"ours": args.size_mb, "peer": args.peer_size_mb}
+        bench = Bench(
+            sides=sides,
+            repeat=args.repeat,
+            selected=args.selected,
+            data=args.data,
+            work=work,
+            sizes={side.name: round(sizes[side.name] * MB) for side in sides},
+        )
+        bench.run()
+    print(report(bench, about))
+    if args.json is not None:
+        document = {
+            "context": about,
+            "inputs": bench.files,
+            "results": [result.as_dict() for result in bench.results],
+            "rows": bench.rows,
+            "skipped": bench.skipped,
+            "failures": bench.failures,
+            "runs": bench.runs,
+        }
+        args.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    agree = all(entry["agree"] for entry in bench.rows)
+    return 0 if agree and not bench.failures else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

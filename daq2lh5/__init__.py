@@ -1,0 +1,10 @@
+"""Convert digitizer (DAQ) files to LEGEND HDF5 (LH5).
+
+:func:`build_raw` converts a file; :func:`open_stream` gives the decoded data chunk by
+chunk; ``daq2lh5 convert`` does it on the command line.
+"""
+
+from ._version import __version__
+from .build_raw import build_raw, get_streamer, open_stream
+
+__all__ = ["__version__", "build_raw", "get_streamer", "open_stream"]

@@ -1,0 +1,1 @@
+"""What the kernels of all formats share at the C level."""

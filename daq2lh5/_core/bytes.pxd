@@ -1,0 +1,44 @@
+# Reading input bytes: little-endian loads that do not care about alignment.
+#
+# A load never checks: the caller has first compared the length of what it reads with
+# the bytes that are left (see "Cython here" in docs/).
+
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+
+cdef inline uint16_t load_u16(const uint8_t* p) noexcept nogil:
+    return <uint16_t>(p[0] | (p[1] << 8))
+
+
+cdef inline uint32_t load_u32(const uint8_t* p) noexcept nogil:
+    return (
+        <uint32_t>p[0] | (<uint32_t>p[1] << 8) | (<uint32_t>p[2] << 16)
+        | (<uint32_t>p[3] << 24)
+    )
+
+
+cdef inline int32_t load_i32(const uint8_t* p) noexcept nogil:
+    return <int32_t>load_u32(p)
+
+
+cdef inline uint64_t load_u64(const uint8_t* p) noexcept nogil:
+    return <uint64_t>load_u32(p) | (<uint64_t>load_u32(p + 4) << 32)
+
+
+cdef inline int64_t load_i64(const uint8_t* p) noexcept nogil:
+    return <int64_t>load_u64(p)
+
+
+cdef inline float load_f32(const uint8_t* p) noexcept nogil:
+    cdef uint32_t bits = load_u32(p)
+    cdef float value
+    memcpy(&value, &bits, 4)
+    return value
+
+
+cdef inline double load_f64(const uint8_t* p) noexcept nogil:
+    cdef uint64_t bits = load_u64(p)
+    cdef double value
+    memcpy(&value, &bits, 8)
+    return value

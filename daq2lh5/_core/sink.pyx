@@ -1,0 +1,95 @@
+"""The buffers of one table, bound for a kernel."""
+
+from libc.stdlib cimport calloc, free
+
+
+cdef class SinkTable:
+    """The `RawBuffer`\\ s that take the rows of one table.
+
+    Between `acquire` and `release` the kernel may write to them. Buffers that only
+    this package can reach stay bound; all others are bound anew each time, because
+    the user may have changed or replaced their arrays in between.
+    """
+
+    def __dealloc__(self):
+        free(self.sinks)
+        free(self.storage)
+
+    cdef int set_buffers(self, list buffers) except -1:
+        free(self.sinks)
+        free(self.storage)
+        self.sinks = NULL
+        self.storage = NULL
+        self.n = 0
+        self.buffers = []
+        cdef Py_ssize_t n = len(buffers)
+        self.sinks = <RowSink*>calloc(max(n, 1), sizeof(RowSink))
+        self.storage = <char*>calloc(max(n, 1), self.width)
+        if self.sinks == NULL or self.storage == NULL:
+            raise MemoryError
+        cdef Py_ssize_t i
+        for i in range(n):
+            self.sinks[i].columns = self.storage + i * self.width
+        self.buffers = buffers
+        self.bindings = [None] * n
+        self.n = n
+        return 0
+
+    cdef int acquire(self) except -1:
+        cdef Py_ssize_t i
+        cdef RowSink* sink
+        for i in range(self.n):
+            buffer = self.buffers[i]
+            sink = &self.sinks[i]
+            sink.loc = buffer.loc
+            sink.fill_safety = buffer.fill_safety
+            sink.need = 0
+            if not buffer._allocated:
+                sink.capacity = 0
+                self.bindings[i] = None
+            elif self.bindings[i] is None or not buffer._private:
+                self.bind_one(i)
+        return 0
+
+    cdef int bind_one(self, Py_ssize_t i) except -1:
+        buffer = self.buffers[i]
+        rows = len(buffer)
+        if not 0 <= buffer.loc <= rows:
+            raise ValueError(
+                f"buffer '{buffer.out_name}': loc is {buffer.loc} of {rows} rows"
+            )
+        cdef Binding binding = Binding(rows)
+        self.bind(self.sinks[i].columns, buffer._arrays(), binding)
+        self.sinks[i].capacity = rows
+        self.sinks[i].loc = buffer.loc
+        self.bindings[i] = binding
+        return 0
+
+    cdef int unbind(self, Py_ssize_t i) except -1:
+        """Have buffer `i` bound anew: its arrays were replaced."""
+        self.bindings[i] = None
+        return 0
+
+    cdef int release(self) except -1:
+        cdef Py_ssize_t i
+        cdef Binding binding
+        for i in range(self.n):
+            buffer = self.buffers[i]
+            buffer.loc = self.sinks[i].loc
+            binding = self.bindings[i]
+            if binding is None:
+                continue
+            if binding.stand_ins:
+                binding.copy_back()
+            if not buffer._private:
+                self.bindings[i] = None
+                self.sinks[i].capacity = 0
+        return 0
+
+
+cdef SinkTable new_sink_table(size_t width, bind_function bind):
+    cdef SinkTable table = SinkTable()
+    table.width = width
+    table.bind = bind
+    table.set_buffers([])
+    return table

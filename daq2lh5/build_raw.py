@@ -1,0 +1,400 @@
+"""Conversion of a DAQ file to LH5: the parts wired together."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import formats
+from .errors import OutSpecError, did_you_mean
+from .raw_buffer import RawBuffer, RawBufferLibrary, split_out_stream, write_buffer
+from .report import ConversionReport, sizeof_fmt
+from .source import open_source
+from .utils import is_spec_file, load_dict
+
+if TYPE_CHECKING:
+    from .data_streamer import DataStreamer
+    from .output import OutputFiles
+
+log = logging.getLogger(__name__)
+
+__all__ = ["build_raw", "get_streamer", "open_stream", "sizeof_fmt"]
+
+TIME_COLUMNS = ("timestamp", "server_time", "log_time")
+"""Columns that say when a row was taken, in the order of preference."""
+
+
+def get_streamer(
+    in_stream: str,
+    in_stream_type: str | None = None,
+    compass_config_file: str | None = None,
+) -> DataStreamer:
+    """Return a streamer for an input, not opened yet.
+
+    Parameters
+    ----------
+    in_stream
+        name of the input: a file, ``-`` for standard input, a named pipe.
+    in_stream_type
+        name of its format; by default the content decides, or the file name's
+        extension if the input cannot be read.
+    compass_config_file
+        settings file of CoMPASS data, which the input then is.
+
+    Raises
+    ------
+    RuntimeError
+        if no format was recognized; the message says what was tried.
+    NotImplementedError
+        if the format is unknown, or cannot be read yet.
+    """
+    in_stream = os.path.expandvars(in_stream)
+    if in_stream_type is None and compass_config_file is not None:
+        in_stream_type = "Compass"
+    if in_stream_type is not None:
+        return formats.make_streamer(formats.find(in_stream_type))
+    source = open_source(in_stream) if formats.can_be_read(in_stream) else None
+    streamer = None
+    try:
+        streamer = formats.make_streamer(formats.detect(in_stream, source))
+    finally:
+        if source is not None and (streamer is None or source.seekable):
+            source.close()
+        elif streamer is not None:
+            # a pipe can't be opened twice
+            streamer.source = source
+    return streamer
+
+
+@contextmanager
+def open_stream(
+    in_stream: str,
+    in_stream_type: str | None = None,
+    compass_config_file: str | None = None,
+    **open_kwargs: Any,
+) -> Iterator[tuple[DataStreamer, list[RawBuffer]]]:
+    """Open an input of any format; it is closed at the end of the ``with`` block.
+
+    Parameters
+    ----------
+    in_stream, in_stream_type, compass_config_file
+        see :func:`get_streamer`.
+    **open_kwargs
+        passed to :meth:`.DataStreamer.open_stream` (`rb_lib`, `buffer_size`,
+        `chunk_mode`, `out_stream`).
+
+    Yields
+    ------
+    streamer
+        the streamer, to iterate over.
+    header_data
+        buffers with the contents of the header.
+
+    Examples
+    --------
+    >>> with open_stream("run.fcio") as (streamer, header_data):
+    ...     n = sum(rb.loc for chunk in streamer for rb in chunk)
+    """
+    streamer = get_streamer(in_stream, in_stream_type, compass_config_file)
+    try:
+        header_data = streamer.open_stream(os.path.expandvars(in_stream), **open_kwargs)
+    except BaseException:
+        # what went wrong first is what the caller must see
+        with suppress(Exception):
+            streamer.close_stream()
+        raise
+    try:
+        yield streamer, header_data
+    finally:
+        streamer.close_stream()
+
+
+def build_raw(
+    in_stream: str,
+    in_stream_type: str | None = None,
+    out_spec: str | dict | RawBufferLibrary | None = None,
+    buffer_size: int = 8192,
+    n_max: float = float("inf"),
+    overwrite: bool = False,
+    compass_config_file: str | None = None,
+    hdf5_settings: dict[str, Any] | None = None,
+    db_dict: dict | None = None,
+    **kwargs: Any,
+) -> ConversionReport:
+    """Convert a DAQ file to LH5.
+
+    Output files appear under their names only when they are complete; if anything goes
+    wrong none does, and an older file is left as it was.
+
+    Parameters
+    ----------
+    in_stream
+        name of the input: a file, ``-`` for standard input, a named pipe. Environment
+        variables are expanded.
+    in_stream_type
+        name of its format; by default the content decides.
+    out_spec
+        what to write where:
+
+        - None: everything, to the input's name with the extension ``lh5``;
+        - the name of a file: everything, to that file;
+        - the name of a JSON or YAML file, or a dictionary: see
+          :meth:`.RawBufferLibrary.set_from_dict`;
+        - a :class:`.RawBufferLibrary`.
+    buffer_size
+        largest number of rows of a buffer.
+    n_max
+        convert only the first so many rows, of all tables but the headers together.
+    overwrite
+        replace output files that exist.
+    compass_config_file
+        settings file of CoMPASS data.
+    hdf5_settings
+        passed to :meth:`lh5.LH5Store.write`: how datasets are written.
+    db_dict
+        values for the processing of buffers.
+    **kwargs
+        values of keywords in the output specification.
+
+    Returns
+    -------
+    report
+        what became of every byte of the input.
+
+    Raises
+    ------
+    FileNotFoundError
+        if the input does not exist.
+    FileExistsError
+        if an output file exists and `overwrite` is false.
+    ValueError
+        if the output specification contradicts itself or selects nothing, or
+        `buffer_size` is too small for a packet.
+    RuntimeError
+        if the format is not recognized, or nothing can be decoded.
+    """
+    return convert(
+        in_stream,
+        in_stream_type=in_stream_type,
+        out_spec=out_spec,
+        buffer_size=buffer_size,
+        n_max=n_max,
+        overwrite=overwrite,
+        compass_config_file=compass_config_file,
+        hdf5_settings=hdf5_settings,
+        db_dict=db_dict,
+        keywords=kwargs,
+    )
+
+
+def convert(
+    in_stream: str,
+    *,
+    in_stream_type: str | None = None,
+    out_spec: str | dict | RawBufferLibrary | None = None,
+    buffer_size: int = 8192,
+    n_max: float = float("inf"),
+    overwrite: bool = False,
+    compass_config_file: str | None = None,
+    hdf5_settings: dict[str, Any] | None = None,
+    db_dict: dict | None = None,
+    keywords: dict[str, Any] | None = None,
+    progress: Callable[[DataStreamer], None] | None = None,
+    report: ConversionReport | None = None,
+) -> ConversionReport:
+    """Convert a DAQ file; see :func:`build_raw`.
+
+    Parameters
+    ----------
+    progress
+        called with the streamer after each chunk.
+    report
+        report to fill: it is of use to the caller even if the conversion fails.
+    """
+    start = time.perf_counter()
+    in_stream = os.path.expandvars(os.fspath(in_stream))
+    if in_stream != "-" and not os.path.exists(in_stream.removeprefix("file://")):
+        msg = f"input file {in_stream} not found"
+        raise FileNotFoundError(msg)
+    if buffer_size < 1:
+        msg = f"bad buffer_size {buffer_size}"
+        raise ValueError(msg)
+    if n_max < 0:
+        msg = f"bad n_max {n_max}"
+        raise ValueError(msg)
+    rb_lib, out_file = _read_out_spec(out_spec, in_stream, keywords or {})
+
+    from .output import OutputFiles  # noqa: PLC0415  (imports h5py and lh5)
+
+    streamer = get_streamer(in_stream, in_stream_type, compass_config_file)
+    if report is not None:
+        report.format = streamer.report.format
+        streamer.report = report
+    report = streamer.report
+    outputs = OutputFiles(overwrite=overwrite, inputs=[in_stream])
+    try:
+        if rb_lib is not None:
+            outputs.check(_files_of(rb_lib))
+        else:
+            outputs.check([out_file])
+        header_data = streamer.open_stream(
+            in_stream,
+            rb_lib=rb_lib,
+            buffer_size=buffer_size,
+            chunk_mode="only_full",
+            out_stream=out_file,
+        )
+        if rb_lib is not None and not streamer.selects_anything:
+            msg = "the output specification selects nothing of this stream"
+            raise OutSpecError(msg)
+        files = _files_of(streamer.rb_lib)
+        outputs.open(files)
+        settings = {"db_dict": db_dict, **(hdf5_settings or {})}
+        with _timed(report, "write"):
+            _write(header_data, outputs, report, settings)
+        if n_max != float("inf"):
+            streamer.rows_left = int(n_max)
+        while True:
+            with _timed(report, "decode"):
+                chunk = streamer.read_chunk()
+            if not chunk:
+                break
+            with _timed(report, "write"):
+                _write(chunk, outputs, report, settings)
+            if progress is not None:
+                progress(streamer)
+        _account_for_rest(streamer)
+        if len(streamer.garbage):
+            outputs.write_garbage(streamer.garbage)
+        with _timed(report, "finish"):
+            report.outputs = outputs.finish(report)
+    except BaseException:
+        outputs.discard()
+        raise
+    finally:
+        with suppress(Exception):
+            streamer.close_stream()
+    report.seconds["total"] = time.perf_counter() - start
+    log.info("%s", "\n".join(report.lines()))
+    return report
+
+
+@contextmanager
+def _timed(report: ConversionReport, stage: str) -> Iterator[None]:
+    """Add the time spent inside to a stage of the report."""
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        elapsed = time.perf_counter() - start
+        report.seconds[stage] = report.seconds.get(stage, 0) + elapsed
+
+
+def _read_out_spec(
+    out_spec: str | dict | RawBufferLibrary | None,
+    in_stream: str,
+    keywords: dict[str, Any],
+) -> tuple[RawBufferLibrary | None, str]:
+    """Return the library that the user asks for, or the file for everything."""
+    if isinstance(out_spec, os.PathLike):
+        out_spec = os.fspath(out_spec)
+    if out_spec is None:
+        if in_stream == "-":
+            msg = "reading standard input: say where to write to (out_spec)"
+            raise OutSpecError(msg)
+        return None, default_output(in_stream)
+    if isinstance(out_spec, str):
+        out_spec = os.path.expandvars(out_spec)
+        if not is_spec_file(out_spec):
+            return None, out_spec
+        out_spec = load_dict(out_spec)
+    if not isinstance(out_spec, dict):
+        msg = f"out_spec is a {type(out_spec).__name__}: neither name nor dictionary"
+        raise TypeError(msg)
+    if not isinstance(out_spec, RawBufferLibrary):
+        check_decoder_names(out_spec)
+        out_spec = RawBufferLibrary(config=out_spec, kw_dict=keywords)
+    if not any(rb.out_stream for _, rb in out_spec.buffers()):
+        msg = "no buffer of the output specification has an out_stream"
+        raise OutSpecError(msg)
+    for _, rb in out_spec.buffers():
+        if rb.proc_spec is not None:
+            msg = f"buffer '{rb.out_name}': proc_spec is not supported yet"
+            raise NotImplementedError(msg)
+    return out_spec, ""
+
+
+def default_output(in_stream: str) -> str:
+    """Return the input's name with the extension ``lh5`` instead of its own.
+
+    Of a compressed file's name both extensions go.
+    """
+    path = Path(in_stream.removeprefix("file://"))
+    if path.suffix.lower() in (".gz", ".bz2", ".xz", ".zst", ".zstd"):
+        path = path.with_suffix("")
+    return str(path.with_suffix("")) + ".lh5"
+
+
+def check_decoder_names(out_spec: dict) -> None:
+    """Refuse names that no format has a decoder for.
+
+    Raises
+    ------
+    OutSpecError
+        with the nearest name that there is.
+    """
+    known = formats.known_decoders()
+    for name in out_spec:
+        if name != "*" and name not in known:
+            hint = did_you_mean(str(name), known)
+            msg = f"no format has a decoder '{name}'{hint}"
+            raise OutSpecError(msg)
+
+
+def _files_of(rb_lib: RawBufferLibrary) -> list[str]:
+    """Return the names of the files that a library is written to."""
+    files = [split_out_stream(rb.out_stream)[0] for _, rb in rb_lib.buffers()]
+    return [f for f in dict.fromkeys(files) if f]
+
+
+def _write(
+    chunk: list[RawBuffer],
+    outputs: OutputFiles,
+    report: ConversionReport,
+    settings: dict[str, Any],
+) -> None:
+    """Write the buffers of a chunk, account for their rows, empty them."""
+    for rb in chunk:
+        if not rb.out_stream:
+            rb.loc = 0
+            continue
+        file, group = split_out_stream(rb.out_stream)
+        table = f"{group.strip('/')}/{rb.out_name}".lstrip("/")
+        report.add_rows(file, table, rb.loc, _times_of(rb))
+        write_buffer(rb, outputs.store, outputs.path_of(file), **settings)
+
+
+def _times_of(rb: RawBuffer) -> tuple[float, float] | None:
+    """Return the times of the first and the last row, where rows have one."""
+    if rb._table is None:
+        return None
+    arrays = rb._arrays()
+    for name in TIME_COLUMNS:
+        if name in arrays:
+            return float(arrays[name][0]), float(arrays[name][rb.loc - 1])
+    return None
+
+
+def _account_for_rest(streamer: DataStreamer) -> None:
+    """Account for what was not read because enough rows were."""
+    source, report = streamer.source, streamer.report
+    if streamer.rows_left == 0 and source.size is not None:
+        rest = source.size - report.n_bytes
+        if rest > 0:
+            report.bytes["skipped"] += rest
+            report.note("stopped after the rows that were asked for")

@@ -1,0 +1,117 @@
+"""Base class of all decoders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .garbage import Garbage
+from .table_buffer import TableBuffer
+
+if TYPE_CHECKING:
+    import lgdo
+    from lh5 import LH5Store
+
+__all__ = ["DataDecoder"]
+
+
+class DataDecoder:
+    """Turns packets of one kind into rows of a table.
+
+    What columns there are is said by `decoded_values`: by column name a dictionary
+    with ``dtype`` and, where they apply, ``datatype`` (``waveform``,
+    ``array<1>{array<1>{real}}``, ``array_of_equalsized_arrays<1,1>{real}``), ``units``
+    and what the datatype needs. Every other entry becomes an attribute of the column.
+    ``hdf5_settings`` and ``compression`` say how the column is written; those of a
+    waveform are dictionaries by member (``values``, ``t0``, ``dt``). The user may
+    change the dictionary before a stream is opened.
+
+    Parameters
+    ----------
+    garbage_length, packet_size_guess
+        kept for compatibility: the garbage grows as needed.
+    """
+
+    def __init__(
+        self,
+        garbage_length: int = 256,  # noqa: ARG002
+        packet_size_guess: int = 1024,  # noqa: ARG002
+    ) -> None:
+        self._garbage = Garbage()
+
+    @property
+    def garbage_table(self) -> lgdo.Table | None:
+        """The packets put in the garbage so far, as a table; None if there are none."""
+        return self._garbage.as_lgdo() if len(self._garbage) else None
+
+    def get_key_lists(self) -> list[list[int | str]]:
+        """Return the keys that there are, in lists of those that may share a buffer."""
+        return [[None]]
+
+    def get_decoded_values(self, key: int | str | None = None) -> dict:
+        """Return the columns of the table that data with `key` go to.
+
+        Raises
+        ------
+        NotImplementedError
+            if a decoder with columns that depend on the key does not say so itself.
+        """
+        if key is None:
+            return getattr(self, "decoded_values", None)
+        msg = f"{type(self).__name__} does not say what columns a key has"
+        raise NotImplementedError(msg)
+
+    def make_lgdo(
+        self, key: int | str | None = None, size: int | None = None
+    ) -> lgdo.LGDO:
+        """Make an empty object that the decoder can fill.
+
+        Parameters
+        ----------
+        key
+            key of the data that will go there.
+        size
+            number of rows.
+
+        Returns
+        -------
+        table
+            an :class:`lgdo.Table` of `size` rows.
+        """
+        return self._make_buffer(key, size).as_lgdo()
+
+    def _make_buffer(self, key: int | str | None, size: int) -> TableBuffer:
+        if not hasattr(self, "decoded_values"):
+            msg = f"{type(self).__name__} has no decoded_values to make a table of"
+            raise AttributeError(msg)
+        return TableBuffer(self.get_decoded_values(key), size, type(self).__name__)
+
+    def get_max_rows_in_packet(self) -> int:
+        """Return the largest number of rows that one packet can give."""
+        return 1
+
+    def put_in_garbage(self, packet: Any, packet_id: int, code: int) -> None:
+        """Keep a packet that cannot be decoded.
+
+        Parameters
+        ----------
+        packet
+            its bytes.
+        packet_id
+            its number in the stream.
+        code
+            why, as a number of the decoder's own.
+        """
+        self._garbage.add(memoryview(packet).cast("B"), packet_id, code, 0)
+
+    def write_out_garbage(
+        self, filename: str, group: str = "/", lh5_store: LH5Store | None = None
+    ) -> None:
+        """Append what is in the garbage to the table ``garbage``, and forget it."""
+        if not len(self._garbage):
+            return
+        if lh5_store is None:
+            from lh5 import LH5Store  # noqa: PLC0415  (takes a second)
+
+            lh5_store = LH5Store()
+        lh5_store.write(self.garbage_table, "garbage", filename, group=group)
+        self._garbage.clear()

@@ -1,0 +1,447 @@
+"""Base class of all streamers, and how their buffers are set up."""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator
+
+from .data_decoder import DataDecoder
+from .errors import OutSpecError
+from .garbage import Garbage
+from .raw_buffer import (
+    RawBuffer,
+    RawBufferLibrary,
+    RawBufferList,
+    fill_in,
+    has_wildcard,
+)
+from .report import ConversionReport
+from .source import Source, open_source
+
+log = logging.getLogger(__name__)
+
+__all__ = ["DataStreamer"]
+
+TABLE_BYTES = 32 * 2**20
+"""Memory that the rows of one table's buffer may take."""
+
+ALL_TABLES_BYTES = 128 * 2**20
+"""Memory that the rows of all buffers together may take."""
+
+
+class DataStreamer(ABC):
+    """Reads one stream of packets into the buffers of a :class:`RawBufferLibrary`.
+
+    >>> streamer.open_stream("run.fcio")
+    >>> for chunk in streamer:
+    ...     for rb in chunk:
+    ...         use(rb.lgdo, n_rows=rb.loc)
+
+    A derived class implements :meth:`get_decoder_list`, :meth:`open_stream`,
+    :meth:`close_stream` and :meth:`read_packet`; one with a kernel for many packets
+    overloads :meth:`read_packets` too.
+
+    Attributes
+    ----------
+    rb_lib
+        the buffers, once the stream is open.
+    chunk_mode
+        when :meth:`read_chunk` returns.
+    n_bytes_read
+        bytes of the stream read so far (after decompression).
+    packet_id
+        number of the last packet.
+    any_full
+        whether a buffer became full in the last read.
+    selects_anything
+        whether `rb_lib` asks for anything that the stream can have.
+    report
+        what became of the bytes read so far.
+    garbage
+        the damaged stretches met so far.
+    rows_left
+        how many more rows to decode (headers don't count); None for all.
+    """
+
+    format_name = ""
+    block_size: int | None = None
+    """Bytes to read at a time; None for the default of :mod:`.source`."""
+
+    def __init__(self) -> None:
+        self.rb_lib: RawBufferLibrary | None = None
+        self.chunk_mode: str | None = None
+        self.n_bytes_read = 0
+        self.any_full = False
+        self.packet_id = 0
+        self.selects_anything = False
+        self.report = ConversionReport(format=self.format_name)
+        self.garbage = Garbage()
+        self.rows_left: int | None = None
+        self.source: Source | None = None
+        self._more = True
+        self._flush = False
+        self._patterns: dict[str, list[tuple[RawBuffer, list]]] = {}
+
+    # ---- for derived classes -------------------------------------------------------
+
+    @abstractmethod
+    def get_decoder_list(self) -> list[DataDecoder]:
+        """Return the stream's decoders."""
+        return []
+
+    @abstractmethod
+    def close_stream(self) -> None:
+        """Close the stream."""
+
+    @abstractmethod
+    def read_packet(self) -> bool:
+        """Decode one packet; False if there was none left."""
+        return True
+
+    def read_packets(self, limit: int) -> bool:
+        """Decode up to `limit` packets, stopping when a buffer is full.
+
+        Returns
+        -------
+        more
+            whether there may be more packets.
+        """
+        for _ in range(limit):
+            if not self.read_packet():
+                return False
+            if self.any_full:
+                break
+        return True
+
+    def open_source(self, name: str) -> Source:
+        """Open the input, unless it was opened already to recognize its format."""
+        if self.source is None:
+            kwargs = {} if self.block_size is None else {"block_size": self.block_size}
+            self.source = open_source(name, **kwargs)
+        self.report.source = str(name)
+        self.report.compression = self.source.compression
+        return self.source
+
+    # ---- setting up the buffers ----------------------------------------------------
+
+    @abstractmethod
+    def open_stream(
+        self,
+        stream_name: str,
+        rb_lib: RawBufferLibrary | None = None,
+        buffer_size: int = 8192,
+        chunk_mode: str = "any_full",
+        out_stream: str = "",
+    ) -> list[RawBuffer]:
+        """Open a stream, read its header and set up the buffers.
+
+        A derived class reads the header, calls this for the buffers, and returns the
+        header data.
+
+        Parameters
+        ----------
+        stream_name
+            name of a file, ``-`` for standard input, a named pipe.
+        rb_lib
+            the buffers to fill; wildcards in it are expanded. By default one buffer
+            for each table of the stream.
+        buffer_size
+            largest number of rows of a buffer. It has fewer where rows are long.
+        chunk_mode : {"any_full", "only_full", "single_packet"}
+            see :meth:`read_chunk`.
+        out_stream
+            where default buffers are written to.
+
+        Returns
+        -------
+        header_data
+            buffers with the contents of the header, ready to be written.
+
+        Raises
+        ------
+        ValueError
+            if a packet can have more rows than `buffer_size`.
+        KeyError
+            if two buffers of a decoder ask for all remaining keys.
+        """
+        if chunk_mode not in ("any_full", "only_full", "single_packet"):
+            msg = f"unknown chunk_mode '{chunk_mode}'"
+            raise ValueError(msg)
+        self.chunk_mode = chunk_mode
+        decoders = {type(d).__name__: d for d in self.get_decoder_list()}
+        if rb_lib is None:
+            rb_lib = self.build_default_rb_lib(out_stream=out_stream)
+            self._patterns = {
+                name: [(rb, ["*"]) for rb in rbs] for name, rbs in rb_lib.items()
+            }
+        if not isinstance(rb_lib, RawBufferLibrary):
+            # a plain dictionary of lists will do
+            rb_lib = RawBufferLibrary.of(rb_lib)
+        self.rb_lib = rb_lib
+
+        for name, decoder in decoders.items():
+            if name not in rb_lib and "*" in rb_lib:
+                rb_lib[name] = self._from_wildcard(rb_lib["*"][0], name, decoder)
+            if name in rb_lib:
+                self._match_patterns(name, decoder)
+                self._expand_key_names(rb_lib[name])
+        rb_lib.pop("*", None)
+        for name in rb_lib:
+            if name not in decoders:
+                text = f"this stream has no decoder '{name}': nothing comes of it"
+                log.warning(text)
+                self.report.note(text)
+        self._check_selection(decoders)
+        for name, decoder in decoders.items():
+            for rb in rb_lib.get(name, ()):
+                self._set_up(rb, decoder, buffer_size)
+
+    def build_default_rb_lib(self, out_stream: str = "") -> RawBufferLibrary:
+        """Return a library with one buffer for each table of the stream.
+
+        Tables are named as their decoders, without ``Decoder``. Of a decoder whose
+        keys cannot share a table each list of keys has its own.
+        """
+        rb_lib = RawBufferLibrary()
+        everything = RawBuffer(out_stream=out_stream, out_name="{name}")
+        for decoder in self.get_decoder_list():
+            name = type(decoder).__name__
+            rb_lib[name] = self._from_wildcard(everything, name, decoder)
+        if not rb_lib:
+            log.warning("%s has no decoders", type(self).__name__)
+        return rb_lib
+
+    @staticmethod
+    def _from_wildcard(
+        template: RawBuffer, name: str, decoder: DataDecoder
+    ) -> RawBufferList:
+        """Make the buffers of a decoder that only ``*`` asks for."""
+        rbs = RawBufferList()
+        short = name.removesuffix("Decoder")
+        out_name = fill_in(template.out_name, {"name": short}, keep=("key",))
+        out_stream = fill_in(template.out_stream, {"name": short}, keep=("key",))
+        key_lists = decoder.get_key_lists()
+        for i, key_list in enumerate(key_lists):
+            suffix = ""
+            if len(key_lists) > 1:
+                suffix = f"_{key_list[0] if len(key_list) == 1 else i}"
+            rbs.append(
+                RawBuffer(
+                    key_list=key_list,
+                    out_stream=out_stream,
+                    out_name=out_name + suffix,
+                    proc_spec=template.proc_spec,
+                )
+            )
+        return rbs
+
+    def _match_patterns(self, name: str, decoder: DataDecoder) -> None:
+        """Replace patterns in key lists by the keys that nothing else asks for."""
+        keys = list(dict.fromkeys(k for keys in decoder.get_key_lists() for k in keys))
+        asked = {k for rb in self.rb_lib[name] for k in rb.key_list}
+        asked |= {str(k) for k in asked}
+        free = [k for k in keys if str(k) not in asked]
+        with_patterns = [
+            rb for rb in self.rb_lib[name] if any(map(has_wildcard, rb.key_list))
+        ]
+        if sum("*" in rb.key_list for rb in with_patterns) > 1:
+            msg = f"{name}: only one buffer can have the key '*'"
+            raise KeyError(msg)
+        # '*' takes what the other patterns leave
+        with_patterns.sort(key=lambda rb: "*" in rb.key_list)
+        for rb in with_patterns:
+            patterns = [k for k in rb.key_list if has_wildcard(k)]
+            self._patterns.setdefault(name, []).append((rb, patterns))
+            found = [k for k in free if _matches(k, patterns)]
+            free = [k for k in free if k not in found]
+            rb.key_list = [k for k in rb.key_list if k not in patterns] + found
+            if not rb.key_list:
+                log.warning(
+                    "%s: no key of the stream matches %s of buffer '%s'",
+                    name,
+                    patterns,
+                    rb.out_name,
+                )
+        self.rb_lib[name].keyed_dict = None
+
+    @staticmethod
+    def _expand_key_names(rbs: RawBufferList) -> None:
+        """Replace buffers with ``{key}`` in their names by one for each key."""
+        templates = [rb for rb in rbs if "{key" in rb.out_name + rb.out_stream]
+        for template in templates:
+            rbs.remove(template)
+            rbs.extend(_for_key(template, key) for key in template.key_list)
+
+    def _check_selection(self, decoders: dict[str, DataDecoder]) -> None:
+        """Refuse two buffers for one table; warn of keys that the stream lacks."""
+        places = Counter(
+            (rb.out_stream, rb.out_name)
+            for name, rb in self.rb_lib.buffers()
+            if name in decoders and rb.out_stream
+        )
+        for (out_stream, out_name), count in places.items():
+            if count > 1:
+                msg = f"{count} buffers would write the table '{out_name}' of '{out_stream}'"
+                raise OutSpecError(msg)
+        self.selects_anything = False
+        for name, decoder in decoders.items():
+            keys = {k for keys in decoder.get_key_lists() for k in keys}
+            for rb in self.rb_lib.get(name, ()):
+                if keys.intersection(rb.key_list):
+                    self.selects_anything = True
+                elif rb.key_list:
+                    text = (
+                        f"{name}: the stream has none of the keys of buffer "
+                        f"'{rb.out_name}'"
+                    )
+                    log.warning(text)
+                    self.report.note(text)
+
+    def _set_up(self, rb: RawBuffer, decoder: DataDecoder, buffer_size: int) -> None:
+        """Give a buffer its rows; memory is taken when the first one comes."""
+        key = rb.key_list[0] if len(rb.key_list) > 0 else None
+        rb.fill_safety = self._rows_of_a_packet(rb, decoder)
+        if buffer_size < rb.fill_safety:
+            msg = (
+                f"{type(decoder).__name__}: a packet can have {rb.fill_safety} rows, "
+                f"more than the buffer_size of {buffer_size}"
+            )
+            raise ValueError(msg)
+        if type(decoder).make_lgdo is not DataDecoder.make_lgdo:
+            rb.lgdo = decoder.make_lgdo(key=key, size=buffer_size)
+            return
+        table = decoder._make_buffer(key, 0)
+        n_buffers = sum(1 for _ in self.rb_lib.buffers())
+        budget = min(TABLE_BYTES, ALL_TABLES_BYTES // n_buffers)
+        rows = min(buffer_size, budget // max(table.row_bytes(), 1))
+        table.size = int(max(rows, rb.fill_safety))
+        rb._own(table)
+
+    def _rows_of_a_packet(self, rb: RawBuffer, decoder: DataDecoder) -> int:
+        """Return how many rows of a packet can go to one buffer."""
+        most = decoder.get_max_rows_in_packet()
+        keys = [k for keys in decoder.get_key_lists() for k in keys]
+        if len(keys) != most:
+            return most
+        # one row for each key: only those that the buffer takes count
+        accepted = set(rb.key_list)
+        return max(1, sum(k in accepted for k in keys))
+
+    def offer_keys(
+        self, decoder: DataDecoder, keyed: dict, buffer_size: int
+    ) -> None:
+        """Give keys that the stream has only now to the buffers with patterns.
+
+        Parameters
+        ----------
+        decoder
+            the decoder with the new keys.
+        keyed
+            its buffers by key: the new keys are added.
+        buffer_size
+            largest number of rows of a new buffer.
+        """
+        name = type(decoder).__name__
+        keys = [k for keys in decoder.get_key_lists() for k in keys]
+        for key in dict.fromkeys(k for k in keys if k not in keyed):
+            for rb, patterns in self._patterns.get(name, ()):
+                if not _matches(key, patterns):
+                    continue
+                if "{key" in rb.out_name + rb.out_stream:
+                    keyed[key] = _for_key(rb, key)
+                    self.rb_lib[name].append(keyed[key])
+                    self._set_up(keyed[key], decoder, buffer_size)
+                else:
+                    keyed[key] = rb
+                    rb.key_list.append(key)
+                    rb.fill_safety = self._rows_of_a_packet(rb, decoder)
+                break
+
+    # ---- reading -------------------------------------------------------------------
+
+    def read_chunk(
+        self,
+        chunk_mode_override: str | None = None,
+        rp_max: int = 1000000,
+        clear_full_buffers: bool = True,
+    ) -> list[RawBuffer]:
+        """Decode packets until a buffer is full.
+
+        The caller empties the buffers that it is done with (``rb.loc = 0``).
+
+        Parameters
+        ----------
+        chunk_mode_override : {"any_full", "only_full", "single_packet"}
+            instead of `chunk_mode`: ``"any_full"`` returns all buffers with data as
+            soon as one is full, ``"only_full"`` the full ones, ``"single_packet"``
+            all with data after each packet. At the end of the stream all buffers with
+            data are returned.
+        rp_max
+            number of packets after which to return anyway, if there are data.
+        clear_full_buffers
+            empty the buffers that are full first.
+
+        Returns
+        -------
+        chunk
+            buffers with data: the first `loc` rows of each. Empty at the end of the
+            stream.
+        """
+        if clear_full_buffers:
+            self.rb_lib.clear_full()
+        mode = chunk_mode_override or self.chunk_mode
+        limit = 1 if mode == "single_packet" else rp_max + 1
+        while True:
+            self.any_full = False
+            self._flush = False
+            self._more = self.read_packets(limit)
+            everything = mode != "only_full" or self._flush or not self._more
+            chunk = [
+                rb
+                for _, rb in self.rb_lib.buffers()
+                if (rb.loc > 0 if everything else rb.is_full() and rb.loc > 0)
+            ]
+            # nobody must take a stretch without rows for the end of the stream
+            if chunk or not self._more or mode == "single_packet":
+                return chunk
+
+    def __iter__(self) -> Iterator[list[RawBuffer]]:
+        """Go through the chunks of the stream.
+
+        Each chunk's buffers are emptied, and used again, when the next one is asked
+        for.
+        """
+        while True:
+            chunk = self.read_chunk()
+            if chunk:
+                yield chunk
+            elif not self._more:
+                return
+            for rb in chunk:
+                rb.loc = 0
+
+
+def _matches(key: object, patterns: list) -> bool:
+    """Whether a key matches one of the patterns."""
+    return any(fnmatch.fnmatchcase(str(key), p) for p in patterns)
+
+
+def _for_key(template: RawBuffer, key: object) -> RawBuffer:
+    """Make the buffer of one key from one with ``{key}`` in its names."""
+    names = []
+    for text in (template.out_stream, template.out_name):
+        try:
+            names.append(fill_in(text, {"key": key}, keep=("name",)))
+        except ValueError:
+            # a format for numbers on a key that is a string, or the other way round
+            other = int(key) if isinstance(key, str) else str(key)
+            names.append(fill_in(text, {"key": other}, keep=("name",)))
+    return RawBuffer(
+        key_list=[key],
+        out_stream=names[0],
+        out_name=names[1],
+        proc_spec=template.proc_spec,
+    )

@@ -1,0 +1,64 @@
+"""What can go wrong, as exceptions with a message for the user.
+
+Damage inside a stream is never an exception: it is passed over, counted and reported
+(:mod:`.report`). These are for what makes a conversion impossible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["DecodeError", "OutSpecError", "UnknownFormatError", "did_you_mean"]
+
+
+class DecodeError(RuntimeError):
+    """The input cannot be decoded at all.
+
+    Parameters
+    ----------
+    problem
+        what is wrong.
+    source
+        name of the input.
+    offset
+        byte at which it was noticed, after decompression.
+    advice
+        what the user can do.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        source: str = "",
+        offset: int | None = None,
+        advice: str = "",
+    ) -> None:
+        where = f" at byte {offset}" if offset is not None else ""
+        super().__init__(
+            "".join(
+                (
+                    f"{source}: " if source else "",
+                    problem,
+                    where,
+                    f"; {advice}" if advice else "",
+                )
+            )
+        )
+        self.source = source
+        self.offset = offset
+
+
+class UnknownFormatError(RuntimeError):
+    """No supported format was recognized in the input."""
+
+
+class OutSpecError(ValueError):
+    """The output specification contradicts itself or names what does not exist."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``" (did you mean 'x'?)"`` for the nearest of `known`, or nothing."""
+    import difflib  # noqa: PLC0415  (only where something is misspelled)
+
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" (did you mean '{near[0]}'?)" if near else ""

@@ -1,0 +1,94 @@
+# From bytes to records: frames, their lengths, and finding the next record.
+
+from libc.stdint cimport int32_t, int64_t, uint8_t
+
+cdef enum:
+    # a SparseEvent of all traces has 7 + 2400 frames; more are counted, not kept
+    MAX_FRAMES = 2432
+    # a frame longer than its field is still taken if the surplus is small
+    MAX_SURPLUS = 65536
+
+cdef enum Reason:
+    REASON_NONE
+    REASON_HEADER           # a frame header that cannot be
+    REASON_LONG_FRAME       # a frame longer than its field can be
+    REASON_PAST_END         # a frame longer than the rest of the data
+    REASON_INCOMPLETE       # frames are missing
+    REASON_TRACE_LENGTH     # samples missing
+    REASON_TRACE_INDEX      # a trace that the configuration does not have
+    REASON_COUNT            # a count that cannot be
+    REASON_CONFIG           # a configuration outside the format's limits
+    REASON_NO_CONFIG        # a record that needs a configuration before the first
+    REASON_PROTOCOL         # handshake of another protocol
+    REASON_SWALLOWED        # a record that holds another one
+    REASON_UNSOUND          # wrong lengths, and what follows is no record
+    REASON_STRAY            # bytes at the end, too few for a header
+    REASON_UNKNOWN_TAG
+    REASON_STRAY_FRAMES     # frames that belong to no record
+    REASON_ORPHAN_FSP       # FSP record without the record that it describes
+    N_REASONS
+
+cdef enum RecordEnd:
+    END_TAG
+    END_HANDSHAKE
+    END_OF_DATA
+    END_STRAY               # 1-3 bytes and the end of the data
+    END_BAD                 # impossible header: `reason`
+    END_CUT                 # a frame that runs past the end of the data
+
+cdef enum Fault:            # lengths that the format does not allow, but readers take
+    FAULT_LONG = 1
+    FAULT_SHORT = 2
+    FAULT_UNALIGNED = 4
+    FAULT_COUNT = 8         # counts that contradict each other
+    FAULT_EXTRA = 16        # more frames than the record has: legal
+
+cdef struct Frame:
+    int64_t start           # of the payload in the window
+    int64_t length
+
+cdef struct Record:
+    int32_t tag
+    int64_t start           # of the tag in the window
+    int64_t end             # of the header behind the last frame
+    int n_frames
+    int n_expected          # frames that a record of this kind has
+    int n_required          # frames without which it is of no use
+    int n_traces            # traces that it lists (SparseEvent, EventHeader, Event)
+    int faults
+    RecordEnd end_kind
+    Reason reason           # why it must be rejected, or why its end is bad
+    Frame frames[MAX_FRAMES]
+
+cdef struct Limits:
+    bint configured
+    int64_t n_traces
+    int64_t trace_bytes     # of one trace with its two leading words
+
+cdef enum Found:
+    FOUND_NO
+    FOUND_YES
+    FOUND_MORE              # needs more bytes to tell
+
+cdef bint is_handshake(const uint8_t* data, int64_t n, int64_t at) noexcept nogil
+cdef bint is_known(int32_t tag) noexcept nogil
+cdef bint collect_record(
+    const uint8_t* data, int64_t n, int64_t left, bint at_end, const Limits* limits,
+    int64_t start, Record* r, int64_t* need,
+) noexcept nogil
+cdef bint is_complete(const Record* r) noexcept nogil
+cdef Reason check_record(
+    const uint8_t* data, const Record* r, const Limits* limits
+) noexcept nogil
+cdef Found is_record_at(
+    const uint8_t* data, int64_t n, int64_t left, bint at_end, const Limits* limits,
+    int64_t at, Record* scratch, int64_t* need,
+) noexcept nogil
+cdef Found find_record(
+    const uint8_t* data, int64_t n, int64_t left, bint at_end, const Limits* limits,
+    int64_t start, int64_t stop, Record* scratch, int64_t* found, int64_t* need,
+) noexcept nogil
+cdef Found is_sound_after(
+    const uint8_t* data, int64_t n, int64_t left, bint at_end, int64_t at,
+    int64_t* need,
+) noexcept nogil

@@ -1,0 +1,448 @@
+"""FCIO framing: which bytes are a record, and where the next one begins.
+
+The specification's section 1 has the grammar, 2.1 and 2.2 the frames of each record,
+1.6 the rule for finding the next record after damage. A frame's length is compared
+with its field's rule and with the bytes that are left before it is believed.
+"""
+
+from libc.stdint cimport uint32_t
+from libc.string cimport memcmp
+
+from .._core.bytes cimport load_i32, load_u16, load_u32
+from .layout cimport *
+
+
+cdef struct FieldRule:
+    int64_t size        # bytes of an element
+    int64_t most        # largest length in bytes
+    bint exact          # the length must be `most`
+
+
+cdef inline FieldRule exactly(int64_t length, int64_t size) noexcept nogil:
+    cdef FieldRule rule
+    rule.size, rule.most, rule.exact = size, length, True
+    return rule
+
+
+cdef inline FieldRule at_most(int64_t count, int64_t size) noexcept nogil:
+    cdef FieldRule rule
+    rule.size, rule.most, rule.exact = size, count * size, False
+    return rule
+
+
+cdef FieldRule fsp_config_rule(int k) noexcept nogil:
+    """Frame `k` of FSPConfig (2.2)."""
+    if k in (1, 15, 20, 21, 25, 26, 30, 31, 41, 44, 45, 46, 47):
+        return at_most(MAX_TRACES, 4)
+    if k in (6, 38, 39, 40):
+        return at_most(MAX_TRACES, 4)
+    if k in (23, 28):
+        return at_most(MAX_TRACES, 2)
+    if k in (22, 27, 32):
+        return at_most(MAX_TRACES, 8)
+    if k == 7:
+        return exactly(24, 1)
+    if k in (8, 9, 10, 11, 17, 18):
+        return exactly(8, 8)
+    if k in (12, 13, 14):
+        return exactly(8, 1)
+    return exactly(4, 4)
+
+
+cdef FieldRule fsp_event_rule(int k) noexcept nogil:
+    """Frame `k` of FSPEvent (2.2); frames 1 and 3 have a shorter form in old files."""
+    if k == 0:
+        return exactly(24, 1)
+    if k == 1:
+        return at_most(4, 8)
+    if k == 2:
+        return exactly(4, 4)
+    if k == 3:
+        return at_most(3, 4)
+    if k == 4:
+        return exactly(20, 4)
+    if k == 5:
+        return at_most(MAX_TRACES, 4)
+    if k in (6, 10):
+        return at_most(MAX_TRACES, 2)
+    return at_most(MAX_SUB_EVENTS, 4)
+
+
+cdef FieldRule field_rule(
+    const uint8_t* data, const Record* r, int k, const Limits* limits
+) noexcept nogil:
+    """What length frame `k` of the record may have (2.1, 2.2)."""
+    cdef int32_t tag = r.tag
+    if k >= r.n_expected:
+        return at_most(MAX_FRAME_BYTES, 1)
+    if tag == TAG_CONFIG:
+        if k == 10:
+            return at_most(MAX_TRACES, 4)
+        return exactly(4, 4)
+    if tag == TAG_STATUS:
+        if k == 1:
+            return at_most(MAX_TIMES, 4)
+        if k >= 4:
+            return exactly(load_i32(data + r.frames[3].start), 1)
+        return exactly(4, 4)
+    if tag == TAG_FSP_CONFIG:
+        return fsp_config_rule(k)
+    if tag == TAG_FSP_EVENT:
+        return fsp_event_rule(k)
+    if tag == TAG_FSP_STATUS:
+        return exactly(FSP_STATUS_BYTES, 8)
+    # events: the first four frames are the same in all
+    if k < 2:
+        return exactly(4, 4)
+    if k < 4:
+        return at_most(MAX_TIMES, 4)
+    if tag == TAG_EVENT:
+        if k == 4:
+            return exactly(limits.n_traces * limits.trace_bytes, 2)
+        return at_most(MAX_TIMES, 4)
+    if k == 4:
+        return at_most(MAX_TIMES, 4)
+    if tag == TAG_SPARSE_EVENT:
+        if k == 5:
+            return exactly(4, 4)
+        if k == 6:
+            return at_most(MAX_TRACES, 2)
+        return exactly(limits.trace_bytes, 2)
+    if tag == TAG_EVENT_HEADER:
+        if k == 5:
+            return at_most(MAX_TRACES, 2)
+        return at_most(2 * MAX_TRACES, 2)
+    # TAG_REC_EVENT
+    if k == 5:
+        return exactly(4, 4)
+    if k == 6:
+        return at_most(MAX_TRACES, 4)
+    return exactly(4 * load_i32(data + r.frames[5].start), 4)
+
+
+cdef void set_frame_counts(Record* r) noexcept nogil:
+    """Set how many frames a record of its kind has, before its counts are read."""
+    cdef int32_t tag = r.tag
+    if tag == TAG_CONFIG:
+        # the oldest files have neither trace map nor stream id
+        r.n_expected, r.n_required = 12, 10
+    elif tag == TAG_EVENT:
+        # the dead region may be absent
+        r.n_expected, r.n_required = 6, 5
+    elif tag == TAG_STATUS:
+        r.n_expected, r.n_required = 4, 4
+    elif tag == TAG_REC_EVENT:
+        r.n_expected, r.n_required = 10, 10
+    elif tag == TAG_FSP_CONFIG:
+        r.n_expected, r.n_required = FSP_CONFIG_FRAMES, 1
+    elif tag == TAG_FSP_EVENT:
+        r.n_expected, r.n_required = 11, 10
+    elif tag == TAG_FSP_STATUS:
+        r.n_expected, r.n_required = 1, 1
+    else:
+        r.n_expected, r.n_required = 7, 7
+
+
+cdef Reason read_counts(const uint8_t* data, Record* r, int k) noexcept nogil:
+    """After frame `k`: take from it how many more frames there must be."""
+    cdef int64_t count
+    cdef const uint8_t* p = data + r.frames[k].start
+    if r.tag == TAG_SPARSE_EVENT and k == 5:
+        if r.frames[k].length < 4 or load_i32(p) < 0:
+            return REASON_COUNT
+    elif r.tag == TAG_SPARSE_EVENT and k == 6:
+        count = min(r.frames[k].length // 2, MAX_TRACES)
+        r.n_traces = <int>min(count, load_i32(data + r.frames[5].start))
+        if count != load_i32(data + r.frames[5].start):
+            r.faults |= FAULT_COUNT
+        r.n_expected = r.n_required = 7 + r.n_traces
+    elif r.tag == TAG_EVENT_HEADER and k == 6:
+        count = min(r.frames[5].length // 2, MAX_TRACES)
+        r.n_traces = <int>min(count, r.frames[6].length // 4)
+        if 2 * count != r.frames[6].length // 2:
+            r.faults |= FAULT_COUNT
+    elif r.tag == TAG_STATUS and k == 2:
+        if r.frames[k].length < 4 or not 0 <= load_i32(p) <= MAX_CARDS:
+            return REASON_COUNT
+    elif r.tag == TAG_STATUS and k == 3:
+        if r.frames[k].length < 4 or not 0 <= load_i32(p) <= MAX_SURPLUS:
+            return REASON_COUNT
+        r.n_expected = r.n_required = 4 + load_i32(data + r.frames[2].start)
+    elif r.tag == TAG_REC_EVENT and k == 5:
+        if r.frames[k].length < 4 or not 0 <= load_i32(p) <= MAX_PULSES:
+            return REASON_COUNT
+    return REASON_NONE
+
+
+cdef bint is_handshake(const uint8_t* data, int64_t n, int64_t at) noexcept nogil:
+    """Whether the handshake stands at `at`, with the right protocol (1.1)."""
+    return (
+        n - at >= HANDSHAKE_BYTES
+        and load_i32(data + at) == PROTOCOL_TAG
+        and memcmp(data + at + 4, b"FlashCamV1", PROTOCOL_BYTES) == 0
+    )
+
+
+cdef bint is_known(int32_t tag) noexcept nogil:
+    """Whether records with this tag give output."""
+    return tag == TAG_CONFIG or tag == TAG_EVENT or tag == TAG_STATUS or (
+        TAG_SPARSE_EVENT <= tag <= TAG_FSP_STATUS
+    )
+
+
+cdef bint collect_record(
+    const uint8_t* data, int64_t n, int64_t left, bint at_end, const Limits* limits,
+    int64_t start, Record* r, int64_t* need,
+) noexcept nogil:
+    """Collect the frames of the record at `start`, whose tag is in the window.
+
+    `n` bytes are in the window, `left` bytes from its start to the end of the input
+    (negative: not known). False: the window must hold `need` bytes to go on.
+    """
+    cdef int64_t at = start + 4
+    cdef int64_t length
+    cdef int32_t head
+    cdef int k
+    cdef FieldRule rule
+    r.tag = -load_i32(data + start)
+    r.start = start
+    r.n_frames = 0
+    r.n_traces = 0
+    r.faults = 0
+    r.reason = REASON_NONE
+    set_frame_counts(r)
+    if at_end:
+        left = n
+    while True:
+        r.end = at
+        if n - at < 4:
+            if at_end:
+                r.end_kind = END_OF_DATA if at == n else END_STRAY
+                return True
+            need[0] = at + 4
+            return False
+        head = load_i32(data + at)
+        if head < 0:
+            if head >= LOWEST_TAG:
+                r.end_kind = END_TAG
+                return True
+            if head == PROTOCOL_TAG:
+                if n - at < HANDSHAKE_BYTES and not at_end:
+                    need[0] = at + HANDSHAKE_BYTES
+                    return False
+                if n - at < HANDSHAKE_BYTES:
+                    r.end_kind = END_CUT
+                    r.reason = REASON_PAST_END
+                elif is_handshake(data, n, at):
+                    r.end_kind = END_HANDSHAKE
+                else:
+                    r.end_kind = END_BAD
+                    r.reason = REASON_PROTOCOL
+                return True
+            r.end_kind = END_BAD
+            r.reason = REASON_HEADER
+            return True
+        length = head
+        k = r.n_frames
+        rule = field_rule(data, r, k, limits)
+        if length > MAX_FRAME_BYTES or length - rule.most > MAX_SURPLUS:
+            r.end_kind = END_BAD
+            r.reason = REASON_LONG_FRAME
+            return True
+        if left >= 0 and length > left - at - 4:
+            r.end_kind = END_CUT
+            r.reason = REASON_PAST_END
+            return True
+        if length > n - at - 4:
+            need[0] = at + 4 + length
+            return False
+        if k < r.n_expected:
+            if length > rule.most:
+                r.faults |= FAULT_LONG
+            elif rule.exact and length < rule.most:
+                r.faults |= FAULT_SHORT
+            if length % rule.size:
+                r.faults |= FAULT_UNALIGNED
+        else:
+            r.faults |= FAULT_EXTRA
+        if k < MAX_FRAMES:
+            r.frames[k].start = at + 4
+            r.frames[k].length = length
+            r.n_frames = k + 1
+            r.reason = read_counts(data, r, k)
+            if r.reason != REASON_NONE:
+                r.end_kind = END_BAD
+                return True
+        at += 4 + length
+
+
+cdef bint is_complete(const Record* r) noexcept nogil:
+    """Whether every frame of the record's kind is there, with the right length."""
+    return r.n_frames >= r.n_expected and r.faults & ~FAULT_EXTRA == 0
+
+
+cdef Reason check_traces(
+    const uint8_t* data, const Record* r, const Limits* limits
+) noexcept nogil:
+    """Whether an event's traces are there and are those of the configuration."""
+    cdef int i
+    cdef const uint8_t* listed
+    if not limits.configured:
+        return REASON_NO_CONFIG
+    if r.tag == TAG_EVENT:
+        if r.frames[4].length < limits.n_traces * limits.trace_bytes:
+            return REASON_TRACE_LENGTH
+        return REASON_NONE
+    listed = data + r.frames[6 if r.tag == TAG_SPARSE_EVENT else 5].start
+    for i in range(r.n_traces):
+        if load_u16(listed + 2 * i) >= limits.n_traces:
+            return REASON_TRACE_INDEX
+        if (
+            r.tag == TAG_SPARSE_EVENT
+            and r.frames[7 + i].length < limits.trace_bytes
+        ):
+            return REASON_TRACE_LENGTH
+    return REASON_NONE
+
+
+cdef Reason check_config(
+    const uint8_t* data, const Record* r, const Limits* limits
+) noexcept nogil:
+    """Whether a configuration keeps the format's limits (1.4)."""
+    cdef int64_t adcs, triggers, samples
+    if r.n_frames < 3 and not limits.configured:
+        return REASON_INCOMPLETE
+    if r.n_frames < 3:
+        return REASON_NONE
+    if min(min(r.frames[0].length, r.frames[1].length), r.frames[2].length) < 4:
+        return REASON_CONFIG
+    adcs = load_i32(data + r.frames[0].start)
+    triggers = load_i32(data + r.frames[1].start)
+    samples = load_i32(data + r.frames[2].start)
+    if adcs < 0 or triggers < 0 or adcs + triggers > MAX_TRACES:
+        return REASON_CONFIG
+    if not 0 <= samples <= MAX_SAMPLES:
+        return REASON_CONFIG
+    if (adcs + triggers) * (samples + 2) > MAX_TRACE_WORDS:
+        return REASON_CONFIG
+    return REASON_NONE
+
+
+cdef Reason check_record(
+    const uint8_t* data, const Record* r, const Limits* limits
+) noexcept nogil:
+    """Why the record's content cannot be used, if it cannot."""
+    if r.tag == TAG_CONFIG:
+        # a later configuration may leave out frames: their values stay (2.3)
+        if r.n_frames < r.n_required and not limits.configured:
+            return REASON_INCOMPLETE
+        return check_config(data, r, limits)
+    if (
+        r.tag in (TAG_EVENT, TAG_SPARSE_EVENT, TAG_EVENT_HEADER)
+        and not limits.configured
+    ):
+        return REASON_NO_CONFIG
+    if r.n_frames < r.n_required:
+        return REASON_INCOMPLETE
+    if r.tag in (TAG_EVENT, TAG_SPARSE_EVENT, TAG_EVENT_HEADER):
+        return check_traces(data, r, limits)
+    return REASON_NONE
+
+
+cdef inline int64_t first_frame_length(int32_t tag) noexcept nogil:
+    """Length of the first frame of a known record (2.1, 2.2); -1: not a known one."""
+    if tag == TAG_FSP_EVENT:
+        return 24
+    if tag == TAG_FSP_STATUS:
+        return FSP_STATUS_BYTES
+    if tag == TAG_CALIB or not TAG_CONFIG <= tag <= TAG_FSP_STATUS:
+        return -1
+    return 4
+
+
+cdef Found is_record_at(
+    const uint8_t* data, int64_t n, int64_t left, bint at_end, const Limits* limits,
+    int64_t at, Record* scratch, int64_t* need,
+) noexcept nogil:
+    """Whether a sound record, or a handshake, begins at `at` (1.6, b and c)."""
+    cdef int32_t head
+    if n - at < 8:
+        if at_end:
+            return FOUND_NO
+        need[0] = at + 8
+        return FOUND_MORE
+    head = load_i32(data + at)
+    if head == PROTOCOL_TAG:
+        if n - at < HANDSHAKE_BYTES and not at_end:
+            need[0] = at + HANDSHAKE_BYTES
+            return FOUND_MORE
+        return FOUND_YES if is_handshake(data, n, at) else FOUND_NO
+    if not -TAG_FSP_STATUS <= head <= -TAG_CONFIG:
+        return FOUND_NO
+    if load_i32(data + at + 4) != first_frame_length(-head):
+        return FOUND_NO
+    if not collect_record(data, n, left, at_end, limits, at, scratch, need):
+        return FOUND_MORE
+    if scratch.faults & ~FAULT_EXTRA:
+        return FOUND_NO
+    if scratch.tag == TAG_FSP_CONFIG and scratch.n_frames < FSP_CONFIG_FRAMES:
+        return FOUND_NO
+    if check_record(data, scratch, limits) != REASON_NONE:
+        return FOUND_NO
+    if scratch.end_kind == END_BAD or scratch.end_kind == END_CUT:
+        # what follows is damaged too; still a record if its own frames leave no doubt
+        if scratch.n_frames < scratch.n_expected or scratch.tag == TAG_FSP_STATUS:
+            return FOUND_NO
+    return FOUND_YES
+
+
+cdef Found find_record(
+    const uint8_t* data, int64_t n, int64_t left, bint at_end, const Limits* limits,
+    int64_t start, int64_t stop, Record* scratch, int64_t* found, int64_t* need,
+) noexcept nogil:
+    """Look for a record that begins in `start` .. `stop` - 1.
+
+    Yes: it is at `found`. More: `need` bytes must be in the window to tell about
+    `found`; what lies before it is no record. No: nothing begins in that stretch.
+    """
+    cdef int64_t at = start
+    cdef uint32_t head
+    cdef Found result
+    while at < stop:
+        if n - at < 8:
+            found[0] = at
+            if at_end:
+                return FOUND_NO
+            need[0] = at + 8
+            return FOUND_MORE
+        # the tags -1 .. -10 are ff ff ff f6 .. ff ff ff ff, the handshake ff 35 65 c4
+        head = load_u32(data + at)
+        if head >= <uint32_t>-TAG_FSP_STATUS or head == <uint32_t>PROTOCOL_TAG:
+            result = is_record_at(data, n, left, at_end, limits, at, scratch, need)
+            if result != FOUND_NO:
+                found[0] = at
+                return result
+        at += 1
+    found[0] = stop
+    return FOUND_NO
+
+
+cdef Found is_sound_after(
+    const uint8_t* data, int64_t n, int64_t left, bint at_end, int64_t at,
+    int64_t* need,
+) noexcept nogil:
+    """Whether what stands at `at`, behind a record, leaves no doubt about its end."""
+    cdef int32_t head
+    if n - at < 8:
+        if at_end:
+            return FOUND_YES if n - at < 4 else FOUND_NO
+        need[0] = at + 8
+        return FOUND_MORE
+    head = load_i32(data + at)
+    if head == PROTOCOL_TAG:
+        return FOUND_YES        # the protocol was checked when the record was collected
+    if head >= 0 or head < -TAG_FSP_STATUS:
+        return FOUND_NO
+    if load_i32(data + at + 4) == first_frame_length(-head):
+        return FOUND_YES
+    return FOUND_NO

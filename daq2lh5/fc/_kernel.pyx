@@ -1,0 +1,1643 @@
+"""Decode FCIO records straight into columns.
+
+One :class:`FcioStream` holds the state of one stream of records: configuration,
+carried arrays, dead time, and the buffers that take the rows. `FcioStream.decode` runs
+over a window of bytes without the interpreter until something needs Python: more
+bytes, a full buffer, a configuration, a stretch that is no record.
+
+The sections named are those of the FCIO specification.
+"""
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+
+from libc.stdint cimport (
+    int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, UINT32_MAX,
+)
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from .._core.binding cimport (
+    Binding, BoundColumn, BoundVector, BoundWaveform, vector_has_room, vector_row,
+)
+from .._core.bytes cimport load_f32, load_f64, load_i32, load_u16, load_u32
+from .._core.sink cimport RowSink, SinkTable, new_sink_table
+from .._core.status cimport *
+from ._dead_time cimport DeadTime, advance_dead_time, free_dead_time, reset_dead_time
+from ._framing cimport *
+from .layout cimport *
+
+include "_columns.pxi"
+
+if sys.byteorder != "little":
+    raise ImportError("daq2lh5 copies samples as they are: little-endian machines only")
+
+
+cdef enum StretchKind:
+    STRETCH_UNKNOWN
+    STRETCH_CORRUPT
+    STRETCH_CUT
+
+cdef enum Verdict:
+    VERDICT_ACCEPT
+    VERDICT_RESUME      # reject the record, go on behind it
+    VERDICT_SCAN        # reject the record, its end cannot be trusted
+    VERDICT_MORE
+
+cdef enum:
+    # what `step_at` may say instead of a number of bytes
+    STEP_DONE = -1
+    STEP_MORE = -2
+    STEP_BAD = -3
+
+# the tables that rows go to, as indices
+cdef enum:
+    INTO_EVENT
+    INTO_EVENT_HEADER
+    INTO_STATUS
+    INTO_FSP_EVENT
+    INTO_FSP_STATUS
+    N_TABLES
+
+TABLES = ("FCEvent", "FCEventHeader", "FCStatus", "FSPEvent", "FSPStatus")
+
+STRETCH_KINDS = ("unknown", "corrupt", "cut_off")
+
+REASONS = {
+    REASON_HEADER: "impossible frame header",
+    REASON_LONG_FRAME: "frame longer than its field can be",
+    REASON_PAST_END: "record runs past the end of the data",
+    REASON_INCOMPLETE: "record lacks frames",
+    REASON_TRACE_LENGTH: "trace lacks samples",
+    REASON_TRACE_INDEX: "trace index outside the configuration",
+    REASON_COUNT: "impossible count",
+    REASON_CONFIG: "configuration outside the limits of the format",
+    REASON_NO_CONFIG: "record before the first configuration",
+    REASON_PROTOCOL: "handshake of another protocol",
+    REASON_SWALLOWED: "record runs into another record",
+    REASON_UNSOUND: "wrong frame length, and no record follows",
+    REASON_STRAY: "too few bytes for a header",
+    REASON_UNKNOWN_TAG: "unknown record",
+    REASON_STRAY_FRAMES: "frames outside of any record",
+    REASON_ORPHAN_FSP: "FSP record without the record that it describes",
+}
+
+IRREGULARITIES = (
+    "frame longer than its field, surplus ignored",
+    "frame shorter than its field, former content kept",
+    "frame length not a multiple of the element size",
+    "counts of traces contradict each other, the smaller one used",
+    "dead region outside the stream's traces, clamped",
+    "too many pending dead intervals, oldest dropped",
+    "status block shorter than its layout, filled with zeros",
+)
+"""What is accepted although it breaks a rule of the format; see `irregular`."""
+
+cdef enum:
+    IRREGULAR_LONG
+    IRREGULAR_SHORT
+    IRREGULAR_UNALIGNED
+    IRREGULAR_COUNT
+    IRREGULAR_DEAD_REGION
+    IRREGULAR_DEAD_INTERVALS
+    IRREGULAR_STATUS_BLOCK
+    N_IRREGULARITIES
+
+
+cdef struct Config:
+    int32_t adcs
+    int32_t triggers
+    int32_t samples
+    int32_t blprecision
+    int32_t sumlength
+    int32_t adcbits
+    int32_t mastercards
+    int32_t triggercards
+    int32_t adccards
+    int32_t gps
+    uint32_t tracemap[MAX_TRACES]
+    int32_t streamid
+
+cdef struct Event:
+    # fields of the event records, carried from one to the next (2.3)
+    int32_t type
+    int32_t to[MAX_TIMES]
+    int32_t ts[MAX_TIMES]
+    int32_t dr[MAX_TIMES]
+    int dr_size
+    int n_traces
+    uint16_t traces[MAX_TRACES]
+
+cdef struct FspEvent:
+    uint8_t flags[24]
+    uint8_t nconsecutive[4]
+    uint8_t hwm[12]
+    uint8_t wps[20]
+
+cdef struct State:
+    Config config
+    Event event
+    int32_t status_time[MAX_TIMES]
+    int32_t status
+    int32_t n_cards
+    FspEvent fsp
+    bint fsp_configured
+    int usual_frames[TAG_FSP_STATUS + 1]
+    int32_t tag
+    DeadTime dead_time
+
+
+cdef inline int64_t take(
+    char* target, int64_t most, const uint8_t* data, const Record* r, int k
+) noexcept nogil:
+    """Copy frame `k` over the first bytes of a field (1.2); -1: it is absent."""
+    if k >= r.n_frames:
+        return -1
+    cdef int64_t length = min(r.frames[k].length, most)
+    memcpy(target, data + r.frames[k].start, length)
+    return length
+
+
+cdef class FcioStream:
+    """State of one FCIO stream, and where its rows go.
+
+    Attributes
+    ----------
+    packet_id
+        number of the last packet; 0 is the first configuration, -1 before it.
+    consumed
+        bytes of the window that the last call of `decode` is done with.
+    need
+        bytes that the window must hold for `decode` to go on, of the same window.
+    packets, bytes
+        what was decoded and what was skipped because nobody asked for it, as
+        ``(decoded, skipped)``.
+    """
+
+    cdef State* s
+    cdef Limits limits
+    cdef Record* record
+    cdef Record* fsp_record
+    cdef Record* scratch
+    cdef tuple tables
+    cdef RowSink* sinks[N_TABLES]
+    cdef int16_t event_sink[MAX_TRACES]
+    cdef int header_sink
+    cdef int fsp_event_sink
+    cdef int fsp_header_sink
+    cdef int fsp_status_sink
+    cdef uint32_t status_ids[MAX_CARDS + 1]
+    cdef int16_t status_sinks[MAX_CARDS + 1]
+    cdef int n_status
+
+    cdef readonly int64_t packet_id
+    cdef bint number_shared
+    cdef readonly int64_t consumed
+    cdef readonly int64_t need
+    cdef readonly int64_t n_packets
+    cdef readonly bint any_full
+    cdef public int64_t rows_left
+    cdef readonly int detail_table
+    cdef readonly int64_t detail_sink
+    cdef readonly bint has_fsp
+    cdef readonly list fsp_frames
+    cdef readonly int64_t record_start
+    cdef readonly int64_t record_end
+
+    cdef int64_t packets_done[2]
+    cdef int64_t bytes_done[2]
+    cdef int64_t irregular_count[N_IRREGULARITIES]
+    cdef uint64_t skipped_traces[MAX_TRACES]
+    cdef readonly int64_t n_extra_frames
+
+    # the stretch that is being passed over: absolute offsets in the stream
+    cdef readonly bint scanning
+    cdef int64_t scan_at
+    cdef int64_t walk
+    cdef int stretch_kind
+    cdef int end_kind
+    cdef readonly int64_t stretch_start
+    cdef readonly int64_t stretch_end
+    cdef readonly int stretch_reason
+    cdef readonly int stretch_tag
+
+    def __cinit__(self):
+        self.s = <State*>calloc(1, sizeof(State))
+        self.record = <Record*>calloc(1, sizeof(Record))
+        self.fsp_record = <Record*>calloc(1, sizeof(Record))
+        self.scratch = <Record*>calloc(1, sizeof(Record))
+        if (
+            self.s == NULL or self.record == NULL
+            or self.fsp_record == NULL or self.scratch == NULL
+        ):
+            raise MemoryError
+        self.tables = (
+            new_sink_table(sizeof(FCEventColumns), bind_fc_event),
+            new_sink_table(sizeof(FCEventHeaderColumns), bind_fc_event_header),
+            new_sink_table(sizeof(FCStatusColumns), bind_fc_status),
+            new_sink_table(sizeof(FSPEventColumns), bind_fsp_event),
+            new_sink_table(sizeof(FSPStatusColumns), bind_fsp_status),
+        )
+        self.packet_id = -1
+        self.rows_left = -1
+        self.walk = -1
+        self.unmap_all()
+        reset_dead_time(&self.s.dead_time)
+
+    def __dealloc__(self):
+        if self.s != NULL:
+            free_dead_time(&self.s.dead_time)
+        free(self.s)
+        free(self.record)
+        free(self.fsp_record)
+        free(self.scratch)
+
+    # ---- where rows go -------------------------------------------------------------
+
+    cdef void unmap_all(self) noexcept:
+        cdef int i
+        for i in range(MAX_TRACES):
+            self.event_sink[i] = -1
+        self.header_sink = -1
+        self.fsp_event_sink = -1
+        self.fsp_header_sink = -1
+        self.fsp_status_sink = -1
+        self.n_status = 0
+
+    def set_buffers(self, keyed):
+        """Say which buffers take which rows.
+
+        Parameters
+        ----------
+        keyed
+            by table name (``"FCEvent"``, ...): a dictionary of `RawBuffer` by key,
+            or a single `RawBuffer` for all keys, or None.
+        """
+        cdef int i, t
+        cdef SinkTable table
+        self.unmap_all()
+        keys = self.keys()
+        maps = []
+        for t, name in enumerate(TABLES):
+            wanted = keyed.get(name)
+            if wanted is None:
+                wanted = {}
+            elif not hasattr(wanted, "get"):
+                wanted = dict.fromkeys(keys[name], wanted)
+            buffers = []
+            index = {}
+            for key in dict.fromkeys(keys[name]):
+                buffer = wanted.get(key)
+                if buffer is None:
+                    continue
+                if not any(buffer is b for b in buffers):
+                    buffers.append(buffer)
+                index[key] = next(
+                    i for i, b in enumerate(buffers) if b is buffer
+                )
+            table = self.tables[t]
+            table.set_buffers(buffers)
+            maps.append(index)
+
+        events, headers, status, fsp_event, fsp_status = maps
+        for i, key in enumerate(keys["FCEvent"]):
+            self.event_sink[i] = events.get(key, -1)
+        self.header_sink = headers.get(keys["FCEventHeader"][0], -1)
+        self.fsp_event_sink = fsp_event.get(keys["FSPEvent"][0], -1)
+        self.fsp_header_sink = fsp_event.get(keys["FSPEvent"][1], -1)
+        self.fsp_status_sink = fsp_status.get(keys["FSPStatus"][0], -1)
+        for key, card in zip(keys["FCStatus"], self.card_ids()):
+            if key in status:
+                self.status_ids[self.n_status] = card
+                self.status_sinks[self.n_status] = status[key]
+                self.n_status += 1
+
+    def card_ids(self):
+        """Return the request ids of the cards that the configuration names (5)."""
+        cdef Config* c = &self.s.config
+        masters = min(max(c.mastercards, 0), MAX_CARDS)
+        triggers = min(max(c.triggercards, 0), MAX_CARDS)
+        adcs = min(max(c.adccards, 0), MAX_CARDS)
+        ids = [0x4000 + i - 1 if i else 0 for i in range(masters)]
+        ids += [0x1000 + i for i in range(triggers)]
+        ids += [0x2000 + i for i in range(adcs)]
+        return ids[:MAX_CARDS]
+
+    def keys(self):
+        """Return the keys that each table's rows can have, by table name (5)."""
+        cdef Config* c = &self.s.config
+        cdef int i
+        fcid = c.streamid & 0xFFFF
+        events = []
+        for i in range(self.limits.n_traces):
+            word = c.tracemap[i]
+            events.append(fcid * 1000000 + (word >> 16) * 100 + (word & 0xFFFF))
+        return {
+            "FCConfig": [f"fcid_{fcid}/config"],
+            "FCEvent": events,
+            "FCEventHeader": [f"fcid_{fcid}/evt_hdr"],
+            "FCStatus": [f"fcid_{fcid}/status/card{i}" for i in self.card_ids()],
+            "FSPConfig": [f"swtid_{fcid}/config"],
+            "FSPEvent": [f"swtid_{fcid}/event", f"swtid_{fcid}/evt_hdr"],
+            "FSPStatus": [f"swtid_{fcid}/status"],
+        }
+
+    cdef int acquire(self) except -1:
+        cdef SinkTable table
+        cdef RowSink* sink
+        cdef Py_ssize_t i, t
+        for t in range(N_TABLES):
+            table = self.tables[t]
+            table.acquire()
+            self.sinks[t] = table.sinks
+        table = self.tables[INTO_EVENT]
+        for i in range(table.n):
+            self.check_width(&table.sinks[i])
+        return 0
+
+    cdef int check_width(self, RowSink* sink) except -1:
+        """Make sure that the configuration's samples fit a row."""
+        cdef BoundWaveform* waveform
+        if sink.capacity == 0:
+            return 0
+        waveform = &(<FCEventColumns*>sink.columns).waveform
+        if waveform.values != NULL and waveform.width != self.s.config.samples:
+            raise ValueError(
+                f"the buffer's waveforms have {waveform.width} samples, "
+                f"those of the stream {self.s.config.samples}"
+            )
+        return 0
+
+    cdef int release(self) except -1:
+        cdef SinkTable table
+        cdef int t
+        for t in range(N_TABLES):
+            table = self.tables[t]
+            table.release()
+            self.sinks[t] = NULL
+        return 0
+
+    def detail_buffer(self):
+        """Return the buffer that the last status is about."""
+        return (<SinkTable>self.tables[self.detail_table]).buffers[self.detail_sink]
+
+    # ---- the loop ------------------------------------------------------------------
+
+    def decode(
+        self, const uint8_t[::1] window, int64_t base, left, bint at_end,
+        int64_t max_packets,
+    ):
+        """Decode the records in a window of the stream.
+
+        Parameters
+        ----------
+        window
+            the bytes at hand, from the first that is not done with.
+        base
+            offset of the window's first byte in the stream.
+        left
+            bytes from there to the end of the stream, or None if that is not known.
+        at_end
+            whether nothing follows the window.
+        max_packets
+            stop after so many packets.
+
+        Returns
+        -------
+        status
+            why it stopped: a `Status`.
+        """
+        cdef Status status
+        cdef int64_t n_left = -1 if left is None else left
+        cdef const uint8_t* data = &window[0] if window.shape[0] else NULL
+        cdef int64_t n = window.shape[0]
+        self.any_full = False
+        self.n_packets = 0
+        self.consumed = 0
+        self.need = 0
+        while True:
+            with nogil:
+                status = self.run(data, n, base, n_left, at_end, max_packets)
+            if not self.provide(status):
+                break
+        if status == STATUS_HEADER and self.fsp_record.tag == TAG_FSP_CONFIG:
+            if self.has_fsp:
+                self.fsp_frames = [
+                    bytes(window[start : start + length])
+                    for start, length in self.frames(of_fsp=True)
+                ]
+        return <int>status
+
+    def begin(self):
+        """Bind the buffers; until `end` nobody else may touch them."""
+        self.acquire()
+
+    def end(self):
+        """Write back how far the buffers are filled, and let go of them."""
+        self.release()
+
+    cdef bint provide(self, Status status) except -1:
+        """Get memory that the kernel lacks; False if that is not what it stopped for.
+
+        A packet that does not even fit an empty buffer gets a larger one: how large
+        is bounded by the limits of the format.
+        """
+        if status not in (STATUS_ALLOCATE, STATUS_GROW, STATUS_FULL):
+            return False
+        if status == STATUS_FULL and self.any_full:
+            return False
+        cdef RowSink* sink = &self.sinks[self.detail_table][self.detail_sink]
+        if status == STATUS_FULL and sink.loc > 0:
+            self.any_full = True
+            return False
+        self.release()
+        buffer = self.detail_buffer()
+        if status == STATUS_GROW:
+            buffer._grow(self.need)
+        elif status == STATUS_ALLOCATE and not buffer._allocated:
+            buffer._arrays()
+        else:
+            buffer._enlarge(self.need)
+        (<SinkTable>self.tables[self.detail_table]).unbind(self.detail_sink)
+        self.acquire()
+        return True
+
+    def decode_packet(self, packet, keyed, int64_t packet_id):
+        """Decode one packet that is at hand as bytes.
+
+        Parameters
+        ----------
+        packet
+            the bytes: a record, or an FSP record and the one that it describes.
+        keyed
+            where rows go, see `set_buffers`.
+        packet_id
+            number for the packet.
+
+        Returns
+        -------
+        any_full
+            whether a buffer has no room for another packet.
+
+        Raises
+        ------
+        ValueError
+            if the packet is not a sound record, or does not fit the buffers.
+        """
+        cdef const uint8_t[::1] window = packet
+        if self.configured:
+            self.set_buffers(keyed)
+        self.packet_id = packet_id - 1
+        self.begin()
+        try:
+            status = self.decode(window, 0, len(window), True, 1)
+        finally:
+            self.end()
+        if status == STATUS_SKIPPED:
+            raise ValueError(f"packet {packet_id}: {REASONS[self.stretch_reason]}")
+        if status == STATUS_FULL and not self.n_packets:
+            raise ValueError(f"packet {packet_id} does not fit the buffer")
+        if self.n_packets == 0:
+            raise ValueError(f"packet {packet_id}: no record in {len(window)} bytes")
+        if status == STATUS_HEADER:
+            self.packet_id = packet_id
+        return bool(self.any_full)
+
+    @property
+    def fsp_config(self):
+        """Settings of the stream processor by column name, or None."""
+        from .fsp_config import parse_fsp_config
+        return None if self.fsp_frames is None else parse_fsp_config(self.fsp_frames)
+
+    cdef Status run(
+        self, const uint8_t* data, int64_t n, int64_t base, int64_t left, bint at_end,
+        int64_t max_packets,
+    ) noexcept nogil:
+        cdef Status status
+        cdef int64_t at
+        cdef int32_t head
+        while True:
+            if self.scanning:
+                status = self.scan(data, n, base, left, at_end)
+                if status != STATUS_LIMIT:
+                    return status
+                continue
+            if self.any_full:
+                return STATUS_FULL
+            if self.n_packets >= max_packets or self.rows_left == 0:
+                return STATUS_LIMIT
+            at = self.consumed
+            if n - at < 4:
+                if not at_end:
+                    self.need = at + 4
+                    return STATUS_MORE
+                if n == at:
+                    return STATUS_END
+                self.start_scan(base + at, base + n, -1, REASON_STRAY, 0)
+                continue
+            head = load_i32(data + at)
+            if head == PROTOCOL_TAG:
+                if n - at < HANDSHAKE_BYTES and not at_end:
+                    self.need = at + HANDSHAKE_BYTES
+                    return STATUS_MORE
+                if is_handshake(data, n, at):
+                    self.consumed += HANDSHAKE_BYTES
+                    self.bytes_done[0] += HANDSHAKE_BYTES
+                elif n - at < HANDSHAKE_BYTES:
+                    self.start_scan(base + at, base + at + 1, -1, REASON_PAST_END, 0)
+                else:
+                    self.start_scan(base + at, base + at + 1, -1, REASON_PROTOCOL, 0)
+            elif head < LOWEST_TAG:
+                self.start_scan(base + at, base + at + 1, -1, REASON_HEADER, 0)
+            elif head >= 0:
+                self.start_scan(
+                    base + at, base + at + 1, base + at, REASON_STRAY_FRAMES, 0
+                )
+            elif not is_known(-head):
+                self.start_scan(
+                    base + at, base + at + 1, base + at + 4, REASON_UNKNOWN_TAG, -head
+                )
+            else:
+                status = self.packet(data, n, base, left, at_end)
+                # the limit is looked at above: here it means "go on"
+                if status != STATUS_LIMIT:
+                    return status
+
+    cdef Status packet(
+        self, const uint8_t* data, int64_t n, int64_t base, int64_t left, bint at_end,
+    ) noexcept nogil:
+        """Decode the packet at `consumed`: an FSP record and the one it belongs to."""
+        cdef int64_t start = self.consumed
+        cdef int64_t at = start
+        cdef Record* r = self.record
+        cdef int32_t tag = -load_i32(data + at)
+        cdef int32_t next_tag
+        cdef Verdict verdict
+        cdef Status status
+        self.has_fsp = False
+        if tag >= TAG_FSP_CONFIG:
+            r = self.fsp_record
+            if not collect_record(
+                data, n, left, at_end, &self.limits, at, r, &self.need
+            ):
+                return STATUS_MORE
+            verdict = self.judge(data, n, left, at_end, r)
+            if verdict == VERDICT_MORE:
+                return STATUS_MORE
+            if verdict != VERDICT_ACCEPT:
+                self.reject(base, start, r, verdict)
+                return STATUS_LIMIT
+            self.has_fsp = True
+            next_tag = 0
+            if r.end_kind == END_TAG:
+                next_tag = -load_i32(data + r.end)
+            elif r.end_kind == END_OF_DATA or r.end_kind == END_STRAY:
+                self.start_scan(
+                    base + start, base + r.end, base + r.end, REASON_ORPHAN_FSP, tag
+                )
+                return STATUS_LIMIT
+            if not is_known(next_tag) or next_tag >= TAG_FSP_CONFIG:
+                return self.commit_lone_fsp(data, start, r, next_tag)
+            at = r.end
+            tag = next_tag
+            r = self.record
+        if not collect_record(data, n, left, at_end, &self.limits, at, r, &self.need):
+            return STATUS_MORE
+        verdict = self.judge(data, n, left, at_end, r)
+        if verdict == VERDICT_MORE:
+            return STATUS_MORE
+        if verdict != VERDICT_ACCEPT:
+            self.reject(base, start, r, verdict)
+            return STATUS_LIMIT
+        status = self.commit(data, r)
+        if status != STATUS_LIMIT and status != STATUS_HEADER:
+            return status
+        self.record_start = start
+        self.record_end = r.end
+        self.consumed = r.end
+        self.n_packets += 1
+        return status
+
+    cdef void next_number(self) noexcept nogil:
+        if not self.number_shared:
+            self.packet_id += 1
+        self.number_shared = False
+
+    cdef Status commit_lone_fsp(
+        self, const uint8_t* data, int64_t start, const Record* r, int32_t next_tag
+    ) noexcept nogil:
+        """Take in an FSP record that no record of its kind follows."""
+        self.apply_fsp(data, r)
+        self.note_faults(r)
+        self.s.tag = r.tag
+        self.next_number()
+        # an unknown record after it has the same number (5)
+        self.number_shared = next_tag != 0 and next_tag < TAG_FSP_CONFIG
+        self.packets_done[0] += 1
+        self.bytes_done[0] += r.end - start
+        self.record_start = start
+        self.record_end = r.end
+        self.consumed = r.end
+        self.n_packets += 1
+        if r.tag == TAG_FSP_CONFIG:
+            self.record.tag = 0
+            return STATUS_HEADER
+        return STATUS_LIMIT
+
+    # ---- which records are sound ---------------------------------------------------
+
+    cdef Verdict judge(
+        self, const uint8_t* data, int64_t n, int64_t left, bint at_end, Record* r
+    ) noexcept nogil:
+        """Decide whether a collected record may be used (1.6, 9)."""
+        cdef bint bad_end = r.end_kind == END_BAD or r.end_kind == END_CUT
+        cdef Reason reason
+        cdef Found found
+        cdef int64_t where
+        if bad_end:
+            # the damage may lie behind a record that is whole
+            if r.reason == REASON_COUNT or not (
+                is_complete(r)
+                or (
+                    r.faults & ~FAULT_EXTRA == 0
+                    and r.n_frames >= r.n_required
+                    and r.n_frames >= self.s.usual_frames[r.tag]
+                    and self.s.usual_frames[r.tag] > 0
+                )
+            ):
+                return VERDICT_SCAN
+        reason = self.check(data, r)
+        if reason != REASON_NONE:
+            r.reason = reason
+            if not bad_end and r.end_kind != END_OF_DATA and r.end_kind != END_STRAY:
+                return VERDICT_RESUME
+            return VERDICT_SCAN
+        if r.end_kind == END_OF_DATA or r.end_kind == END_STRAY:
+            if r.tag == TAG_EVENT and r.n_frames < self.s.usual_frames[TAG_EVENT]:
+                # the data end where all events before had a dead region
+                r.reason = REASON_INCOMPLETE
+                return VERDICT_SCAN
+        if bad_end or r.faults:
+            found = find_record(
+                data, n, left, at_end, &self.limits, r.start + 1, r.end, self.scratch,
+                &where, &self.need,
+            )
+            if found == FOUND_MORE:
+                return VERDICT_MORE
+            if found == FOUND_YES:
+                r.reason = REASON_SWALLOWED
+                return VERDICT_SCAN
+        if r.faults & (FAULT_LONG | FAULT_SHORT | FAULT_UNALIGNED):
+            found = is_sound_after(data, n, left, at_end, r.end, &self.need)
+            if found == FOUND_MORE:
+                return VERDICT_MORE
+            if found == FOUND_NO:
+                r.reason = REASON_UNSOUND
+                return VERDICT_SCAN
+        return VERDICT_ACCEPT
+
+    cdef Reason check(self, const uint8_t* data, const Record* r) noexcept nogil:
+        return check_record(data, r, &self.limits)
+
+    cdef void reject(
+        self, int64_t base, int64_t start, const Record* r, Verdict verdict
+    ) noexcept nogil:
+        """Pass over a record, looking for the next one inside it and behind it."""
+        cdef int64_t walk = -1
+        if verdict == VERDICT_RESUME:
+            walk = base + r.end
+        self.start_scan(base + start, base + r.start + 1, walk, r.reason, r.tag)
+
+    # ---- passing over what is no record --------------------------------------------
+
+    cdef void start_scan(
+        self, int64_t start, int64_t scan_at, int64_t walk, Reason reason, int32_t tag
+    ) noexcept nogil:
+        """Begin to pass over a stretch; all offsets are absolute.
+
+        `walk` is where a frame header or the next record should be, if that is known.
+        """
+        self.scanning = True
+        self.stretch_start = start
+        self.scan_at = scan_at
+        self.walk = walk
+        self.stretch_reason = reason
+        self.stretch_tag = tag
+        self.stretch_kind = STRETCH_CORRUPT
+        self.end_kind = STRETCH_CORRUPT
+        if reason == REASON_UNKNOWN_TAG or reason == REASON_STRAY_FRAMES:
+            self.stretch_kind = STRETCH_UNKNOWN
+            self.end_kind = STRETCH_UNKNOWN
+        elif reason in (
+            REASON_PAST_END, REASON_INCOMPLETE, REASON_STRAY, REASON_ORPHAN_FSP
+        ):
+            self.end_kind = STRETCH_CUT
+
+    cdef Status finish_scan(self, int64_t base, int64_t end, int kind) noexcept nogil:
+        self.scanning = False
+        self.stretch_kind = kind
+        self.stretch_end = base + end
+        self.consumed = end
+        if kind == STRETCH_UNKNOWN and self.stretch_reason == REASON_UNKNOWN_TAG:
+            self.next_number()
+            self.n_packets += 1
+        return STATUS_SKIPPED
+
+    cdef Status scan_more(self, int64_t base, int64_t at) noexcept nogil:
+        """Ask for more bytes; those before `at` are no longer needed."""
+        self.scan_at = base + at
+        self.consumed = at
+        return STATUS_MORE
+
+    cdef Status scan(
+        self, const uint8_t* data, int64_t n, int64_t base, int64_t left, bint at_end,
+    ) noexcept nogil:
+        """Look for the next record, and walk the frames of an unknown one."""
+        cdef int64_t at = self.scan_at - base
+        cdef int64_t stop, where, step
+        cdef Found found
+        while True:
+            stop = n
+            if self.walk >= 0 and self.walk - base < n:
+                stop = self.walk - base
+            if at < stop:
+                found = find_record(
+                    data, n, left, at_end, &self.limits, at, stop, self.scratch,
+                    &where, &self.need,
+                )
+                if found == FOUND_YES:
+                    if self.stretch_kind == STRETCH_UNKNOWN:
+                        self.stretch_reason = REASON_SWALLOWED
+                    return self.finish_scan(base, where, STRETCH_CORRUPT)
+                if found == FOUND_MORE:
+                    return self.scan_more(base, where)
+                at = stop
+            if self.walk < 0 or self.walk - base > n:
+                if not at_end:
+                    self.need = n + 1
+                    return self.scan_more(base, at)
+                if self.walk > base + n:
+                    self.stretch_reason = REASON_PAST_END
+                    self.end_kind = STRETCH_CUT
+                return self.finish_scan(base, n, self.end_kind)
+            # the walk has come to a header
+            step = self.step_at(data, n, left, at_end, at)
+            if step == STEP_DONE:
+                if self.stretch_kind == STRETCH_CORRUPT and n - at < 4:
+                    return self.finish_scan(base, at, self.end_kind)
+                return self.finish_scan(base, at, self.stretch_kind)
+            if step == STEP_MORE:
+                return self.scan_more(base, at)
+            if step == STEP_BAD:
+                self.walk = -1
+                self.stretch_kind = STRETCH_CORRUPT
+            else:
+                self.walk = base + at + step
+
+    cdef int64_t step_at(
+        self, const uint8_t* data, int64_t n, int64_t left, bint at_end, int64_t at
+    ) noexcept nogil:
+        """Return the bytes of the frame at `at`, or what else is the matter there."""
+        cdef int32_t head
+        if n - at < 4:
+            if at_end:
+                return STEP_DONE
+            self.need = at + 4
+            return STEP_MORE
+        head = load_i32(data + at)
+        if head == PROTOCOL_TAG and n - at < HANDSHAKE_BYTES and not at_end:
+            self.need = at + HANDSHAKE_BYTES
+            return STEP_MORE
+        if LOWEST_TAG <= head < 0 or is_handshake(data, n, at):
+            return STEP_DONE
+        if head < 0 or head > MAX_FRAME_BYTES:
+            self.end_kind = STRETCH_CORRUPT
+            self.stretch_reason = REASON_HEADER
+            return STEP_BAD
+        if left >= 0 and head > left - at - 4:
+            self.end_kind = STRETCH_CUT
+            self.stretch_reason = REASON_PAST_END
+            return STEP_BAD
+        return 4 + head
+
+    # ---- taking records in ---------------------------------------------------------
+
+    cdef void note_faults(self, const Record* r) noexcept nogil:
+        """Count what is wrong with an accepted record; remember its usual shape."""
+        if r.faults & FAULT_LONG:
+            self.irregular_count[IRREGULAR_LONG] += 1
+        if r.faults & FAULT_SHORT:
+            self.irregular_count[IRREGULAR_SHORT] += 1
+        if r.faults & FAULT_UNALIGNED:
+            self.irregular_count[IRREGULAR_UNALIGNED] += 1
+        if r.faults & FAULT_COUNT:
+            self.irregular_count[IRREGULAR_COUNT] += 1
+        if r.faults & FAULT_EXTRA:
+            self.n_extra_frames += 1
+        self.s.usual_frames[r.tag] = min(r.n_frames, r.n_expected)
+
+    cdef Status commit(self, const uint8_t* data, Record* r) noexcept nogil:
+        """Take in a sound packet: all of it or, if a buffer lacks room, nothing."""
+        cdef Status status
+        cdef int64_t length = r.end - self.consumed
+        cdef int64_t rows
+        cdef bint wanted
+        if r.tag == TAG_CONFIG:
+            if self.has_fsp:
+                self.apply_fsp(data, self.fsp_record)
+                self.note_faults(self.fsp_record)
+            self.apply_config(data, r)
+            self.note_faults(r)
+            self.packets_done[0] += 1
+            self.bytes_done[0] += length
+            return STATUS_HEADER
+        if r.tag == TAG_EVENT:
+            r.n_traces = <int>self.limits.n_traces
+        status = self.make_room(data, r)
+        if status != STATUS_LIMIT:
+            return status
+        self.next_number()
+        if self.has_fsp:
+            self.apply_fsp(data, self.fsp_record)
+            self.note_faults(self.fsp_record)
+        self.s.tag = r.tag
+        if r.tag == TAG_STATUS:
+            self.apply_status(data, r)
+            rows = self.write_status(data, r)
+            wanted = self.n_status > 0
+        else:
+            self.apply_event(data, r)
+            if r.tag == TAG_EVENT_HEADER:
+                rows = self.write_event_header(data, r)
+                wanted = self.header_sink >= 0
+            else:
+                rows = self.write_event(data, r)
+                wanted = rows > 0 or r.n_traces == 0
+        if self.has_fsp:
+            rows += self.write_fsp(data, r)
+        self.note_faults(r)
+        wanted = wanted or rows > 0
+        self.packets_done[0 if wanted else 1] += 1
+        self.bytes_done[0 if wanted else 1] += length
+        return STATUS_LIMIT
+
+    cdef void apply_config(self, const uint8_t* data, const Record* r) noexcept nogil:
+        """Take in a configuration; fields without a frame keep their value (2.3)."""
+        cdef Config* c = &self.s.config
+        cdef int32_t* fields[10]
+        cdef int k
+        fields[0], fields[1], fields[2] = &c.adcs, &c.triggers, &c.samples
+        fields[3], fields[4], fields[5] = &c.blprecision, &c.sumlength, &c.adcbits
+        fields[6], fields[7], fields[8] = &c.mastercards, &c.triggercards, &c.adccards
+        fields[9] = &c.gps
+        for k in range(10):
+            take(<char*>fields[k], 4, data, r, k)
+        take(<char*>c.tracemap, sizeof(c.tracemap), data, r, 10)
+        take(<char*>&c.streamid, 4, data, r, 11)
+        self.limits.n_traces = <int64_t>c.adcs + c.triggers
+        self.limits.trace_bytes = 2 * (<int64_t>c.samples + 2)
+        for k in range(max(self.s.event.n_traces, 0)):
+            if self.s.event.traces[k] >= self.limits.n_traces:
+                # the list names traces that are gone: a full event starts a new one
+                self.s.event.n_traces = -1
+                break
+        reset_dead_time(&self.s.dead_time)
+        self.s.tag = TAG_CONFIG
+        if self.limits.configured:
+            self.next_number()
+        else:
+            self.packet_id = 0
+            self.number_shared = False
+        self.limits.configured = True
+
+    cdef void apply_event(self, const uint8_t* data, const Record* r) noexcept nogil:
+        """Update the carried fields and the dead time with an event record (2.3)."""
+        cdef Event* e = &self.s.event
+        cdef int64_t n_traces = self.limits.n_traces
+        cdef int64_t length
+        cdef int dr_frame = 5 if r.tag == TAG_EVENT else 4
+        cdef int32_t dr[MAX_TIMES]
+        cdef int i
+        take(<char*>&e.type, 4, data, r, 0)
+        take(<char*>e.to, sizeof(e.to), data, r, 2)
+        take(<char*>e.ts, sizeof(e.ts), data, r, 3)
+        length = take(<char*>e.dr, sizeof(e.dr), data, r, dr_frame)
+        e.dr_size = -1 if length < 0 else <int>(r.frames[dr_frame].length // 4)
+        if r.tag == TAG_EVENT:
+            e.dr[5] = 0
+            e.dr[6] = <int32_t>n_traces
+            if e.n_traces != n_traces:
+                for i in range(n_traces):
+                    e.traces[i] = <uint16_t>i
+        else:
+            # the frame's list, then what was there before (clamped to the traces)
+            memcpy(
+                e.traces,
+                data + r.frames[6 if r.tag == TAG_SPARSE_EVENT else 5].start,
+                2 * r.n_traces,
+            )
+        e.n_traces = r.n_traces
+        if (
+            e.dr[5] < 0 or e.dr[6] < 0
+            or <int64_t>e.dr[5] + e.dr[6] > n_traces
+        ):
+            self.irregular_count[IRREGULAR_DEAD_REGION] += 1
+        memcpy(dr, e.dr, sizeof(dr))
+        advance_dead_time(
+            &self.s.dead_time, n_traces, e.type == 11,
+            1000000000 * <int64_t>e.ts[1] + 4 * <int64_t>e.ts[2], e.to, dr,
+        )
+
+    cdef void apply_status(self, const uint8_t* data, const Record* r) noexcept nogil:
+        take(<char*>&self.s.status, 4, data, r, 0)
+        take(<char*>self.s.status_time, sizeof(self.s.status_time), data, r, 1)
+        self.s.n_cards = load_i32(data + r.frames[2].start)
+
+    cdef void apply_fsp(self, const uint8_t* data, const Record* r) noexcept nogil:
+        """Update the values of the stream processor (2.2, 2.3)."""
+        cdef FspEvent* f = &self.s.fsp
+        if r.tag == TAG_FSP_CONFIG:
+            memset(f, 0, sizeof(FspEvent))
+            self.s.fsp_configured = True
+        elif r.tag == TAG_FSP_EVENT:
+            take(<char*>f.flags, sizeof(f.flags), data, r, 0)
+            take(<char*>f.nconsecutive, sizeof(f.nconsecutive), data, r, 2)
+            # the short form of old files has no software multiplicity
+            memset(&f.hwm[8], 0, 4)
+            take(<char*>f.hwm, sizeof(f.hwm), data, r, 3)
+            take(<char*>f.wps, sizeof(f.wps), data, r, 4)
+
+    # ---- room in the buffers -------------------------------------------------------
+
+    cdef Status lacks(
+        self, Status status, int table, int64_t sink, int64_t need
+    ) noexcept nogil:
+        self.detail_table = table
+        self.detail_sink = sink
+        self.need = need
+        return status
+
+    cdef Status room_in(self, int table, int sink, int64_t rows) noexcept nogil:
+        """Whether a sink can take `rows` more rows; the limit status means yes."""
+        cdef RowSink* s = &self.sinks[table][sink]
+        if s.capacity == 0:
+            return self.lacks(STATUS_ALLOCATE, table, sink, rows)
+        if rows > s.capacity - s.loc:
+            return self.lacks(STATUS_FULL, table, sink, rows)
+        return STATUS_LIMIT
+
+    cdef Status make_room(self, const uint8_t* data, const Record* r) noexcept nogil:
+        """Make sure that every buffer can take its rows of the packet."""
+        cdef Status status = STATUS_LIMIT
+        cdef RowSink* sink
+        cdef int64_t most
+        cdef int fsp_sink
+        cdef Record* f = self.fsp_record
+        if r.tag == TAG_STATUS:
+            status = self.room_for_status(data, r)
+        elif r.tag == TAG_EVENT_HEADER:
+            if self.header_sink >= 0:
+                status = self.room_in(INTO_EVENT_HEADER, self.header_sink, 1)
+                sink = &self.sinks[INTO_EVENT_HEADER][self.header_sink]
+                if status == STATUS_LIMIT and not fc_event_header_has_room(
+                    <FCEventHeaderColumns*>sink.columns, sink.loc, r.n_traces
+                ):
+                    return self.lacks(
+                        STATUS_GROW, INTO_EVENT_HEADER, self.header_sink, r.n_traces
+                    )
+        else:
+            status = self.room_for_event(data, r)
+        if status != STATUS_LIMIT or not self.has_fsp:
+            return status
+        if f.tag == TAG_FSP_STATUS and self.fsp_status_sink >= 0:
+            return self.room_in(INTO_FSP_STATUS, self.fsp_status_sink, 1)
+        fsp_sink = self.fsp_sink_of(r.tag)
+        if f.tag == TAG_FSP_EVENT and fsp_sink >= 0:
+            status = self.room_in(INTO_FSP_EVENT, fsp_sink, 1)
+            if status != STATUS_LIMIT:
+                return status
+            most = f.frames[5].length // 4
+            most = max(most, f.frames[6].length // 2)
+            if f.n_frames > 10:
+                most = max(most, f.frames[10].length // 2)
+            most = min(most, MAX_TRACES)
+            sink = &self.sinks[INTO_FSP_EVENT][fsp_sink]
+            if not fsp_event_has_room(
+                <FSPEventColumns*>sink.columns, sink.loc, most
+            ):
+                return self.lacks(STATUS_GROW, INTO_FSP_EVENT, fsp_sink, most)
+        return STATUS_LIMIT
+
+    cdef inline int fsp_sink_of(self, int32_t tag) noexcept nogil:
+        """Which buffer takes the FSPEvent of an event record (5)."""
+        return self.fsp_header_sink if tag == TAG_EVENT_HEADER else self.fsp_event_sink
+
+    cdef inline int trace_at(
+        self, const uint8_t* data, const Record* r, int i
+    ) noexcept nogil:
+        """Index of the `i`-th trace of an event that is not taken in yet."""
+        if r.tag == TAG_SPARSE_EVENT:
+            return load_u16(data + r.frames[6].start + 2 * i)
+        # a full event keeps the order of the record before, if that had all traces too
+        if self.s.event.n_traces == r.n_traces:
+            return self.s.event.traces[i]
+        return i
+
+    cdef Status room_for_event(
+        self, const uint8_t* data, const Record* r
+    ) noexcept nogil:
+        cdef RowSink* sinks = self.sinks[INTO_EVENT]
+        cdef Status status = STATUS_LIMIT
+        cdef int i, sink
+        for i in range(r.n_traces):
+            sink = self.event_sink[self.trace_at(data, r, i)]
+            if sink >= 0:
+                sinks[sink].need += 1
+        for i in range(r.n_traces):
+            sink = self.event_sink[self.trace_at(data, r, i)]
+            if sink >= 0 and sinks[sink].need:
+                if status == STATUS_LIMIT:
+                    status = self.room_in(INTO_EVENT, sink, sinks[sink].need)
+                sinks[sink].need = 0
+        return status
+
+    cdef inline int n_cards_used(self, const uint8_t* data, const Record* r) noexcept nogil:
+        """Cards whose blocks count: no more than the configuration has (6.3)."""
+        cdef Config* c = &self.s.config
+        cdef int64_t configured = (
+            <int64_t>c.mastercards + c.triggercards + c.adccards
+        )
+        return <int>max(0, min(configured, load_i32(data + r.frames[2].start)))
+
+    cdef inline int status_sink(self, uint32_t reqid) noexcept nogil:
+        cdef int i
+        for i in range(self.n_status):
+            if self.status_ids[i] == (reqid & 0xFFFF):
+                return self.status_sinks[i]
+        return -1
+
+    cdef uint32_t card_word(
+        self, const uint8_t* data, const Record* r, int card, int word
+    ) noexcept nogil:
+        """Return a word of a card's block; 0 where the block ends before it."""
+        cdef const Frame* block = &r.frames[4 + card]
+        if 4 * <int64_t>(word + 1) > block.length:
+            return 0
+        return load_u32(data + block.start + 4 * word)
+
+    cdef Status room_for_status(
+        self, const uint8_t* data, const Record* r
+    ) noexcept nogil:
+        cdef RowSink* sinks = self.sinks[INTO_STATUS]
+        cdef Status status = STATUS_LIMIT
+        cdef int i, sink
+        cdef int n_cards = self.n_cards_used(data, r)
+        for i in range(n_cards):
+            sink = self.status_sink(self.card_word(data, r, i, CARD_REQID))
+            if sink >= 0:
+                sinks[sink].need += 1
+        for i in range(n_cards):
+            sink = self.status_sink(self.card_word(data, r, i, CARD_REQID))
+            if sink < 0 or not sinks[sink].need:
+                continue
+            if status == STATUS_LIMIT:
+                status = self.room_in(INTO_STATUS, sink, sinks[sink].need)
+                if status == STATUS_LIMIT and not fc_status_has_room(
+                    <FCStatusColumns*>sinks[sink].columns, sinks[sink].loc,
+                    MAX_LINKS * sinks[sink].need,
+                ):
+                    status = self.lacks(
+                        STATUS_GROW, INTO_STATUS, sink, MAX_LINKS * sinks[sink].need
+                    )
+            sinks[sink].need = 0
+        return status
+
+    # ---- rows ----------------------------------------------------------------------
+
+    cdef inline bint take_row(self, RowSink* sink) noexcept nogil:
+        """Count a row that was written; False if no more rows are wanted."""
+        sink.loc += 1
+        if sink.capacity - sink.loc < sink.fill_safety:
+            self.any_full = True
+        if self.rows_left > 0:
+            self.rows_left -= 1
+        return self.rows_left != 0
+
+    cdef inline uint16_t fpga_baseline(self, uint16_t h0) noexcept nogil:
+        """Column `baseline` (4.2)."""
+        if self.s.config.blprecision == 0:
+            return 0
+        return <uint16_t>(<int64_t>(
+            <double>h0 / self.s.config.blprecision
+        ))
+
+    cdef inline uint16_t fpga_energy(self, uint16_t h0, uint16_t h1) noexcept nogil:
+        """Column `daqenergy` (4.3)."""
+        cdef Config* c = &self.s.config
+        if c.adcbits != 12:
+            return h1
+        if c.blprecision == 0:
+            return 0
+        return <uint16_t>(<int64_t>(
+            (<double>c.sumlength / c.blprecision) * <uint16_t>(h1 - h0)
+        ))
+
+    cdef inline float sampling_period(self) noexcept nogil:
+        """Nanoseconds between samples (3)."""
+        if self.s.config.adcbits == 16:
+            return 16
+        if self.s.config.adcbits == 12:
+            return 4
+        return 0
+
+    cdef inline int64_t unix_ns(self) noexcept nogil:
+        """Time of the event (4.1)."""
+        cdef Event* e = &self.s.event
+        if self.s.config.gps == 0:
+            return (
+                self.s.dead_time.now + 1000000000 * <int64_t>e.to[0]
+                + 1000 * <int64_t>e.to[1]
+            )
+        return self.s.dead_time.now + 1000000000 * <int64_t>e.to[2]
+
+    cdef int64_t write_event(self, const uint8_t* data, const Record* r) noexcept nogil:
+        """Write a row for each trace of an Event or SparseEvent (6.2)."""
+        cdef State* s = self.s
+        cdef Event* e = &s.event
+        cdef DeadTime* d = &s.dead_time
+        cdef double timestamp = <double>self.unix_ns() / 1e9
+        cdef uint16_t fcid = <uint16_t>(s.config.streamid & 0xFFFF)
+        cdef uint16_t dr_idx = 0
+        cdef uint16_t dr_len = <uint16_t>s.config.adcs
+        cdef float dt = self.sampling_period()
+        cdef int64_t samples = 2 * <int64_t>s.config.samples
+        cdef int64_t n = 0
+        cdef int64_t run
+        cdef const uint8_t* trace
+        cdef uint16_t h0, h1
+        cdef uint32_t address
+        cdef int i, t, index
+        cdef RowSink* sink
+        cdef FCEventColumns* c
+        cdef Py_ssize_t row
+        if e.dr_size >= 7:
+            dr_idx = <uint16_t>e.dr[5]
+            dr_len = <uint16_t>e.dr[6]
+        for i in range(r.n_traces):
+            t = e.traces[i]
+            index = self.event_sink[t]
+            if index < 0:
+                self.skipped_traces[t] += 1
+                continue
+            sink = &self.sinks[INTO_EVENT][index]
+            c = <FCEventColumns*>sink.columns
+            row = sink.loc
+            if r.tag == TAG_EVENT:
+                trace = data + r.frames[4].start + t * self.limits.trace_bytes
+            else:
+                trace = data + r.frames[7 + i].start
+            h0 = load_u16(trace)
+            h1 = load_u16(trace + 2)
+            address = s.config.tracemap[t]
+            run = d.now - d.enabled[t]
+            fc_event_set_packet_id(c, row, <uint32_t>self.packet_id)
+            fc_event_set_fcid(c, row, fcid)
+            fc_event_set_board_id(c, row, <uint16_t>(address >> 16))
+            fc_event_set_fc_input(c, row, <uint16_t>(address & 0xFFFF))
+            fc_event_set_channel(c, row, <uint16_t>t)
+            fc_event_set_event_type(c, row, e.type)
+            fc_event_set_numtraces(c, row, r.n_traces)
+            fc_event_set_eventnumber(c, row, e.ts[0])
+            fc_event_set_ts_pps(c, row, e.ts[1])
+            fc_event_set_ts_ticks(c, row, e.ts[2])
+            fc_event_set_ts_maxticks(c, row, e.ts[3])
+            fc_event_set_mu_offset_sec(c, row, e.to[0])
+            fc_event_set_mu_offset_usec(c, row, e.to[1])
+            fc_event_set_to_master_sec(c, row, e.to[2])
+            fc_event_set_delta_mu_usec(c, row, e.to[3])
+            fc_event_set_abs_delta_mu_usec(c, row, e.to[4])
+            fc_event_set_to_start_sec(c, row, e.to[5])
+            fc_event_set_to_start_usec(c, row, e.to[6])
+            fc_event_set_dr_start_pps(c, row, e.dr[0])
+            fc_event_set_dr_start_ticks(c, row, e.dr[1])
+            fc_event_set_dr_stop_pps(c, row, e.dr[2])
+            fc_event_set_dr_stop_ticks(c, row, e.dr[3])
+            fc_event_set_dr_maxticks(c, row, e.dr[4])
+            fc_event_set_dr_ch_idx(c, row, dr_idx)
+            fc_event_set_dr_ch_len(c, row, dr_len)
+            fc_event_set_timestamp(c, row, timestamp)
+            fc_event_set_runtime(c, row, <double>run / 1e9)
+            fc_event_set_lifetime(c, row, <double>(run - d.dead[t]) / 1e9)
+            fc_event_set_deadtime(c, row, <double>d.dead[t] / 1e9)
+            fc_event_set_deadinterval_nsec(c, row, d.dead_interval[t])
+            fc_event_set_baseline(c, row, self.fpga_baseline(h0))
+            fc_event_set_daqenergy(c, row, self.fpga_energy(h0, h1))
+            (<float*>(c.waveform.t0.data + row * c.waveform.t0.step))[0] = 0
+            (<float*>(c.waveform.dt.data + row * c.waveform.dt.step))[0] = dt
+            if c.waveform.values != NULL:
+                memcpy(c.waveform.values + row * c.waveform.step, trace + 4, samples)
+            n += 1
+            if not self.take_row(sink):
+                break
+        return n
+
+    cdef int64_t write_event_header(
+        self, const uint8_t* data, const Record* r
+    ) noexcept nogil:
+        """Write the row of an EventHeader (6.2)."""
+        cdef State* s = self.s
+        cdef Event* e = &s.event
+        cdef DeadTime* d = &s.dead_time
+        cdef RowSink* sink
+        cdef FCEventHeaderColumns* c
+        cdef Py_ssize_t row
+        cdef int i, t
+        cdef int n = r.n_traces
+        cdef int64_t run
+        cdef uint32_t address
+        cdef uint16_t h0, h1
+        cdef const uint8_t* words = data + r.frames[6].start
+        if self.header_sink < 0:
+            return 0
+        sink = &self.sinks[INTO_EVENT_HEADER][self.header_sink]
+        c = <FCEventHeaderColumns*>sink.columns
+        row = sink.loc
+        cdef uint16_t* board_id = fc_event_header_new_board_id(c, row, n)
+        cdef uint16_t* fc_input = fc_event_header_new_fc_input(c, row, n)
+        cdef uint16_t* tracelist = fc_event_header_new_tracelist(c, row, n)
+        cdef double* runtime = fc_event_header_new_runtime(c, row, n)
+        cdef double* lifetime = fc_event_header_new_lifetime(c, row, n)
+        cdef double* deadtime = fc_event_header_new_deadtime(c, row, n)
+        cdef int64_t* interval = fc_event_header_new_deadinterval_nsec(c, row, n)
+        cdef uint16_t* baseline = fc_event_header_new_baseline(c, row, n)
+        cdef uint16_t* daqenergy = fc_event_header_new_daqenergy(c, row, n)
+        for i in range(n):
+            t = e.traces[i]
+            address = s.config.tracemap[t]
+            run = d.now - d.enabled[t]
+            h0 = load_u16(words + 4 * i)
+            h1 = load_u16(words + 4 * i + 2)
+            board_id[i] = <uint16_t>(address >> 16)
+            fc_input[i] = <uint16_t>(address & 0xFFFF)
+            tracelist[i] = <uint16_t>t
+            runtime[i] = <double>run / 1e9
+            lifetime[i] = <double>(run - d.dead[t]) / 1e9
+            deadtime[i] = <double>d.dead[t] / 1e9
+            interval[i] = d.dead_interval[t]
+            baseline[i] = self.fpga_baseline(h0)
+            daqenergy[i] = self.fpga_energy(h0, h1)
+        fc_event_header_set_packet_id(c, row, <uint32_t>self.packet_id)
+        fc_event_header_set_fcid(c, row, <uint16_t>(s.config.streamid & 0xFFFF))
+        fc_event_header_set_event_type(c, row, e.type)
+        fc_event_header_set_numtraces(c, row, n)
+        fc_event_header_set_eventnumber(c, row, e.ts[0])
+        fc_event_header_set_ts_pps(c, row, e.ts[1])
+        fc_event_header_set_ts_ticks(c, row, e.ts[2])
+        fc_event_header_set_ts_maxticks(c, row, e.ts[3])
+        fc_event_header_set_mu_offset_sec(c, row, e.to[0])
+        fc_event_header_set_mu_offset_usec(c, row, e.to[1])
+        fc_event_header_set_to_master_sec(c, row, e.to[2])
+        fc_event_header_set_delta_mu_usec(c, row, e.to[3])
+        fc_event_header_set_abs_delta_mu_usec(c, row, e.to[4])
+        fc_event_header_set_to_start_sec(c, row, e.to[5])
+        fc_event_header_set_to_start_usec(c, row, e.to[6])
+        fc_event_header_set_dr_start_pps(c, row, e.dr[0])
+        fc_event_header_set_dr_start_ticks(c, row, e.dr[1])
+        fc_event_header_set_dr_stop_pps(c, row, e.dr[2])
+        fc_event_header_set_dr_stop_ticks(c, row, e.dr[3])
+        fc_event_header_set_dr_maxticks(c, row, e.dr[4])
+        if e.dr_size >= 7:
+            fc_event_header_set_dr_ch_idx(c, row, <uint16_t>e.dr[5])
+            fc_event_header_set_dr_ch_len(c, row, <uint16_t>e.dr[6])
+        else:
+            fc_event_header_set_dr_ch_idx(c, row, 0)
+            fc_event_header_set_dr_ch_len(c, row, <uint16_t>s.config.adcs)
+        fc_event_header_set_timestamp(c, row, <double>self.unix_ns() / 1e9)
+        self.take_row(sink)
+        return 1
+
+    cdef int64_t write_status(self, const uint8_t* data, const Record* r) noexcept nogil:
+        """Write a row for each card of a Status record (6.3)."""
+        cdef State* s = self.s
+        cdef int32_t* when = s.status_time
+        cdef int card, index, i
+        cdef int64_t n = 0
+        cdef RowSink* sink
+        for card in range(self.n_cards_used(data, r)):
+            index = self.status_sink(self.card_word(data, r, card, CARD_REQID))
+            if index < 0:
+                continue
+            if r.frames[4 + card].length < CARD_BYTES:
+                self.irregular_count[IRREGULAR_STATUS_BLOCK] += 1
+            sink = &self.sinks[INTO_STATUS][index]
+            self.write_card(data, r, card, <FCStatusColumns*>sink.columns, sink.loc)
+            n += 1
+            if not self.take_row(sink):
+                break
+        return n
+
+    cdef void write_card(
+        self, const uint8_t* data, const Record* r, int card, FCStatusColumns* c,
+        Py_ssize_t row,
+    ) noexcept nogil:
+        """Write the row of one card block (2.1)."""
+        cdef State* s = self.s
+        cdef int32_t* when = s.status_time
+        cdef int i, n
+        cdef uint32_t* u
+        cdef int32_t* v
+        cdef uint64_t pps = self.card_word(data, r, card, CARD_PPS)
+        cdef uint64_t ticks = self.card_word(data, r, card, CARD_TICKS)
+        fc_status_set_packet_id(c, row, <uint32_t>self.packet_id)
+        fc_status_set_status(c, row, s.status != 0)
+        fc_status_set_fpga_time(c, row, <float>(when[0] + 1e-6 * when[1]))
+        fc_status_set_server_time(c, row, when[2] + 1e-6 * when[3])
+        fc_status_set_fpga_start_time(c, row, when[5] + 1e-6 * when[6])
+        fc_status_set_id(c, row, self.card_word(data, r, card, CARD_REQID))
+        fc_status_set_eventnumber(c, row, self.card_word(data, r, card, CARD_EVENTNO))
+        fc_status_set_fpga_time_nsec(
+            c, row, <uint32_t>((1000000000 * pps + 4 * ticks) & UINT32_MAX)
+        )
+        fc_status_set_n_total_errors(
+            c, row, self.card_word(data, r, card, CARD_TOTALERRORS)
+        )
+        fc_status_set_n_environment_errors(
+            c, row, self.card_word(data, r, card, CARD_ENVERRORS)
+        )
+        fc_status_set_n_cti_errors(
+            c, row, self.card_word(data, r, card, CARD_CTIERRORS)
+        )
+        fc_status_set_n_link_errors(
+            c, row, self.card_word(data, r, card, CARD_LINKERRORS)
+        )
+        u = fc_status_at_n_other_errors(c, row)
+        for i in range(5):
+            u[i] = self.card_word(data, r, card, CARD_OTHERERRORS + i)
+        v = fc_status_at_mb_temps(c, row)
+        for i in range(5):
+            v[i] = <int32_t>self.card_word(data, r, card, CARD_ENVIRONMENT + i)
+        v = fc_status_at_mb_voltages(c, row)
+        for i in range(6):
+            v[i] = <int32_t>self.card_word(data, r, card, CARD_ENVIRONMENT + 5 + i)
+        fc_status_set_mb_current(
+            c, row, <int32_t>self.card_word(data, r, card, CARD_ENVIRONMENT + 11)
+        )
+        fc_status_set_mb_humidity(
+            c, row, <int32_t>self.card_word(data, r, card, CARD_ENVIRONMENT + 12)
+        )
+        n = self.clamped(data, r, card, CARD_NUMENV, MAX_ENVIRONMENT) - 13
+        n = max(n, 0)
+        v = fc_status_new_adc_temps(c, row, n)
+        for i in range(n):
+            v[i] = <int32_t>self.card_word(data, r, card, CARD_ENVIRONMENT + 13 + i)
+        n = self.clamped(data, r, card, CARD_NUMCTILINKS, MAX_CTILINKS)
+        u = fc_status_new_cti_links(c, row, n)
+        for i in range(n):
+            u[i] = self.card_word(data, r, card, CARD_CTILINKS + i)
+        n = self.clamped(data, r, card, CARD_NUMLINKS, MAX_LINKS)
+        u = fc_status_new_link_states(c, row, n)
+        for i in range(n):
+            u[i] = self.card_word(data, r, card, CARD_LINKSTATES + i)
+
+    cdef inline int clamped(
+        self, const uint8_t* data, const Record* r, int card, int word, int most
+    ) noexcept nogil:
+        """Return a count of a card's block, at most `most` (1.4)."""
+        return <int>min(self.card_word(data, r, card, word), <uint32_t>most)
+
+    cdef int64_t write_fsp(self, const uint8_t* data, const Record* r) noexcept nogil:
+        """Write the row of the FSP record in front of the record (6.5, 6.6)."""
+        cdef int index
+        cdef RowSink* sink
+        if not self.s.fsp_configured or self.rows_left == 0:
+            return 0
+        if self.fsp_record.tag == TAG_FSP_STATUS and r.tag == TAG_STATUS:
+            if self.fsp_status_sink < 0:
+                return 0
+            sink = &self.sinks[INTO_FSP_STATUS][self.fsp_status_sink]
+            self.write_fsp_status(data, <FSPStatusColumns*>sink.columns, sink.loc)
+        elif self.fsp_record.tag == TAG_FSP_EVENT and r.tag != TAG_STATUS:
+            index = self.fsp_sink_of(r.tag)
+            if index < 0:
+                return 0
+            sink = &self.sinks[INTO_FSP_EVENT][index]
+            self.write_fsp_event(data, <FSPEventColumns*>sink.columns, sink.loc)
+        else:
+            return 0
+        self.take_row(sink)
+        return 1
+
+    cdef void write_fsp_event(
+        self, const uint8_t* data, FSPEventColumns* c, Py_ssize_t row
+    ) noexcept nogil:
+        cdef Record* r = self.fsp_record
+        cdef FspEvent* f = &self.s.fsp
+        cdef int64_t n
+        fsp_event_set_packet_id(c, row, <uint32_t>self.packet_id)
+        fsp_event_set_is_written(c, row, load_u32(&f.flags[16]) != 0)
+        fsp_event_set_is_consecutive(c, row, f.flags[0] != 0)
+        fsp_event_set_is_extended(c, row, f.flags[1] != 0)
+        fsp_event_set_is_hwm_multiplicity(c, row, f.flags[8] != 0)
+        fsp_event_set_is_hwm_prescaled(c, row, f.flags[9] != 0)
+        fsp_event_set_is_wps_sum(c, row, f.flags[10] != 0)
+        fsp_event_set_is_wps_coincident_sum(c, row, f.flags[11] != 0)
+        fsp_event_set_is_wps_prescaled(c, row, f.flags[12] != 0)
+        fsp_event_set_is_ct_multiplicity(c, row, f.flags[13] != 0)
+        fsp_event_set_obs_evt_nconsecutive(c, row, load_i32(f.nconsecutive))
+        fsp_event_set_obs_hwm_hw_multiplicity(c, row, load_i32(f.hwm))
+        fsp_event_set_obs_hwm_max_value(c, row, load_u16(&f.hwm[4]))
+        fsp_event_set_obs_hwm_min_value(c, row, load_u16(&f.hwm[6]))
+        fsp_event_set_obs_hwm_sw_multiplicity(c, row, load_i32(&f.hwm[8]))
+        fsp_event_set_obs_wps_sum_value(c, row, load_f32(f.wps))
+        fsp_event_set_obs_wps_sum_offset(c, row, load_i32(&f.wps[4]))
+        fsp_event_set_obs_wps_sum_multiplicity(c, row, load_i32(&f.wps[8]))
+        fsp_event_set_obs_wps_max_peak_value(c, row, load_f32(&f.wps[12]))
+        fsp_event_set_obs_wps_max_peak_offset(c, row, load_i32(&f.wps[16]))
+        n = min(r.frames[5].length // 4, MAX_TRACES)
+        fsp_event_set_obs_ct_multiplicity(c, row, <int32_t>n)
+        take(<char*>fsp_event_new_obs_ct_trace_idx(c, row, n), 4 * n, data, r, 5)
+        n = min(r.frames[6].length // 2, MAX_TRACES)
+        take(<char*>fsp_event_new_obs_ct_max(c, row, n), 2 * n, data, r, 6)
+        n = min(r.frames[10].length // 2, MAX_TRACES) if r.n_frames > 10 else 0
+        take(
+            <char*>fsp_event_new_obs_ps_hwm_prescaled_trace_idx(c, row, n), 2 * n,
+            data, r, 10,
+        )
+
+    cdef void write_fsp_status(
+        self, const uint8_t* data, FSPStatusColumns* c, Py_ssize_t row
+    ) noexcept nogil:
+        """Write the row of an FSPStatus record (2.2, 6.6)."""
+        cdef uint8_t block[FSP_STATUS_BYTES]
+        memset(block, 0, FSP_STATUS_BYTES)
+        take(<char*>block, FSP_STATUS_BYTES, data, self.fsp_record, 0)
+        fsp_status_set_packet_id(c, row, <uint32_t>self.packet_id)
+        fsp_status_set_start_time(c, row, load_f64(&block[0]))
+        fsp_status_set_log_time(c, row, load_f64(&block[8]))
+        fsp_status_set_dt_logtime(c, row, load_f64(&block[16]))
+        fsp_status_set_runtime(c, row, load_f64(&block[24]))
+        fsp_status_set_n_read_events(c, row, load_i32(&block[32]))
+        fsp_status_set_n_written_events(c, row, load_i32(&block[36]))
+        fsp_status_set_n_discarded_events(c, row, load_i32(&block[40]))
+        fsp_status_set_dt_n_read_events(c, row, load_i32(&block[44]))
+        fsp_status_set_dt_n_written_events(c, row, load_i32(&block[48]))
+        fsp_status_set_dt_n_discarded_events(c, row, load_i32(&block[52]))
+        fsp_status_set_dt(c, row, load_f64(&block[56]))
+        fsp_status_set_dt_rate_read_events(c, row, load_f64(&block[64]))
+        fsp_status_set_dt_rate_write_events(c, row, load_f64(&block[72]))
+        fsp_status_set_dt_rate_discard_events(c, row, load_f64(&block[80]))
+        fsp_status_set_avg_rate_read_events(c, row, load_f64(&block[88]))
+        fsp_status_set_avg_rate_write_events(c, row, load_f64(&block[96]))
+        fsp_status_set_avg_rate_discard_events(c, row, load_f64(&block[104]))
+
+    # ---- what Python asks for ------------------------------------------------------
+
+    def frames(self, bint of_fsp=False):
+        """Return ``(start, length)`` of the last record's frames in its window."""
+        cdef Record* r = self.fsp_record if of_fsp else self.record
+        cdef int k
+        return [(r.frames[k].start, r.frames[k].length) for k in range(r.n_frames)]
+
+    @property
+    def header_is_config(self):
+        """Whether the header record at hand is a Config (else a lone FSPConfig)."""
+        return self.record.tag == TAG_CONFIG
+
+    @property
+    def fsp_is_config(self):
+        """Whether the last FSP record is an FSPConfig."""
+        return self.has_fsp and self.fsp_record.tag == TAG_FSP_CONFIG
+
+    @property
+    def packets(self):
+        return (self.packets_done[0], self.packets_done[1])
+
+    @property
+    def bytes(self):
+        return (self.bytes_done[0], self.bytes_done[1])
+
+    @property
+    def irregular(self):
+        """How often each of `IRREGULARITIES` was met."""
+        self.irregular_count[IRREGULAR_DEAD_INTERVALS] = self.s.dead_time.n_dropped
+        return {
+            text: self.irregular_count[i]
+            for i, text in enumerate(IRREGULARITIES) if self.irregular_count[i]
+        }
+
+    @property
+    def stretch(self):
+        """The stretch last passed over: ``(start, end, kind, reason, tag)``."""
+        return (
+            self.stretch_start, self.stretch_end, STRETCH_KINDS[self.stretch_kind],
+            REASONS[self.stretch_reason], self.stretch_tag,
+        )
+
+    def skipped_channels(self):
+        """Return how many traces of each key nobody asked for; starts again at 0."""
+        cdef int i
+        counts = {}
+        keys = self.keys()["FCEvent"]
+        for i in range(self.limits.n_traces):
+            if self.skipped_traces[i]:
+                counts[keys[i]] = counts.get(keys[i], 0) + self.skipped_traces[i]
+                self.skipped_traces[i] = 0
+        return counts
+
+    @property
+    def tag(self):
+        """Tag of the last record."""
+        return self.s.tag
+
+    @property
+    def configured(self):
+        return bool(self.limits.configured)
+
+    @property
+    def fsp(self):
+        """Whether the stream has a stream processor (an FSPConfig was met)."""
+        return bool(self.s.fsp_configured)
+
+    @property
+    def record_bytes(self):
+        """Bytes of the longest event record that the configuration allows."""
+        return self.limits.n_traces * (self.limits.trace_bytes + 4) + 65536
+
+    @property
+    def config(self):
+        """The configuration in force, or None before the first."""
+        cdef Config* c = &self.s.config
+        cdef int i
+        if not self.limits.configured:
+            return None
+        period = self.sampling_period()
+        return SimpleNamespace(
+            adcs=c.adcs, triggers=c.triggers, eventsamples=c.samples,
+            blprecision=c.blprecision, sumlength=c.sumlength, adcbits=c.adcbits,
+            mastercards=c.mastercards, triggercards=c.triggercards,
+            adccards=c.adccards, gps=c.gps, streamid=c.streamid,
+            tracemap=np.array(
+                [c.tracemap[i] for i in range(self.limits.n_traces)], dtype=np.uint32
+            ),
+            sampling_period_ns=int(period),
+        )
+
+    @property
+    def event(self):
+        """Fields of the last event record of any kind."""
+        cdef Event* e = &self.s.event
+        cdef DeadTime* d = &self.s.dead_time
+        cdef int i
+        traces = [e.traces[i] for i in range(max(e.n_traces, 0))]
+        now = d.now
+        return SimpleNamespace(
+            type=e.type,
+            num_traces=len(traces),
+            trace_list=np.array(traces, dtype=np.uint16),
+            timeoffset=np.array(e.to, dtype=np.int32),
+            timestamp=np.array(e.ts, dtype=np.int32),
+            deadregion=np.array(e.dr, dtype=np.int32),
+            deadregion_size=e.dr_size,
+            card_address=np.array(
+                [self.s.config.tracemap[i] >> 16 for i in traces], dtype=np.uint16
+            ),
+            card_channel=np.array(
+                [self.s.config.tracemap[i] & 0xFFFF for i in traces], dtype=np.uint16
+            ),
+            fpga_time_nsec=now,
+            unix_time_utc_nsec=self.unix_ns(),
+            unix_time_utc_sec=self.unix_ns() / 1e9,
+            run_time_sec=np.array([(now - d.enabled[i]) / 1e9 for i in traces]),
+            life_time_sec=np.array(
+                [(now - d.enabled[i] - d.dead[i]) / 1e9 for i in traces]
+            ),
+            dead_time_sec=np.array([d.dead[i] / 1e9 for i in traces]),
+            dead_interval_nsec=np.array(
+                [d.dead_interval[i] for i in traces], dtype=np.int64
+            ),
+        )
+
+    @property
+    def status(self):
+        """Fields of the last status record."""
+        cdef int32_t* when = self.s.status_time
+        return SimpleNamespace(
+            status=self.s.status,
+            cards=self.s.n_cards,
+            statustime=np.array(self.s.status_time, dtype=np.int32),
+            fpga_time_sec=when[0] + 1e-6 * when[1],
+            unix_time_utc_sec=when[2] + 1e-6 * when[3],
+            fpga_start_time_sec=when[5] + 1e-6 * when[6],
+        )
+
+    # names for the caller of `decode`
+    END = STATUS_END
+    MORE = STATUS_MORE
+    LIMIT = STATUS_LIMIT
+    FULL = STATUS_FULL
+    ALLOCATE = STATUS_ALLOCATE
+    GROW = STATUS_GROW
+    HEADER = STATUS_HEADER
+    SKIPPED = STATUS_SKIPPED

@@ -1,0 +1,72 @@
+"""What the FCIO decoders share."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from ..data_decoder import DataDecoder
+
+if TYPE_CHECKING:
+    from ..columns import Table
+    from ..raw_buffer import RawBuffer
+    from ._kernel import FcioStream
+
+__all__ = ["FCDecoder"]
+
+
+class FCDecoder(DataDecoder):
+    """A decoder of FCIO records: a view of the stream's kernel.
+
+    Attributes
+    ----------
+    decoded_values
+        the columns of its table.
+    key_list
+        the keys that its rows can have.
+    """
+
+    table: Table
+    default_values: dict[str, dict[str, Any]]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.decoded_values = copy.deepcopy(self.default_values)
+        self.key_list: list[int | str] = []
+        self._stream: FcioStream | None = None
+
+    def set_fcio_stream(self, fcio_stream: FcioStream) -> None:
+        """Take keys and lengths from the configuration of a stream.
+
+        Parameters
+        ----------
+        fcio_stream
+            the stream that packets to be decoded belong to.
+        """
+        self._stream = fcio_stream
+        self.key_list = list(fcio_stream.keys()[self.table.name])
+
+    def get_key_lists(self) -> list[list[int | str]]:
+        """Return the keys that there are: they all can share a buffer."""
+        return [list(self.key_list)]
+
+    def get_decoded_values(self, key: int | str | None = None) -> dict[str, Any]:  # noqa: ARG002
+        """Return the columns: the same for all keys."""
+        return self.decoded_values
+
+    def _decode(
+        self, packet: bytes, buffers: dict[int | str, RawBuffer], packet_id: int
+    ) -> bool:
+        """Decode the bytes of one packet by the kernel.
+
+        Returns
+        -------
+        any_full
+            whether a buffer has no room for another packet.
+        """
+        if self._stream is None:
+            msg = f"{type(self).__name__}: call set_fcio_stream first"
+            raise RuntimeError(msg)
+        return self._stream.decode_packet(
+            packet, {self.table.name: buffers}, packet_id
+        )

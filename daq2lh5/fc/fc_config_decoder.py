@@ -1,0 +1,104 @@
+"""Decoder of FCIO configurations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .columns import FC_CONFIG
+from .fc_base import FCDecoder
+
+if TYPE_CHECKING:
+    import lgdo
+
+    from ..raw_buffer import RawBuffer
+    from ._kernel import FcioStream
+
+fc_config_decoded_values = FC_CONFIG.decoded_values()
+"""Columns of the table ``FCConfig``."""
+
+
+def config_values(stream: FcioStream) -> dict[str, Any]:
+    """Return the configuration in force by column name, without `packet_id`."""
+    config = stream.config
+    return {
+        "nsamples": config.eventsamples,
+        "nadcs": config.adcs,
+        "ntriggers": config.triggers,
+        "streamid": config.streamid,
+        "adcbits": config.adcbits,
+        "sumlength": config.sumlength,
+        "blprecision": config.blprecision,
+        "mastercards": config.mastercards,
+        "triggercards": config.triggercards,
+        "adccards": config.adccards,
+        "gps": config.gps,
+        "tracemap": config.tracemap,
+    }
+
+
+class FCConfigDecoder(FCDecoder):
+    """Decode Config records: one row each.
+
+    ::
+
+        tag -1 | adcs | triggers | eventsamples | blprecision | sumlength | adcbits
+               | mastercards | triggercards | adccards | gps | tracemap[] | streamid
+
+    each field a frame of its own (FCIO, section 2.1).
+    """
+
+    table = FC_CONFIG
+    default_values = fc_config_decoded_values
+
+    def decode_packet(
+        self, packet: bytes, config_rb: RawBuffer, packet_id: int
+    ) -> bool:
+        """Decode a Config record into the next row of a buffer.
+
+        Parameters
+        ----------
+        packet
+            the record's bytes.
+        config_rb
+            the buffer.
+        packet_id
+            number of the packet.
+
+        Returns
+        -------
+        full
+            whether the buffer is full.
+        """
+        if self._stream is None:
+            from ._kernel import FcioStream  # noqa: PLC0415  (needs no stream so far)
+
+            self._stream = FcioStream()
+        self._stream.decode_packet(packet, {}, packet_id)
+        self.append_row(self._stream, config_rb, packet_id)
+        return config_rb.is_full()
+
+    @staticmethod
+    def append_row(stream: FcioStream, rb: RawBuffer, packet_id: int) -> None:
+        """Fill the next row of a buffer with the configuration in force."""
+        rb._append({"packet_id": packet_id} | config_values(stream))
+
+    def decode_config(self, fcio: FcioStream) -> lgdo.Struct:
+        """Return the configuration in force as a struct of scalars.
+
+        Parameters
+        ----------
+        fcio
+            the stream.
+        """
+        import lgdo  # noqa: PLC0415  (takes a second; a conversion needs none)
+
+        self.set_fcio_stream(fcio)
+        values = config_values(fcio)
+        tracemap = values.pop("tracemap")
+        struct = lgdo.Struct(
+            {name: lgdo.Scalar(np.int32(value)) for name, value in values.items()}
+        )
+        struct.add_field("tracemap", lgdo.Array(tracemap))
+        return struct

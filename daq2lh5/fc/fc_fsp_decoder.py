@@ -1,0 +1,176 @@
+"""Decoders of the records of FlashCam's stream processor (software trigger)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .columns import FSP_CONFIG, FSP_EVENT, FSP_STATUS
+from .fc_base import FCDecoder
+
+if TYPE_CHECKING:
+    import lgdo
+
+    from ..raw_buffer import RawBuffer
+    from ._kernel import FcioStream
+
+fsp_config_decoded_values = FSP_CONFIG.decoded_values()
+"""Columns of the table ``FSPConfig``."""
+
+fsp_event_decoded_values = FSP_EVENT.decoded_values()
+"""Columns of the table ``FSPEvent``."""
+
+fsp_status_decoded_values = FSP_STATUS.decoded_values()
+"""Columns of the table ``FSPStatus``."""
+
+
+class FSPConfigDecoder(FCDecoder):
+    """Decode FSPConfig records: the settings of the software trigger.
+
+    48 frames, listed in FCIO, section 2.2. In a native file there is one such record,
+    in front of the first Config, and it is written as a struct.
+    """
+
+    table = FSP_CONFIG
+    default_values = fsp_config_decoded_values
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._fsp_config: lgdo.Struct | None = None
+
+    @property
+    def fsp_config(self) -> lgdo.Struct:
+        """The settings as a struct; empty before there are any."""
+        if self._fsp_config is None:
+            import lgdo  # noqa: PLC0415  (takes a second; most files have none)
+
+            self._fsp_config = lgdo.Struct()
+        return self._fsp_config
+
+    def make_lgdo(
+        self,
+        key: int | str | None = None,  # noqa: ARG002
+        size: int | None = None,  # noqa: ARG002
+    ) -> lgdo.Struct:
+        """Return the struct of the settings."""
+        return self.fsp_config
+
+    def decode_config(self, fcio: FcioStream) -> lgdo.Struct:
+        """Return the settings that a stream had last, as a struct.
+
+        Parameters
+        ----------
+        fcio
+            the stream.
+        """
+        import lgdo  # noqa: PLC0415  (takes a second; most files have none)
+
+        self.set_fcio_stream(fcio)
+        struct = self.fsp_config
+        for name, value in (fcio.fsp_config or {}).items():
+            description = self.decoded_values[name]["description"]
+            kind = lgdo.Array if isinstance(value, np.ndarray) else lgdo.Scalar
+            struct.add_field(name, kind(value, attrs={"description": description}))
+        return struct
+
+    def decode_packet(
+        self, packet: bytes, fsp_config_rb: RawBuffer, packet_id: int
+    ) -> bool:
+        """Decode an FSPConfig record into the next row of a buffer with a table.
+
+        Parameters
+        ----------
+        packet
+            the record's bytes.
+        fsp_config_rb
+            the buffer.
+        packet_id
+            number of the packet.
+
+        Returns
+        -------
+        full
+            whether the buffer is full.
+        """
+        if self._stream is None:
+            from ._kernel import FcioStream  # noqa: PLC0415  (needs no stream so far)
+
+            self._stream = FcioStream()
+        self._stream.decode_packet(packet, {}, packet_id)
+        values = dict(self._stream.fsp_config)
+        for name, value in values.items():
+            if value.dtype.kind == "S":
+                labels = np.zeros(self.decoded_values[name]["length"], value.dtype)
+                labels[: len(value)] = value
+                values[name] = labels
+        fsp_config_rb._append({"packet_id": packet_id} | values)
+        return fsp_config_rb.is_full()
+
+
+class FSPEventDecoder(FCDecoder):
+    """Decode FSPEvent records: one row for each, with the event that follows it.
+
+    10 or 11 frames, listed in FCIO, section 2.2.
+    """
+
+    table = FSP_EVENT
+    default_values = fsp_event_decoded_values
+
+    def decode_packet(
+        self,
+        packet: bytes,
+        fsp_evt_rbkd: dict[str, RawBuffer],
+        packet_id: int,
+        is_header: bool = False,  # noqa: ARG002  (the packet itself says so)
+    ) -> bool:
+        """Decode an FSPEvent record together with its event.
+
+        Parameters
+        ----------
+        packet
+            the bytes of both records.
+        fsp_evt_rbkd
+            the buffers by key, or one buffer for all.
+        packet_id
+            number of the packet.
+        is_header
+            kept for compatibility.
+
+        Returns
+        -------
+        any_full
+            whether a buffer is full.
+        """
+        return self._decode(packet, fsp_evt_rbkd, packet_id)
+
+
+class FSPStatusDecoder(FCDecoder):
+    """Decode FSPStatus records: one row for each, with the status that follows it.
+
+    One frame of 112 bytes, see FCIO, section 2.2.
+    """
+
+    table = FSP_STATUS
+    default_values = fsp_status_decoded_values
+
+    def decode_packet(
+        self, packet: bytes, fsp_status_rbkd: dict[str, RawBuffer], packet_id: int
+    ) -> bool:
+        """Decode an FSPStatus record together with its status.
+
+        Parameters
+        ----------
+        packet
+            the bytes of both records.
+        fsp_status_rbkd
+            the buffer by key, or the buffer.
+        packet_id
+            number of the packet.
+
+        Returns
+        -------
+        any_full
+            whether the buffer is full.
+        """
+        return self._decode(packet, fsp_status_rbkd, packet_id)

@@ -1,0 +1,394 @@
+"""Streamer of FCIO (FlashCam) files and pipes."""
+
+from __future__ import annotations
+
+import logging
+
+from ..data_decoder import DataDecoder
+from ..data_streamer import DataStreamer
+from ..errors import DecodeError
+from ..raw_buffer import RawBuffer, RawBufferLibrary
+from ._kernel import FcioStream
+from .fc_config_decoder import FCConfigDecoder
+from .fc_event_decoder import FCEventDecoder
+from .fc_eventheader_decoder import FCEventHeaderDecoder
+from .fc_fsp_decoder import FSPConfigDecoder, FSPEventDecoder, FSPStatusDecoder
+from .fc_status_decoder import FCStatusDecoder
+
+log = logging.getLogger(__name__)
+
+__all__ = ["FCStreamer"]
+
+CONFIG_ROWS = 256
+"""Rows of the FCConfig buffer: most files have one."""
+
+MAX_WIDTHS = 64
+"""Tables that may be opened for configurations with other numbers of samples."""
+
+
+class FCStreamer(DataStreamer):
+    """Decode FCIO data.
+
+    Attributes
+    ----------
+    fcio
+        state of the stream: ``config``, ``event``, ``status`` and ``tag`` of the last
+        records.
+    """
+
+    format_name = "FlashCam"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fcio = FcioStream()
+        self.config_decoder = FCConfigDecoder()
+        self.status_decoder = FCStatusDecoder()
+        self.event_decoder = FCEventDecoder()
+        self.eventheader_decoder = FCEventHeaderDecoder()
+        self.fsp_config_decoder = FSPConfigDecoder()
+        self.fsp_event_decoder = FSPEventDecoder()
+        self.fsp_status_decoder = FSPStatusDecoder()
+
+        self.event_rbkd: dict | None = None
+        self.eventheader_rbkd: dict | None = None
+        self.status_rbkd: dict | None = None
+        self.fsp_config_rbkd: dict | None = None
+        self.fsp_event_rbkd: dict | None = None
+        self.fsp_status_rbkd: dict | None = None
+
+        self._keyed: dict[str, dict] = {}
+        self._config_rb: RawBuffer | None = None
+        self._buffer_size = 0
+        # bytes of a damaged stretch that is not over yet
+        self._stretch = bytearray()
+        self._stretch_lost = 0
+        # a configuration with other waveforms waits for the chunk to be handed out
+        self._new_width = False
+        # by number of samples: the buffers that stand in for those of the first
+        self._widths: dict[int, dict[int, RawBuffer]] = {}
+
+    def get_decoder_list(self) -> list[DataDecoder]:
+        """Return the decoders of all tables."""
+        return [
+            self.config_decoder,
+            self.status_decoder,
+            self.event_decoder,
+            self.eventheader_decoder,
+            self.fsp_config_decoder,
+            self.fsp_event_decoder,
+            self.fsp_status_decoder,
+        ]
+
+    @property
+    def fcio_bytes_read(self) -> int:
+        """Bytes of records that were decoded."""
+        return self.report.bytes["decoded"]
+
+    @property
+    def fcio_bytes_skipped(self) -> int:
+        """Bytes that were not decoded, for whatever reason."""
+        return self.report.n_bytes - self.report.bytes["decoded"]
+
+    # ---- opening -------------------------------------------------------------------
+
+    def open_stream(
+        self,
+        fcio_peer: str,
+        rb_lib: RawBufferLibrary | None = None,
+        buffer_size: int = 8192,
+        chunk_mode: str = "any_full",
+        out_stream: str = "",
+    ) -> list[RawBuffer]:
+        """Open an FCIO stream, and read up to its first configuration.
+
+        Parameters are those of :meth:`.DataStreamer.open_stream`.
+
+        Returns
+        -------
+        header_data
+            the buffer of `FCConfig` with its first row and, if the stream has a
+            software trigger, that of `FSPConfig`.
+
+        Raises
+        ------
+        DecodeError
+            if the input has no FCIO handshake, or no configuration.
+        """
+        source = self.open_source(fcio_peer)
+        self._check_handshake()
+        self._buffer_size = buffer_size
+        self._read_to_config()
+        for decoder in self.get_decoder_list():
+            decoder.set_fcio_stream(self.fcio)
+        if self.fcio.fsp:
+            self.fsp_config_decoder.decode_config(self.fcio)
+
+        super().open_stream(fcio_peer, rb_lib, buffer_size, chunk_mode, out_stream)
+        self._bind()
+        self.packet_id = 0
+        self.n_bytes_read = source.offset
+        return self._header_buffers()
+
+    def close_stream(self) -> None:
+        """Close the input."""
+        if self.source is not None:
+            self.source.close()
+
+    def _check_handshake(self) -> None:
+        window = self.source.fill(68)
+        if bytes(window[:14]) != b"\xff\x35\x65\xc4FlashCamV1":
+            msg = "no FCIO handshake"
+            raise DecodeError(
+                msg, self.source.name, 0, "it is not an FCIO file, or its start is lost"
+            )
+
+    def _read_to_config(self) -> None:
+        """Read records until a configuration is in force."""
+        self.fcio.begin()
+        try:
+            while not self.fcio.configured:
+                status = self._decode(1)
+                if status == FcioStream.END:
+                    break
+        finally:
+            self.fcio.end()
+        self._account()
+        if self.fcio.configured:
+            return
+        if self.report.n_damage or self.report.n_bytes > 68:
+            msg = "no configuration record in the whole stream"
+            raise DecodeError(
+                msg, self.source.name, advice="without one no event can be decoded"
+            )
+        text = "the stream has a handshake and nothing else"
+        log.warning(text)
+        self.report.note(text)
+
+    def _header_buffers(self) -> list[RawBuffer]:
+        """Return the buffers of the configurations with their first rows."""
+        if not self.fcio.configured:
+            return []
+        decoder = self.config_decoder
+        rbs = self.rb_lib.get("FCConfigDecoder")
+        if rbs:
+            self._config_rb = rbs[0]
+            # a user's table may be shorter
+            if self._config_rb._private:
+                rows = min(CONFIG_ROWS, self._buffer_size)
+                self._config_rb._table.resize(rows)
+        else:
+            self._config_rb = RawBuffer(key_list=decoder.key_list)
+            self._config_rb._own(decoder._make_buffer(None, 1))
+        decoder.append_row(self.fcio, self._config_rb, 0)
+        header = [self._config_rb]
+        if self.fcio.fsp:
+            rbs = self.rb_lib.get("FSPConfigDecoder")
+            struct = self.fsp_config_decoder.fsp_config
+            rb = rbs[0] if rbs else RawBuffer(lgdo=struct)
+            rb.loc = 1
+            header.append(rb)
+        return header
+
+    def _bind(self) -> None:
+        """Tell the kernel which buffers take what, under the configuration in force."""
+        keyed = {}
+        for decoder in self.get_decoder_list():
+            name = type(decoder).__name__
+            if name in self.rb_lib:
+                # made once: buffers of other widths, with the same keys, don't count
+                keyed[name] = self._keyed.get(name) or self.rb_lib[name].get_keyed_dict()
+                self.offer_keys(decoder, keyed[name], self._buffer_size)
+        self._keyed = keyed
+        self.status_rbkd = keyed.get("FCStatusDecoder")
+        self.event_rbkd = keyed.get("FCEventDecoder")
+        self.eventheader_rbkd = keyed.get("FCEventHeaderDecoder")
+        self.fsp_config_rbkd = keyed.get("FSPConfigDecoder")
+        self.fsp_event_rbkd = keyed.get("FSPEventDecoder")
+        self.fsp_status_rbkd = keyed.get("FSPStatusDecoder")
+        self.fcio.set_buffers(
+            {
+                "FCEvent": self._events_of_this_width(),
+                "FCEventHeader": self.eventheader_rbkd,
+                "FCStatus": self.status_rbkd,
+                "FSPEvent": self.fsp_event_rbkd,
+                "FSPStatus": self.fsp_status_rbkd,
+            }
+        )
+
+    # ---- reading -------------------------------------------------------------------
+
+    def read_packet(self) -> bool:
+        """Decode one packet: a record, with the FSP record in front of it."""
+        return self.read_packets(1)
+
+    def read_packets(self, limit: int) -> bool:
+        """Decode up to `limit` packets, see :meth:`.DataStreamer.read_packets`."""
+        if self._new_width:
+            self._new_width = False
+            self._bind()
+        self.fcio.rows_left = -1 if self.rows_left is None else self.rows_left
+        more = True
+        done = 0
+        self.fcio.begin()
+        try:
+            while done < limit:
+                status = self._decode(limit - done)
+                done += self.fcio.n_packets
+                if status == FcioStream.HEADER and not self._new_header():
+                    break
+                if status == FcioStream.FULL:
+                    self.any_full = True
+                    break
+                if status == FcioStream.END or self.fcio.rows_left == 0:
+                    more = False
+                    break
+        finally:
+            self.fcio.end()
+            self._account()
+        if self.rows_left is not None:
+            self.rows_left = self.fcio.rows_left
+        self.packet_id = max(self.fcio.packet_id, 0)
+        self.n_bytes_read = self.source.offset
+        return more
+
+    def _decode(self, limit: int) -> int:
+        """Run the kernel over the bytes at hand; get more when it asks for them."""
+        source, fcio = self.source, self.fcio
+        window = source.window
+        left = None if source.size is None else source.size - source.offset
+        if left is not None and left < len(window):
+            # the file has grown since it was opened
+            left = None
+        status = fcio.decode(window, source.offset, left, source.at_end, limit)
+        if status == FcioStream.SKIPPED or fcio.scanning:
+            self._keep_stretch(window, status == FcioStream.SKIPPED)
+        del window
+        source.consume(fcio.consumed)
+        if status == FcioStream.MORE:
+            source.fill(fcio.need - fcio.consumed)
+        return status
+
+    def _keep_stretch(self, window: memoryview, over: bool) -> None:
+        """Hold on to the bytes of a stretch; account for it when it is over."""
+        start, end, fate, reason, tag = self.fcio.stretch
+        first = max(start - self.source.offset, 0)
+        part = window[first : max(self.fcio.consumed, first)]
+        room = self.garbage.cap - self.garbage.bytes_kept - len(self._stretch)
+        self._stretch += part[: max(room, 0)]
+        self._stretch_lost += max(len(part) - max(room, 0), 0)
+        if not over:
+            return
+        if fate == "unknown" and tag:
+            self.report.unknown_records[f"FCIO tag {tag}"] += 1
+        self.report.add_stretch(start, end - start, fate, reason)
+        if fate in ("corrupt", "cut_off"):
+            self.garbage.add(
+                self._stretch,
+                self.fcio.packet_id,
+                self.fcio.stretch_reason,
+                start,
+                dropped=self._stretch_lost,
+            )
+        self._stretch = bytearray()
+        self._stretch_lost = 0
+
+    def _account(self) -> None:
+        """Bring the report up to date with the kernel's counts."""
+        report, fcio = self.report, self.fcio
+        for i, fate in enumerate(("decoded", "skipped")):
+            report.bytes[fate] = fcio.bytes[i]
+            report.packets[fate] = fcio.packets[i]
+        report.irregular.update(
+            {k: n - report.irregular[k] for k, n in fcio.irregular.items()}
+        )
+        report.container_error = self.source.error
+        report.garbage_bytes_kept = self.garbage.bytes_kept
+        report.garbage_bytes_dropped = self.garbage.bytes_dropped
+        if fcio.n_extra_frames:
+            report.note("records with more frames than this version knows were met")
+        if report.n_damage:
+            report.note(
+                "after damage packet numbers, run time, life time and dead time "
+                "are computed from what could be read"
+            )
+        config = fcio.config
+        if config is not None and config.adcbits not in (12, 16):
+            report.note(f"adcbits is {config.adcbits}: the sampling period is unknown")
+        if config is not None and config.blprecision == 0:
+            report.note("blprecision is 0: baseline and 12-bit energy are set to 0")
+        self.event_decoder.count_skipped(fcio)
+        if self.event_decoder.skipped_channels:
+            report.skipped_channels["FCEventDecoder"] = {
+                str(k): n for k, n in self.event_decoder.skipped_channels.items()
+            }
+
+    # ---- configurations in mid-stream ----------------------------------------------
+
+    def _new_header(self) -> bool:
+        """React to a configuration in mid-stream; False ends the chunk."""
+        if not self.fcio.header_is_config:
+            text = "an FSPConfig record in mid-stream is not written"
+            log.warning(text)
+            self.report.note(text)
+            return True
+        self.fcio.end()
+        self.report.note("the stream has more than one configuration")
+        rb = self._config_rb
+        if "FCConfigDecoder" in self.rb_lib:
+            self.config_decoder.append_row(self.fcio, rb, self.fcio.packet_id)
+            self.any_full |= rb.is_full()
+        # traces are counted under the configuration that they were read with
+        self.event_decoder.count_skipped(self.fcio)
+        width = self.event_decoder.decoded_values["waveform"]["wf_len"]
+        for decoder in self.get_decoder_list():
+            if decoder is not self.fsp_config_decoder:
+                decoder.set_fcio_stream(self.fcio)
+        if self.fcio.config.eventsamples != width:
+            # all that was read so far is handed out before rows of the new width
+            self._new_width = self._flush = self.any_full = True
+            return False
+        self._bind()
+        self.fcio.begin()
+        return not self.any_full
+
+    def _events_of_this_width(self) -> dict | None:
+        """Return the event buffers by key, with room for the samples of a trace.
+
+        For another number of samples than at first there are tables of their own,
+        called after it. Buffers of other widths give their memory back.
+        """
+        if not self.event_rbkd or not self.fcio.configured:
+            return self.event_rbkd
+        samples = self.fcio.config.eventsamples
+        self._widths.setdefault(samples, {})
+        if len(self._widths) == 1 or samples == next(iter(self._widths)):
+            current = self.event_rbkd
+        elif len(self._widths) > MAX_WIDTHS:
+            text = f"more than {MAX_WIDTHS} lengths of waveforms: others are skipped"
+            log.warning(text)
+            self.report.note(text)
+            return None
+        else:
+            siblings = self._widths[samples]
+            for rb in self.event_rbkd.values():
+                if id(rb) not in siblings:
+                    siblings[id(rb)] = self._sibling(rb, samples)
+            current = {k: siblings[id(rb)] for k, rb in self.event_rbkd.items()}
+        in_use = {id(rb) for rb in current.values()}
+        for rb in self.rb_lib["FCEventDecoder"]:
+            if id(rb) not in in_use and rb._private and rb.loc == 0:
+                rb._table.resize(len(rb))
+        return current
+
+    def _sibling(self, rb: RawBuffer, samples: int) -> RawBuffer:
+        """Make the buffer that stands in for `rb` for another number of samples."""
+        sibling = RawBuffer(
+            key_list=rb.key_list,
+            out_stream=rb.out_stream,
+            out_name=f"{rb.out_name}_{samples}",
+            proc_spec=rb.proc_spec,
+        )
+        self.rb_lib["FCEventDecoder"].append(sibling)
+        self._set_up(sibling, self.event_decoder, self._buffer_size)
+        self.report.note(f"waveforms of {samples} samples: table {sibling.out_name}")
+        return sibling

@@ -1,0 +1,54 @@
+# The FCIO wire format: numbers of the specification, each with its section.
+
+cdef enum:                          # 2
+    TAG_CONFIG = 1
+    TAG_CALIB = 2
+    TAG_EVENT = 3
+    TAG_STATUS = 4
+    TAG_REC_EVENT = 5
+    TAG_SPARSE_EVENT = 6
+    TAG_EVENT_HEADER = 7
+    TAG_FSP_CONFIG = 8
+    TAG_FSP_EVENT = 9
+    TAG_FSP_STATUS = 10
+
+cdef enum:
+    # 1.1
+    PROTOCOL_TAG = -1000000001
+    LOWEST_TAG = -1000000000
+    HANDSHAKE_BYTES = 68
+    PROTOCOL_BYTES = 10
+    # 1.4
+    MAX_TRACES = 2400
+    MAX_SAMPLES = 32768
+    MAX_TRACE_WORDS = 22021440
+    MAX_PULSES = 26400000
+    MAX_CARDS = 256
+    MAX_TIMES = 10
+    MAX_SUB_EVENTS = 32768
+    MAX_DEAD_INTERVALS = 2048
+    # no field of any record is longer than the pulses of a RecEvent (1.4, 2.1)
+    MAX_FRAME_BYTES = 4 * 26400000
+    # 2.1, card block: offsets in 32-bit words, lengths in elements
+    CARD_BYTES = 1180
+    CARD_REQID = 0
+    CARD_EVENTNO = 2
+    CARD_PPS = 3
+    CARD_TICKS = 4
+    CARD_NUMENV = 6
+    CARD_NUMCTILINKS = 7
+    CARD_NUMLINKS = 8
+    CARD_TOTALERRORS = 10
+    CARD_ENVERRORS = 11
+    CARD_CTIERRORS = 12
+    CARD_LINKERRORS = 13
+    CARD_OTHERERRORS = 14
+    CARD_ENVIRONMENT = 19
+    CARD_CTILINKS = 35
+    CARD_LINKSTATES = 39
+    MAX_ENVIRONMENT = 16
+    MAX_CTILINKS = 4
+    MAX_LINKS = 256
+    # 2.2
+    FSP_CONFIG_FRAMES = 48
+    FSP_STATUS_BYTES = 112

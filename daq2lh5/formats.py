@@ -1,0 +1,208 @@
+"""The input formats, and how they are recognized.
+
+A new format is a folder with a streamer and an entry in :data:`FORMATS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import UnknownFormatError, did_you_mean
+
+if TYPE_CHECKING:
+    from .data_streamer import DataStreamer
+    from .source import Source
+
+__all__ = ["FORMATS", "Format", "detect", "find", "known_decoders", "make_streamer"]
+
+HEAD_BYTES = 4096
+"""Bytes at the start of the input that recognition may look at."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of DAQ data.
+
+    Attributes
+    ----------
+    name
+        as the user gives it (``in_stream_type``).
+    description
+        what writes it.
+    extensions
+        usual endings of file names, without the dot.
+    decoders
+        names of the decoders, as they stand in an output specification.
+    probe
+        given the first bytes, why they are of this format, or None. A format without
+        one is known, but cannot be read yet.
+    streamer
+        ``module:class`` of its streamer inside the package.
+    """
+
+    name: str
+    description: str
+    extensions: tuple[str, ...]
+    decoders: tuple[str, ...]
+    probe: Callable[[bytes], str | None] | None = None
+    streamer: str | None = None
+
+    @property
+    def supported(self) -> bool:
+        """Whether this version reads the format."""
+        return self.streamer is not None
+
+
+def _probe_fcio(head: bytes) -> str | None:
+    if head.startswith(b"\xff\x35\x65\xc4FlashCamV1"):
+        return "FCIO handshake"
+    return None
+
+
+FORMATS = (
+    Format(
+        "FlashCam",
+        "FlashCam readout in the FCIO format",
+        ("fcio",),
+        (
+            "FCConfigDecoder",
+            "FCStatusDecoder",
+            "FCEventDecoder",
+            "FCEventHeaderDecoder",
+            "FSPConfigDecoder",
+            "FSPEventDecoder",
+            "FSPStatusDecoder",
+        ),
+        _probe_fcio,
+        "fc.fc_streamer:FCStreamer",
+    ),
+    Format(
+        "ORCA",
+        "ORCA",
+        ("orca",),
+        (
+            "OrcaHeaderDecoder",
+            "ORRunDecoderForRun",
+            "ORFlashCamListenerConfigDecoder",
+            "ORFlashCamListenerStatusDecoder",
+            "ORFlashCamADCWaveformDecoder",
+            "ORFlashCamWaveformDecoder",
+            "ORFCIOConfigDecoder",
+            "ORFCIOEventDecoder",
+            "ORFCIOEventHeaderDecoder",
+            "ORFCIOStatusDecoder",
+            "ORSIS3302DecoderForEnergy",
+            "ORSIS3316WaveformDecoder",
+        ),
+    ),
+    Format(
+        "Compass",
+        "CAEN CoMPASS",
+        ("bin", "BIN"),
+        ("CompassHeaderDecoder", "CompassEventDecoder"),
+    ),
+    Format("LlamaDaq", "llamaDAQ", (), ("LLAMAHeaderDecoder", "LLAMAEventDecoder")),
+    Format("MGDO", "MGDO trees of GERDA and MAJORANA", ("root",), ()),
+)
+
+
+def known_decoders() -> set[str]:
+    """Return the names of the decoders of all formats."""
+    return {name for format_ in FORMATS for name in format_.decoders}
+
+
+def find(name: str) -> Format:
+    """Return the format called `name`.
+
+    Raises
+    ------
+    NotImplementedError
+        if there is none, or this version cannot read it.
+    """
+    for format_ in FORMATS:
+        if format_.name == name:
+            if not format_.supported:
+                msg = f"{name} data cannot be read yet"
+                raise NotImplementedError(msg)
+            return format_
+    names = [f.name for f in FORMATS]
+    msg = (
+        f"unknown input stream type '{name}'{did_you_mean(name, names)}; "
+        f"there are {', '.join(names)}"
+    )
+    raise NotImplementedError(msg)
+
+
+def _by_extension(name: str) -> Format | None:
+    path = Path(name)
+    while path.suffix.lower() in (".gz", ".bz2", ".xz", ".zst", ".zstd"):
+        path = path.with_suffix("")
+    ending = path.suffix.removeprefix(".")
+    return next((f for f in FORMATS if ending and ending in f.extensions), None)
+
+
+def detect(name: str, source: Source | None) -> Format:
+    """Find out the format of an input from its first bytes.
+
+    Parameters
+    ----------
+    name
+        name of the input; its extension decides where the content cannot be read or
+        fits several formats.
+    source
+        the opened input, or None if it cannot be read.
+
+    Raises
+    ------
+    UnknownFormatError
+        (a RuntimeError) if no format was recognized.
+    NotImplementedError
+        if this version cannot read the format.
+    """
+    by_name = _by_extension(name)
+    tried = []
+    if source is not None:
+        head = bytes(source.fill(HEAD_BYTES)[:HEAD_BYTES])
+        matches = [f for f in FORMATS if f.probe is not None and f.probe(head)]
+        if by_name in matches:
+            return by_name
+        if matches:
+            return matches[0]
+        supported = [f.name for f in FORMATS if f.supported]
+        tried.append(f"its first bytes fit none of {', '.join(supported)}")
+        if not head:
+            tried.append("it is empty")
+        if by_name is not None and not by_name.supported:
+            return find(by_name.name)
+    elif by_name is not None:
+        return find(by_name.name)
+    if by_name is None:
+        tried.append("its extension is none that is known")
+    msg = (
+        f"{name}: format not recognized ({'; '.join(tried)}); "
+        "give in_stream_type (-t) if you know it"
+    )
+    raise UnknownFormatError(msg)
+
+
+def can_be_read(name: str) -> bool:
+    """Whether `name` is something to read: a file, a pipe or standard input."""
+    if name == "-":
+        return True
+    try:
+        mode = os.stat(name.removeprefix("file://")).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISDIR(mode)
+
+
+def make_streamer(format_: Format, **kwargs: Any) -> DataStreamer:
+    """Return a new streamer of a format."""
+    module, _, name = format_.streamer.partition(":")
+    return getattr(importlib.import_module(f"daq2lh5.{module}"), name)(**kwargs)

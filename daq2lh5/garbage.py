@@ -1,0 +1,86 @@
+"""Bytes that could not be decoded, kept for a later look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import lgdo
+
+__all__ = ["DEFAULT_CAP", "Garbage"]
+
+DEFAULT_CAP = 64 * 2**20
+"""Largest number of bytes kept of one input."""
+
+
+class Garbage:
+    """Damaged stretches of an input, with where and why.
+
+    Parameters
+    ----------
+    cap
+        number of bytes that are kept; what comes after is only counted.
+
+    Attributes
+    ----------
+    bytes_kept, bytes_dropped
+        bytes in the table, and bytes beyond the cap.
+    """
+
+    def __init__(self, cap: int = DEFAULT_CAP) -> None:
+        self.cap = cap
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.rows: list[tuple[bytes, int, int, int]] = []
+        self.bytes_kept = 0
+        self.bytes_dropped = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def add(
+        self, packet: bytes, packet_id: int, code: int, offset: int, dropped: int = 0
+    ) -> None:
+        """Keep a stretch.
+
+        Parameters
+        ----------
+        packet
+            its bytes.
+        packet_id
+            number of the last packet before it.
+        code
+            reason, as a number of the format's own.
+        offset
+            of its first byte in the stream.
+        dropped
+            bytes of the stretch that the caller could not hold.
+        """
+        room = self.cap - self.bytes_kept
+        kept = bytes(packet[:room])
+        self.bytes_kept += len(kept)
+        self.bytes_dropped += len(packet) - len(kept) + dropped
+        self.rows.append((kept, packet_id, code, offset))
+
+    def as_lgdo(self) -> lgdo.Table:
+        """Return the table: ``packets``, ``packet_id``, ``garbage_code``, ``offset``."""
+        import lgdo  # noqa: PLC0415  (only where there is something to write)
+
+        packets, ids, codes, offsets = zip(*self.rows, strict=True)
+        lengths = np.cumsum([len(p) for p in packets])
+        return lgdo.Table(
+            col_dict={
+                "packets": lgdo.VectorOfVectors(
+                    flattened_data=np.frombuffer(b"".join(packets), np.uint8).copy(),
+                    cumulative_length=lengths.astype(np.int64),
+                ),
+                # before the first packet the number is -1
+                "packet_id": lgdo.Array(np.array(ids, np.int64).astype(np.uint32)),
+                "garbage_code": lgdo.Array(np.array(codes, np.uint32)),
+                "offset": lgdo.Array(np.array(offsets, np.uint64)),
+            }
+        )

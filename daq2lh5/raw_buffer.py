@@ -1,0 +1,493 @@
+r"""Buffers between decoding and writing, and the shorthand that describes them.
+
+A :class:`RawBuffer` holds rows of one output table with what belongs to them: which
+keys (channels) it takes, and the file and group that it is written to. Buffers that a
+decoder fills together form a :class:`RawBufferList`; a :class:`RawBufferLibrary` has
+one list for each decoder, by the decoder's name.
+
+The user describes a library by a dictionary, or a JSON or YAML file; see
+:meth:`RawBufferLibrary.set_from_dict`:
+
+.. code-block:: yaml
+
+    FCEventDecoder:
+      "ch{key:07d}/raw":
+        key_list: [[52800, 52805]]
+        out_stream: "$OUTDIR/{orig_basename}.lh5"
+    "*":
+      "{name}":
+        key_list: ["*"]
+        out_stream: "$OUTDIR/{orig_basename}_rest.lh5"
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import string
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .errors import OutSpecError, did_you_mean
+from .table_buffer import TableBuffer, arrays_of, grow_vectors
+
+if TYPE_CHECKING:
+    import lgdo
+    import numpy as np
+    from lh5 import LH5Store
+
+log = logging.getLogger(__name__)
+
+__all__ = [
+    "RawBuffer",
+    "RawBufferLibrary",
+    "RawBufferList",
+    "expand_rblist_dict",
+    "write_to_lh5_and_clear",
+]
+
+BUFFER_FIELDS = ("key_list", "out_stream", "out_name", "proc_spec")
+"""What the description of a buffer may say."""
+
+
+class RawBuffer:
+    """Rows of one output table, on their way from a decoder to a file.
+
+    Attributes
+    ----------
+    lgdo
+        the data, usually an :class:`lgdo.Table`. Made by the streamer when a stream
+        is opened; the user may set another one.
+    key_list
+        keys (channel ids, for instance) of the data that go here. What keys there are
+        is the decoder's to say.
+    out_stream
+        file to write to, with the group behind a colon: ``path/file.lh5:group``.
+    out_name
+        name of the table in that group.
+    proc_spec
+        how to process the data before they are written.
+    loc
+        number of rows that are filled.
+    fill_safety
+        rows that a single packet may add: with less room than that the buffer counts
+        as full.
+    """
+
+    def __init__(
+        self,
+        lgdo: lgdo.LGDO | None = None,
+        key_list: list[int | str] | None = None,
+        out_stream: str = "",
+        out_name: str = "",
+        proc_spec: dict | None = None,
+    ) -> None:
+        self._table: TableBuffer | None = None
+        self._exposed = False
+        self.lgdo = lgdo
+        self.key_list = [] if key_list is None else key_list
+        self.out_stream = out_stream
+        self.out_name = out_name
+        self.proc_spec = proc_spec
+        self.loc = 0
+        self.fill_safety = 1
+
+    @property
+    def lgdo(self) -> lgdo.LGDO | None:  # noqa: D102  (see the class)
+        if self._table is None:
+            return self._lgdo
+        # from now on the user may change the arrays behind our back
+        self._exposed = True
+        return self._table.as_lgdo()
+
+    @lgdo.setter
+    def lgdo(self, value: lgdo.LGDO | None) -> None:
+        self._lgdo = value
+        self._table = None
+
+    def _own(self, table: TableBuffer) -> None:
+        """Fill `table` instead of an LGDO; `lgdo` shows it."""
+        self._lgdo = None
+        self._table = table
+        self._exposed = False
+
+    @property
+    def _allocated(self) -> bool:
+        """Whether there is memory to write rows to."""
+        if self._table is not None:
+            return self._table.allocated
+        return self._lgdo is not None
+
+    @property
+    def _private(self) -> bool:
+        """Whether nobody but this package can reach the arrays."""
+        return self._table is not None and not self._exposed
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays of the table's columns by path; allocates them."""
+        if self._private:
+            return self._table.arrays
+        return arrays_of(self.lgdo)
+
+    def _grow(self, n: int) -> None:
+        """Make room in the vector columns for `n` more elements."""
+        if self._private:
+            self._table.grow_vectors(self.loc, n)
+        else:
+            grow_vectors(self.lgdo, self.loc, n)
+
+    def _enlarge(self, rows: int) -> None:
+        """Make room for `rows` rows in the empty buffer.
+
+        Raises
+        ------
+        ValueError
+            if the rows are the user's: only the user can replace them.
+        """
+        if not self._private:
+            msg = f"buffer '{self.out_name}' is too small for a packet of {rows} rows"
+            raise ValueError(msg)
+        self._table.resize(rows)
+
+    def _append(self, values: dict[str, Any]) -> None:
+        """Fill the next row from a dictionary: for tables with few rows."""
+        row = self.loc
+        self._grow(max(len(v) if hasattr(v, "__len__") else 0 for v in values.values()))
+        arrays = self._arrays()
+        for name, value in values.items():
+            if name in arrays:
+                arrays[name][row] = value
+            elif f"{name}/offsets" in arrays:
+                offsets = arrays[f"{name}/offsets"]
+                start = int(offsets[row])
+                offsets[row + 1] = start + len(value)
+                arrays[f"{name}/flattened_data"][start : start + len(value)] = value
+        self.loc += 1
+
+    def _writable(self) -> lgdo.LGDO | None:
+        """Return the data for a writer of this package."""
+        return self._table.as_lgdo() if self._table is not None else self._lgdo
+
+    def __len__(self) -> int:
+        if self._table is not None:
+            return self._table.size
+        if self._lgdo is None:
+            return 0
+        return len(self._lgdo) if hasattr(self._lgdo, "__len__") else 1
+
+    def is_full(self) -> bool:
+        """Whether the next packet may not fit any more."""
+        return len(self) - self.loc < self.fill_safety
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def __repr__(self) -> str:
+        names = ("key_list", "out_stream", "out_name", "loc", "fill_safety")
+        values = ", ".join(f"{n}={getattr(self, n)!r}" for n in names)
+        return f"RawBuffer({values}, rows={len(self)}, proc_spec={self.proc_spec!r})"
+
+
+class RawBufferList(list):
+    """The buffers that one decoder fills: all of the same columns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keyed_dict: dict[int | str, RawBuffer] | None = None
+
+    def get_keyed_dict(self) -> dict[int | str, RawBuffer]:
+        """Return the buffer for each key.
+
+        Several keys may lead to the same buffer. Where two buffers ask for a key, the
+        last one gets it, and a warning is logged.
+        """
+        if self.keyed_dict is None:
+            self.keyed_dict = {}
+            for rb in self:
+                for key in rb.key_list:
+                    if self.keyed_dict.get(key, rb) is not rb:
+                        log.warning(
+                            "two buffers ask for key %s: '%s' gets it",
+                            key,
+                            rb.out_name,
+                        )
+                    self.keyed_dict[key] = rb
+        return self.keyed_dict
+
+    def set_from_dict(
+        self, config: dict, kw_dict: dict[str, str] | None = None
+    ) -> None:
+        """Append the buffers that `config` describes.
+
+        See :meth:`RawBufferLibrary.set_from_dict`; `config` is expanded in place.
+        """
+        expand_rblist_dict(config, {} if kw_dict is None else kw_dict)
+        for name, info in config.items():
+            self.append(
+                RawBuffer(
+                    key_list=info["key_list"],
+                    out_stream=info.get("out_stream", ""),
+                    out_name=info.get("out_name", name),
+                    proc_spec=info.get("proc_spec"),
+                )
+            )
+
+    def get_list_of(self, attribute: str) -> list:
+        """Return the different values that an attribute of the buffers has."""
+        values: list = []
+        for rb in self:
+            value = getattr(rb, attribute, None)
+            if hasattr(rb, attribute) and value not in values:
+                values.append(value)
+        return values
+
+    def clear_full(self) -> None:
+        """Empty the buffers that are full."""
+        for rb in self:
+            if rb.is_full():
+                rb.loc = 0
+
+
+class RawBufferLibrary(dict):
+    """A :class:`RawBufferList` for each decoder, by the decoder's name.
+
+    Parameters
+    ----------
+    config, kw_dict
+        see :meth:`set_from_dict`.
+    """
+
+    def __init__(
+        self, config: dict | None = None, kw_dict: dict[str, str] | None = None
+    ) -> None:
+        super().__init__()
+        if config is not None:
+            self.set_from_dict(config, kw_dict)
+
+    @classmethod
+    def of(cls, lists: dict[str, list[RawBuffer]]) -> RawBufferLibrary:
+        """Make a library of lists of buffers by decoder name."""
+        library = cls()
+        library.update(lists)
+        return library
+
+    def set_from_dict(
+        self, config: dict, kw_dict: dict[str, str] | None = None
+    ) -> None:
+        """Set up the library from its shorthand.
+
+        The dictionary has, for each decoder name, buffers by name::
+
+            {decoder: {name: {"key_list": [...], "out_stream": "file.lh5:group",
+                              "out_name": "...", "proc_spec": {...}}}}
+
+        where all but ``key_list`` may be left out, and the table is called `name`
+        unless ``out_name`` says otherwise. Expanded are, in this order:
+
+        - a list of two integers in ``key_list``: to the range of keys from the first to
+          the last;
+        - ``{key:...}`` in a name: to a buffer for each key;
+        - keywords (`kw_dict`), ``{name}`` and ``{key}`` in ``out_stream`` and
+          ``out_name``;
+        - environment variables in ``out_stream``;
+        - when the stream is opened, ``*`` in keys and the decoder name ``*``: to the
+          keys and decoders that nothing else in the specification asks for. There
+          ``{name}`` is the decoder's name without ``Decoder``.
+
+        Parameters
+        ----------
+        config
+            the shorthand; it is expanded in place.
+        kw_dict
+            values of keywords.
+
+        Raises
+        ------
+        OutSpecError
+            (a ValueError) where a buffer has no name or no ``key_list``, or a field
+            that no buffer has.
+        KeyError
+            for a keyword that `kw_dict` lacks.
+        """
+        for decoder, buffers in config.items():
+            if decoder not in self:
+                self[decoder] = RawBufferList()
+            self[decoder].set_from_dict(buffers, kw_dict)
+
+    def get_list_of(self, attribute: str, unique: bool = True) -> list:
+        """Return the values that an attribute of the buffers has.
+
+        Parameters
+        ----------
+        attribute
+            name of an attribute of :class:`RawBuffer`.
+        unique
+            leave out what an earlier decoder's buffers have too.
+        """
+        values = [v for rbs in self.values() for v in rbs.get_list_of(attribute)]
+        if not unique:
+            return values
+        different: list = []
+        for value in values:
+            if value not in different:
+                different.append(value)
+        return different
+
+    def clear_full(self) -> None:
+        """Empty the buffers that are full."""
+        for rbs in self.values():
+            rbs.clear_full()
+
+    def buffers(self) -> Iterator[tuple[str, RawBuffer]]:
+        """Go through all buffers, with the names of their decoders."""
+        for decoder, rbs in self.items():
+            for rb in rbs:
+                yield decoder, rb
+
+
+def has_wildcard(key: object) -> bool:
+    """Whether a key of a key list is a pattern."""
+    return isinstance(key, str) and "*" in key
+
+
+def split_out_stream(out_stream: str) -> tuple[str, str]:
+    """Split ``file:group`` into file and group (``/`` if there is none)."""
+    file, _, group = out_stream.partition(":")
+    return file, group or "/"
+
+
+def fill_in(template: str, values: dict[str, Any], keep: tuple[str, ...] = ()) -> str:
+    """Format `template`, leaving the fields named in `keep` as they stand.
+
+    A field that `values` lacks, or cannot be formatted as asked, is a KeyError or a
+    ValueError as of :meth:`str.format`.
+    """
+    out = []
+    for literal, name, spec, conversion in string.Formatter().parse(template):
+        out.append(literal.replace("{", "{{").replace("}", "}}") if keep else literal)
+        if name is None:
+            continue
+        field = "{" + name
+        field += f"!{conversion}" if conversion else ""
+        field += f":{spec}" if spec else ""
+        field += "}"
+        if name in keep and name not in values:
+            out.append(field)
+        else:
+            out.append(field.format(**values))
+    return "".join(out)
+
+
+def expand_rblist_dict(config: dict, kw_dict: dict[str, str]) -> None:
+    """Expand the shorthand of one decoder's buffers, in place.
+
+    See :meth:`RawBufferLibrary.set_from_dict`.
+    """
+    for name in list(config):
+        info = config[name]
+        if name == "":
+            msg = "a buffer needs a name"
+            raise OutSpecError(msg)
+        if not isinstance(info, dict):
+            msg = f"buffer '{name}': expected a dictionary with a key_list"
+            raise OutSpecError(msg)
+        for field in info:
+            if field not in BUFFER_FIELDS:
+                hint = did_you_mean(str(field), BUFFER_FIELDS)
+                msg = f"buffer '{name}': unknown field '{field}'{hint}"
+                raise OutSpecError(msg)
+        if "key_list" not in info:
+            msg = f"buffer '{name}' has no key_list"
+            raise OutSpecError(msg)
+        _expand_ranges(info["key_list"])
+        if "{key" in name and not _is_pattern(info):
+            del config[name]
+            for key in info["key_list"]:
+                config[name.format(key=key)] = info | {"key_list": [key]}
+
+    for name, info in config.items():
+        values: dict[str, Any] = {"name": name} | kw_dict
+        if len(info["key_list"]) == 1 and not _is_pattern(info):
+            values["key"] = info["key_list"][0]
+        for field in ("out_stream", "out_name"):
+            if field not in info:
+                continue
+            # what a pattern stands for is known when the stream is open
+            keep = ("key",) if _is_pattern(info) else ()
+            if field == "out_name":
+                keep = ("key", "name")
+            try:
+                info[field] = fill_in(info[field], values, keep)
+            except KeyError as e:
+                msg = f"{e} in {field} of buffer '{name}' is not defined"
+                raise KeyError(msg) from None
+        if "out_stream" in info:
+            info["out_stream"] = os.path.expandvars(info["out_stream"])
+
+
+def _is_pattern(info: dict) -> bool:
+    """Whether the keys of a buffer are known only when the stream is open."""
+    return any(has_wildcard(key) for key in info["key_list"])
+
+
+def _expand_ranges(key_list: list) -> None:
+    """Replace each list of two integers by the range from one to the other."""
+    i = 0
+    while i < len(key_list):
+        entry = key_list[i]
+        if isinstance(entry, list) and len(entry) == 2:
+            keys = range(entry[0], entry[1] + 1)
+            key_list[i : i + 1] = keys
+            i += len(keys)
+        else:
+            i += 1
+
+
+def write_to_lh5_and_clear(
+    raw_buffers: list[RawBuffer],
+    lh5_store: LH5Store | None = None,
+    db_dict: dict | None = None,
+    **kwargs: Any,
+) -> None:
+    """Append buffers to their LH5 files, and empty them.
+
+    Parameters
+    ----------
+    raw_buffers
+        the buffers; those without rows are left alone, those without a file are only
+        emptied.
+    lh5_store
+        a store with open files to use.
+    db_dict
+        values for the processing of a buffer, by the name of its table or group.
+    **kwargs
+        passed to :meth:`lh5.LH5Store.write`.
+    """
+    if lh5_store is None:
+        from lh5 import LH5Store  # noqa: PLC0415  (takes a second)
+
+        lh5_store = LH5Store()
+    for rb in raw_buffers:
+        write_buffer(rb, lh5_store, db_dict=db_dict, **kwargs)
+
+
+def write_buffer(
+    rb: RawBuffer,
+    lh5_store: LH5Store,
+    file: str | None = None,
+    db_dict: dict | None = None,  # noqa: ARG001  (for the processing to come)
+    **kwargs: Any,
+) -> None:
+    """Append one buffer to `file` (by default that of its `out_stream`); empty it."""
+    if rb.loc == 0 or rb._writable() is None:
+        return
+    own_file, group = split_out_stream(rb.out_stream)
+    if own_file != "":
+        if rb.proc_spec is not None:
+            msg = f"buffer '{rb.out_name}': proc_spec is not supported yet"
+            raise NotImplementedError(msg)
+        data = rb._writable()
+        # structs and scalars have no rows: they are written whole
+        rows = {"n_rows": rb.loc} if data.attrs["datatype"].startswith("table") else {}
+        lh5_store.write(data, rb.out_name, file or own_file, group=group, **rows, **kwargs)
+    rb.loc = 0

@@ -1,0 +1,252 @@
+"""The account of a conversion: what became of every byte of the input."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["FATES", "ConversionReport", "Damage", "TableSummary", "sizeof_fmt"]
+
+FATES = ("decoded", "skipped", "unknown", "corrupt", "cut_off")
+"""What can become of a byte: decoded, skipped because nobody asked for it, in a record
+of unknown kind, damaged, or in a record that the end of the input cuts off."""
+
+MAX_DAMAGE_LISTED = 100
+MAX_ATTRIBUTE_BYTES = 60000
+"""An HDF5 attribute holds at most 64 kB."""
+
+
+@dataclass
+class Damage:
+    """A stretch of the input that could not be decoded."""
+
+    offset: int
+    length: int
+    reason: str
+    fate: str
+
+
+@dataclass
+class TableSummary:
+    """Rows of an output table, and the times of the first and the last."""
+
+    rows: int = 0
+    first_time: float | None = None
+    last_time: float | None = None
+
+
+@dataclass
+class ConversionReport:
+    """What became of the input of a conversion.
+
+    Attributes
+    ----------
+    source, format
+        name of the input, and of its format.
+    bytes, packets
+        how many met each of the `FATES`; the bytes add up to the size of the input
+        (after decompression).
+    unknown_records
+        number of records of each kind that no decoder is for, by name.
+    irregular
+        records that were decoded although they break a rule of the format, by rule.
+    damage
+        the first damaged stretches, in order.
+    n_damage
+        number of all of them.
+    container_error
+        what is wrong with the compressed file around the stream, if anything.
+    skipped_channels
+        rows that nobody asked for, by decoder and key.
+    tables
+        by output file and path of the table.
+    notes
+        what the user should know besides.
+    outputs
+        the files written.
+    seconds
+        wall time of each stage.
+    """
+
+    source: str = ""
+    format: str = ""
+    compression: str | None = None
+    bytes: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(FATES, 0)))
+    packets: Counter[str] = field(
+        default_factory=lambda: Counter(dict.fromkeys(FATES, 0))
+    )
+    unknown_records: Counter[str] = field(default_factory=Counter)
+    irregular: Counter[str] = field(default_factory=Counter)
+    damage: list[Damage] = field(default_factory=list)
+    n_damage: int = 0
+    container_error: str | None = None
+    garbage_bytes_kept: int = 0
+    garbage_bytes_dropped: int = 0
+    skipped_channels: dict[str, dict[str, int]] = field(default_factory=dict)
+    tables: dict[str, dict[str, TableSummary]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    error: str | None = None
+
+    @property
+    def n_bytes(self) -> int:
+        """All bytes accounted for."""
+        return sum(self.bytes.values())
+
+    @property
+    def n_rows(self) -> int:
+        """Rows written to all tables."""
+        return sum(t.rows for file in self.tables.values() for t in file.values())
+
+    @property
+    def clean(self) -> bool:
+        """Whether no rule of the format was found violated anywhere."""
+        return not (
+            self.n_damage
+            or self.bytes["corrupt"]
+            or self.bytes["cut_off"]
+            or self.irregular
+            or self.container_error
+        )
+
+    @property
+    def exit_status(self) -> int:
+        """Exit status of the command line: 0 good, 1 failed, 3 damage was met."""
+        if self.error is not None:
+            return 1
+        return 0 if self.clean else 3
+
+    def add_stretch(self, offset: int, length: int, fate: str, reason: str) -> None:
+        """Account for a stretch that is no decoded record."""
+        self.bytes[fate] += length
+        self.packets[fate] += 1
+        if fate in ("corrupt", "cut_off"):
+            self.n_damage += 1
+            if len(self.damage) < MAX_DAMAGE_LISTED:
+                self.damage.append(Damage(offset, length, reason, fate))
+
+    def add_rows(
+        self, file: str, table: str, rows: int, times: tuple[float, float] | None
+    ) -> None:
+        """Account for rows written to a table."""
+        summary = self.tables.setdefault(file, {}).setdefault(table, TableSummary())
+        summary.rows += rows
+        if times is not None:
+            if summary.first_time is None:
+                summary.first_time = times[0]
+            summary.last_time = times[1]
+
+    def note(self, text: str) -> None:
+        """Add a note, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the whole report as plain Python objects."""
+        return {
+            "source": self.source,
+            "format": self.format,
+            "compression": self.compression,
+            "status": self.exit_status,
+            "error": self.error,
+            "input_bytes": self.n_bytes,
+            "bytes": dict(self.bytes),
+            "packets": dict(self.packets),
+            "unknown_records": dict(self.unknown_records),
+            "irregular": dict(self.irregular),
+            "n_damage": self.n_damage,
+            "damage": [vars(d) for d in self.damage],
+            "container_error": self.container_error,
+            "garbage_bytes_kept": self.garbage_bytes_kept,
+            "garbage_bytes_dropped": self.garbage_bytes_dropped,
+            "skipped_channels": self.skipped_channels,
+            "tables": {
+                file: {name: vars(t) for name, t in tables.items()}
+                for file, tables in self.tables.items()
+            },
+            "notes": self.notes,
+            "outputs": self.outputs,
+            "seconds": self.seconds,
+        }
+
+    def as_attribute(self, file: str) -> str:
+        """Return the short form that is stored in an output file, as JSON.
+
+        It has no run times and no paths, so that equal input gives equal files. What
+        makes it too long for an attribute is left out, longest lists first.
+        """
+        full = self.as_dict()
+        names = (
+            "format",
+            "compression",
+            "status",
+            "input_bytes",
+            "bytes",
+            "packets",
+            "unknown_records",
+            "irregular",
+            "n_damage",
+            "container_error",
+            "garbage_bytes_dropped",
+            "notes",
+        )
+        short = {name: full[name] for name in names}
+        optional = {
+            "damage": full["damage"],
+            "skipped_channels": full["skipped_channels"],
+            "tables": full["tables"].get(file, {}),
+        }
+        for name, value in optional.items():
+            text = json.dumps(short | {name: value})
+            if len(text) <= MAX_ATTRIBUTE_BYTES:
+                short[name] = value
+        return json.dumps(short)[:MAX_ATTRIBUTE_BYTES]
+
+    def lines(self) -> list[str]:
+        """Return the short form for people, line by line."""
+        out = [
+            f"{self.source}: {self.format}, {sizeof_fmt(self.n_bytes)}, "
+            f"{self.packets['decoded']} packets, {self.n_rows} rows"
+        ]
+        for file, tables in self.tables.items():
+            rows = ", ".join(f"{name} {t.rows}" for name, t in list(tables.items())[:8])
+            more = f" and {len(tables) - 8} more tables" if len(tables) > 8 else ""
+            out.append(f"  {file}: {rows}{more}")
+        if self.bytes["skipped"]:
+            out.append(
+                f"  skipped on request: {self.packets['skipped']} packets, "
+                f"{self.bytes['skipped']} bytes"
+            )
+        for name, count in self.unknown_records.items():
+            out.append(f"  skipped, unknown to this version: {count} x {name}")
+        for name, count in self.irregular.items():
+            out.append(f"  irregular: {count} x {name}")
+        if self.n_damage:
+            bad = self.bytes["corrupt"] + self.bytes["cut_off"]
+            out.append(f"  damaged: {self.n_damage} stretches, {bad} bytes lost")
+            out += [
+                f"    byte {d.offset}, {d.length} bytes: {d.reason}"
+                for d in self.damage[:5]
+            ]
+            if self.n_damage > 5:
+                out.append(f"    and {self.n_damage - 5} more")
+        if self.container_error:
+            out.append(f"  damaged: {self.container_error}")
+        if self.garbage_bytes_dropped:
+            out.append(
+                f"  garbage table: {self.garbage_bytes_dropped} bytes did not fit"
+            )
+        out += [f"  note: {text}" for text in self.notes]
+        return out
+
+
+def sizeof_fmt(num: float, suffix: str = "B") -> str:
+    """Write a number of bytes for people, in powers of 1024."""
+    for unit in ("", "K", "M", "G", "T", "P", "E", "Z"):
+        if abs(num) < 1024:
+            return f"{num:.3f} {unit}{suffix}"
+        num /= 1024
+    return f"{num:.1f} Y{suffix}"

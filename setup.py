@@ -1,0 +1,69 @@
+"""Build of the compiled modules; all other metadata is in pyproject.toml.
+
+``DAQ2LH5_DEBUG=1`` builds with bounds checks, line tracing, annotated sources and the
+address and undefined-behaviour sanitizers (see docs, "Cython here").
+"""
+
+import os
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+DEBUG = os.environ.get("DAQ2LH5_DEBUG", "0") not in ("", "0")
+
+MODULES = (
+    "daq2lh5._core.binding",
+    "daq2lh5._core.sink",
+    "daq2lh5.fc._dead_time",
+    "daq2lh5.fc._framing",
+    "daq2lh5.fc._kernel",
+)
+
+directives = {
+    "language_level": 3,
+    "boundscheck": DEBUG,
+    "wraparound": False,
+    "initializedcheck": DEBUG,
+    "cdivision": True,
+    "embedsignature": True,
+    "linetrace": False,
+}
+
+# -fwrapv: times of damaged records may overflow; that must stay defined
+compile_args = ["-Wall", "-Wno-unused-function", "-fwrapv"]
+link_args = []
+if DEBUG:
+    compile_args += ["-O1", "-g", "-fsanitize=address,undefined"]
+    link_args += ["-fsanitize=address,undefined"]
+else:
+    compile_args += ["-O3"]
+
+runpy.run_path(
+    str(Path(__file__).resolve().parent / "tools" / "gen_columns.py")
+)["write_all"]()
+
+extensions = [
+    Extension(
+        name,
+        [name.replace(".", "/") + ".pyx"],
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+        include_dirs=[np.get_include()],
+        depends=[str(p) for p in Path("daq2lh5").rglob("*.px[di]")],
+    )
+    for name in MODULES
+]
+
+setup(
+    ext_modules=cythonize(
+        extensions,
+        compiler_directives=directives,
+        annotate=DEBUG,
+        force="--force" in sys.argv,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Writers of synthetic DAQ streams, made from the format descriptions alone."""
