@@ -42,9 +42,9 @@ if DEBUG:
 else:
     compile_args += ["-O3"]
 
-runpy.run_path(
-    str(Path(__file__).resolve().parent / "tools" / "gen_columns.py")
-)["write_all"]()
+runpy.run_path(str(Path(__file__).resolve().parent / "tools" / "gen_columns.py"))[
+    "write_all"
+]()
 
 extensions = [
     Extension(

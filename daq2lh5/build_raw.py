@@ -178,7 +178,7 @@ def build_raw(
     RuntimeError
         if the format is not recognized, or nothing can be decoded.
     """
-    return convert(
+    report = convert(
         in_stream,
         in_stream_type=in_stream_type,
         out_spec=out_spec,
@@ -190,6 +190,8 @@ def build_raw(
         db_dict=db_dict,
         keywords=kwargs,
     )
+    log.info("%s", "\n".join(report.lines()))
+    return report
 
 
 def convert(
@@ -280,7 +282,6 @@ def convert(
         with suppress(Exception):
             streamer.close_stream()
     report.seconds["total"] = time.perf_counter() - start
-    log.info("%s", "\n".join(report.lines()))
     return report
 
 
@@ -393,8 +394,10 @@ def _times_of(rb: RawBuffer) -> tuple[float, float] | None:
 def _account_for_rest(streamer: DataStreamer) -> None:
     """Account for what was not read because enough rows were."""
     source, report = streamer.source, streamer.report
-    if streamer.rows_left == 0 and source.size is not None:
-        rest = source.size - report.n_bytes
-        if rest > 0:
-            report.bytes["skipped"] += rest
-            report.note("stopped after the rows that were asked for")
+    if streamer.rows_left != 0:
+        return
+    if source.size is not None and source.size > report.n_bytes:
+        report.bytes["skipped"] += source.size - report.n_bytes
+        report.note("stopped after the rows that were asked for")
+    elif not source.at_end:
+        report.note("stopped after the rows that were asked for; the rest is not read")

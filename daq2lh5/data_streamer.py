@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 
 __all__ = ["DataStreamer"]
 
-TABLE_BYTES = 32 * 2**20
-"""Memory that the rows of one table's buffer may take."""
+TABLE_BYTES = 8 * 2**20
+"""Memory that the rows of one table's buffer may take: more is slower to fill."""
 
 ALL_TABLES_BYTES = 128 * 2**20
 """Memory that the rows of all buffers together may take."""
@@ -311,7 +311,7 @@ class DataStreamer(ABC):
             )
             raise ValueError(msg)
         if type(decoder).make_lgdo is not DataDecoder.make_lgdo:
-            rb.lgdo = decoder.make_lgdo(key=key, size=buffer_size)
+            rb._make_later(lambda: decoder.make_lgdo(key=key, size=buffer_size))
             return
         table = decoder._make_buffer(key, 0)
         n_buffers = sum(1 for _ in self.rb_lib.buffers())
@@ -330,9 +330,7 @@ class DataStreamer(ABC):
         accepted = set(rb.key_list)
         return max(1, sum(k in accepted for k in keys))
 
-    def offer_keys(
-        self, decoder: DataDecoder, keyed: dict, buffer_size: int
-    ) -> None:
+    def offer_keys(self, decoder: DataDecoder, keyed: dict, buffer_size: int) -> None:
         """Give keys that the stream has only now to the buffers with patterns.
 
         Parameters

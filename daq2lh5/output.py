@@ -140,9 +140,7 @@ def _ascii(text: str) -> h5py.Empty | str:
     """Return text as the kind of string attribute that LH5 files have."""
     import numpy as np  # noqa: PLC0415
 
-    return np.array(
-        text.encode("utf-8"), dtype=h5py.string_dtype(encoding="ascii")
-    )[()]
+    return np.array(text.encode("utf-8"), dtype=h5py.string_dtype(encoding="ascii"))[()]
 
 
 def _flush_to_disk(path: Path) -> None:

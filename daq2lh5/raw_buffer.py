@@ -25,7 +25,7 @@ from __future__ import annotations
 import logging
 import os
 import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .errors import OutSpecError, did_you_mean
@@ -84,6 +84,7 @@ class RawBuffer:
     ) -> None:
         self._table: TableBuffer | None = None
         self._exposed = False
+        self._make: Callable[[], lgdo.LGDO] | None = None
         self.lgdo = lgdo
         self.key_list = [] if key_list is None else key_list
         self.out_stream = out_stream
@@ -95,7 +96,7 @@ class RawBuffer:
     @property
     def lgdo(self) -> lgdo.LGDO | None:  # noqa: D102  (see the class)
         if self._table is None:
-            return self._lgdo
+            return self._writable()
         # from now on the user may change the arrays behind our back
         self._exposed = True
         return self._table.as_lgdo()
@@ -104,10 +105,16 @@ class RawBuffer:
     def lgdo(self, value: lgdo.LGDO | None) -> None:
         self._lgdo = value
         self._table = None
+        self._make = None
+
+    def _make_later(self, make: Callable[[], lgdo.LGDO]) -> None:
+        """Have `lgdo` made when it is first asked for: it takes an import."""
+        self.lgdo = None
+        self._make = make
 
     def _own(self, table: TableBuffer) -> None:
         """Fill `table` instead of an LGDO; `lgdo` shows it."""
-        self._lgdo = None
+        self.lgdo = None
         self._table = table
         self._exposed = False
 
@@ -166,11 +173,17 @@ class RawBuffer:
 
     def _writable(self) -> lgdo.LGDO | None:
         """Return the data for a writer of this package."""
-        return self._table.as_lgdo() if self._table is not None else self._lgdo
+        if self._table is not None:
+            return self._table.as_lgdo()
+        if self._lgdo is None and self._make is not None:
+            self._lgdo = self._make()
+        return self._lgdo
 
     def __len__(self) -> int:
         if self._table is not None:
             return self._table.size
+        if self._make is not None:
+            return 1
         if self._lgdo is None:
             return 0
         return len(self._lgdo) if hasattr(self._lgdo, "__len__") else 1
@@ -479,7 +492,7 @@ def write_buffer(
     **kwargs: Any,
 ) -> None:
     """Append one buffer to `file` (by default that of its `out_stream`); empty it."""
-    if rb.loc == 0 or rb._writable() is None:
+    if rb.loc == 0:
         return
     own_file, group = split_out_stream(rb.out_stream)
     if own_file != "":
@@ -487,7 +500,11 @@ def write_buffer(
             msg = f"buffer '{rb.out_name}': proc_spec is not supported yet"
             raise NotImplementedError(msg)
         data = rb._writable()
+        if data is None:
+            return
         # structs and scalars have no rows: they are written whole
         rows = {"n_rows": rb.loc} if data.attrs["datatype"].startswith("table") else {}
-        lh5_store.write(data, rb.out_name, file or own_file, group=group, **rows, **kwargs)
+        lh5_store.write(
+            data, rb.out_name, file or own_file, group=group, **rows, **kwargs
+        )
     rb.loc = 0

@@ -73,7 +73,9 @@ class ConversionReport:
     source: str = ""
     format: str = ""
     compression: str | None = None
-    bytes: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(FATES, 0)))
+    bytes: Counter[str] = field(
+        default_factory=lambda: Counter(dict.fromkeys(FATES, 0))
+    )
     packets: Counter[str] = field(
         default_factory=lambda: Counter(dict.fromkeys(FATES, 0))
     )

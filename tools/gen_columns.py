@@ -72,7 +72,9 @@ def table_code(table: object) -> str:
         head = f"{prefix}_%s({struct}* c, Py_ssize_t row"
         target = f"c.{c.name}.data + row * c.{c.name}.step"
         if c.kind == "scalar":
-            binds.append(f'    b.column(&c.{c.name}, arrays, "{c.name}", "{c.dtype}", 1)')
+            binds.append(
+                f'    b.column(&c.{c.name}, arrays, "{c.name}", "{c.dtype}", 1)'
+            )
             setters.append(
                 f"cdef inline void {head % ('set_' + c.name)}, {ctype} value)"
                 f" noexcept nogil:\n    (<{ctype}*>({target}))[0] = value\n"
@@ -96,7 +98,9 @@ def table_code(table: object) -> str:
             )
             rooms.append(f"vector_has_room(&c.{c.name}, row, n)")
         else:
-            binds.append(f'    b.waveform(&c.{c.name}, arrays, "{c.name}", "{c.dtype}")')
+            binds.append(
+                f'    b.waveform(&c.{c.name}, arrays, "{c.name}", "{c.dtype}")'
+            )
     out = [f"cdef struct {struct}:", *fields, "", ""]
     out += [
         f"cdef int bind_{prefix}(void* columns, dict arrays, Binding b) except -1:",

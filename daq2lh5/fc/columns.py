@@ -454,9 +454,7 @@ FSP_CONFIG = Table(
         _fsp_list("dsp_wps_stop_sample", "int32", "Last sample by trace.", "47"),
         _fsp("dsp_wps_dsp_max_margin_front", "int32", "Largest front margin.", "42"),
         _fsp("dsp_wps_dsp_max_margin_back", "int32", "Largest back margin.", "43"),
-        _fsp(
-            "dsp_wps_apply_gain_scaling", "int32", "Whether gains are applied.", "33"
-        ),
+        _fsp("dsp_wps_apply_gain_scaling", "int32", "Whether gains are applied.", "33"),
         _fsp("dsp_wps_sum_window_size", "int32", "Samples of the sum window.", "34"),
         _fsp(
             "dsp_wps_sum_window_start_sample",
@@ -610,5 +608,12 @@ FSP_STATUS = Table(
 KERNEL_TABLES = (FC_EVENT, FC_EVENT_HEADER, FC_STATUS, FSP_EVENT, FSP_STATUS)
 """The tables that the compiled kernel fills: each gets a C struct."""
 
-TABLES = (FC_CONFIG, FC_STATUS, FC_EVENT, FC_EVENT_HEADER, FSP_CONFIG, *KERNEL_TABLES[3:])
+TABLES = (
+    FC_CONFIG,
+    FC_STATUS,
+    FC_EVENT,
+    FC_EVENT_HEADER,
+    FSP_CONFIG,
+    *KERNEL_TABLES[3:],
+)
 """All tables of the format, in the order of the decoders."""

@@ -67,6 +67,4 @@ class FCDecoder(DataDecoder):
         if self._stream is None:
             msg = f"{type(self).__name__}: call set_fcio_stream first"
             raise RuntimeError(msg)
-        return self._stream.decode_packet(
-            packet, {self.table.name: buffers}, packet_id
-        )
+        return self._stream.decode_packet(packet, {self.table.name: buffers}, packet_id)

@@ -28,7 +28,9 @@ def get_key(streamid: int, card_address: int, card_input: int, iwf: int = -1) ->
     """
     if streamid <= 0 and iwf >= 0:
         return iwf
-    return (int(streamid) & 0xFFFF) * 1000000 + int(card_address) * 100 + int(card_input)
+    return (
+        (int(streamid) & 0xFFFF) * 1000000 + int(card_address) * 100 + int(card_input)
+    )
 
 
 def get_fcid(key: int) -> int:

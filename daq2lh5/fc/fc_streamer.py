@@ -196,7 +196,9 @@ class FCStreamer(DataStreamer):
             name = type(decoder).__name__
             if name in self.rb_lib:
                 # made once: buffers of other widths, with the same keys, don't count
-                keyed[name] = self._keyed.get(name) or self.rb_lib[name].get_keyed_dict()
+                keyed[name] = (
+                    self._keyed.get(name) or self.rb_lib[name].get_keyed_dict()
+                )
                 self.offer_keys(decoder, keyed[name], self._buffer_size)
         self._keyed = keyed
         self.status_rbkd = keyed.get("FCStatusDecoder")
@@ -306,7 +308,7 @@ class FCStreamer(DataStreamer):
         report.garbage_bytes_dropped = self.garbage.bytes_dropped
         if fcio.n_extra_frames:
             report.note("records with more frames than this version knows were met")
-        if report.n_damage:
+        if report.bytes["corrupt"]:
             report.note(
                 "after damage packet numbers, run time, life time and dead time "
                 "are computed from what could be read"

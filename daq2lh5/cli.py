@@ -1,0 +1,451 @@
+"""The command line: ``daq2lh5`` and, as the peer has it, ``legend-daq2lh5``.
+
+Exit statuses: 0 all bytes accounted for and good; 1 failed, no output left behind; 2 wrong usage
+or configuration, nothing touched; 3 converted, but the input breaks rules of its format
+somewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from .data_streamer import DataStreamer
+    from .report import ConversionReport
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_DAMAGED = 3
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
+class _UsageError(Exception):
+    """Something that the user must change before anything is done."""
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="daq2lh5")
+def main() -> None:
+    """Convert digitizer (DAQ) files to LEGEND HDF5 (LH5)."""
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "-o",
+    "--out-spec",
+    help="Output file, directory, or JSON/YAML file with an output specification. "
+    "'{orig_basename}' stands for the input's name without its extension.",
+)
+@click.option("-t", "--stream-type", help="Format of the input (see: daq2lh5 formats).")
+@click.option(
+    "-b",
+    "--buffer-size",
+    type=click.IntRange(min=1),
+    default=8192,
+    show_default=True,
+    help="Largest number of rows of a buffer.",
+)
+@click.option(
+    "-n",
+    "--max-rows",
+    type=click.IntRange(min=0),
+    help="Convert only the first so many rows.",
+)
+@click.option("-w", "--overwrite", is_flag=True, help="Replace output files.")
+@click.option(
+    "-k",
+    "--kwargs",
+    default="{}",
+    metavar="JSON",
+    help="Further arguments of build_raw, and keywords of the output specification.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    metavar="FILE",
+    help="Write the full report as JSON, a line for each input ('-': to stdout).",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Say more, with times.")
+@click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
+@click.option("--debug", is_flag=True, help="Say everything, with tracebacks.")
+def convert(
+    files: tuple[str, ...],
+    out_spec: str | None,
+    stream_type: str | None,
+    buffer_size: int,
+    max_rows: int | None,
+    overwrite: bool,
+    kwargs: str,
+    json_file: str | None,
+    verbose: bool,
+    quiet: bool,
+    debug: bool,
+) -> None:
+    """Convert FILEs to LH5 ('-': standard input).
+
+    Compressed files (gzip, bzip2, xz, zstd) and formats are recognized by content.
+    The exit status is 0 if all of the input was good, 3 if it was converted but damage
+    was met, 1 if a conversion failed, 2 if nothing was tried.
+    """
+    level = logging.INFO if verbose else logging.WARNING
+    status = run(
+        files,
+        out_spec=out_spec,
+        stream_type=stream_type,
+        buffer_size=buffer_size,
+        max_rows=max_rows,
+        overwrite=overwrite,
+        kwargs=kwargs,
+        json_file=json_file,
+        level=logging.ERROR if quiet else level,
+        quiet=quiet,
+        verbose=verbose or debug,
+        debug=debug,
+    )
+    sys.exit(status)
+
+
+@main.command()
+def formats() -> None:
+    """List the input formats."""
+    from .formats import FORMATS  # noqa: PLC0415  (--help needs none)
+
+    for format_ in FORMATS:
+        state = "" if format_.supported else "  (cannot be read yet)"
+        endings = ", ".join(f".{e}" for e in format_.extensions) or "-"
+        click.echo(f"{format_.name:10} {endings:12} {format_.description}{state}")
+        if format_.supported:
+            for name in format_.decoders:
+                click.echo(f"{'':23} {name}")
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print a script that completes commands and options in SHELL.
+
+    For instance: eval "$(daq2lh5 completion bash)"
+    """
+    from click.shell_completion import get_completion_class  # noqa: PLC0415
+
+    cls = get_completion_class(shell)
+    click.echo(cls(main, {}, "daq2lh5", "_DAQ2LH5_COMPLETE").source())
+
+
+@click.command(context_settings=CONTEXT)
+@click.version_option(__version__, message="%(version)s")
+@click.argument("in_stream", nargs=-1, required=True)
+@click.option("-v", "--verbose", is_flag=True, help="Increase the program verbosity.")
+@click.option("-d", "--debug", is_flag=True, help="Say everything, with tracebacks.")
+@click.option("-t", "--stream-type", help="Type of the input stream.")
+@click.option("-o", "--out-spec", help="Output file, or JSON/YAML specification.")
+@click.option(
+    "-b", "--buffer_size", "--buffer-size", type=int, default=8192, help="Buffer size."
+)
+@click.option("-n", "--max-rows", type=int, help="Largest number of rows to convert.")
+@click.option("-w", "--overwrite", is_flag=True, help="Overwrite output files.")
+@click.option("-k", "--kwargs", default="{}", help="Arguments of build_raw, as JSON.")
+def daq2lh5_cli(
+    in_stream: tuple[str, ...],
+    verbose: bool,
+    debug: bool,
+    stream_type: str | None,
+    out_spec: str | None,
+    buffer_size: int,
+    max_rows: int | None,
+    overwrite: bool,
+    kwargs: str,
+) -> None:
+    """Convert data into LEGEND HDF5 (LH5) raw format.
+
+    The command line of legend-daq2lh5; see also: daq2lh5 convert --help.
+    """
+    status = run(
+        in_stream,
+        out_spec=out_spec,
+        stream_type=stream_type,
+        buffer_size=buffer_size,
+        max_rows=max_rows,
+        overwrite=overwrite,
+        kwargs=kwargs,
+        level=logging.DEBUG if verbose or debug else logging.INFO,
+        verbose=verbose,
+        debug=debug,
+    )
+    if status == EXIT_DAMAGED:
+        click.echo("warning: the input is damaged, see above", err=True)
+        status = 0
+    sys.exit(status)
+
+
+def run(
+    files: tuple[str, ...],
+    *,
+    out_spec: str | None,
+    stream_type: str | None,
+    buffer_size: int,
+    max_rows: int | None,
+    overwrite: bool,
+    kwargs: str,
+    level: int,
+    json_file: str | None = None,
+    quiet: bool = False,
+    verbose: bool = False,
+    debug: bool = False,
+) -> int:
+    """Convert files one after the other; return the exit status."""
+    from . import logging as our_logging  # noqa: PLC0415  (--help needs none)
+    from .report import ConversionReport  # noqa: PLC0415
+
+    our_logging.setup(logging.DEBUG if debug else level)
+    out = click.get_text_stream("stderr" if json_file == "-" else "stdout")
+    statuses = [0]
+    try:
+        options = _parse_kwargs(kwargs)
+        out_specs = _outputs(files, out_spec, options)
+        _check_inputs(files)
+    except (_UsageError, OSError, ValueError, KeyError, NotImplementedError) as e:
+        if debug:
+            raise
+        click.echo(f"error: {_message(e)}", err=True)
+        return EXIT_USAGE
+
+    reports: list[ConversionReport] = []
+    with _signals_as_interrupts():
+        for file in files:
+            report = ConversionReport(source=file)
+            reports.append(report)
+            status = _convert_one(
+                file,
+                report,
+                debug=debug,
+                quiet=quiet,
+                in_stream_type=stream_type,
+                out_spec=out_specs[file],
+                buffer_size=buffer_size,
+                n_max=float("inf") if max_rows is None else max_rows,
+                overwrite=overwrite,
+                options=options,
+            )
+            statuses.append(status)
+            if status in (0, EXIT_DAMAGED) and not quiet:
+                lines = report.lines()
+                if verbose:
+                    lines += [f"  {k}: {v:.3f} s" for k, v in report.seconds.items()]
+                click.echo("\n".join(lines), file=out)
+    if json_file is not None:
+        with click.open_file(json_file, "w") as f:
+            f.writelines(json.dumps(r.as_dict()) + "\n" for r in reports)
+    # a failure weighs more than wrong usage, and that more than damage
+    return next(s for s in (EXIT_FAILED, EXIT_USAGE, EXIT_DAMAGED, 0) if s in statuses)
+
+
+def _convert_one(
+    file: str,
+    report: ConversionReport,
+    *,
+    debug: bool,
+    quiet: bool,
+    options: dict[str, Any],
+    **arguments: Any,
+) -> int:
+    """Convert one file; return its exit status."""
+    from .build_raw import convert as convert_file  # noqa: PLC0415
+    from .errors import OutSpecError  # noqa: PLC0415
+
+    named = {
+        name: options[name]
+        for name in ("compass_config_file", "hdf5_settings", "db_dict")
+        if name in options
+    }
+    keywords = {k: v for k, v in options.items() if k not in named}
+    keywords.setdefault("orig_basename", basename_of(file))
+    try:
+        with _progress_bar(file, quiet) as progress:
+            convert_file(
+                file,
+                keywords=keywords,
+                report=report,
+                progress=progress,
+                **named,
+                **arguments,
+            )
+    except KeyboardInterrupt:
+        click.echo(f"error: {file}: interrupted, no output written", err=True)
+        raise SystemExit(128 + signal.SIGINT) from None
+    except Exception as e:
+        report.error = _message(e)
+        if debug:
+            raise
+        text = report.error
+        click.echo(
+            f"error: {text}" if file in text else f"error: {file}: {text}", err=True
+        )
+        usage = (OutSpecError, FileExistsError, FileNotFoundError, NotImplementedError)
+        if isinstance(e, usage) or type(e) in (ValueError, KeyError, PermissionError):
+            return EXIT_USAGE
+        return EXIT_FAILED
+    return report.exit_status
+
+
+def _message(error: BaseException) -> str:
+    """Return what went wrong as one line."""
+    if isinstance(error, KeyError) and error.args:
+        text = str(error.args[0])
+    elif isinstance(error, OSError) and error.strerror:
+        names = [str(n) for n in (error.filename, error.filename2) if n is not None]
+        text = ": ".join([*names, error.strerror])
+    else:
+        text = str(error) or type(error).__name__
+    return " ".join(text.split())
+
+
+def basename_of(file: str) -> str:
+    """Return the name of an input without directory and extension.
+
+    As in the peer only one extension goes, except where that says how the file is
+    compressed.
+    """
+    path = Path(file)
+    if path.suffix.lower() in (".gz", ".bz2", ".xz", ".zst", ".zstd"):
+        path = path.with_suffix("")
+    return "stdin" if file == "-" else path.stem
+
+
+def _parse_kwargs(text: str) -> dict[str, Any]:
+    try:
+        options = json.loads(text or "{}")
+    except json.JSONDecodeError as e:
+        msg = f"--kwargs is not JSON: {e}"
+        raise _UsageError(msg) from None
+    if not isinstance(options, dict):
+        msg = "--kwargs must be a JSON object"
+        raise _UsageError(msg)
+    return options
+
+
+def _check_inputs(files: tuple[str, ...]) -> None:
+    """Make sure that all inputs exist before the first is read."""
+    for file in files:
+        path = Path(os.path.expandvars(file).removeprefix("file://"))
+        if file != "-" and not path.exists():
+            msg = f"input file {file} not found"
+            raise _UsageError(msg)
+        if path.is_dir():
+            msg = f"input {file} is a directory"
+            raise _UsageError(msg)
+
+
+def _outputs(
+    files: tuple[str, ...], out_spec: str | None, options: dict[str, Any]
+) -> dict[str, str | dict | None]:
+    """Return the output specification for each input.
+
+    Raises
+    ------
+    _UsageError
+        if two inputs would write to one file.
+    """
+    from .build_raw import default_output  # noqa: PLC0415
+    from .raw_buffer import RawBufferLibrary, split_out_stream  # noqa: PLC0415
+    from .utils import is_spec_file, load_dict  # noqa: PLC0415
+
+    if len(set(files)) < len(files):
+        msg = "an input is given twice"
+        raise _UsageError(msg)
+    specs: dict[str, str | dict | None] = {}
+    writers: dict[str, str] = {}
+    for file in files:
+        keywords = {"orig_basename": basename_of(file)} | options
+        spec: str | dict | None = out_spec
+        if out_spec is None:
+            outputs = [] if file == "-" else [default_output(os.path.expandvars(file))]
+        elif is_spec_file(out_spec):
+            spec = load_dict(os.path.expandvars(out_spec))
+            if not isinstance(spec, dict):
+                msg = f"{out_spec} is not an output specification"
+                raise _UsageError(msg)
+            # expanded once for the names, and again when the file is converted
+            library = RawBufferLibrary(json.loads(json.dumps(spec)), dict(keywords))
+            outputs = library.get_list_of("out_stream")
+        else:
+            spec = os.path.expandvars(out_spec)
+            if os.path.isdir(spec) or spec.endswith(os.sep):
+                spec = str(Path(spec) / f"{basename_of(file)}.lh5")
+            elif "{" in spec:
+                spec = spec.format(**keywords)
+            outputs = [spec]
+        specs[file] = spec
+        for output in {split_out_stream(o)[0] for o in outputs}:
+            if not output:
+                continue
+            path = os.path.abspath(output)
+            if path in writers:
+                msg = (
+                    f"{writers[path]} and {file} would both write {output}; use "
+                    "'{orig_basename}' in the output, or a directory"
+                )
+                raise _UsageError(msg)
+            writers[path] = file
+    return specs
+
+
+@contextmanager
+def _progress_bar(
+    file: str, quiet: bool
+) -> Iterator[Callable[[DataStreamer], None] | None]:
+    """Show progress on a terminal, in bytes of the input."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm  # noqa: PLC0415  (in pipes there is no bar)
+
+    total = os.path.getsize(file) if os.path.isfile(file) else None
+    with tqdm(
+        total=total, unit="B", unit_scale=True, desc=os.path.basename(file), leave=False
+    ) as bar:
+
+        def update(streamer: DataStreamer) -> None:
+            bar.update(streamer.source.bytes_read - bar.n)
+
+        yield update
+
+
+@contextmanager
+def _signals_as_interrupts() -> Iterator[None]:
+    """Have a polite kill clean up as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    names = [n for n in ("SIGTERM", "SIGHUP") if hasattr(signal, n)]
+    try:
+        old = {n: signal.signal(getattr(signal, n), interrupt) for n in names}
+    except ValueError:  # not in the main thread: signals are somebody else's
+        yield
+        return
+    try:
+        yield
+    finally:
+        for name, handler in old.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+if __name__ == "__main__":
+    main()

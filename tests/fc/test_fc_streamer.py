@@ -1,0 +1,803 @@
+"""The streamer of FCIO files against the slow reference reader and real files.
+
+"Section" means a section of the format description ``fcio.md``. What other tests of
+FCIO need to read a stream and compare its tables is here too: `decode`, `read_lh5`,
+`differences`.
+"""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import hashlib
+import json
+import lzma
+import os
+import threading
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import lgdo
+import lh5
+import numpy as np
+import pytest
+import zstandard
+from fc import reference
+from writers import fcio as writer
+
+import daq2lh5
+from daq2lh5.fc.fc_streamer import FCStreamer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from daq2lh5.raw_buffer import RawBuffer
+    from daq2lh5.report import ConversionReport
+
+TESTDATA = Path(
+    os.environ.get("DAQ2LH5_TESTDATA")
+    or Path(__file__).parents[3] / "shared" / "testdata"
+)
+SPMS = "L200-comm-20211130-phy-spms.fcio"
+P06 = "l200-p06-r007-cal-20230725T202227Z.fcio"
+
+real_files = pytest.mark.skipif(
+    not (TESTDATA / "fcio").is_dir(),
+    reason="no real files: DAQ2LH5_TESTDATA names no directory with them",
+)
+
+HEADERS = ("FCConfig", "FSPConfig")
+"""Tables whose rows `n_max` does not count."""
+
+KINDS: dict[str, dict[str, Any]] = {
+    "full": {"n_channels": 3, "n_samples": 20},
+    "sparse": {"kind": "sparse", "n_channels": 5, "n_samples": 16},
+    "header": {"kind": "header", "n_channels": 7, "n_samples": 16},
+    "mixed": {"kind": "mixed", "n_channels": 4, "n_samples": 9, "n_events": 60},
+    "type 11": {
+        "kind": ("sparse", "header"),
+        "event_type": 11,
+        "n_channels": 14,
+        "n_samples": 8,
+        "deadtime": True,
+        "n_events": 80,
+    },
+    "dead time": {
+        "kind": "mixed",
+        "deadtime": True,
+        "n_channels": 3,
+        "n_samples": 5,
+        "n_events": 80,
+    },
+    "12 bit": {"kind": "mixed", "adcbits": 12, "n_channels": 30, "n_samples": 11},
+    "gps": {"gps": 50_000, "n_channels": 2, "n_samples": 13},
+    "triggers": {"adcbits": 12, "triggers": 2, "n_channels": 25, "n_samples": 7},
+    "no tracemap": {"tracemap": False, "n_channels": 3, "n_samples": 10},
+    "no stream id": {"streamid": None, "n_channels": 3, "n_samples": 10},
+    "large stream id": {"streamid": 0x10002, "n_channels": 3, "n_samples": 10},
+    "fsp": {
+        "fsp": True,
+        "kind": "mixed",
+        "status_every": 4,
+        "n_channels": 6,
+        "n_samples": 14,
+    },
+    "status": {"status_every": 3, "n_channels": 8, "n_samples": 6},
+    "status of trigger cards": {
+        "status_every": 2,
+        "adcbits": 12,
+        "triggers": 3,
+        "n_channels": 26,
+        "n_samples": 4,
+    },
+    "no samples": {"n_channels": 3, "n_samples": 0},
+    "one channel": {"n_channels": 1, "n_samples": 1836, "n_events": 30},
+}
+"""Streams of each kind that the writer makes, by name."""
+
+each_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def make(kind: str, **options: Any) -> bytes:
+    return writer.make_stream(**({"n_events": 25} | KINDS[kind] | options))
+
+
+# --- reading a stream ---------------------------------------------------------------
+
+
+@dataclass
+class Decoded:
+    """What came out of a stream.
+
+    Parameters
+    ----------
+    tables
+        for each table its columns, for each column its rows, as `reference.Reading`.
+    """
+
+    tables: dict[str, dict[str, list[Any]]]
+    report: ConversionReport
+    streamer: FCStreamer
+    n_chunks: int = 0
+
+    def n_rows(self, table: str) -> int:
+        return len(next(iter(self.tables.get(table, {"": []}).values()), []))
+
+
+def rows_of_arrays(arrays: dict[str, np.ndarray], n: int) -> dict[str, list[Any]]:
+    """Copy the first rows of the package's own plain arrays."""
+    columns: dict[str, list[Any]] = {}
+    for path, array in arrays.items():
+        name, _, member = path.rpartition("/")
+        if member == "offsets":
+            data = arrays[f"{name}/flattened_data"]
+            columns[name] = [data[a:b].copy() for a, b in pairwise(array[: n + 1])]
+        elif member != "flattened_data":
+            columns[path] = list(array[:n].copy())
+    return columns
+
+
+def rows_of_lgdo(table: lgdo.Table, n: int) -> dict[str, list[Any]]:
+    """Copy the first rows of an LGDO table."""
+    columns: dict[str, list[Any]] = {}
+    for name, column in table.items():
+        if isinstance(column, lgdo.VectorOfVectors):
+            ends = [0, *column.cumulative_length.nda[:n]]
+            data = column.flattened_data.nda
+            columns[name] = [data[a:b].copy() for a, b in pairwise(ends)]
+        elif isinstance(column, lgdo.Table):
+            for member, rows in rows_of_lgdo(column, n).items():
+                columns[f"{name}/{member}"] = rows
+        else:
+            columns[name] = list(column.nda[:n].copy())
+    return columns
+
+
+def rows_of(rb: RawBuffer, *, by_lgdo: bool = False) -> dict[str, list[Any]]:
+    """Copy the rows that a buffer holds."""
+    if by_lgdo or rb._table is None:
+        return rows_of_lgdo(rb.lgdo, rb.loc)
+    return rows_of_arrays(rb._arrays(), rb.loc)
+
+
+def append_rows(tables: dict[str, dict[str, list[Any]]], name: str, rows: Any) -> None:
+    columns = tables.setdefault(name, {})
+    for column, values in rows.items():
+        columns.setdefault(column, []).extend(values)
+
+
+def decode(
+    path: str | os.PathLike[str],
+    *,
+    block_size: int | None = None,
+    by_lgdo: bool = False,
+    streamer: FCStreamer | None = None,
+    **open_options: Any,
+) -> Decoded:
+    """Read a stream chunk by chunk."""
+    streamer = FCStreamer() if streamer is None else streamer
+    streamer.block_size = block_size
+    out = Decoded({}, streamer.report, streamer)
+    header_data = streamer.open_stream(os.fspath(path), **open_options)
+    try:
+        names = {
+            id(rb): name.removesuffix("Decoder")
+            for name, rb in streamer.rb_lib.buffers()
+        }
+        for rb in header_data:
+            if isinstance(rb.lgdo, lgdo.Table):
+                append_rows(out.tables, "FCConfig", rows_of(rb))
+            else:
+                out.tables["FSPConfig"] = {
+                    name: getattr(value, "nda", getattr(value, "value", None))
+                    for name, value in rb.lgdo.items()
+                }
+            rb.loc = 0
+        for chunk in streamer:
+            out.n_chunks += 1
+            for rb in chunk:
+                if id(rb) not in names:
+                    names |= {
+                        id(rb): name.removesuffix("Decoder")
+                        for name, rb in streamer.rb_lib.buffers()
+                    }
+                append_rows(out.tables, names[id(rb)], rows_of(rb, by_lgdo=by_lgdo))
+    finally:
+        streamer.close_stream()
+    return out
+
+
+def read_lh5(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
+    """Read the tables of an LH5 file with h5py alone."""
+    with h5py.File(path) as file:
+        return {name: _columns_of(group) for name, group in file.items()}
+
+
+def _columns_of(group: h5py.Group) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    for name, item in group.items():
+        if isinstance(item, h5py.Dataset):
+            columns[name] = item[()]
+            if item.attrs["datatype"] == "array<1>{bool}":
+                columns[name] = columns[name].astype(bool)
+            if h5py.check_string_dtype(item.dtype):
+                columns[name] = np.char.encode(item.asstr()[()].astype("U7"))
+        elif "cumulative_length" in item:
+            ends = [0, *item["cumulative_length"][()]]
+            data = item["flattened_data"][()]
+            columns[name] = [data[a:b] for a, b in pairwise(ends)]
+        else:
+            for member, rows in _columns_of(item).items():
+                columns[f"{name}/{member}"] = rows
+    return columns
+
+
+def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """List where tables are not exactly equal: columns, numbers of rows, types, bits.
+
+    Tables without rows need not be there.
+    """
+    out = []
+    for table, columns in wanted.items():
+        ours = found.get(table, {})
+        is_struct = table == "FSPConfig"
+        if not ours and (not columns if is_struct else not columns["packet_id"]):
+            continue
+        if ours.keys() != columns.keys():
+            out.append(f"{table}: columns {sorted(ours.keys() ^ columns.keys())}")
+        for name in sorted(ours.keys() & columns.keys()):
+            difference = _difference(ours[name], columns[name], is_struct)
+            if difference:
+                out.append(f"{table}/{name}: {difference}")
+    return out + [f"{name}: unexpected" for name in found.keys() - wanted.keys()]
+
+
+def _difference(found: Any, wanted: Any, is_value: bool) -> str:
+    if is_value:
+        found, wanted = [np.asarray(found)], [np.asarray(wanted)]
+        # a list of strings takes as much room as its longest
+        if found[0].dtype.kind == "S":
+            found = [found[0].astype(wanted[0].dtype)]
+    if len(found) != len(wanted):
+        return f"{len(found)} rows, not {len(wanted)}"
+    for row, (a, b) in enumerate(zip(found, wanted, strict=True)):
+        if (a.dtype, a.shape) != (b.dtype, b.shape) or a.tobytes() != b.tobytes():
+            return f"row {row} is {a!r}, not {b!r}"
+    return ""
+
+
+def first_rows(tables: dict[str, Any], n: int) -> dict[str, dict[str, list[Any]]]:
+    """Keep the first `n` rows in stream order over all tables but the headers."""
+    order = sorted(
+        (packet_id, name.startswith("FSP"), name)
+        for name, columns in tables.items()
+        if name not in HEADERS
+        for packet_id in columns["packet_id"]
+    )
+    kept = [name for _, _, name in order[:n]]
+    return {
+        name: columns
+        if name in HEADERS
+        else {c: rows[: kept.count(name)] for c, rows in columns.items()}
+        for name, columns in tables.items()
+    }
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "run.fcio"
+
+
+# --- every kind of stream -----------------------------------------------------------
+
+
+@each_kind
+@pytest.mark.parametrize("by_lgdo", [False, True], ids=["arrays", "lgdo"])
+def test_all_columns_of_all_tables_are_those_of_the_reference(kind, by_lgdo, file):
+    data = make(kind)
+    file.write_bytes(data)
+    decoded = decode(file, by_lgdo=by_lgdo)
+    wanted = reference.read_tables(data)
+    assert sum(len(c.get("packet_id", [])) for c in wanted.values()) > 10
+    assert differences(decoded.tables, wanted) == []
+    assert decoded.report.bytes["decoded"] == len(data)
+    assert decoded.report.n_bytes == len(data)
+    assert decoded.report.exit_status == 0
+
+
+@each_kind
+@pytest.mark.parametrize("block_size", [1, 7, 65536])
+def test_block_size_changes_nothing(kind, block_size, file):
+    data = make(kind, n_events=9)
+    file.write_bytes(data)
+    decoded = decode(file, block_size=block_size)
+    assert differences(decoded.tables, reference.read_tables(data)) == []
+    assert decoded.report.bytes["decoded"] == len(data)
+    assert decoded.report.clean
+
+
+@pytest.mark.parametrize("kind", ["mixed", "fsp", "status", "type 11"])
+@pytest.mark.parametrize("chunk_mode", ["any_full", "only_full", "single_packet"])
+def test_buffer_size_and_chunk_mode_change_nothing(kind, chunk_mode, file):
+    """From the smallest buffers that a packet fits into; most end inside a packet."""
+    data = make(kind)
+    file.write_bytes(data)
+    wanted = reference.read_tables(data)
+    least = KINDS[kind]["n_channels"]
+    n_chunks = []
+    for buffer_size in (*range(least, 2 * least + 2), 1000):
+        decoded = decode(file, buffer_size=buffer_size, chunk_mode=chunk_mode)
+        assert differences(decoded.tables, wanted) == [], buffer_size
+        assert decoded.report.bytes["decoded"] == len(data)
+        n_chunks.append(decoded.n_chunks)
+    if chunk_mode != "single_packet":
+        assert n_chunks[0] > n_chunks[-1] == 1
+
+
+def test_chunks_are_what_their_mode_says(file):
+    """One packet each; or as soon as a buffer is full; or the full ones alone."""
+    data = make("status", n_events=40)
+    file.write_bytes(data)
+    n_packets = 40 + 40 // 3
+    assert decode(file, chunk_mode="single_packet").n_chunks == n_packets
+    for mode, tables in (("any_full", {1, 2}), ("only_full", {1})):
+        with daq2lh5.open_stream(
+            str(file), chunk_mode=mode, buffer_size=20
+        ) as (streamer, header_data):
+            header_data[0].loc = 0
+            *chunks, _ = ([(len(rb), rb.loc) for rb in chunk] for chunk in streamer)
+        assert {len(chunk) for chunk in chunks} <= tables
+        if mode == "only_full":
+            # one packet has 8 rows
+            assert all(rows - loc < 8 for chunk in chunks for rows, loc in chunk)
+
+
+def test_buffer_smaller_than_a_packet_is_refused(file):
+    file.write_bytes(make("full"))
+    decode(file, buffer_size=3)
+    with pytest.raises(ValueError, match="buffer_size of 2"):
+        decode(file, buffer_size=2)
+
+
+@pytest.mark.parametrize("kind", ["full", "fsp", "mixed", "status"])
+def test_n_max_gives_the_first_rows_in_stream_order(kind, file, tmp_path):
+    """Also in the middle of a packet; configurations do not count."""
+    data = make(kind)
+    file.write_bytes(data)
+    wanted = reference.read_tables(data)
+    total = sum(
+        len(c["packet_id"]) for name, c in wanted.items() if name not in HEADERS
+    )
+    out = tmp_path / "out.lh5"
+    for n in (0, 1, 2, 3, 4, 5, 6, 7, total // 2, total - 1, total, total + 1):
+        report = daq2lh5.build_raw(
+            str(file), out_spec=str(out), n_max=n, overwrite=True, buffer_size=8
+        )
+        assert differences(read_lh5(out), first_rows(wanted, n)) == [], n
+        assert report.n_bytes == len(data), n
+        assert report.exit_status == 0
+        rows = sum(
+            t.rows
+            for tables in report.tables.values()
+            for name, t in tables.items()
+            if name not in HEADERS
+        )
+        assert rows == min(n, total)
+
+
+@each_kind
+def test_conversion_writes_the_same_tables(kind, file, tmp_path):
+    """By `build_raw`, read back with h5py."""
+    data = make(kind)
+    file.write_bytes(data)
+    out = tmp_path / "out.lh5"
+    daq2lh5.build_raw(str(file), out_spec=str(out), buffer_size=30)
+    assert differences(read_lh5(out), reference.read_tables(data)) == []
+
+
+# --- sources ------------------------------------------------------------------------
+
+COMPRESSIONS = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": lambda data: zstandard.ZstdCompressor().compress(data),
+}
+
+
+@pytest.mark.parametrize("extension", COMPRESSIONS)
+@pytest.mark.parametrize("name", ["run.fcio.{}", "run.dat"])
+@pytest.mark.parametrize("block_size", [None, 7])
+def test_compressed_file_gives_the_same(extension, name, block_size, tmp_path):
+    """Whatever its name: the content says that it is compressed."""
+    data = make("fsp")
+    path = tmp_path / name.format(extension)
+    path.write_bytes(COMPRESSIONS[extension](data))
+    with daq2lh5.open_stream(str(path)) as (streamer, _):
+        assert isinstance(streamer, FCStreamer)
+    decoded = decode(path, block_size=block_size)
+    assert differences(decoded.tables, reference.read_tables(data)) == []
+    assert decoded.report.n_bytes == len(data)
+    assert decoded.report.clean
+
+
+@contextlib.contextmanager
+def fed(path: Path, data: bytes, piece: int) -> Iterator[None]:
+    """Write to a named pipe, a piece at a time."""
+
+    def feed() -> None:
+        with path.open("wb", buffering=0) as pipe:
+            for start in range(0, len(data), piece):
+                pipe.write(data[start : start + piece])
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("piece", [11, 1000, 1 << 20])
+def test_named_pipe_gives_the_same(piece, tmp_path):
+    data = make("fsp")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    out = tmp_path / "out.lh5"
+    with fed(pipe, data, piece):
+        report = daq2lh5.build_raw(str(pipe), out_spec=str(out))
+    assert differences(read_lh5(out), reference.read_tables(data)) == []
+    assert report.n_bytes == report.bytes["decoded"] == len(data)
+
+
+def test_standard_input_gives_the_same(file, tmp_path):
+    data = make("mixed")
+    file.write_bytes(data)
+    out = tmp_path / "out.lh5"
+    before = os.dup(0)
+    with file.open("rb") as stream:
+        os.dup2(stream.fileno(), 0)
+    try:
+        daq2lh5.build_raw("-", out_spec=str(out))
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+    assert differences(read_lh5(out), reference.read_tables(data)) == []
+
+
+# --- configurations in mid-stream ---------------------------------------------------
+
+
+def concatenated(*streams: dict[str, Any]) -> bytes:
+    return b"".join(writer.make_stream(**options) for options in streams)
+
+
+SECOND_CONFIGS = {
+    "equal": {"n_samples": 10, "n_channels": 3},
+    "fewer channels": {"n_samples": 10, "n_channels": 2},
+    "other resolution": {"n_samples": 10, "n_channels": 3, "adcbits": 12},
+    "other length": {"n_samples": 17, "n_channels": 3},
+    "no samples": {"n_samples": 0, "n_channels": 3},
+    "other length and fewer channels": {"n_samples": 4, "n_channels": 1},
+}
+
+
+@pytest.mark.parametrize("second", SECOND_CONFIGS)
+@pytest.mark.parametrize("chunk_mode", ["any_full", "only_full", "single_packet"])
+def test_second_configuration(second, chunk_mode, file):
+    """Section 9: no row is lost, and the times begin anew; also back to the first."""
+    first = {"n_events": 8, "n_samples": 10, "n_channels": 3, "deadtime": True}
+    data = concatenated(
+        first, {**first, **SECOND_CONFIGS[second], "seed": 1}, {**first, "seed": 2}
+    )
+    file.write_bytes(data)
+    for block_size in (None, 13):
+        decoded = decode(
+            file, chunk_mode=chunk_mode, buffer_size=5, block_size=block_size
+        )
+        assert differences(decoded.tables, reference.read_tables(data)) == []
+        assert decoded.n_rows("FCConfig") == 3
+        assert decoded.report.bytes["decoded"] == len(data)
+        assert decoded.report.exit_status == 0
+
+
+def test_other_length_of_waveforms_has_a_table_of_its_own(file, tmp_path):
+    """Section 9, and the report says so."""
+    data = concatenated(
+        {"n_events": 4, "n_samples": 10, "n_channels": 3},
+        {"n_events": 5, "n_samples": 7, "n_channels": 3},
+        {"n_events": 6, "n_samples": 10, "n_channels": 3},
+    )
+    file.write_bytes(data)
+    out = tmp_path / "out.lh5"
+    report = daq2lh5.build_raw(str(file), out_spec=str(out))
+    tables = read_lh5(out)
+    assert tables["FCEvent"]["waveform/values"].shape == (30, 10)
+    assert tables["FCEvent_7"]["waveform/values"].shape == (15, 7)
+    assert any("FCEvent_7" in note for note in report.notes)
+    wanted = reference.read_tables(data)["FCEvent"]["eventnumber"]
+    found = tables["FCEvent"]["eventnumber"]
+    assert list(found) == [*wanted[:12], *wanted[27:]]
+    assert list(tables["FCEvent_7"]["eventnumber"]) == wanted[12:27]
+
+
+def test_channels_of_a_later_configuration_are_written_too(file):
+    """Section 9: the peer drops them without a word."""
+    first = {"n_events": 5, "n_samples": 10, "n_channels": 2}
+    data = concatenated(first, {**first, "n_channels": 4})
+    file.write_bytes(data)
+    decoded = decode(file)
+    assert decoded.n_rows("FCEvent") == 5 * 2 + 5 * 4
+    assert decoded.report.skipped_channels == {}
+
+
+# --- real files ---------------------------------------------------------------------
+
+
+def sha256(array: np.ndarray) -> str:
+    """Hash an array's bytes, little-endian, each NaN the same."""
+    if array.dtype.kind == "f":
+        array = np.where(np.isnan(array), np.nan, array).astype(array.dtype)
+    little_endian = array.astype(array.dtype.newbyteorder("<"))
+    return hashlib.sha256(np.ascontiguousarray(little_endian).tobytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory):
+    """Convert a real file, once."""
+    done: dict[str, tuple[Path, ConversionReport]] = {}
+
+    def convert(name: str) -> tuple[Path, ConversionReport]:
+        if name not in done:
+            out = tmp_path_factory.mktemp("real") / f"{name}.lh5"
+            report = daq2lh5.build_raw(str(TESTDATA / "fcio" / name), out_spec=str(out))
+            done[name] = out, report
+        return done[name]
+
+    return convert
+
+
+@real_files
+@pytest.mark.parametrize("name", [SPMS, P06])
+def test_real_file_gives_what_the_reference_reads(name, converted):
+    path, _ = converted(name)
+    wanted = reference.read_tables((TESTDATA / "fcio" / name).read_bytes())
+    assert differences(read_lh5(path), wanted) == []
+
+
+def members(datatype: str) -> tuple[str, set[str]]:
+    """Split ``table{a,b}`` into what it is and its members, in any order."""
+    kind, _, inside = datatype.partition("{")
+    return kind, set(inside.removesuffix("}").split(","))
+
+
+@real_files
+@pytest.mark.parametrize("name", [SPMS, P06])
+def test_real_file_gives_what_the_peer_writes(name, converted):
+    """Types, shapes, attributes and content of every object in the digest."""
+    path, _ = converted(name)
+    digest = json.loads((TESTDATA / "expected" / f"{name}.json").read_text())
+    assert len(digest) > 30
+    wrong = []
+    with h5py.File(path) as file:
+        for place, wanted in digest.items():
+            if place not in file:
+                wrong.append(f"{place}: missing")
+                continue
+            item = file[place]
+            found: dict[str, Any] = {
+                name: item.attrs[name]
+                for name in ("datatype", "units")
+                if name in item.attrs
+            }
+            kind, inside = members(found["datatype"])
+            wanted_kind, wanted_inside = members(wanted["datatype"])
+            if isinstance(item, h5py.Group) and kind == wanted_kind in (
+                *("table", "struct"),
+            ):
+                # more columns than the peer's are no mistake
+                if wanted_inside <= inside:
+                    found["datatype"] = wanted["datatype"]
+                found["kind"] = "group"
+            elif isinstance(item, h5py.Group):
+                found["kind"] = "group"
+            else:
+                found |= {
+                    "kind": "dataset",
+                    "shape": list(item.shape),
+                    "dtype": item.dtype.newbyteorder("=").str.lstrip("<>=|"),
+                    "sha256": sha256(item[()]),
+                }
+            if found != wanted:
+                wrong.append(f"{place}: {found}, not {wanted}")
+    assert wrong == []
+
+
+@real_files
+@pytest.mark.parametrize(
+    ("name", "config", "words"),
+    [
+        (SPMS, [6000, 6, 0, 0, 16, 1, 1, 1, 0, 1, 0], "72632a397704d6a0"),
+        (P06, [8192, 123, 0, 0, 16, 1, 1, 1, 0, 22, 50000], "d58d3f14f70af573"),
+    ],
+)
+def test_real_configuration(name, config, words, converted):
+    """Section 8.1."""
+    columns = (
+        *("nsamples", "nadcs", "ntriggers", "streamid", "adcbits", "sumlength"),
+        *("blprecision", "mastercards", "triggercards", "adccards", "gps"),
+    )
+    row = read_lh5(converted(name)[0])["FCConfig"]
+    assert [int(v) for column in columns for v in row[column]] == config
+    assert list(row["packet_id"]) == [0]
+    assert len(row["tracemap"]) == 1
+    assert sha256(row["tracemap"][0])[:16] == words
+
+
+def as_written(spaced: str) -> list[int]:
+    return [int(word) for word in spaced.replace("/", " ").split()]
+
+
+REAL_ROWS = {
+    SPMS: {
+        "packet_id": "1 51",
+        "channel": "0 5",
+        "board_id": "528 528",
+        "fc_input": "0 5",
+        "fcid": "0 0",
+        "event_type": "1 1",
+        "numtraces": "6 6",
+        "eventnumber": "0 49",
+        "ts_pps": "0 2",
+        "ts_ticks": "134454796 17307028",
+        "mu_offset_sec": "1638368781 1638368781",
+        "mu_offset_usec": "654536 654535",
+        "to_master_sec": "1638368781 1638368781",
+        "delta_mu_usec": "-345463 -345464",
+        "to_start_sec": "0 0",
+        "to_start_usec": "530185 530185",
+        "dr_ch_idx": "0 0",
+        "dr_ch_len": "6 6",
+        "baseline": "7686 7728",
+        "daqenergy": "78 29",
+        "unix_ns": "1638368782192355184 1638368783723763112",
+        "runtime_ns": "7634184 1539043112",
+        "samples": "7682 7682 7685 7681 / 7728 7728 7728 7728",
+        "waveforms": "069c4a161fa77b59 cb54c13246ce4c17",
+    },
+    P06: {
+        "packet_id": "1 2",
+        "channel": "0 122",
+        "board_id": "1040 272",
+        "fc_input": "0 3",
+        "fcid": "0 0",
+        "event_type": "1 1",
+        "numtraces": "123 123",
+        "eventnumber": "0 1",
+        "ts_pps": "0 0",
+        "ts_ticks": "98833993 98984463",
+        "mu_offset_sec": "1690316548 1690316548",
+        "mu_offset_usec": "603 603",
+        "to_master_sec": "1690316548 1690316548",
+        "delta_mu_usec": "603 603",
+        "to_start_sec": "0 0",
+        "to_start_usec": "383400 383400",
+        "dr_ch_idx": "0 0",
+        "dr_ch_len": "123 123",
+        "baseline": "14969 15015",
+        "daqenergy": "0 0",
+        "unix_ns": "1690316548395335972 1690316548395937852",
+        "runtime_ns": "11935972 12537852",
+        "samples": "14977 14977 14966 14964 / 15021 15021 15014 15018",
+        "waveforms": "376bce991fc2d5fc 6401ede6a6c0f2de",
+    },
+}
+"""Section 8.2: of the first and of the last row."""
+
+
+@real_files
+@pytest.mark.parametrize("name", REAL_ROWS)
+def test_first_and_last_row_of_real_file(name, converted):
+    """Section 8.2, read back with lh5."""
+    table = lh5.read("FCEvent", str(converted(name)[0]))
+    wanted = dict(REAL_ROWS[name])
+    ends = [0, len(table) - 1]
+    samples = table["waveform"]["values"].nda[ends]
+    assert [sha256(row)[:16] for row in samples] == wanted.pop("waveforms").split()
+    assert samples[:, :4].ravel().tolist() == as_written(wanted.pop("samples"))
+    unix_ns = as_written(wanted.pop("unix_ns"))
+    assert table["timestamp"].nda[ends].tolist() == [float(t) / 1e9 for t in unix_ns]
+    run_ns = as_written(wanted.pop("runtime_ns"))
+    for column in ("runtime", "lifetime"):
+        assert table[column].nda[ends].tolist() == [float(t) / 1e9 for t in run_ns]
+    assert table["deadtime"].nda[ends].tolist() == [0, 0]
+    assert table["waveform"]["dt"].nda[ends].tolist() == [16, 16]
+    for column, values in wanted.items():
+        assert table[column].nda[ends].tolist() == as_written(values), column
+
+
+@real_files
+@pytest.mark.parametrize(
+    ("name", "rows", "keys", "sums", "waveforms"),
+    [
+        (
+            *(SPMS, 300, (52800, 52805, 6)),
+            *((2372977, 29986, 14252540562), "2e04a3300b317974"),
+        ),
+        (
+            *(P06, 246, (104000, 27203, 123)),
+            *((3728867, 31610, 30708246173), "c0d00ee4b1f92bfd"),
+        ),
+    ],
+)
+def test_sums_over_real_file(name, rows, keys, sums, waveforms, converted):
+    """Section 8.3."""
+    table = read_lh5(converted(name)[0])["FCEvent"]
+    samples = table["waveform/values"]
+    assert len(samples) == rows
+    key = table["board_id"].astype("i8") * 100 + table["fc_input"]
+    assert (key[0], key[-1], len(set(key))) == keys
+    assert (
+        table["baseline"].sum(dtype="i8"),
+        table["daqenergy"].sum(dtype="i8"),
+        samples.sum(dtype="i8"),
+    ) == sums
+    assert sha256(samples)[:16] == waveforms
+
+
+@real_files
+def test_status_of_real_file(converted):
+    """Section 8.3, and the column that the peer leaves unfilled; read with lh5."""
+    table = lh5.read("FCStatus", str(converted(SPMS)[0]))
+    for column, values in {
+        "packet_id": [37, 37],
+        "status": [True, True],
+        "id": [0, 8192],
+        "eventnumber": [36, 36],
+        "fpga_time_nsec": [1686743508, 1686513436],
+        "server_time": [1638368783.341278] * 2,
+        "fpga_start_time": [0.530185] * 2,
+        "mb_current": [758, 1081],
+        "mb_humidity": [158, 171],
+        "n_total_errors": [0, 0],
+        "n_environment_errors": [0, 0],
+        "n_cti_errors": [0, 0],
+        "n_link_errors": [0, 0],
+        "n_other_errors": [[0] * 5] * 2,
+        "mb_temps": [
+            [34093, 31281, 32656, 41156, 37156],
+            [34250, 30812, 31937, 46968, 38062],
+        ],
+        "mb_voltages": [
+            [23835, 4985, 3298, 2485, 1888, 1192],
+            [23800, 4921, 3303, 2492, 1875, 1184],
+        ],
+    }.items():
+        assert table[column].nda.tolist() == values, column
+    assert table["fpga_time"].nda.tolist() == [np.float32(1.686743)] * 2
+    vectors = {
+        name: [row.tolist() for row in table[name]]
+        for name in ("adc_temps", "cti_links", "link_states")
+    }
+    assert vectors["adc_temps"] == [[], [32875, 29093]]
+    assert vectors["cti_links"] == [[], [1919950336, 1869618688]]
+    assert [len(row) for row in vectors["link_states"]] == [12, 24]
+
+
+@real_files
+def test_report_of_real_files(converted):
+    """Section 8.1: spms is clean, p06 ends in three stray bytes."""
+    _, spms = converted(SPMS)
+    assert spms.exit_status == 0
+    assert spms.bytes["decoded"] == spms.n_bytes == 3612820
+    _, p06 = converted(P06)
+    assert p06.exit_status == 3
+    assert p06.bytes["decoded"] == 4032328
+    assert p06.bytes["cut_off"] == 3
+    assert [(d.offset, d.length) for d in p06.damage] == [(4032328, 3)]
+    assert p06.n_bytes == 4032331
