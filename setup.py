@@ -20,6 +20,8 @@ MODULES = (
     "daq2lh5._core.sink",
     "daq2lh5.fc._dead_time",
     "daq2lh5.fc._framing",
+    "daq2lh5.fc._state",
+    "daq2lh5.fc._rows",
     "daq2lh5.fc._kernel",
 )
 

@@ -86,11 +86,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """An output table: its name and its columns, in order."""
+    """An output table: its name and its columns, in order.
+
+    Columns that a kernel fills alike in several tables are a table of their own,
+    named as `shared` by those.
+    """
 
     name: str
     description: str
     columns: tuple[Column, ...]
+    shared: Table | None = None
 
     def decoded_values(self) -> dict[str, dict[str, Any]]:
         """Return a new dictionary in the form of `DataDecoder.decoded_values`."""

@@ -55,70 +55,93 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
+KINDS = {
+    "scalar": "BoundColumn",
+    "fixed": "BoundColumn",
+    "vector": "BoundVector",
+    "waveform": "BoundWaveform",
+}
+
+
+def bind_code(c: object) -> str:
+    """Return the line that binds one column."""
+    where = f'&c.{c.name}, arrays, "{c.name}", "{c.dtype}"'
+    if c.kind == "scalar":
+        return f"    b.column({where}, 1)"
+    if c.kind == "fixed":
+        return f"    b.column({where}, {c.length})"
+    if c.kind == "vector":
+        return f"    b.vector({where}, {c.length})"
+    return f"    b.waveform({where})"
+
+
+def access_code(c: object, struct: str, prefix: str) -> str:
+    """Return the function that writes to one column, typed as it is declared.
+
+    ``set_`` takes the value, ``at_`` returns the row's elements to fill, ``new_`` the
+    same after it made a row of so many elements. Waveforms have none: their samples
+    are copied whole.
+    """
+    ctype = C_TYPES[c.dtype]
+    this = f"{struct}* c, Py_ssize_t row"
+    target = f"c.{c.name}.data + row * c.{c.name}.step"
+    if c.kind == "scalar":
+        return (
+            f"cdef inline void {prefix}_set_{c.name}({this}, {ctype} value)"
+            f" noexcept nogil:\n    (<{ctype}*>({target}))[0] = value\n"
+        )
+    if c.kind == "fixed":
+        return (
+            f"cdef inline {ctype}* {prefix}_at_{c.name}({this}) noexcept nogil:\n"
+            f"    return <{ctype}*>({target})\n"
+        )
+    if c.kind == "vector":
+        return (
+            f"cdef inline {ctype}* {prefix}_new_{c.name}({this}, int64_t n)"
+            f" noexcept nogil:\n"
+            f"    return <{ctype}*>vector_row(&c.{c.name}, row, n)\n"
+        )
+    return ""
+
+
 def table_code(table: object) -> str:
     """Return the Cython code for one table."""
     struct = f"{table.name}Columns"
     prefix = snake(table.name)
-    kinds = {
-        "scalar": "BoundColumn",
-        "fixed": "BoundColumn",
-        "vector": "BoundVector",
-        "waveform": "BoundWaveform",
-    }
-    fields, binds, setters, rooms = [], [], [], []
-    for c in table.columns:
-        ctype = C_TYPES[c.dtype]
-        fields.append(f"    {kinds[c.kind]} {c.name}")
-        head = f"{prefix}_%s({struct}* c, Py_ssize_t row"
-        target = f"c.{c.name}.data + row * c.{c.name}.step"
-        if c.kind == "scalar":
-            binds.append(
-                f'    b.column(&c.{c.name}, arrays, "{c.name}", "{c.dtype}", 1)'
-            )
-            setters.append(
-                f"cdef inline void {head % ('set_' + c.name)}, {ctype} value)"
-                f" noexcept nogil:\n    (<{ctype}*>({target}))[0] = value\n"
-            )
-        elif c.kind == "fixed":
-            binds.append(
-                f'    b.column(&c.{c.name}, arrays, "{c.name}", "{c.dtype}", {c.length})'
-            )
-            setters.append(
-                f"cdef inline {ctype}* {head % ('at_' + c.name)}) noexcept nogil:\n"
-                f"    return <{ctype}*>({target})\n"
-            )
-        elif c.kind == "vector":
-            binds.append(
-                f'    b.vector(&c.{c.name}, arrays, "{c.name}", "{c.dtype}", {c.length})'
-            )
-            setters.append(
-                f"cdef inline {ctype}* {head % ('new_' + c.name)}, int64_t n)"
-                f" noexcept nogil:\n"
-                f"    return <{ctype}*>vector_row(&c.{c.name}, row, n)\n"
-            )
-            rooms.append(f"vector_has_room(&c.{c.name}, row, n)")
-        else:
-            binds.append(
-                f'    b.waveform(&c.{c.name}, arrays, "{c.name}", "{c.dtype}")'
-            )
-    out = [f"cdef struct {struct}:", *fields, "", ""]
-    out += [
-        f"cdef int bind_{prefix}(void* columns, dict arrays, Binding b) except -1:",
-        f"    cdef {struct}* c = <{struct}*>columns",
-        *binds,
-        "    return 0",
-        "",
-        "",
+    fields, binds = [], []
+    columns = table.columns
+    if table.shared is not None:
+        shared = {c.name for c in table.shared.columns}
+        columns = [c for c in columns if c.name not in shared]
+        fields.append(f"    {table.shared.name}Columns fields")
+        binds.append(f"    bind_{snake(table.shared.name)}(&c.fields, arrays, b)")
+    fields += [f"    {KINDS[c.kind]} {c.name}" for c in columns]
+    binds += [bind_code(c) for c in columns]
+    out = [
+        "\n".join([f"cdef struct {struct}:", *fields, ""]),
+        "\n".join(
+            [
+                f"cdef int bind_{prefix}("
+                + "void* columns, dict arrays, Binding b) except -1:",
+                f"    cdef {struct}* c = <{struct}*>columns",
+                *binds,
+                "    return 0",
+                "",
+            ]
+        ),
     ]
-    if rooms:
-        out += [
+    vectors = [c.name for c in columns if c.kind == "vector"]
+    if vectors:
+        rooms = "\n        and ".join(
+            f"vector_has_room(&c.{name}, row, n)" for name in vectors
+        )
+        out.append(
             f"cdef inline bint {prefix}_has_room("
-            f"{struct}* c, Py_ssize_t row, int64_t n) noexcept nogil:",
-            "    return (" + "\n        and ".join(rooms) + ")",
-            "",
-            "",
-        ]
-    return "\n".join(out) + "\n\n".join(setters) + "\n"
+            f"const {struct}* c, Py_ssize_t row, int64_t n) noexcept nogil:\n"
+            f"    return ({rooms})\n"
+        )
+    out += [code for c in columns if (code := access_code(c, struct, prefix))]
+    return "\n\n".join(out)
 
 
 def format_code(name: str) -> str:
@@ -128,7 +151,8 @@ def format_code(name: str) -> str:
         f"# generated from daq2lh5/{name}/columns.py by tools/gen_columns.py;"
         " edit that file instead\n\n\n"
     )
-    return head + "\n\n".join(table_code(table) for table in tables)
+    shared = dict.fromkeys(t.shared for t in tables if t.shared is not None)
+    return head + "\n\n".join(table_code(table) for table in (*shared, *tables))
 
 
 def write_all() -> None:

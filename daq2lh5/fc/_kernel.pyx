@@ -13,23 +13,21 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from ._rows import TABLES
+
 from libc.stdint cimport (
-    int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, UINT32_MAX,
+    int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
 )
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
 
-from .._core.binding cimport (
-    Binding, BoundColumn, BoundVector, BoundWaveform, vector_has_room, vector_row,
-)
-from .._core.bytes cimport load_f32, load_f64, load_i32, load_u16, load_u32
-from .._core.sink cimport RowSink, SinkTable, new_sink_table
+from .._core.bytes cimport load_i32, load_u16
+from .._core.sink cimport RowSink, SinkTable
 from .._core.status cimport *
-from ._dead_time cimport DeadTime, advance_dead_time, free_dead_time, reset_dead_time
+from ._dead_time cimport DeadTime, free_dead_time, reset_dead_time
 from ._framing cimport *
+from ._rows cimport *
+from ._state cimport *
 from .layout cimport *
-
-include "_columns.pxi"
 
 if sys.byteorder != "little":
     raise ImportError("daq2lh5 copies samples as they are: little-endian machines only")
@@ -51,17 +49,6 @@ cdef enum:
     STEP_DONE = -1
     STEP_MORE = -2
     STEP_BAD = -3
-
-# the tables that rows go to, as indices
-cdef enum:
-    INTO_EVENT
-    INTO_EVENT_HEADER
-    INTO_STATUS
-    INTO_FSP_EVENT
-    INTO_FSP_STATUS
-    N_TABLES
-
-TABLES = ("FCEvent", "FCEventHeader", "FCStatus", "FSPEvent", "FSPStatus")
 
 STRETCH_KINDS = ("unknown", "corrupt", "cut_off")
 
@@ -104,60 +91,6 @@ cdef enum:
     IRREGULAR_DEAD_INTERVALS
     IRREGULAR_STATUS_BLOCK
     N_IRREGULARITIES
-
-
-cdef struct Config:
-    int32_t adcs
-    int32_t triggers
-    int32_t samples
-    int32_t blprecision
-    int32_t sumlength
-    int32_t adcbits
-    int32_t mastercards
-    int32_t triggercards
-    int32_t adccards
-    int32_t gps
-    uint32_t tracemap[MAX_TRACES]
-    int32_t streamid
-
-cdef struct Event:
-    # fields of the event records, carried from one to the next (2.3)
-    int32_t type
-    int32_t to[MAX_TIMES]
-    int32_t ts[MAX_TIMES]
-    int32_t dr[MAX_TIMES]
-    int dr_size
-    int n_traces
-    uint16_t traces[MAX_TRACES]
-
-cdef struct FspEvent:
-    uint8_t flags[24]
-    uint8_t nconsecutive[4]
-    uint8_t hwm[12]
-    uint8_t wps[20]
-
-cdef struct State:
-    Config config
-    Event event
-    int32_t status_time[MAX_TIMES]
-    int32_t status
-    int32_t n_cards
-    FspEvent fsp
-    bint fsp_configured
-    int usual_frames[TAG_FSP_STATUS + 1]
-    int32_t tag
-    DeadTime dead_time
-
-
-cdef inline int64_t take(
-    char* target, int64_t most, const uint8_t* data, const Record* r, int k
-) noexcept nogil:
-    """Copy frame `k` over the first bytes of a field (1.2); -1: it is absent."""
-    if k >= r.n_frames:
-        return -1
-    cdef int64_t length = min(r.frames[k].length, most)
-    memcpy(target, data + r.frames[k].start, length)
-    return length
 
 
 cdef class FcioStream:
@@ -233,13 +166,7 @@ cdef class FcioStream:
             or self.fsp_record == NULL or self.scratch == NULL
         ):
             raise MemoryError
-        self.tables = (
-            new_sink_table(sizeof(FCEventColumns), bind_fc_event),
-            new_sink_table(sizeof(FCEventHeaderColumns), bind_fc_event_header),
-            new_sink_table(sizeof(FCStatusColumns), bind_fc_status),
-            new_sink_table(sizeof(FSPEventColumns), bind_fsp_event),
-            new_sink_table(sizeof(FSPStatusColumns), bind_fsp_status),
-        )
+        self.tables = new_tables()
         self.packet_id = -1
         self.rows_left = -1
         self.walk = -1
@@ -359,13 +286,13 @@ cdef class FcioStream:
 
     cdef int check_width(self, RowSink* sink) except -1:
         """Make sure that the configuration's samples fit a row."""
-        cdef BoundWaveform* waveform
+        cdef Py_ssize_t width
         if sink.capacity == 0:
             return 0
-        waveform = &(<FCEventColumns*>sink.columns).waveform
-        if waveform.values != NULL and waveform.width != self.s.config.samples:
+        width = waveform_width(sink.columns)
+        if width >= 0 and width != self.s.config.samples:
             raise ValueError(
-                f"the buffer's waveforms have {waveform.width} samples, "
+                f"the buffer's waveforms have {width} samples, "
                 f"those of the stream {self.s.config.samples}"
             )
         return 0
@@ -629,7 +556,7 @@ cdef class FcioStream:
         self, const uint8_t* data, int64_t start, const Record* r, int32_t next_tag
     ) noexcept nogil:
         """Take in an FSP record that no record of its kind follows."""
-        self.apply_fsp(data, r)
+        apply_fsp(self.s, data, r)
         self.note_faults(r)
         self.s.tag = r.tag
         self.next_number()
@@ -668,7 +595,7 @@ cdef class FcioStream:
                 )
             ):
                 return VERDICT_SCAN
-        reason = self.check(data, r)
+        reason = check_record(data, r, &self.limits)
         if reason != REASON_NONE:
             r.reason = reason
             if not bad_end and r.end_kind != END_OF_DATA and r.end_kind != END_STRAY:
@@ -697,9 +624,6 @@ cdef class FcioStream:
                 r.reason = REASON_UNSOUND
                 return VERDICT_SCAN
         return VERDICT_ACCEPT
-
-    cdef Reason check(self, const uint8_t* data, const Record* r) noexcept nogil:
-        return check_record(data, r, &self.limits)
 
     cdef void reject(
         self, int64_t base, int64_t start, const Record* r, Verdict verdict
@@ -846,9 +770,14 @@ cdef class FcioStream:
         cdef bint wanted
         if r.tag == TAG_CONFIG:
             if self.has_fsp:
-                self.apply_fsp(data, self.fsp_record)
+                apply_fsp(self.s, data, self.fsp_record)
                 self.note_faults(self.fsp_record)
-            self.apply_config(data, r)
+            if self.limits.configured:
+                self.next_number()
+            else:
+                self.packet_id = 0
+                self.number_shared = False
+            apply_config(self.s, &self.limits, data, r)
             self.note_faults(r)
             self.packets_done[0] += 1
             self.bytes_done[0] += length
@@ -860,15 +789,16 @@ cdef class FcioStream:
             return status
         self.next_number()
         if self.has_fsp:
-            self.apply_fsp(data, self.fsp_record)
+            apply_fsp(self.s, data, self.fsp_record)
             self.note_faults(self.fsp_record)
         self.s.tag = r.tag
         if r.tag == TAG_STATUS:
-            self.apply_status(data, r)
+            apply_status(self.s, data, r)
             rows = self.write_status(data, r)
             wanted = self.n_status > 0
         else:
-            self.apply_event(data, r)
+            if not apply_event(self.s, self.limits.n_traces, data, r):
+                self.irregular_count[IRREGULAR_DEAD_REGION] += 1
             if r.tag == TAG_EVENT_HEADER:
                 rows = self.write_event_header(data, r)
                 wanted = self.header_sink >= 0
@@ -882,92 +812,6 @@ cdef class FcioStream:
         self.packets_done[0 if wanted else 1] += 1
         self.bytes_done[0 if wanted else 1] += length
         return STATUS_LIMIT
-
-    cdef void apply_config(self, const uint8_t* data, const Record* r) noexcept nogil:
-        """Take in a configuration; fields without a frame keep their value (2.3)."""
-        cdef Config* c = &self.s.config
-        cdef int32_t* fields[10]
-        cdef int k
-        fields[0], fields[1], fields[2] = &c.adcs, &c.triggers, &c.samples
-        fields[3], fields[4], fields[5] = &c.blprecision, &c.sumlength, &c.adcbits
-        fields[6], fields[7], fields[8] = &c.mastercards, &c.triggercards, &c.adccards
-        fields[9] = &c.gps
-        for k in range(10):
-            take(<char*>fields[k], 4, data, r, k)
-        take(<char*>c.tracemap, sizeof(c.tracemap), data, r, 10)
-        take(<char*>&c.streamid, 4, data, r, 11)
-        self.limits.n_traces = <int64_t>c.adcs + c.triggers
-        self.limits.trace_bytes = 2 * (<int64_t>c.samples + 2)
-        for k in range(max(self.s.event.n_traces, 0)):
-            if self.s.event.traces[k] >= self.limits.n_traces:
-                # the list names traces that are gone: a full event starts a new one
-                self.s.event.n_traces = -1
-                break
-        reset_dead_time(&self.s.dead_time)
-        self.s.tag = TAG_CONFIG
-        if self.limits.configured:
-            self.next_number()
-        else:
-            self.packet_id = 0
-            self.number_shared = False
-        self.limits.configured = True
-
-    cdef void apply_event(self, const uint8_t* data, const Record* r) noexcept nogil:
-        """Update the carried fields and the dead time with an event record (2.3)."""
-        cdef Event* e = &self.s.event
-        cdef int64_t n_traces = self.limits.n_traces
-        cdef int64_t length
-        cdef int dr_frame = 5 if r.tag == TAG_EVENT else 4
-        cdef int32_t dr[MAX_TIMES]
-        cdef int i
-        take(<char*>&e.type, 4, data, r, 0)
-        take(<char*>e.to, sizeof(e.to), data, r, 2)
-        take(<char*>e.ts, sizeof(e.ts), data, r, 3)
-        length = take(<char*>e.dr, sizeof(e.dr), data, r, dr_frame)
-        e.dr_size = -1 if length < 0 else <int>(r.frames[dr_frame].length // 4)
-        if r.tag == TAG_EVENT:
-            e.dr[5] = 0
-            e.dr[6] = <int32_t>n_traces
-            if e.n_traces != n_traces:
-                for i in range(n_traces):
-                    e.traces[i] = <uint16_t>i
-        else:
-            # the frame's list, then what was there before (clamped to the traces)
-            memcpy(
-                e.traces,
-                data + r.frames[6 if r.tag == TAG_SPARSE_EVENT else 5].start,
-                2 * r.n_traces,
-            )
-        e.n_traces = r.n_traces
-        if (
-            e.dr[5] < 0 or e.dr[6] < 0
-            or <int64_t>e.dr[5] + e.dr[6] > n_traces
-        ):
-            self.irregular_count[IRREGULAR_DEAD_REGION] += 1
-        memcpy(dr, e.dr, sizeof(dr))
-        advance_dead_time(
-            &self.s.dead_time, n_traces, e.type == 11,
-            1000000000 * <int64_t>e.ts[1] + 4 * <int64_t>e.ts[2], e.to, dr,
-        )
-
-    cdef void apply_status(self, const uint8_t* data, const Record* r) noexcept nogil:
-        take(<char*>&self.s.status, 4, data, r, 0)
-        take(<char*>self.s.status_time, sizeof(self.s.status_time), data, r, 1)
-        self.s.n_cards = load_i32(data + r.frames[2].start)
-
-    cdef void apply_fsp(self, const uint8_t* data, const Record* r) noexcept nogil:
-        """Update the values of the stream processor (2.2, 2.3)."""
-        cdef FspEvent* f = &self.s.fsp
-        if r.tag == TAG_FSP_CONFIG:
-            memset(f, 0, sizeof(FspEvent))
-            self.s.fsp_configured = True
-        elif r.tag == TAG_FSP_EVENT:
-            take(<char*>f.flags, sizeof(f.flags), data, r, 0)
-            take(<char*>f.nconsecutive, sizeof(f.nconsecutive), data, r, 2)
-            # the short form of old files has no software multiplicity
-            memset(&f.hwm[8], 0, 4)
-            take(<char*>f.hwm, sizeof(f.hwm), data, r, 3)
-            take(<char*>f.wps, sizeof(f.wps), data, r, 4)
 
     # ---- room in the buffers -------------------------------------------------------
 
@@ -1001,8 +845,8 @@ cdef class FcioStream:
             if self.header_sink >= 0:
                 status = self.room_in(INTO_EVENT_HEADER, self.header_sink, 1)
                 sink = &self.sinks[INTO_EVENT_HEADER][self.header_sink]
-                if status == STATUS_LIMIT and not fc_event_header_has_room(
-                    <FCEventHeaderColumns*>sink.columns, sink.loc, r.n_traces
+                if status == STATUS_LIMIT and not vectors_fit(
+                    INTO_EVENT_HEADER, sink.columns, sink.loc, r.n_traces
                 ):
                     return self.lacks(
                         STATUS_GROW, INTO_EVENT_HEADER, self.header_sink, r.n_traces
@@ -1024,9 +868,7 @@ cdef class FcioStream:
                 most = max(most, f.frames[10].length // 2)
             most = min(most, MAX_TRACES)
             sink = &self.sinks[INTO_FSP_EVENT][fsp_sink]
-            if not fsp_event_has_room(
-                <FSPEventColumns*>sink.columns, sink.loc, most
-            ):
+            if not vectors_fit(INTO_FSP_EVENT, sink.columns, sink.loc, most):
                 return self.lacks(STATUS_GROW, INTO_FSP_EVENT, fsp_sink, most)
         return STATUS_LIMIT
 
@@ -1078,15 +920,6 @@ cdef class FcioStream:
                 return self.status_sinks[i]
         return -1
 
-    cdef uint32_t card_word(
-        self, const uint8_t* data, const Record* r, int card, int word
-    ) noexcept nogil:
-        """Return a word of a card's block; 0 where the block ends before it."""
-        cdef const Frame* block = &r.frames[4 + card]
-        if 4 * <int64_t>(word + 1) > block.length:
-            return 0
-        return load_u32(data + block.start + 4 * word)
-
     cdef Status room_for_status(
         self, const uint8_t* data, const Record* r
     ) noexcept nogil:
@@ -1095,17 +928,17 @@ cdef class FcioStream:
         cdef int i, sink
         cdef int n_cards = self.n_cards_used(data, r)
         for i in range(n_cards):
-            sink = self.status_sink(self.card_word(data, r, i, CARD_REQID))
+            sink = self.status_sink(card_word(data, r, i, CARD_REQID))
             if sink >= 0:
                 sinks[sink].need += 1
         for i in range(n_cards):
-            sink = self.status_sink(self.card_word(data, r, i, CARD_REQID))
+            sink = self.status_sink(card_word(data, r, i, CARD_REQID))
             if sink < 0 or not sinks[sink].need:
                 continue
             if status == STATUS_LIMIT:
                 status = self.room_in(INTO_STATUS, sink, sinks[sink].need)
-                if status == STATUS_LIMIT and not fc_status_has_room(
-                    <FCStatusColumns*>sinks[sink].columns, sinks[sink].loc,
+                if status == STATUS_LIMIT and not vectors_fit(
+                    INTO_STATUS, sinks[sink].columns, sinks[sink].loc,
                     MAX_LINKS * sinks[sink].need,
                 ):
                     status = self.lacks(
@@ -1125,119 +958,24 @@ cdef class FcioStream:
             self.rows_left -= 1
         return self.rows_left != 0
 
-    cdef inline uint16_t fpga_baseline(self, uint16_t h0) noexcept nogil:
-        """Column `baseline` (4.2)."""
-        if self.s.config.blprecision == 0:
-            return 0
-        return <uint16_t>(<int64_t>(
-            <double>h0 / self.s.config.blprecision
-        ))
-
-    cdef inline uint16_t fpga_energy(self, uint16_t h0, uint16_t h1) noexcept nogil:
-        """Column `daqenergy` (4.3)."""
-        cdef Config* c = &self.s.config
-        if c.adcbits != 12:
-            return h1
-        if c.blprecision == 0:
-            return 0
-        return <uint16_t>(<int64_t>(
-            (<double>c.sumlength / c.blprecision) * <uint16_t>(h1 - h0)
-        ))
-
-    cdef inline float sampling_period(self) noexcept nogil:
-        """Nanoseconds between samples (3)."""
-        if self.s.config.adcbits == 16:
-            return 16
-        if self.s.config.adcbits == 12:
-            return 4
-        return 0
-
-    cdef inline int64_t unix_ns(self) noexcept nogil:
-        """Time of the event (4.1)."""
-        cdef Event* e = &self.s.event
-        if self.s.config.gps == 0:
-            return (
-                self.s.dead_time.now + 1000000000 * <int64_t>e.to[0]
-                + 1000 * <int64_t>e.to[1]
-            )
-        return self.s.dead_time.now + 1000000000 * <int64_t>e.to[2]
-
     cdef int64_t write_event(self, const uint8_t* data, const Record* r) noexcept nogil:
-        """Write a row for each trace of an Event or SparseEvent (6.2)."""
-        cdef State* s = self.s
-        cdef Event* e = &s.event
-        cdef DeadTime* d = &s.dead_time
-        cdef double timestamp = <double>self.unix_ns() / 1e9
-        cdef uint16_t fcid = <uint16_t>(s.config.streamid & 0xFFFF)
-        cdef uint16_t dr_idx = 0
-        cdef uint16_t dr_len = <uint16_t>s.config.adcs
-        cdef float dt = self.sampling_period()
-        cdef int64_t samples = 2 * <int64_t>s.config.samples
-        cdef int64_t n = 0
-        cdef int64_t run
+        """Write a row for each trace of an Event or SparseEvent that is wanted."""
         cdef const uint8_t* trace
-        cdef uint16_t h0, h1
-        cdef uint32_t address
         cdef int i, t, index
+        cdef int64_t n = 0
         cdef RowSink* sink
-        cdef FCEventColumns* c
-        cdef Py_ssize_t row
-        if e.dr_size >= 7:
-            dr_idx = <uint16_t>e.dr[5]
-            dr_len = <uint16_t>e.dr[6]
         for i in range(r.n_traces):
-            t = e.traces[i]
+            t = self.s.event.traces[i]
             index = self.event_sink[t]
             if index < 0:
                 self.skipped_traces[t] += 1
                 continue
-            sink = &self.sinks[INTO_EVENT][index]
-            c = <FCEventColumns*>sink.columns
-            row = sink.loc
             if r.tag == TAG_EVENT:
                 trace = data + r.frames[4].start + t * self.limits.trace_bytes
             else:
                 trace = data + r.frames[7 + i].start
-            h0 = load_u16(trace)
-            h1 = load_u16(trace + 2)
-            address = s.config.tracemap[t]
-            run = d.now - d.enabled[t]
-            fc_event_set_packet_id(c, row, <uint32_t>self.packet_id)
-            fc_event_set_fcid(c, row, fcid)
-            fc_event_set_board_id(c, row, <uint16_t>(address >> 16))
-            fc_event_set_fc_input(c, row, <uint16_t>(address & 0xFFFF))
-            fc_event_set_channel(c, row, <uint16_t>t)
-            fc_event_set_event_type(c, row, e.type)
-            fc_event_set_numtraces(c, row, r.n_traces)
-            fc_event_set_eventnumber(c, row, e.ts[0])
-            fc_event_set_ts_pps(c, row, e.ts[1])
-            fc_event_set_ts_ticks(c, row, e.ts[2])
-            fc_event_set_ts_maxticks(c, row, e.ts[3])
-            fc_event_set_mu_offset_sec(c, row, e.to[0])
-            fc_event_set_mu_offset_usec(c, row, e.to[1])
-            fc_event_set_to_master_sec(c, row, e.to[2])
-            fc_event_set_delta_mu_usec(c, row, e.to[3])
-            fc_event_set_abs_delta_mu_usec(c, row, e.to[4])
-            fc_event_set_to_start_sec(c, row, e.to[5])
-            fc_event_set_to_start_usec(c, row, e.to[6])
-            fc_event_set_dr_start_pps(c, row, e.dr[0])
-            fc_event_set_dr_start_ticks(c, row, e.dr[1])
-            fc_event_set_dr_stop_pps(c, row, e.dr[2])
-            fc_event_set_dr_stop_ticks(c, row, e.dr[3])
-            fc_event_set_dr_maxticks(c, row, e.dr[4])
-            fc_event_set_dr_ch_idx(c, row, dr_idx)
-            fc_event_set_dr_ch_len(c, row, dr_len)
-            fc_event_set_timestamp(c, row, timestamp)
-            fc_event_set_runtime(c, row, <double>run / 1e9)
-            fc_event_set_lifetime(c, row, <double>(run - d.dead[t]) / 1e9)
-            fc_event_set_deadtime(c, row, <double>d.dead[t] / 1e9)
-            fc_event_set_deadinterval_nsec(c, row, d.dead_interval[t])
-            fc_event_set_baseline(c, row, self.fpga_baseline(h0))
-            fc_event_set_daqenergy(c, row, self.fpga_energy(h0, h1))
-            (<float*>(c.waveform.t0.data + row * c.waveform.t0.step))[0] = 0
-            (<float*>(c.waveform.dt.data + row * c.waveform.dt.step))[0] = dt
-            if c.waveform.values != NULL:
-                memcpy(c.waveform.values + row * c.waveform.step, trace + 4, samples)
+            sink = &self.sinks[INTO_EVENT][index]
+            write_trace(sink.columns, sink.loc, self.s, self.packet_id, t, trace)
             n += 1
             if not self.take_row(sink):
                 break
@@ -1246,166 +984,34 @@ cdef class FcioStream:
     cdef int64_t write_event_header(
         self, const uint8_t* data, const Record* r
     ) noexcept nogil:
-        """Write the row of an EventHeader (6.2)."""
-        cdef State* s = self.s
-        cdef Event* e = &s.event
-        cdef DeadTime* d = &s.dead_time
+        """Write the row of an EventHeader, if it is wanted."""
         cdef RowSink* sink
-        cdef FCEventHeaderColumns* c
-        cdef Py_ssize_t row
-        cdef int i, t
-        cdef int n = r.n_traces
-        cdef int64_t run
-        cdef uint32_t address
-        cdef uint16_t h0, h1
-        cdef const uint8_t* words = data + r.frames[6].start
         if self.header_sink < 0:
             return 0
         sink = &self.sinks[INTO_EVENT_HEADER][self.header_sink]
-        c = <FCEventHeaderColumns*>sink.columns
-        row = sink.loc
-        cdef uint16_t* board_id = fc_event_header_new_board_id(c, row, n)
-        cdef uint16_t* fc_input = fc_event_header_new_fc_input(c, row, n)
-        cdef uint16_t* tracelist = fc_event_header_new_tracelist(c, row, n)
-        cdef double* runtime = fc_event_header_new_runtime(c, row, n)
-        cdef double* lifetime = fc_event_header_new_lifetime(c, row, n)
-        cdef double* deadtime = fc_event_header_new_deadtime(c, row, n)
-        cdef int64_t* interval = fc_event_header_new_deadinterval_nsec(c, row, n)
-        cdef uint16_t* baseline = fc_event_header_new_baseline(c, row, n)
-        cdef uint16_t* daqenergy = fc_event_header_new_daqenergy(c, row, n)
-        for i in range(n):
-            t = e.traces[i]
-            address = s.config.tracemap[t]
-            run = d.now - d.enabled[t]
-            h0 = load_u16(words + 4 * i)
-            h1 = load_u16(words + 4 * i + 2)
-            board_id[i] = <uint16_t>(address >> 16)
-            fc_input[i] = <uint16_t>(address & 0xFFFF)
-            tracelist[i] = <uint16_t>t
-            runtime[i] = <double>run / 1e9
-            lifetime[i] = <double>(run - d.dead[t]) / 1e9
-            deadtime[i] = <double>d.dead[t] / 1e9
-            interval[i] = d.dead_interval[t]
-            baseline[i] = self.fpga_baseline(h0)
-            daqenergy[i] = self.fpga_energy(h0, h1)
-        fc_event_header_set_packet_id(c, row, <uint32_t>self.packet_id)
-        fc_event_header_set_fcid(c, row, <uint16_t>(s.config.streamid & 0xFFFF))
-        fc_event_header_set_event_type(c, row, e.type)
-        fc_event_header_set_numtraces(c, row, n)
-        fc_event_header_set_eventnumber(c, row, e.ts[0])
-        fc_event_header_set_ts_pps(c, row, e.ts[1])
-        fc_event_header_set_ts_ticks(c, row, e.ts[2])
-        fc_event_header_set_ts_maxticks(c, row, e.ts[3])
-        fc_event_header_set_mu_offset_sec(c, row, e.to[0])
-        fc_event_header_set_mu_offset_usec(c, row, e.to[1])
-        fc_event_header_set_to_master_sec(c, row, e.to[2])
-        fc_event_header_set_delta_mu_usec(c, row, e.to[3])
-        fc_event_header_set_abs_delta_mu_usec(c, row, e.to[4])
-        fc_event_header_set_to_start_sec(c, row, e.to[5])
-        fc_event_header_set_to_start_usec(c, row, e.to[6])
-        fc_event_header_set_dr_start_pps(c, row, e.dr[0])
-        fc_event_header_set_dr_start_ticks(c, row, e.dr[1])
-        fc_event_header_set_dr_stop_pps(c, row, e.dr[2])
-        fc_event_header_set_dr_stop_ticks(c, row, e.dr[3])
-        fc_event_header_set_dr_maxticks(c, row, e.dr[4])
-        if e.dr_size >= 7:
-            fc_event_header_set_dr_ch_idx(c, row, <uint16_t>e.dr[5])
-            fc_event_header_set_dr_ch_len(c, row, <uint16_t>e.dr[6])
-        else:
-            fc_event_header_set_dr_ch_idx(c, row, 0)
-            fc_event_header_set_dr_ch_len(c, row, <uint16_t>s.config.adcs)
-        fc_event_header_set_timestamp(c, row, <double>self.unix_ns() / 1e9)
+        write_header(
+            sink.columns, sink.loc, self.s, self.packet_id, data + r.frames[6].start
+        )
         self.take_row(sink)
         return 1
 
     cdef int64_t write_status(self, const uint8_t* data, const Record* r) noexcept nogil:
         """Write a row for each card of a Status record (6.3)."""
-        cdef State* s = self.s
-        cdef int32_t* when = s.status_time
-        cdef int card, index, i
+        cdef int card, index
         cdef int64_t n = 0
         cdef RowSink* sink
         for card in range(self.n_cards_used(data, r)):
-            index = self.status_sink(self.card_word(data, r, card, CARD_REQID))
+            index = self.status_sink(card_word(data, r, card, CARD_REQID))
             if index < 0:
                 continue
             if r.frames[4 + card].length < CARD_BYTES:
                 self.irregular_count[IRREGULAR_STATUS_BLOCK] += 1
             sink = &self.sinks[INTO_STATUS][index]
-            self.write_card(data, r, card, <FCStatusColumns*>sink.columns, sink.loc)
+            write_card(sink.columns, sink.loc, self.s, self.packet_id, data, r, card)
             n += 1
             if not self.take_row(sink):
                 break
         return n
-
-    cdef void write_card(
-        self, const uint8_t* data, const Record* r, int card, FCStatusColumns* c,
-        Py_ssize_t row,
-    ) noexcept nogil:
-        """Write the row of one card block (2.1)."""
-        cdef State* s = self.s
-        cdef int32_t* when = s.status_time
-        cdef int i, n
-        cdef uint32_t* u
-        cdef int32_t* v
-        cdef uint64_t pps = self.card_word(data, r, card, CARD_PPS)
-        cdef uint64_t ticks = self.card_word(data, r, card, CARD_TICKS)
-        fc_status_set_packet_id(c, row, <uint32_t>self.packet_id)
-        fc_status_set_status(c, row, s.status != 0)
-        fc_status_set_fpga_time(c, row, <float>(when[0] + 1e-6 * when[1]))
-        fc_status_set_server_time(c, row, when[2] + 1e-6 * when[3])
-        fc_status_set_fpga_start_time(c, row, when[5] + 1e-6 * when[6])
-        fc_status_set_id(c, row, self.card_word(data, r, card, CARD_REQID))
-        fc_status_set_eventnumber(c, row, self.card_word(data, r, card, CARD_EVENTNO))
-        fc_status_set_fpga_time_nsec(
-            c, row, <uint32_t>((1000000000 * pps + 4 * ticks) & UINT32_MAX)
-        )
-        fc_status_set_n_total_errors(
-            c, row, self.card_word(data, r, card, CARD_TOTALERRORS)
-        )
-        fc_status_set_n_environment_errors(
-            c, row, self.card_word(data, r, card, CARD_ENVERRORS)
-        )
-        fc_status_set_n_cti_errors(
-            c, row, self.card_word(data, r, card, CARD_CTIERRORS)
-        )
-        fc_status_set_n_link_errors(
-            c, row, self.card_word(data, r, card, CARD_LINKERRORS)
-        )
-        u = fc_status_at_n_other_errors(c, row)
-        for i in range(5):
-            u[i] = self.card_word(data, r, card, CARD_OTHERERRORS + i)
-        v = fc_status_at_mb_temps(c, row)
-        for i in range(5):
-            v[i] = <int32_t>self.card_word(data, r, card, CARD_ENVIRONMENT + i)
-        v = fc_status_at_mb_voltages(c, row)
-        for i in range(6):
-            v[i] = <int32_t>self.card_word(data, r, card, CARD_ENVIRONMENT + 5 + i)
-        fc_status_set_mb_current(
-            c, row, <int32_t>self.card_word(data, r, card, CARD_ENVIRONMENT + 11)
-        )
-        fc_status_set_mb_humidity(
-            c, row, <int32_t>self.card_word(data, r, card, CARD_ENVIRONMENT + 12)
-        )
-        n = self.clamped(data, r, card, CARD_NUMENV, MAX_ENVIRONMENT) - 13
-        n = max(n, 0)
-        v = fc_status_new_adc_temps(c, row, n)
-        for i in range(n):
-            v[i] = <int32_t>self.card_word(data, r, card, CARD_ENVIRONMENT + 13 + i)
-        n = self.clamped(data, r, card, CARD_NUMCTILINKS, MAX_CTILINKS)
-        u = fc_status_new_cti_links(c, row, n)
-        for i in range(n):
-            u[i] = self.card_word(data, r, card, CARD_CTILINKS + i)
-        n = self.clamped(data, r, card, CARD_NUMLINKS, MAX_LINKS)
-        u = fc_status_new_link_states(c, row, n)
-        for i in range(n):
-            u[i] = self.card_word(data, r, card, CARD_LINKSTATES + i)
-
-    cdef inline int clamped(
-        self, const uint8_t* data, const Record* r, int card, int word, int most
-    ) noexcept nogil:
-        """Return a count of a card's block, at most `most` (1.4)."""
-        return <int>min(self.card_word(data, r, card, word), <uint32_t>most)
 
     cdef int64_t write_fsp(self, const uint8_t* data, const Record* r) noexcept nogil:
         """Write the row of the FSP record in front of the record (6.5, 6.6)."""
@@ -1417,80 +1023,21 @@ cdef class FcioStream:
             if self.fsp_status_sink < 0:
                 return 0
             sink = &self.sinks[INTO_FSP_STATUS][self.fsp_status_sink]
-            self.write_fsp_status(data, <FSPStatusColumns*>sink.columns, sink.loc)
+            write_fsp_status(
+                sink.columns, sink.loc, self.packet_id, data, self.fsp_record
+            )
         elif self.fsp_record.tag == TAG_FSP_EVENT and r.tag != TAG_STATUS:
             index = self.fsp_sink_of(r.tag)
             if index < 0:
                 return 0
             sink = &self.sinks[INTO_FSP_EVENT][index]
-            self.write_fsp_event(data, <FSPEventColumns*>sink.columns, sink.loc)
+            write_fsp_event(
+                sink.columns, sink.loc, self.s, self.packet_id, data, self.fsp_record
+            )
         else:
             return 0
         self.take_row(sink)
         return 1
-
-    cdef void write_fsp_event(
-        self, const uint8_t* data, FSPEventColumns* c, Py_ssize_t row
-    ) noexcept nogil:
-        cdef Record* r = self.fsp_record
-        cdef FspEvent* f = &self.s.fsp
-        cdef int64_t n
-        fsp_event_set_packet_id(c, row, <uint32_t>self.packet_id)
-        fsp_event_set_is_written(c, row, load_u32(&f.flags[16]) != 0)
-        fsp_event_set_is_consecutive(c, row, f.flags[0] != 0)
-        fsp_event_set_is_extended(c, row, f.flags[1] != 0)
-        fsp_event_set_is_hwm_multiplicity(c, row, f.flags[8] != 0)
-        fsp_event_set_is_hwm_prescaled(c, row, f.flags[9] != 0)
-        fsp_event_set_is_wps_sum(c, row, f.flags[10] != 0)
-        fsp_event_set_is_wps_coincident_sum(c, row, f.flags[11] != 0)
-        fsp_event_set_is_wps_prescaled(c, row, f.flags[12] != 0)
-        fsp_event_set_is_ct_multiplicity(c, row, f.flags[13] != 0)
-        fsp_event_set_obs_evt_nconsecutive(c, row, load_i32(f.nconsecutive))
-        fsp_event_set_obs_hwm_hw_multiplicity(c, row, load_i32(f.hwm))
-        fsp_event_set_obs_hwm_max_value(c, row, load_u16(&f.hwm[4]))
-        fsp_event_set_obs_hwm_min_value(c, row, load_u16(&f.hwm[6]))
-        fsp_event_set_obs_hwm_sw_multiplicity(c, row, load_i32(&f.hwm[8]))
-        fsp_event_set_obs_wps_sum_value(c, row, load_f32(f.wps))
-        fsp_event_set_obs_wps_sum_offset(c, row, load_i32(&f.wps[4]))
-        fsp_event_set_obs_wps_sum_multiplicity(c, row, load_i32(&f.wps[8]))
-        fsp_event_set_obs_wps_max_peak_value(c, row, load_f32(&f.wps[12]))
-        fsp_event_set_obs_wps_max_peak_offset(c, row, load_i32(&f.wps[16]))
-        n = min(r.frames[5].length // 4, MAX_TRACES)
-        fsp_event_set_obs_ct_multiplicity(c, row, <int32_t>n)
-        take(<char*>fsp_event_new_obs_ct_trace_idx(c, row, n), 4 * n, data, r, 5)
-        n = min(r.frames[6].length // 2, MAX_TRACES)
-        take(<char*>fsp_event_new_obs_ct_max(c, row, n), 2 * n, data, r, 6)
-        n = min(r.frames[10].length // 2, MAX_TRACES) if r.n_frames > 10 else 0
-        take(
-            <char*>fsp_event_new_obs_ps_hwm_prescaled_trace_idx(c, row, n), 2 * n,
-            data, r, 10,
-        )
-
-    cdef void write_fsp_status(
-        self, const uint8_t* data, FSPStatusColumns* c, Py_ssize_t row
-    ) noexcept nogil:
-        """Write the row of an FSPStatus record (2.2, 6.6)."""
-        cdef uint8_t block[FSP_STATUS_BYTES]
-        memset(block, 0, FSP_STATUS_BYTES)
-        take(<char*>block, FSP_STATUS_BYTES, data, self.fsp_record, 0)
-        fsp_status_set_packet_id(c, row, <uint32_t>self.packet_id)
-        fsp_status_set_start_time(c, row, load_f64(&block[0]))
-        fsp_status_set_log_time(c, row, load_f64(&block[8]))
-        fsp_status_set_dt_logtime(c, row, load_f64(&block[16]))
-        fsp_status_set_runtime(c, row, load_f64(&block[24]))
-        fsp_status_set_n_read_events(c, row, load_i32(&block[32]))
-        fsp_status_set_n_written_events(c, row, load_i32(&block[36]))
-        fsp_status_set_n_discarded_events(c, row, load_i32(&block[40]))
-        fsp_status_set_dt_n_read_events(c, row, load_i32(&block[44]))
-        fsp_status_set_dt_n_written_events(c, row, load_i32(&block[48]))
-        fsp_status_set_dt_n_discarded_events(c, row, load_i32(&block[52]))
-        fsp_status_set_dt(c, row, load_f64(&block[56]))
-        fsp_status_set_dt_rate_read_events(c, row, load_f64(&block[64]))
-        fsp_status_set_dt_rate_write_events(c, row, load_f64(&block[72]))
-        fsp_status_set_dt_rate_discard_events(c, row, load_f64(&block[80]))
-        fsp_status_set_avg_rate_read_events(c, row, load_f64(&block[88]))
-        fsp_status_set_avg_rate_write_events(c, row, load_f64(&block[96]))
-        fsp_status_set_avg_rate_discard_events(c, row, load_f64(&block[104]))
 
     # ---- what Python asks for ------------------------------------------------------
 
@@ -1572,7 +1119,7 @@ cdef class FcioStream:
         cdef int i
         if not self.limits.configured:
             return None
-        period = self.sampling_period()
+        period = sampling_period(c)
         return SimpleNamespace(
             adcs=c.adcs, triggers=c.triggers, eventsamples=c.samples,
             blprecision=c.blprecision, sumlength=c.sumlength, adcbits=c.adcbits,
@@ -1607,8 +1154,8 @@ cdef class FcioStream:
                 [self.s.config.tracemap[i] & 0xFFFF for i in traces], dtype=np.uint16
             ),
             fpga_time_nsec=now,
-            unix_time_utc_nsec=self.unix_ns(),
-            unix_time_utc_sec=self.unix_ns() / 1e9,
+            unix_time_utc_nsec=unix_ns(self.s),
+            unix_time_utc_sec=unix_ns(self.s) / 1e9,
             run_time_sec=np.array([(now - d.enabled[i]) / 1e9 for i in traces]),
             life_time_sec=np.array(
                 [(now - d.enabled[i] - d.dead[i]) / 1e9 for i in traces]

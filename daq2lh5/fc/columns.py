@@ -64,105 +64,112 @@ def _per_trace(name: str, dtype: str, description: str, **kwargs: str) -> Column
     return Column(name, dtype, description, kind="vector", length=MAX_TRACES, **kwargs)
 
 
+_EVENT_HEADER_COLUMNS = (
+    PACKET_ID,
+    Column("fcid", "uint16", "Id of the stream, lower 16 bits.", source="FCIO 5"),
+    _per_trace(
+        "board_id",
+        "uint16",
+        "Address of the card that read the trace.",
+        source="Config tracemap, upper half",
+    ),
+    _per_trace(
+        "fc_input",
+        "uint16",
+        "Input on that card.",
+        source="Config tracemap, lower half",
+    ),
+    _i32("eventnumber", "Trigger counter.", "ts[0]"),
+    _i32(
+        "event_type",
+        "1: common trigger; 11: each card triggers by itself; 2: calibration; "
+        "3 and 4: simulation.",
+        "type",
+    ),
+    Column(
+        "timestamp",
+        "float64",
+        "Time of the event in UTC since 1970.",
+        units="s",
+        source="FCIO 4.1, unix_ns",
+    ),
+    _per_trace(
+        "runtime",
+        "float64",
+        "Time since the trigger was enabled.",
+        units="s",
+        source="FCIO 4.4",
+    ),
+    _per_trace(
+        "lifetime",
+        "float64",
+        "Run time less dead time.",
+        units="s",
+        source="FCIO 4.4",
+    ),
+    _per_trace(
+        "deadtime",
+        "float64",
+        "Dead time since the trigger was enabled.",
+        units="s",
+        source="FCIO 4.4",
+    ),
+    _per_trace(
+        "deadinterval_nsec",
+        "int64",
+        "Dead time since the event before.",
+        units="ns",
+        source="FCIO 4.4",
+    ),
+    _i32("numtraces", "Number of traces in the record.", "FCIO 2.1"),
+    _per_trace("tracelist", "uint16", "Indices of the traces.", source="FCIO 2.1"),
+    _per_trace(
+        "baseline",
+        "uint16",
+        "Baseline found by the FPGA.",
+        source="FCIO 4.2, h0",
+    ),
+    _per_trace("daqenergy", "uint16", "Energy found by the FPGA.", source="FCIO 4.3"),
+    _i32("ts_pps", "Time stamp: PPS counter.", "ts[1]"),
+    _i32("ts_ticks", "Time stamp: ticks of 4 ns since the PPS.", "ts[2]"),
+    _i32("ts_maxticks", "Ticks at the last PPS.", "ts[3]"),
+    _i32("mu_offset_sec", "Server minus FPGA time, seconds.", "to[0]"),
+    _i32("mu_offset_usec", "Server minus FPGA time, microseconds.", "to[1]"),
+    _i32("to_master_sec", "Seconds to add to the FPGA's time.", "to[2]"),
+    _i32("delta_mu_usec", "Difference of the clocks, microseconds.", "to[3]"),
+    _i32("abs_delta_mu_usec", "The same without its sign.", "to[4]"),
+    _i32("to_start_sec", "Start of the run, seconds.", "to[5]"),
+    _i32("to_start_usec", "Start of the run, microseconds.", "to[6]"),
+    _i32("dr_start_pps", "Start of the last dead region: PPS.", "dr[0]"),
+    _i32("dr_start_ticks", "Start of the last dead region: ticks.", "dr[1]"),
+    _i32("dr_stop_pps", "End of the last dead region: PPS.", "dr[2]"),
+    _i32("dr_stop_ticks", "End of the last dead region: ticks.", "dr[3]"),
+    _i32("dr_maxticks", "Ticks at the last PPS of the dead region.", "dr[4]"),
+    Column(
+        "dr_ch_idx",
+        "uint16",
+        "First trace that the dead region concerns.",
+        source="dr[5], else 0",
+    ),
+    Column(
+        "dr_ch_len",
+        "uint16",
+        "Number of traces that the dead region concerns.",
+        source="dr[6], else adcs",
+    ),
+)
+
+FC_EVENT_FIELDS = Table(
+    "FCEventFields",
+    "What an event has once, whatever its number of traces.",
+    tuple(c for c in _EVENT_HEADER_COLUMNS if c.kind == "scalar"),
+)
+
 FC_EVENT_HEADER = Table(
     "FCEventHeader",
     "One row per EventHeader record: an event without samples.",
-    (
-        PACKET_ID,
-        Column("fcid", "uint16", "Id of the stream, lower 16 bits.", source="FCIO 5"),
-        _per_trace(
-            "board_id",
-            "uint16",
-            "Address of the card that read the trace.",
-            source="Config tracemap, upper half",
-        ),
-        _per_trace(
-            "fc_input",
-            "uint16",
-            "Input on that card.",
-            source="Config tracemap, lower half",
-        ),
-        _i32("eventnumber", "Trigger counter.", "ts[0]"),
-        _i32(
-            "event_type",
-            "1: common trigger; 11: each card triggers by itself; 2: calibration; "
-            "3 and 4: simulation.",
-            "type",
-        ),
-        Column(
-            "timestamp",
-            "float64",
-            "Time of the event in UTC since 1970.",
-            units="s",
-            source="FCIO 4.1, unix_ns",
-        ),
-        _per_trace(
-            "runtime",
-            "float64",
-            "Time since the trigger was enabled.",
-            units="s",
-            source="FCIO 4.4",
-        ),
-        _per_trace(
-            "lifetime",
-            "float64",
-            "Run time less dead time.",
-            units="s",
-            source="FCIO 4.4",
-        ),
-        _per_trace(
-            "deadtime",
-            "float64",
-            "Dead time since the trigger was enabled.",
-            units="s",
-            source="FCIO 4.4",
-        ),
-        _per_trace(
-            "deadinterval_nsec",
-            "int64",
-            "Dead time since the event before.",
-            units="ns",
-            source="FCIO 4.4",
-        ),
-        _i32("numtraces", "Number of traces in the record.", "FCIO 2.1"),
-        _per_trace("tracelist", "uint16", "Indices of the traces.", source="FCIO 2.1"),
-        _per_trace(
-            "baseline",
-            "uint16",
-            "Baseline found by the FPGA.",
-            source="FCIO 4.2, h0",
-        ),
-        _per_trace(
-            "daqenergy", "uint16", "Energy found by the FPGA.", source="FCIO 4.3"
-        ),
-        _i32("ts_pps", "Time stamp: PPS counter.", "ts[1]"),
-        _i32("ts_ticks", "Time stamp: ticks of 4 ns since the PPS.", "ts[2]"),
-        _i32("ts_maxticks", "Ticks at the last PPS.", "ts[3]"),
-        _i32("mu_offset_sec", "Server minus FPGA time, seconds.", "to[0]"),
-        _i32("mu_offset_usec", "Server minus FPGA time, microseconds.", "to[1]"),
-        _i32("to_master_sec", "Seconds to add to the FPGA's time.", "to[2]"),
-        _i32("delta_mu_usec", "Difference of the clocks, microseconds.", "to[3]"),
-        _i32("abs_delta_mu_usec", "The same without its sign.", "to[4]"),
-        _i32("to_start_sec", "Start of the run, seconds.", "to[5]"),
-        _i32("to_start_usec", "Start of the run, microseconds.", "to[6]"),
-        _i32("dr_start_pps", "Start of the last dead region: PPS.", "dr[0]"),
-        _i32("dr_start_ticks", "Start of the last dead region: ticks.", "dr[1]"),
-        _i32("dr_stop_pps", "End of the last dead region: PPS.", "dr[2]"),
-        _i32("dr_stop_ticks", "End of the last dead region: ticks.", "dr[3]"),
-        _i32("dr_maxticks", "Ticks at the last PPS of the dead region.", "dr[4]"),
-        Column(
-            "dr_ch_idx",
-            "uint16",
-            "First trace that the dead region concerns.",
-            source="dr[5], else 0",
-        ),
-        Column(
-            "dr_ch_len",
-            "uint16",
-            "Number of traces that the dead region concerns.",
-            source="dr[6], else adcs",
-        ),
-    ),
+    _EVENT_HEADER_COLUMNS,
+    shared=FC_EVENT_FIELDS,
 )
 
 FC_EVENT = Table(
@@ -171,7 +178,7 @@ FC_EVENT = Table(
     (
         *(
             Column(c.name, c.dtype, c.description, c.units, source=c.source)
-            for c in FC_EVENT_HEADER.columns
+            for c in _EVENT_HEADER_COLUMNS
             if c.name != "tracelist"
         ),
         Column("channel", "uint16", "Index of the trace.", source="FCIO 3"),
@@ -184,6 +191,7 @@ FC_EVENT = Table(
             source="FCIO 3",
         ),
     ),
+    shared=FC_EVENT_FIELDS,
 )
 
 FC_STATUS = Table(

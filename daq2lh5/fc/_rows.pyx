@@ -1,0 +1,300 @@
+"""Rows of the FCIO tables: one function for each kind (specification, section 6).
+
+Room was made before: these only fill row `row` of bound columns.
+"""
+
+from libc.stdint cimport uint64_t, UINT32_MAX
+from libc.string cimport memcpy, memset
+
+from .._core.binding cimport (
+    Binding, BoundColumn, BoundVector, BoundWaveform, vector_has_room, vector_row,
+)
+from .._core.bytes cimport load_f32, load_f64, load_i32, load_u16, load_u32
+from .._core.sink cimport new_sink_table
+from ._dead_time cimport DeadTime
+from ._state cimport fpga_baseline, fpga_energy, sampling_period, take, unix_ns
+
+include "_columns.pxi"
+
+TABLES = ("FCEvent", "FCEventHeader", "FCStatus", "FSPEvent", "FSPStatus")
+"""Names of the tables, in the order of the indices INTO_EVENT, ..."""
+
+
+cdef tuple new_tables():
+    """Return a `SinkTable` for each table."""
+    return (
+        new_sink_table(sizeof(FCEventColumns), bind_fc_event),
+        new_sink_table(sizeof(FCEventHeaderColumns), bind_fc_event_header),
+        new_sink_table(sizeof(FCStatusColumns), bind_fc_status),
+        new_sink_table(sizeof(FSPEventColumns), bind_fsp_event),
+        new_sink_table(sizeof(FSPStatusColumns), bind_fsp_status),
+    )
+
+
+cdef bint vectors_fit(
+    int table, const void* columns, Py_ssize_t row, int64_t n
+) noexcept nogil:
+    """Whether each vector column of a row can have `n` elements."""
+    if table == INTO_EVENT_HEADER:
+        return fc_event_header_has_room(<FCEventHeaderColumns*>columns, row, n)
+    if table == INTO_STATUS:
+        return fc_status_has_room(<FCStatusColumns*>columns, row, n)
+    if table == INTO_FSP_EVENT:
+        return fsp_event_has_room(<FSPEventColumns*>columns, row, n)
+    return True
+
+
+cdef Py_ssize_t waveform_width(const void* columns) noexcept nogil:
+    """Return the samples of a row of FCEvent; -1 if nobody wants them."""
+    return (<FCEventColumns*>columns).waveform.width
+
+
+cdef void write_fields(
+    FCEventFieldsColumns* c, Py_ssize_t row, const State* s, int64_t packet_id
+) noexcept nogil:
+    """Write the columns that FCEvent and FCEventHeader share."""
+    cdef const Event* e = &s.event
+    fc_event_fields_set_packet_id(c, row, <uint32_t>packet_id)
+    fc_event_fields_set_fcid(c, row, <uint16_t>(s.config.streamid & 0xFFFF))
+    fc_event_fields_set_event_type(c, row, e.type)
+    fc_event_fields_set_numtraces(c, row, e.n_traces)
+    fc_event_fields_set_timestamp(c, row, <double>unix_ns(s) / 1e9)
+    fc_event_fields_set_eventnumber(c, row, e.ts[0])
+    fc_event_fields_set_ts_pps(c, row, e.ts[1])
+    fc_event_fields_set_ts_ticks(c, row, e.ts[2])
+    fc_event_fields_set_ts_maxticks(c, row, e.ts[3])
+    fc_event_fields_set_mu_offset_sec(c, row, e.to[0])
+    fc_event_fields_set_mu_offset_usec(c, row, e.to[1])
+    fc_event_fields_set_to_master_sec(c, row, e.to[2])
+    fc_event_fields_set_delta_mu_usec(c, row, e.to[3])
+    fc_event_fields_set_abs_delta_mu_usec(c, row, e.to[4])
+    fc_event_fields_set_to_start_sec(c, row, e.to[5])
+    fc_event_fields_set_to_start_usec(c, row, e.to[6])
+    fc_event_fields_set_dr_start_pps(c, row, e.dr[0])
+    fc_event_fields_set_dr_start_ticks(c, row, e.dr[1])
+    fc_event_fields_set_dr_stop_pps(c, row, e.dr[2])
+    fc_event_fields_set_dr_stop_ticks(c, row, e.dr[3])
+    fc_event_fields_set_dr_maxticks(c, row, e.dr[4])
+    if e.dr_size >= 7:
+        fc_event_fields_set_dr_ch_idx(c, row, <uint16_t>e.dr[5])
+        fc_event_fields_set_dr_ch_len(c, row, <uint16_t>e.dr[6])
+    else:
+        fc_event_fields_set_dr_ch_idx(c, row, 0)
+        fc_event_fields_set_dr_ch_len(c, row, <uint16_t>s.config.adcs)
+
+
+cdef void write_trace(
+    void* columns, Py_ssize_t row, const State* s, int64_t packet_id, int t,
+    const uint8_t* trace,
+) noexcept nogil:
+    """Write the row of one trace of an Event or SparseEvent (6.2)."""
+    cdef FCEventColumns* c = <FCEventColumns*>columns
+    cdef const DeadTime* d = &s.dead_time
+    cdef uint16_t h0 = load_u16(trace)
+    cdef uint32_t address = s.config.tracemap[t]
+    cdef int64_t run = d.now - d.enabled[t]
+    write_fields(&c.fields, row, s, packet_id)
+    fc_event_set_channel(c, row, <uint16_t>t)
+    fc_event_set_board_id(c, row, <uint16_t>(address >> 16))
+    fc_event_set_fc_input(c, row, <uint16_t>(address & 0xFFFF))
+    fc_event_set_runtime(c, row, <double>run / 1e9)
+    fc_event_set_lifetime(c, row, <double>(run - d.dead[t]) / 1e9)
+    fc_event_set_deadtime(c, row, <double>d.dead[t] / 1e9)
+    fc_event_set_deadinterval_nsec(c, row, d.dead_interval[t])
+    fc_event_set_baseline(c, row, fpga_baseline(&s.config, h0))
+    fc_event_set_daqenergy(c, row, fpga_energy(&s.config, h0, load_u16(trace + 2)))
+    (<float*>(c.waveform.t0.data + row * c.waveform.t0.step))[0] = 0
+    (<float*>(c.waveform.dt.data + row * c.waveform.dt.step))[0] = (
+        sampling_period(&s.config)
+    )
+    if c.waveform.values != NULL:
+        memcpy(
+            c.waveform.values + row * c.waveform.step, trace + 4,
+            2 * <size_t>s.config.samples,
+        )
+
+
+cdef void write_header(
+    void* columns, Py_ssize_t row, const State* s, int64_t packet_id,
+    const uint8_t* words,
+) noexcept nogil:
+    """Write the row of an EventHeader, whose two words a trace are at `words` (6.2)."""
+    cdef FCEventHeaderColumns* c = <FCEventHeaderColumns*>columns
+    cdef const DeadTime* d = &s.dead_time
+    cdef int n = s.event.n_traces
+    cdef uint16_t* board_id = fc_event_header_new_board_id(c, row, n)
+    cdef uint16_t* fc_input = fc_event_header_new_fc_input(c, row, n)
+    cdef uint16_t* tracelist = fc_event_header_new_tracelist(c, row, n)
+    cdef double* runtime = fc_event_header_new_runtime(c, row, n)
+    cdef double* lifetime = fc_event_header_new_lifetime(c, row, n)
+    cdef double* deadtime = fc_event_header_new_deadtime(c, row, n)
+    cdef int64_t* interval = fc_event_header_new_deadinterval_nsec(c, row, n)
+    cdef uint16_t* baseline = fc_event_header_new_baseline(c, row, n)
+    cdef uint16_t* daqenergy = fc_event_header_new_daqenergy(c, row, n)
+    cdef int i, t
+    cdef int64_t run
+    cdef uint16_t h0
+    write_fields(&c.fields, row, s, packet_id)
+    for i in range(n):
+        t = s.event.traces[i]
+        run = d.now - d.enabled[t]
+        h0 = load_u16(words + 4 * i)
+        board_id[i] = <uint16_t>(s.config.tracemap[t] >> 16)
+        fc_input[i] = <uint16_t>(s.config.tracemap[t] & 0xFFFF)
+        tracelist[i] = <uint16_t>t
+        runtime[i] = <double>run / 1e9
+        lifetime[i] = <double>(run - d.dead[t]) / 1e9
+        deadtime[i] = <double>d.dead[t] / 1e9
+        interval[i] = d.dead_interval[t]
+        baseline[i] = fpga_baseline(&s.config, h0)
+        daqenergy[i] = fpga_energy(&s.config, h0, load_u16(words + 4 * i + 2))
+
+
+cdef uint32_t card_word(
+    const uint8_t* data, const Record* r, int card, int word
+) noexcept nogil:
+    """Return a word of a card's block; 0 where the block ends before it."""
+    cdef const Frame* block = &r.frames[4 + card]
+    if 4 * <int64_t>(word + 1) > block.length:
+        return 0
+    return load_u32(data + block.start + 4 * word)
+
+
+cdef inline int card_count(
+    const uint8_t* data, const Record* r, int card, int word, int most
+) noexcept nogil:
+    """Return a count in a card's block, at most `most` (1.4)."""
+    return <int>min(card_word(data, r, card, word), <uint32_t>most)
+
+
+cdef void write_card(
+    void* columns, Py_ssize_t row, const State* s, int64_t packet_id,
+    const uint8_t* data, const Record* r, int card,
+) noexcept nogil:
+    """Write the row of one card block (2.1)."""
+    cdef FCStatusColumns* c = <FCStatusColumns*>columns
+    cdef const int32_t* when = &s.status_time[0]
+    cdef int i, n
+    cdef uint32_t* u
+    cdef int32_t* v
+    cdef uint64_t pps = card_word(data, r, card, CARD_PPS)
+    cdef uint64_t ticks = card_word(data, r, card, CARD_TICKS)
+    fc_status_set_packet_id(c, row, <uint32_t>packet_id)
+    fc_status_set_status(c, row, s.status != 0)
+    fc_status_set_fpga_time(c, row, <float>(when[0] + 1e-6 * when[1]))
+    fc_status_set_server_time(c, row, when[2] + 1e-6 * when[3])
+    fc_status_set_fpga_start_time(c, row, when[5] + 1e-6 * when[6])
+    fc_status_set_id(c, row, card_word(data, r, card, CARD_REQID))
+    fc_status_set_eventnumber(c, row, card_word(data, r, card, CARD_EVENTNO))
+    fc_status_set_fpga_time_nsec(
+        c, row, <uint32_t>((1000000000 * pps + 4 * ticks) & UINT32_MAX)
+    )
+    fc_status_set_n_total_errors(
+        c, row, card_word(data, r, card, CARD_TOTALERRORS)
+    )
+    fc_status_set_n_environment_errors(
+        c, row, card_word(data, r, card, CARD_ENVERRORS)
+    )
+    fc_status_set_n_cti_errors(
+        c, row, card_word(data, r, card, CARD_CTIERRORS)
+    )
+    fc_status_set_n_link_errors(
+        c, row, card_word(data, r, card, CARD_LINKERRORS)
+    )
+    u = fc_status_at_n_other_errors(c, row)
+    for i in range(5):
+        u[i] = card_word(data, r, card, CARD_OTHERERRORS + i)
+    v = fc_status_at_mb_temps(c, row)
+    for i in range(5):
+        v[i] = <int32_t>card_word(data, r, card, CARD_ENVIRONMENT + i)
+    v = fc_status_at_mb_voltages(c, row)
+    for i in range(6):
+        v[i] = <int32_t>card_word(data, r, card, CARD_ENVIRONMENT + 5 + i)
+    fc_status_set_mb_current(
+        c, row, <int32_t>card_word(data, r, card, CARD_ENVIRONMENT + 11)
+    )
+    fc_status_set_mb_humidity(
+        c, row, <int32_t>card_word(data, r, card, CARD_ENVIRONMENT + 12)
+    )
+    n = card_count(data, r, card, CARD_NUMENV, MAX_ENVIRONMENT) - 13
+    n = max(n, 0)
+    v = fc_status_new_adc_temps(c, row, n)
+    for i in range(n):
+        v[i] = <int32_t>card_word(data, r, card, CARD_ENVIRONMENT + 13 + i)
+    n = card_count(data, r, card, CARD_NUMCTILINKS, MAX_CTILINKS)
+    u = fc_status_new_cti_links(c, row, n)
+    for i in range(n):
+        u[i] = card_word(data, r, card, CARD_CTILINKS + i)
+    n = card_count(data, r, card, CARD_NUMLINKS, MAX_LINKS)
+    u = fc_status_new_link_states(c, row, n)
+    for i in range(n):
+        u[i] = card_word(data, r, card, CARD_LINKSTATES + i)
+
+
+cdef void write_fsp_event(
+    void* columns, Py_ssize_t row, const State* s, int64_t packet_id,
+    const uint8_t* data, const Record* r,
+) noexcept nogil:
+    """Write the row of an FSPEvent record (6.5)."""
+    cdef FSPEventColumns* c = <FSPEventColumns*>columns
+    cdef const FspEvent* f = &s.fsp
+    cdef int64_t n
+    fsp_event_set_packet_id(c, row, <uint32_t>packet_id)
+    fsp_event_set_is_written(c, row, load_u32(&f.flags[16]) != 0)
+    fsp_event_set_is_consecutive(c, row, f.flags[0] != 0)
+    fsp_event_set_is_extended(c, row, f.flags[1] != 0)
+    fsp_event_set_is_hwm_multiplicity(c, row, f.flags[8] != 0)
+    fsp_event_set_is_hwm_prescaled(c, row, f.flags[9] != 0)
+    fsp_event_set_is_wps_sum(c, row, f.flags[10] != 0)
+    fsp_event_set_is_wps_coincident_sum(c, row, f.flags[11] != 0)
+    fsp_event_set_is_wps_prescaled(c, row, f.flags[12] != 0)
+    fsp_event_set_is_ct_multiplicity(c, row, f.flags[13] != 0)
+    fsp_event_set_obs_evt_nconsecutive(c, row, load_i32(f.nconsecutive))
+    fsp_event_set_obs_hwm_hw_multiplicity(c, row, load_i32(f.hwm))
+    fsp_event_set_obs_hwm_max_value(c, row, load_u16(&f.hwm[4]))
+    fsp_event_set_obs_hwm_min_value(c, row, load_u16(&f.hwm[6]))
+    fsp_event_set_obs_hwm_sw_multiplicity(c, row, load_i32(&f.hwm[8]))
+    fsp_event_set_obs_wps_sum_value(c, row, load_f32(f.wps))
+    fsp_event_set_obs_wps_sum_offset(c, row, load_i32(&f.wps[4]))
+    fsp_event_set_obs_wps_sum_multiplicity(c, row, load_i32(&f.wps[8]))
+    fsp_event_set_obs_wps_max_peak_value(c, row, load_f32(&f.wps[12]))
+    fsp_event_set_obs_wps_max_peak_offset(c, row, load_i32(&f.wps[16]))
+    n = min(r.frames[5].length // 4, MAX_TRACES)
+    fsp_event_set_obs_ct_multiplicity(c, row, <int32_t>n)
+    take(<char*>fsp_event_new_obs_ct_trace_idx(c, row, n), 4 * n, data, r, 5)
+    n = min(r.frames[6].length // 2, MAX_TRACES)
+    take(<char*>fsp_event_new_obs_ct_max(c, row, n), 2 * n, data, r, 6)
+    n = min(r.frames[10].length // 2, MAX_TRACES) if r.n_frames > 10 else 0
+    take(
+        <char*>fsp_event_new_obs_ps_hwm_prescaled_trace_idx(c, row, n), 2 * n,
+        data, r, 10,
+    )
+
+
+cdef void write_fsp_status(
+    void* columns, Py_ssize_t row, int64_t packet_id, const uint8_t* data,
+    const Record* r,
+) noexcept nogil:
+    """Write the row of an FSPStatus record (2.2, 6.6)."""
+    cdef FSPStatusColumns* c = <FSPStatusColumns*>columns
+    cdef uint8_t block[FSP_STATUS_BYTES]
+    memset(block, 0, FSP_STATUS_BYTES)
+    take(<char*>block, FSP_STATUS_BYTES, data, r, 0)
+    fsp_status_set_packet_id(c, row, <uint32_t>packet_id)
+    fsp_status_set_start_time(c, row, load_f64(&block[0]))
+    fsp_status_set_log_time(c, row, load_f64(&block[8]))
+    fsp_status_set_dt_logtime(c, row, load_f64(&block[16]))
+    fsp_status_set_runtime(c, row, load_f64(&block[24]))
+    fsp_status_set_n_read_events(c, row, load_i32(&block[32]))
+    fsp_status_set_n_written_events(c, row, load_i32(&block[36]))
+    fsp_status_set_n_discarded_events(c, row, load_i32(&block[40]))
+    fsp_status_set_dt_n_read_events(c, row, load_i32(&block[44]))
+    fsp_status_set_dt_n_written_events(c, row, load_i32(&block[48]))
+    fsp_status_set_dt_n_discarded_events(c, row, load_i32(&block[52]))
+    fsp_status_set_dt(c, row, load_f64(&block[56]))
+    fsp_status_set_dt_rate_read_events(c, row, load_f64(&block[64]))
+    fsp_status_set_dt_rate_write_events(c, row, load_f64(&block[72]))
+    fsp_status_set_dt_rate_discard_events(c, row, load_f64(&block[80]))
+    fsp_status_set_avg_rate_read_events(c, row, load_f64(&block[88]))
+    fsp_status_set_avg_rate_write_events(c, row, load_f64(&block[96]))
+    fsp_status_set_avg_rate_discard_events(c, row, load_f64(&block[104]))
