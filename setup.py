@@ -9,7 +9,6 @@ import runpy
 import sys
 from pathlib import Path
 
-import numpy as np
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
@@ -54,8 +53,6 @@ extensions = [
         [name.replace(".", "/") + ".pyx"],
         extra_compile_args=compile_args,
         extra_link_args=link_args,
-        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-        include_dirs=[np.get_include()],
         depends=[str(p) for p in Path("daq2lh5").rglob("*.px[di]")],
     )
     for name in MODULES

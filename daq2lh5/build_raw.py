@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,8 @@ from .source import open_source
 from .utils import is_spec_file, load_dict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from .data_streamer import DataStreamer
     from .output import OutputFiles
 

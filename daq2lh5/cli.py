@@ -1,8 +1,8 @@
 """The command line: ``daq2lh5`` and, as the peer has it, ``legend-daq2lh5``.
 
-Exit statuses: 0 all bytes accounted for and good; 1 failed, no output left behind; 2 wrong usage
-or configuration, nothing touched; 3 converted, but the input breaks rules of its format
-somewhere.
+Exit statuses: 0 all bytes accounted for and good; 1 failed, no output left behind;
+2 wrong usage or configuration, nothing touched; 3 converted, but the input breaks rules
+of its format somewhere.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ import click
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from .data_streamer import DataStreamer

@@ -6,7 +6,7 @@ import fnmatch
 import logging
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from .data_decoder import DataDecoder
 from .errors import OutSpecError
@@ -20,6 +20,9 @@ from .raw_buffer import (
 )
 from .report import ConversionReport
 from .source import Source, open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 log = logging.getLogger(__name__)
 
@@ -284,7 +287,10 @@ class DataStreamer(ABC):
         )
         for (out_stream, out_name), count in places.items():
             if count > 1:
-                msg = f"{count} buffers would write the table '{out_name}' of '{out_stream}'"
+                msg = (
+                    f"{count} buffers would write the table '{out_name}' of "
+                    f"'{out_stream}'"
+                )
                 raise OutSpecError(msg)
         self.selects_anything = False
         for name, decoder in decoders.items():

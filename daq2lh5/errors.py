@@ -6,7 +6,10 @@ Damage inside a stream is never an exception: it is passed over, counted and rep
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["DecodeError", "OutSpecError", "UnknownFormatError", "did_you_mean"]
 

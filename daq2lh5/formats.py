@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import os
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from .errors import UnknownFormatError, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .data_streamer import DataStreamer
     from .source import Source
 

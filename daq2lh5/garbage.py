@@ -67,7 +67,7 @@ class Garbage:
         self.rows.append((kept, packet_id, code, offset))
 
     def as_lgdo(self) -> lgdo.Table:
-        """Return the table: ``packets``, ``packet_id``, ``garbage_code``, ``offset``."""
+        """Return the columns packets, packet_id, garbage_code and offset as a table."""
         import lgdo  # noqa: PLC0415  (only where there is something to write)
 
         packets, ids, codes, offsets = zip(*self.rows, strict=True)

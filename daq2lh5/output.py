@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,8 @@ from lh5 import LH5Store
 from .errors import OutSpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .garbage import Garbage
     from .report import ConversionReport
 

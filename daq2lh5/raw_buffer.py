@@ -25,13 +25,14 @@ from __future__ import annotations
 import logging
 import os
 import string
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .errors import OutSpecError, did_you_mean
 from .table_buffer import TableBuffer, arrays_of, grow_vectors
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import lgdo
     import numpy as np
     from lh5 import LH5Store

@@ -210,8 +210,10 @@ class ConversionReport:
     def lines(self) -> list[str]:
         """Return the short form for people, line by line."""
         out = [
-            f"{self.source}: {self.format}, {sizeof_fmt(self.n_bytes)}, "
-            f"{self.packets['decoded']} packets, {self.n_rows} rows"
+            (
+                f"{self.source}: {self.format}, {sizeof_fmt(self.n_bytes)}, "
+                f"{self.packets['decoded']} packets, {self.n_rows} rows"
+            )
         ]
         for file, tables in self.tables.items():
             rows = ", ".join(f"{name} {t.rows}" for name, t in list(tables.items())[:8])

@@ -121,8 +121,10 @@ def table_code(table: object) -> str:
         "\n".join([f"cdef struct {struct}:", *fields, ""]),
         "\n".join(
             [
-                f"cdef int bind_{prefix}("
-                + "void* columns, dict arrays, Binding b) except -1:",
+                (
+                    f"cdef int bind_{prefix}("
+                    "void* columns, dict arrays, Binding b) except -1:"
+                ),
                 f"    cdef {struct}* c = <{struct}*>columns",
                 *binds,
                 "    return 0",

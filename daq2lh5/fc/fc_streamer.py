@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
-from ..data_decoder import DataDecoder
 from ..data_streamer import DataStreamer
 from ..errors import DecodeError
 from ..raw_buffer import RawBuffer, RawBufferLibrary
@@ -14,6 +14,9 @@ from .fc_event_decoder import FCEventDecoder
 from .fc_eventheader_decoder import FCEventHeaderDecoder
 from .fc_fsp_decoder import FSPConfigDecoder, FSPEventDecoder, FSPStatusDecoder
 from .fc_status_decoder import FCStatusDecoder
+
+if TYPE_CHECKING:
+    from ..data_decoder import DataDecoder
 
 log = logging.getLogger(__name__)
 
