@@ -6,6 +6,7 @@ import fnmatch
 import logging
 from abc import ABC, abstractmethod
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .data_decoder import DataDecoder
@@ -199,8 +200,7 @@ class DataStreamer(ABC):
                 self.report.note(text)
         self._check_selection(decoders)
         for name, decoder in decoders.items():
-            for rb in rb_lib.get(name, ()):
-                self._set_up(rb, decoder, buffer_size)
+            self._set_up(rb_lib.get(name, []), decoder, buffer_size)
 
     def build_default_rb_lib(self, out_stream: str = "") -> RawBufferLibrary:
         """Return a library with one buffer for each table of the stream.
@@ -306,35 +306,35 @@ class DataStreamer(ABC):
                     log.warning(text)
                     self.report.note(text)
 
-    def _set_up(self, rb: RawBuffer, decoder: DataDecoder, buffer_size: int) -> None:
-        """Give a buffer its rows; memory is taken when the first one comes."""
-        key = rb.key_list[0] if len(rb.key_list) > 0 else None
-        rb.fill_safety = self._rows_of_a_packet(rb, decoder)
-        if buffer_size < rb.fill_safety:
-            msg = (
-                f"{type(decoder).__name__}: a packet can have {rb.fill_safety} rows, "
-                f"more than the buffer_size of {buffer_size}"
-            )
-            raise ValueError(msg)
-        if type(decoder).make_lgdo is not DataDecoder.make_lgdo:
-            rb._make_later(lambda: decoder.make_lgdo(key=key, size=buffer_size))
-            return
-        table = decoder._make_buffer(key, 0)
-        n_buffers = sum(1 for _ in self.rb_lib.buffers())
-        budget = min(TABLE_BYTES, ALL_TABLES_BYTES // n_buffers)
-        rows = min(buffer_size, budget // max(table.row_bytes(), 1))
-        table.size = int(max(rows, rb.fill_safety))
-        rb._own(table)
-
-    def _rows_of_a_packet(self, rb: RawBuffer, decoder: DataDecoder) -> int:
-        """Return how many rows of a packet can go to one buffer."""
+    def _set_up(
+        self, rbs: list[RawBuffer], decoder: DataDecoder, buffer_size: int
+    ) -> None:
+        """Give a decoder's buffers their rows; memory is taken when the first come."""
+        keys = Counter(k for keys in decoder.get_key_lists() for k in keys)
         most = decoder.get_max_rows_in_packet()
-        keys = [k for keys in decoder.get_key_lists() for k in keys]
-        if len(keys) != most:
-            return most
-        # one row for each key: only those that the buffer takes count
-        accepted = set(rb.key_list)
-        return max(1, sum(k in accepted for k in keys))
+        n_buffers = sum(map(len, self.rb_lib.values()))
+        budget = min(TABLE_BYTES, ALL_TABLES_BYTES // n_buffers)
+        described: dict | None = None
+        for rb in rbs:
+            rb.fill_safety = most
+            if keys.total() == most:
+                # one row for each key: only those that the buffer takes count
+                rb.fill_safety = max(1, sum(keys[k] for k in set(rb.key_list)))
+            if buffer_size < rb.fill_safety:
+                msg = (
+                    f"{type(decoder).__name__}: a packet can have {rb.fill_safety} "
+                    f"rows, more than the buffer_size of {buffer_size}"
+                )
+                raise ValueError(msg)
+            key = rb.key_list[0] if len(rb.key_list) > 0 else None
+            if type(decoder).make_lgdo is not DataDecoder.make_lgdo:
+                rb._make_later(partial(decoder.make_lgdo, key=key, size=buffer_size))
+                continue
+            if decoder.get_decoded_values(key) is not described:
+                table = decoder._make_buffer(key, 0)
+                described = decoder.get_decoded_values(key)
+            rows = min(buffer_size, budget // max(table.row_bytes(), 1))
+            rb._own(table.like(max(rows, rb.fill_safety)))
 
     def offer_keys(self, decoder: DataDecoder, keyed: dict, buffer_size: int) -> None:
         """Give keys that the stream has only now to the buffers with patterns.
@@ -357,11 +357,11 @@ class DataStreamer(ABC):
                 if "{key" in rb.out_name + rb.out_stream:
                     keyed[key] = _for_key(rb, key)
                     self.rb_lib[name].append(keyed[key])
-                    self._set_up(keyed[key], decoder, buffer_size)
+                    self._set_up([keyed[key]], decoder, buffer_size)
                 else:
+                    # a packet that does not fit the empty buffer gets a larger one
                     keyed[key] = rb
                     rb.key_list.append(key)
-                    rb.fill_safety = self._rows_of_a_packet(rb, decoder)
                 break
 
     # ---- reading -------------------------------------------------------------------

@@ -166,6 +166,12 @@ class TableBuffer:
         self._arrays: dict[str, np.ndarray] | None = None
         self._lgdo: lgdo.Table | None = None
 
+    def like(self, size: int) -> TableBuffer:
+        """Return another buffer with the same columns."""
+        other = TableBuffer({}, size)
+        other.fields = self.fields
+        return other
+
     def resize(self, size: int) -> None:
         """Forget all rows and have `size` new ones; memory is taken when needed."""
         self.size = int(size)

@@ -27,7 +27,6 @@ cdef class SinkTable:
     cdef int acquire(self) except -1
     cdef int bind_one(self, Py_ssize_t i) except -1
     cdef int release(self) except -1
-    cdef int unbind(self, Py_ssize_t i) except -1
 
 
 cdef SinkTable new_sink_table(size_t width, bind_function bind)

@@ -52,6 +52,7 @@ cdef class SinkTable:
         return 0
 
     cdef int bind_one(self, Py_ssize_t i) except -1:
+        """Bind buffer `i` to its arrays as they are now."""
         buffer = self.buffers[i]
         rows = len(buffer)
         if not 0 <= buffer.loc <= rows:
@@ -63,11 +64,6 @@ cdef class SinkTable:
         self.sinks[i].capacity = rows
         self.sinks[i].loc = buffer.loc
         self.bindings[i] = binding
-        return 0
-
-    cdef int unbind(self, Py_ssize_t i) except -1:
-        """Have buffer `i` bound anew: its arrays were replaced."""
-        self.bindings[i] = None
         return 0
 
     cdef int release(self) except -1:

@@ -213,17 +213,17 @@ cdef class FcioStream:
                 wanted = {}
             elif not hasattr(wanted, "get"):
                 wanted = dict.fromkeys(keys[name], wanted)
+            places = {}
             buffers = []
             index = {}
             for key in dict.fromkeys(keys[name]):
                 buffer = wanted.get(key)
                 if buffer is None:
                     continue
-                if not any(buffer is b for b in buffers):
+                if id(buffer) not in places:
+                    places[id(buffer)] = len(buffers)
                     buffers.append(buffer)
-                index[key] = next(
-                    i for i, b in enumerate(buffers) if b is buffer
-                )
+                index[key] = places[id(buffer)]
             table = self.tables[t]
             table.set_buffers(buffers)
             maps.append(index)
@@ -306,10 +306,6 @@ cdef class FcioStream:
             self.sinks[t] = NULL
         return 0
 
-    def detail_buffer(self):
-        """Return the buffer that the last status is about."""
-        return (<SinkTable>self.tables[self.detail_table]).buffers[self.detail_sink]
-
     # ---- the loop ------------------------------------------------------------------
 
     def decode(
@@ -379,16 +375,19 @@ cdef class FcioStream:
         if status == STATUS_FULL and sink.loc > 0:
             self.any_full = True
             return False
-        self.release()
-        buffer = self.detail_buffer()
+        cdef SinkTable table = self.tables[self.detail_table]
+        # only this buffer is bound anew: there may be thousands
+        buffer = table.buffers[self.detail_sink]
+        buffer.loc = sink.loc
         if status == STATUS_GROW:
             buffer._grow(self.need)
         elif status == STATUS_ALLOCATE and not buffer._allocated:
             buffer._arrays()
         else:
             buffer._enlarge(self.need)
-        (<SinkTable>self.tables[self.detail_table]).unbind(self.detail_sink)
-        self.acquire()
+        table.bind_one(self.detail_sink)
+        if self.detail_table == INTO_EVENT:
+            self.check_width(sink)
         return True
 
     def decode_packet(self, packet, keyed, int64_t packet_id):

@@ -394,6 +394,6 @@ class FCStreamer(DataStreamer):
             proc_spec=rb.proc_spec,
         )
         self.rb_lib["FCEventDecoder"].append(sibling)
-        self._set_up(sibling, self.event_decoder, self._buffer_size)
+        self._set_up([sibling], self.event_decoder, self._buffer_size)
         self.report.note(f"waveforms of {samples} samples: table {sibling.out_name}")
         return sibling
