@@ -348,6 +348,9 @@ class FCStreamer(DataStreamer):
         for decoder in self.get_decoder_list():
             if decoder is not self.fsp_config_decoder:
                 decoder.set_fcio_stream(self.fcio)
+        # what the user asked for was enough for the first configuration only
+        most = max(d.get_max_rows_in_packet() for d in self.get_decoder_list())
+        self._buffer_size = max(self._buffer_size, most)
         if self.fcio.config.eventsamples != width:
             # all that was read so far is handed out before rows of the new width
             self._new_width = self._flush = self.any_full = True

@@ -345,9 +345,10 @@ def test_chunks_are_what_their_mode_says(file):
     n_packets = 40 + 40 // 3
     assert decode(file, chunk_mode="single_packet").n_chunks == n_packets
     for mode, tables in (("any_full", {1, 2}), ("only_full", {1})):
-        with daq2lh5.open_stream(
-            str(file), chunk_mode=mode, buffer_size=20
-        ) as (streamer, header_data):
+        with daq2lh5.open_stream(str(file), chunk_mode=mode, buffer_size=20) as (
+            streamer,
+            header_data,
+        ):
             header_data[0].loc = 0
             *chunks, _ = ([(len(rb), rb.loc) for rb in chunk] for chunk in streamer)
         assert {len(chunk) for chunk in chunks} <= tables
@@ -375,7 +376,7 @@ def test_n_max_gives_the_first_rows_in_stream_order(kind, file, tmp_path):
     out = tmp_path / "out.lh5"
     for n in (0, 1, 2, 3, 4, 5, 6, 7, total // 2, total - 1, total, total + 1):
         report = daq2lh5.build_raw(
-            str(file), out_spec=str(out), n_max=n, overwrite=True, buffer_size=8
+            str(file), out_spec=str(out), n_max=n, overwrite=True, buffer_size=24
         )
         assert differences(read_lh5(out), first_rows(wanted, n)) == [], n
         assert report.n_bytes == len(data), n
@@ -455,18 +456,26 @@ def test_named_pipe_gives_the_same(piece, tmp_path):
     assert report.n_bytes == report.bytes["decoded"] == len(data)
 
 
-def test_standard_input_gives_the_same(file, tmp_path):
+@pytest.mark.parametrize("through", ["pipe", "file"])
+def test_standard_input_gives_the_same(through, file, tmp_path):
+    """From a pipe, and from a file that the shell opened (``< run.fcio``)."""
     data = make("mixed")
-    file.write_bytes(data)
     out = tmp_path / "out.lh5"
+    if through == "pipe":
+        os.mkfifo(file)
+        feeding = fed(file, data, 1000)
+    else:
+        file.write_bytes(data)
+        feeding = contextlib.nullcontext()
     before = os.dup(0)
-    with file.open("rb") as stream:
-        os.dup2(stream.fileno(), 0)
-    try:
-        daq2lh5.build_raw("-", out_spec=str(out))
-    finally:
-        os.dup2(before, 0)
-        os.close(before)
+    with feeding:
+        with file.open("rb", buffering=0) as stream:
+            os.dup2(stream.fileno(), 0)
+        try:
+            daq2lh5.build_raw("-", out_spec=str(out))
+        finally:
+            os.dup2(before, 0)
+            os.close(before)
     assert differences(read_lh5(out), reference.read_tables(data)) == []
 
 
@@ -567,7 +576,10 @@ def converted(tmp_path_factory):
 def test_real_file_gives_what_the_reference_reads(name, converted):
     path, _ = converted(name)
     wanted = reference.read_tables((TESTDATA / "fcio" / name).read_bytes())
-    assert differences(read_lh5(path), wanted) == []
+    tables = read_lh5(path)
+    # the stray bytes at the end of one of them
+    tables.pop("garbage", None)
+    assert differences(tables, wanted) == []
 
 
 def members(datatype: str) -> tuple[str, set[str]]:
