@@ -61,7 +61,9 @@ cdef struct Record:
     Frame frames[MAX_FRAMES]
 
 cdef struct Limits:
+    # what the configuration in force says
     bint configured
+    int32_t sizes[3]        # adcs, triggers, eventsamples
     int64_t n_traces
     int64_t trace_bytes     # of one trace with its two leading words
 

@@ -308,22 +308,25 @@ cdef Reason check_traces(
 cdef Reason check_config(
     const uint8_t* data, const Record* r, const Limits* limits
 ) noexcept nogil:
-    """Whether a configuration keeps the format's limits (1.4)."""
-    cdef int64_t adcs, triggers, samples
-    if r.n_frames < 3 and not limits.configured:
+    """Whether a configuration keeps the format's limits (1.4).
+
+    A later one may leave out frames: their values stay (2.3), and count here.
+    """
+    cdef int64_t sizes[3]
+    cdef int k
+    if r.n_frames < r.n_required and not limits.configured:
         return REASON_INCOMPLETE
-    if r.n_frames < 3:
-        return REASON_NONE
-    if min(min(r.frames[0].length, r.frames[1].length), r.frames[2].length) < 4:
+    for k in range(3):
+        sizes[k] = limits.sizes[k]
+        if k < r.n_frames:
+            if r.frames[k].length < 4:
+                return REASON_CONFIG
+            sizes[k] = load_i32(data + r.frames[k].start)
+    if sizes[0] < 0 or sizes[1] < 0 or sizes[0] + sizes[1] > MAX_TRACES:
         return REASON_CONFIG
-    adcs = load_i32(data + r.frames[0].start)
-    triggers = load_i32(data + r.frames[1].start)
-    samples = load_i32(data + r.frames[2].start)
-    if adcs < 0 or triggers < 0 or adcs + triggers > MAX_TRACES:
+    if not 0 <= sizes[2] <= MAX_SAMPLES:
         return REASON_CONFIG
-    if not 0 <= samples <= MAX_SAMPLES:
-        return REASON_CONFIG
-    if (adcs + triggers) * (samples + 2) > MAX_TRACE_WORDS:
+    if (sizes[0] + sizes[1]) * (sizes[2] + 2) > MAX_TRACE_WORDS:
         return REASON_CONFIG
     return REASON_NONE
 
@@ -333,9 +336,6 @@ cdef Reason check_record(
 ) noexcept nogil:
     """Why the record's content cannot be used, if it cannot."""
     if r.tag == TAG_CONFIG:
-        # a later configuration may leave out frames: their values stay (2.3)
-        if r.n_frames < r.n_required and not limits.configured:
-            return REASON_INCOMPLETE
         return check_config(data, r, limits)
     if (
         r.tag in (TAG_EVENT, TAG_SPARSE_EVENT, TAG_EVENT_HEADER)

@@ -36,6 +36,7 @@ cdef void apply_config(
         take(<char*>fields[k], 4, data, r, k)
     take(<char*>c.tracemap, sizeof(c.tracemap), data, r, 10)
     take(<char*>&c.streamid, 4, data, r, 11)
+    limits.sizes[0], limits.sizes[1], limits.sizes[2] = c.adcs, c.triggers, c.samples
     limits.n_traces = <int64_t>c.adcs + c.triggers
     limits.trace_bytes = 2 * (<int64_t>c.samples + 2)
     for k in range(max(s.event.n_traces, 0)):
