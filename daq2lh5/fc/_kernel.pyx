@@ -136,6 +136,7 @@ cdef class FcioStream:
     cdef readonly int64_t detail_sink
     cdef readonly bint has_fsp
     cdef readonly list fsp_frames
+    cdef dict keyed
     cdef readonly int64_t record_start
     cdef readonly int64_t record_end
 
@@ -204,6 +205,7 @@ cdef class FcioStream:
         """
         cdef int i, t
         cdef SinkTable table
+        self.keyed = keyed
         self.unmap_all()
         keys = self.keys()
         maps = []
@@ -413,6 +415,7 @@ cdef class FcioStream:
             if the packet is not a sound record, or does not fit the buffers.
         """
         cdef const uint8_t[::1] window = packet
+        own = self.keyed
         if self.configured:
             self.set_buffers(keyed)
         self.packet_id = packet_id - 1
@@ -421,6 +424,8 @@ cdef class FcioStream:
             status = self.decode(window, 0, len(window), True, 1)
         finally:
             self.end()
+            if own is not None:
+                self.set_buffers(own)
         if status == STATUS_SKIPPED:
             raise ValueError(f"packet {packet_id}: {REASONS[self.stretch_reason]}")
         if status == STATUS_FULL and not self.n_packets:

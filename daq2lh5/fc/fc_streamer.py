@@ -25,6 +25,9 @@ __all__ = ["FCStreamer"]
 CONFIG_ROWS = 256
 """Rows of the FCConfig buffer: most files have one."""
 
+OBSOLETE_TAGS = {2: "Calib", 5: "RecEvent"}
+"""Records that no table is for."""
+
 MAX_WIDTHS = 64
 """Tables that may be opened for configurations with other numbers of samples."""
 
@@ -284,7 +287,8 @@ class FCStreamer(DataStreamer):
         if not over:
             return
         if fate == "unknown" and tag:
-            self.report.unknown_records[f"FCIO tag {tag}"] += 1
+            name = OBSOLETE_TAGS.get(tag, "FCIO record")
+            self.report.unknown_records[f"{name} (tag {tag})"] += 1
         self.report.add_stretch(start, end - start, fate, reason)
         if fate in ("corrupt", "cut_off"):
             self.garbage.add(
