@@ -59,16 +59,16 @@ def get_streamer(
         in_stream_type = "Compass"
     if in_stream_type is not None:
         return formats.make_streamer(formats.find(in_stream_type))
-    source = open_source(in_stream) if formats.can_be_read(in_stream) else None
-    streamer = None
+    if not formats.can_be_read(in_stream):
+        return formats.make_streamer(formats.detect(in_stream, None))
+    source = open_source(in_stream)
     try:
         streamer = formats.make_streamer(formats.detect(in_stream, source))
-    finally:
-        if source is not None and (streamer is None or source.seekable):
-            source.close()
-        elif streamer is not None:
-            # a pipe can't be opened twice
-            streamer.source = source
+    except BaseException:
+        source.close()
+        raise
+    # handed on: pipes and standard input can't be opened twice
+    streamer.source = source
     return streamer
 
 

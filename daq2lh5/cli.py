@@ -214,7 +214,6 @@ def run(
     from .report import ConversionReport  # noqa: PLC0415
 
     our_logging.setup(logging.DEBUG if debug else level)
-    out = click.get_text_stream("stderr" if json_file == "-" else "stdout")
     statuses = [0]
     try:
         options = _parse_kwargs(kwargs)
@@ -248,7 +247,7 @@ def run(
                 lines = report.lines()
                 if verbose:
                     lines += [f"  {k}: {v:.3f} s" for k, v in report.seconds.items()]
-                click.echo("\n".join(lines), file=out)
+                click.echo("\n".join(lines), err=json_file == "-")
     if json_file is not None:
         with click.open_file(json_file, "w") as f:
             f.writelines(json.dumps(r.as_dict()) + "\n" for r in reports)

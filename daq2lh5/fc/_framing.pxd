@@ -42,6 +42,7 @@ cdef enum Fault:            # lengths that the format does not allow, but reader
     FAULT_UNALIGNED = 4
     FAULT_COUNT = 8         # counts that contradict each other
     FAULT_EXTRA = 16        # more frames than the record has: legal
+    FAULT_LENGTH = 1 | 2 | 4
 
 cdef struct Frame:
     int64_t start           # of the payload in the window
@@ -52,6 +53,7 @@ cdef struct Record:
     int64_t start           # of the tag in the window
     int64_t end             # of the header behind the last frame
     int n_frames
+    int n_sound             # frames before the first whose length is not allowed
     int n_expected          # frames that a record of this kind has
     int n_required          # frames without which it is of no use
     int n_traces            # traces that it lists (SparseEvent, EventHeader, Event)
@@ -78,7 +80,8 @@ cdef bint collect_record(
     const uint8_t* data, int64_t n, int64_t left, bint at_end, const Limits* limits,
     int64_t start, Record* r, int64_t* need,
 ) noexcept nogil
-cdef bint is_complete(const Record* r) noexcept nogil
+cdef int whole_frames(const Record* r, int usual) noexcept nogil
+cdef void cut_after(Record* r, int n_frames) noexcept nogil
 cdef Reason check_record(
     const uint8_t* data, const Record* r, const Limits* limits
 ) noexcept nogil
@@ -90,6 +93,7 @@ cdef Found find_record(
     const uint8_t* data, int64_t n, int64_t left, bint at_end, const Limits* limits,
     int64_t start, int64_t stop, Record* scratch, int64_t* found, int64_t* need,
 ) noexcept nogil
+cdef int64_t end_of_frame(const Record* r, int k) noexcept nogil
 cdef Found is_sound_after(
     const uint8_t* data, int64_t n, int64_t left, bint at_end, int64_t at,
     int64_t* need,

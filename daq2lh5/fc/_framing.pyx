@@ -207,6 +207,7 @@ cdef bint collect_record(
     r.tag = -load_i32(data + start)
     r.start = start
     r.n_frames = 0
+    r.n_sound = 0
     r.n_traces = 0
     r.faults = 0
     r.reason = REASON_NONE
@@ -263,6 +264,8 @@ cdef bint collect_record(
                 r.faults |= FAULT_SHORT
             if length % rule.size:
                 r.faults |= FAULT_UNALIGNED
+            if r.faults & FAULT_LENGTH == 0:
+                r.n_sound = k + 1
         else:
             r.faults |= FAULT_EXTRA
         if k < MAX_FRAMES:
@@ -276,9 +279,29 @@ cdef bint collect_record(
         at += 4 + length
 
 
-cdef bint is_complete(const Record* r) noexcept nogil:
-    """Whether every frame of the record's kind is there, with the right length."""
-    return r.n_frames >= r.n_expected and r.faults & ~FAULT_EXTRA == 0
+cdef int whole_frames(const Record* r, int usual) noexcept nogil:
+    """Return how many of the record's frames make it whole; 0 if it is not.
+
+    It is if all frames of its kind are there with the right lengths, or as many as the
+    last record of that kind had (`usual`): some may be left out at the end.
+    """
+    if r.n_sound == r.n_expected:
+        return r.n_sound
+    if r.n_sound >= r.n_required and 0 < usual <= r.n_sound:
+        return usual
+    return 0
+
+
+cdef int64_t end_of_frame(const Record* r, int k) noexcept nogil:
+    """Return where frame `k` of the record ends in the window."""
+    return r.frames[k].start + r.frames[k].length
+
+
+cdef void cut_after(Record* r, int n_frames) noexcept nogil:
+    """Leave out what stands behind the first frames of a record."""
+    r.n_frames = n_frames
+    r.end = end_of_frame(r, n_frames - 1)
+    r.faults &= FAULT_COUNT
 
 
 cdef Reason check_traces(
@@ -383,7 +406,7 @@ cdef Found is_record_at(
         return FOUND_NO
     if not collect_record(data, n, left, at_end, limits, at, scratch, need):
         return FOUND_MORE
-    if scratch.faults & ~FAULT_EXTRA:
+    if scratch.faults & FAULT_LENGTH:
         return FOUND_NO
     if scratch.tag == TAG_FSP_CONFIG and scratch.n_frames < FSP_CONFIG_FRAMES:
         return FOUND_NO

@@ -121,9 +121,9 @@ cdef class FcioStream:
     cdef int fsp_event_sink
     cdef int fsp_header_sink
     cdef int fsp_status_sink
-    cdef uint32_t status_ids[MAX_CARDS + 1]
-    cdef int16_t status_sinks[MAX_CARDS + 1]
-    cdef int n_status
+    # by the lower half of a card's request id
+    cdef int16_t status_sinks[MAX_REQUEST_IDS]
+    cdef bint status_wanted
 
     cdef readonly int64_t packet_id
     cdef bint number_shared
@@ -192,7 +192,9 @@ cdef class FcioStream:
         self.fsp_event_sink = -1
         self.fsp_header_sink = -1
         self.fsp_status_sink = -1
-        self.n_status = 0
+        self.status_wanted = False
+        for i in range(MAX_REQUEST_IDS):
+            self.status_sinks[i] = -1
 
     def set_buffers(self, keyed):
         """Say which buffers take which rows.
@@ -218,7 +220,8 @@ cdef class FcioStream:
             places = {}
             buffers = []
             index = {}
-            for key in dict.fromkeys(keys[name]):
+            # cards that only an earlier configuration had may still report
+            for key in wanted if name == "FCStatus" else dict.fromkeys(keys[name]):
                 buffer = wanted.get(key)
                 if buffer is None:
                     continue
@@ -237,11 +240,12 @@ cdef class FcioStream:
         self.fsp_event_sink = fsp_event.get(keys["FSPEvent"][0], -1)
         self.fsp_header_sink = fsp_event.get(keys["FSPEvent"][1], -1)
         self.fsp_status_sink = fsp_status.get(keys["FSPStatus"][0], -1)
-        for key, card in zip(keys["FCStatus"], self.card_ids()):
-            if key in status:
-                self.status_ids[self.n_status] = card
-                self.status_sinks[self.n_status] = status[key]
-                self.n_status += 1
+        prefix = f"fcid_{self.s.config.streamid & 0xFFFF}/status/card"
+        for key, sink in status.items():
+            number = str(key).removeprefix(prefix)
+            if number.isdecimal() and int(number) < MAX_REQUEST_IDS:
+                self.status_sinks[int(number)] = sink
+                self.status_wanted = True
 
     def card_ids(self):
         """Return the request ids of the cards that the configuration names (5)."""
@@ -565,7 +569,9 @@ cdef class FcioStream:
         self.s.tag = r.tag
         self.next_number()
         # an unknown record after it has the same number (5)
-        self.number_shared = next_tag != 0 and next_tag < TAG_FSP_CONFIG
+        self.number_shared = next_tag != 0 and not (
+            TAG_FSP_CONFIG <= next_tag <= TAG_FSP_STATUS
+        )
         self.packets_done[0] += 1
         self.bytes_done[0] += r.end - start
         self.record_start = start
@@ -582,51 +588,72 @@ cdef class FcioStream:
     cdef Verdict judge(
         self, const uint8_t* data, int64_t n, int64_t left, bint at_end, Record* r
     ) noexcept nogil:
-        """Decide whether a collected record may be used (1.6, 9)."""
+        """Decide whether a collected record may be used (1.6, 9).
+
+        One whose frames all have the right lengths and which another record follows
+        is. Where anything is doubtful (a wrong length, frames that its kind does not
+        have, something behind it that is no known record) it must not hide another
+        record, as it would if a damaged length made it swallow some. A record that is
+        whole is kept then, without what stands behind it. One with a wrong length is
+        taken, with the part of the frame that the field holds, if what follows leaves
+        no doubt about its end; that is counted as irregular.
+        """
         cdef bint bad_end = r.end_kind == END_BAD or r.end_kind == END_CUT
-        cdef Reason reason
+        cdef bint at_last = r.end_kind == END_OF_DATA or r.end_kind == END_STRAY
+        cdef Found sound = FOUND_YES
         cdef Found found
         cdef int64_t where
-        if bad_end:
-            # the damage may lie behind a record that is whole
-            if r.reason == REASON_COUNT or not (
-                is_complete(r)
-                or (
-                    r.faults & ~FAULT_EXTRA == 0
-                    and r.n_frames >= r.n_required
-                    and r.n_frames >= self.s.usual_frames[r.tag]
-                    and self.s.usual_frames[r.tag] > 0
-                )
-            ):
-                return VERDICT_SCAN
+        cdef int64_t own_end = r.end
+        cdef int whole = 0
+        cdef Reason reason
+        if r.reason != REASON_COUNT:
+            whole = whole_frames(r, self.s.usual_frames[r.tag])
+        if bad_end and not whole:
+            return VERDICT_SCAN
         reason = check_record(data, r, &self.limits)
+        if (
+            reason == REASON_NONE and at_last and r.tag == TAG_EVENT
+            and r.n_frames < self.s.usual_frames[TAG_EVENT]
+        ):
+            # the data end where all events before had a dead region
+            reason = REASON_INCOMPLETE
         if reason != REASON_NONE:
             r.reason = reason
-            if not bad_end and r.end_kind != END_OF_DATA and r.end_kind != END_STRAY:
-                return VERDICT_RESUME
+            return VERDICT_SCAN if bad_end or at_last else VERDICT_RESUME
+        if r.end_kind == END_TAG:
+            sound = is_sound_after(data, n, left, at_end, r.end, &self.need)
+            if sound == FOUND_MORE:
+                return VERDICT_MORE
+        if not bad_end and not r.faults and sound == FOUND_YES:
+            return VERDICT_ACCEPT
+
+        if whole:
+            own_end = end_of_frame(r, whole - 1)
+        found = find_record(
+            data, n, left, at_end, &self.limits, r.start + 1, own_end, self.scratch,
+            &where, &self.need,
+        )
+        if found == FOUND_MORE:
+            return VERDICT_MORE
+        if found == FOUND_YES:
+            r.reason = REASON_SWALLOWED
             return VERDICT_SCAN
-        if r.end_kind == END_OF_DATA or r.end_kind == END_STRAY:
-            if r.tag == TAG_EVENT and r.n_frames < self.s.usual_frames[TAG_EVENT]:
-                # the data end where all events before had a dead region
-                r.reason = REASON_INCOMPLETE
-                return VERDICT_SCAN
-        if bad_end or r.faults:
+        if own_end < r.end:
             found = find_record(
-                data, n, left, at_end, &self.limits, r.start + 1, r.end, self.scratch,
+                data, n, left, at_end, &self.limits, own_end, r.end, self.scratch,
                 &where, &self.need,
             )
             if found == FOUND_MORE:
                 return VERDICT_MORE
-            if found == FOUND_YES:
-                r.reason = REASON_SWALLOWED
-                return VERDICT_SCAN
-        if r.faults & (FAULT_LONG | FAULT_SHORT | FAULT_UNALIGNED):
-            found = is_sound_after(data, n, left, at_end, r.end, &self.need)
-            if found == FOUND_MORE:
-                return VERDICT_MORE
-            if found == FOUND_NO:
-                r.reason = REASON_UNSOUND
-                return VERDICT_SCAN
+            if found == FOUND_YES or bad_end:
+                cut_after(r, whole)
+                return VERDICT_ACCEPT
+        if r.faults & FAULT_LENGTH and sound == FOUND_NO:
+            if whole:
+                cut_after(r, whole)
+                return VERDICT_ACCEPT
+            r.reason = REASON_UNSOUND
+            return VERDICT_SCAN
         return VERDICT_ACCEPT
 
     cdef void reject(
@@ -799,7 +826,7 @@ cdef class FcioStream:
         if r.tag == TAG_STATUS:
             apply_status(self.s, data, r)
             rows = self.write_status(data, r)
-            wanted = self.n_status > 0
+            wanted = self.status_wanted
         else:
             if not apply_event(self.s, self.limits.n_traces, data, r):
                 self.irregular_count[IRREGULAR_DEAD_REGION] += 1
@@ -917,13 +944,6 @@ cdef class FcioStream:
         )
         return <int>max(0, min(configured, load_i32(data + r.frames[2].start)))
 
-    cdef inline int status_sink(self, uint32_t reqid) noexcept nogil:
-        cdef int i
-        for i in range(self.n_status):
-            if self.status_ids[i] == (reqid & 0xFFFF):
-                return self.status_sinks[i]
-        return -1
-
     cdef Status room_for_status(
         self, const uint8_t* data, const Record* r
     ) noexcept nogil:
@@ -932,11 +952,11 @@ cdef class FcioStream:
         cdef int i, sink
         cdef int n_cards = self.n_cards_used(data, r)
         for i in range(n_cards):
-            sink = self.status_sink(card_word(data, r, i, CARD_REQID))
+            sink = self.status_sinks[card_word(data, r, i, CARD_REQID) & 0xFFFF]
             if sink >= 0:
                 sinks[sink].need += 1
         for i in range(n_cards):
-            sink = self.status_sink(card_word(data, r, i, CARD_REQID))
+            sink = self.status_sinks[card_word(data, r, i, CARD_REQID) & 0xFFFF]
             if sink < 0 or not sinks[sink].need:
                 continue
             if status == STATUS_LIMIT:
@@ -1005,7 +1025,7 @@ cdef class FcioStream:
         cdef int64_t n = 0
         cdef RowSink* sink
         for card in range(self.n_cards_used(data, r)):
-            index = self.status_sink(card_word(data, r, card, CARD_REQID))
+            index = self.status_sinks[card_word(data, r, card, CARD_REQID) & 0xFFFF]
             if index < 0:
                 continue
             if r.frames[4 + card].length < CARD_BYTES:

@@ -24,6 +24,7 @@ cdef enum:
     MAX_TRACE_WORDS = 22021440
     MAX_PULSES = 26400000
     MAX_CARDS = 256
+    MAX_REQUEST_IDS = 65536     # 5: the lower 16 bits of a card's id count
     MAX_TIMES = 10
     MAX_SUB_EVENTS = 32768
     MAX_DEAD_INTERVALS = 2048

@@ -1,0 +1,165 @@
+"""Tables that are made from the package itself when the documentation is built.
+
+``columns``
+    an output table, from its column declaration: ``.. columns:: MODULE NAME``. A
+    table of the module's ``TABLES`` that no page shows is a warning.
+``garbage-codes``
+    the reasons that a kernel gives for damage: ``.. garbage-codes:: MODULE``.
+``irregularities``
+    what a kernel accepts although it breaks a rule: ``.. irregularities:: MODULE``.
+``formats``
+    the formats, with their decoders.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+log = logging.getLogger(__name__)
+
+DATATYPES = {
+    "scalar": "",
+    "vector": "list",
+    "fixed": "{length} values",
+    "waveform": "waveform",
+}
+
+
+def literal(text: str) -> nodes.literal:
+    return nodes.literal(text, text)
+
+
+class TableDirective(SphinxDirective):
+    """Base of directives that make a table."""
+
+    def make_table(
+        self, heads: list[str], widths: list[int], rows: list[list]
+    ) -> nodes.table:
+        """Return a table; a cell is a string or a list of inline nodes."""
+        table = nodes.table()
+        group = nodes.tgroup(cols=len(heads))
+        table += group
+        group += [nodes.colspec(colwidth=width) for width in widths]
+        head, body = nodes.thead(), nodes.tbody()
+        group += [head, body]
+        head += self.make_row(heads)
+        body += [self.make_row(row) for row in rows]
+        return table
+
+    @staticmethod
+    def make_row(cells: list) -> nodes.row:
+        row = nodes.row()
+        for cell in cells:
+            paragraph = nodes.paragraph()
+            paragraph += nodes.Text(cell) if isinstance(cell, str) else cell
+            row += nodes.entry("", paragraph)
+        return row
+
+
+class Columns(TableDirective):
+    """An output table."""
+
+    required_arguments = 2
+
+    def run(self) -> list[nodes.Node]:
+        module_name, name = self.arguments
+        module = importlib.import_module(module_name)
+        self.env.note_dependency(inspect.getfile(module))
+        table = getattr(module, name)
+        shown = getattr(self.env, "daq2lh5_shown", {})
+        self.env.daq2lh5_shown = shown
+        shown.setdefault(module_name, {})[table.name] = self.env.docname
+        rows = []
+        for column in table.columns:
+            shape = DATATYPES[column.kind].format(length=column.length)
+            dtype = column.dtype + (f", {shape}" if shape else "")
+            rows.append(
+                [
+                    [literal(column.name)],
+                    dtype,
+                    column.units or "",
+                    column.description,
+                    column.source,
+                ]
+            )
+        heads = ["column", "type", "unit", "content", "from"]
+        description = nodes.paragraph("", table.description)
+        return [description, self.make_table(heads, [22, 18, 6, 36, 18], rows)]
+
+
+class GarbageCodes(TableDirective):
+    """The reason codes of a kernel."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        reasons = importlib.import_module(self.arguments[0]).REASONS
+        rows = [[[literal(str(int(c)))], text] for c, text in sorted(reasons.items())]
+        return [self.make_table(["code", "reason"], [10, 90], rows)]
+
+
+class Irregularities(TableDirective):
+    """What a kernel counts as irregular."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        texts = importlib.import_module(self.arguments[0]).IRREGULARITIES
+        items = nodes.bullet_list()
+        items += [nodes.list_item("", nodes.paragraph("", text)) for text in texts]
+        return [items]
+
+
+class Formats(TableDirective):
+    """The formats."""
+
+    def run(self) -> list[nodes.Node]:
+        from daq2lh5.formats import FORMATS
+
+        rows = []
+        for format_ in FORMATS:
+            decoders: list[nodes.Node] = []
+            for decoder in format_.decoders if format_.supported else ():
+                decoders += [nodes.Text(", ")] if decoders else []
+                decoders.append(literal(decoder))
+            rows.append(
+                [
+                    [literal(format_.name)],
+                    format_.description,
+                    ", ".join(f".{e}" for e in format_.extensions),
+                    decoders if format_.supported else "not read yet",
+                ]
+            )
+        heads = ["name", "written by", "extensions", "decoders"]
+        return [self.make_table(heads, [12, 28, 14, 46], rows)]
+
+
+def forget(app: Sphinx, env: object, docname: str) -> None:
+    """Forget the tables of a page that is read anew."""
+    for tables in getattr(env, "daq2lh5_shown", {}).values():
+        for name in [n for n, page in tables.items() if page == docname]:
+            del tables[name]
+
+
+def check(app: Sphinx, env: object) -> None:
+    """Warn of tables that no page shows."""
+    for module_name, shown in getattr(env, "daq2lh5_shown", {}).items():
+        for table in importlib.import_module(module_name).TABLES:
+            if table.name not in shown:
+                log.warning("no page shows table %s of %s", table.name, module_name)
+
+
+def setup(app: Sphinx) -> dict:
+    app.add_directive("columns", Columns)
+    app.add_directive("garbage-codes", GarbageCodes)
+    app.add_directive("irregularities", Irregularities)
+    app.add_directive("formats", Formats)
+    app.connect("env-purge-doc", forget)
+    app.connect("env-check-consistency", check)
+    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

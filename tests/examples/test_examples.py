@@ -1,0 +1,128 @@
+"""The examples, and those of the docs, run and do what they say."""
+
+from __future__ import annotations
+
+import doctest
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+SAMPLE = EXAMPLES / "data" / "sample.fcio"
+
+CHANNELS = {f"ch{key}/raw" for key in range(1027200, 1027204)}
+
+
+def run(
+    script: str, *args: object, cwd: Path, **env: str
+) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, str(EXAMPLES / script), *map(str, args)],
+        cwd=cwd,
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def n_rows(file: Path, table: str) -> int:
+    with h5py.File(file) as f:
+        return len(f[table]["packet_id"])
+
+
+def damaged_copy(path: Path) -> Path:
+    """Write the sample with its last bytes missing."""
+    path.write_bytes(SAMPLE.read_bytes()[:-100])
+    return path
+
+
+def test_convert_file(tmp_path):
+    for _ in range(2):  # the second time over the first one's output
+        done = run("convert_file.py", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert n_rows(tmp_path / "sample.lh5", "FCEvent") == 116
+    assert n_rows(tmp_path / "sample.lh5", "FCStatus") == 4
+    assert "FCEvent 116" in done.stdout
+    assert f"of {SAMPLE.stat().st_size} bytes" in done.stdout
+
+
+def test_convert_file_with_arguments(tmp_path):
+    source = damaged_copy(tmp_path / "cut.fcio")
+    done = run("convert_file.py", source, tmp_path / "other.lh5", cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert "cut_off" in done.stdout
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cut.fcio", "other.lh5"]
+    with h5py.File(tmp_path / "other.lh5") as f:
+        assert "garbage" in f
+
+
+def test_plot_waveforms(tmp_path):
+    pytest.importorskip("matplotlib")
+    done = run("plot_waveforms.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "6 waveforms" in done.stdout
+    png = (tmp_path / "waveforms.png").read_bytes()
+    assert png.startswith(b"\x89PNG\r\n")
+
+    done = run("plot_waveforms.py", SAMPLE, "three.png", 3, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "3 waveforms" in done.stdout
+    assert (tmp_path / "three.png").read_bytes() != png
+
+
+def test_plot_waveforms_says_what_it_needs(tmp_path):
+    # a module of that name that cannot be imported
+    (tmp_path / "matplotlib.py").write_text("raise ImportError\n")
+    done = run("plot_waveforms.py", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr == ("this example needs matplotlib: pip install matplotlib\n")
+
+
+def test_channelwise(tmp_path):
+    done = run("channelwise.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    channels, slow = tmp_path / "sample_channels.lh5", tmp_path / "sample_slow.lh5"
+    with h5py.File(channels) as f:
+        assert {f"{name}/raw" for name in f if name != "others"} == CHANNELS
+        # two of the six channels share a table
+        assert set(f["others/fc_input"][:]) == {4, 5}
+        for name in CHANNELS:
+            assert set(f[name]["fc_input"][:]) == {int(name[2:9]) % 100}
+    rows = sum(n_rows(channels, name) for name in (*CHANNELS, "others"))
+    assert rows == 116
+    with h5py.File(slow) as f:
+        assert set(f) == {"daq", "status"}
+        assert set(f["status/adc_cards/id"][:]) == {0x2000}
+    assert n_rows(slow, "daq/FCConfig") == 1
+
+
+def test_channelwise_with_arguments(tmp_path):
+    source = damaged_copy(tmp_path / "cut.fcio")
+    done = run("channelwise.py", source, tmp_path / "there", cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    names = sorted(p.name for p in (tmp_path / "there").iterdir())
+    assert names == ["cut_channels.lh5", "cut_slow.lh5"]
+
+
+@pytest.mark.parametrize("guide", ["quickstart.rst", "out_spec.rst", "report.rst"])
+def test_guide(guide, tmp_path, monkeypatch):
+    """The examples in the docs give what stands there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run1.fcio").write_bytes(SAMPLE.read_bytes())
+    # variables that an example sets are taken back
+    monkeypatch.setenv("OUTDIR", "")
+    result = doctest.testfile(
+        str(ROOT / "docs" / "source" / guide),
+        module_relative=False,
+        optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS,
+    )
+    assert result.attempted > 0
+    assert result.failed == 0
