@@ -18,6 +18,7 @@ from .raw_buffer import (
     RawBufferList,
     fill_in,
     has_wildcard,
+    place_of,
 )
 from .report import ConversionReport
 from .source import Source, open_source
@@ -281,16 +282,13 @@ class DataStreamer(ABC):
     def _check_selection(self, decoders: dict[str, DataDecoder]) -> None:
         """Refuse two buffers for one table; warn of keys that the stream lacks."""
         places = Counter(
-            (rb.out_stream, rb.out_name)
+            place_of(rb)
             for name, rb in self.rb_lib.buffers()
             if name in decoders and rb.out_stream
         )
-        for (out_stream, out_name), count in places.items():
+        for (file, table), count in places.items():
             if count > 1:
-                msg = (
-                    f"{count} buffers would write the table '{out_name}' of "
-                    f"'{out_stream}'"
-                )
+                msg = f"{count} buffers would write the table '{table}' of {file}"
                 raise OutSpecError(msg)
         self.selects_anything = False
         for name, decoder in decoders.items():

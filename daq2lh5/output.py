@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import h5py
+import numpy as np
 from lh5 import LH5Store
 
 from .errors import OutSpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from .garbage import Garbage
     from .report import ConversionReport
@@ -21,6 +24,9 @@ __all__ = ["REPORT_ATTRIBUTE", "OutputFiles"]
 
 REPORT_ATTRIBUTE = "daq2lh5_report"
 """Attribute of a file's root group with the report, as JSON."""
+
+unfinished_files = 0
+"""Files that HDF5 could not close: it would try again, and crash, at exit."""
 
 
 class OutputFiles:
@@ -37,8 +43,9 @@ class OutputFiles:
     def __init__(self, overwrite: bool, inputs: Iterable[str] = ()) -> None:
         self.overwrite = overwrite
         self.store = LH5Store(keep_open=True)
-        self._inputs = [Path(i).resolve() for i in inputs]
-        self._temporary: dict[str, Path] = {}
+        self._inputs = [Path(i.removeprefix("file://")).resolve() for i in inputs]
+        # by the file itself, wherever names and links lead: a name, a temporary file
+        self._files: dict[Path, tuple[str, Path]] = {}
 
     def check(self, files: Iterable[str]) -> None:
         """Make sure that the files may be written, before anything is read.
@@ -77,26 +84,25 @@ class OutputFiles:
         files = list(files)
         self.check(files)
         for file in files:
-            self._create(file)
-
-    def _create(self, file: str) -> None:
-        target = Path(file).absolute()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.parent / f".{target.name}.{os.getpid()}.partial"
-        self._temporary[file] = temporary
-        temporary.unlink(missing_ok=True)
-        self.store.gimme_file(str(temporary), "a")
+            self.path_of(file)
 
     def path_of(self, file: str) -> str:
-        """Return the temporary name of a file."""
-        if file not in self._temporary:
-            # of a table that came up in mid-stream
-            self.open([file])
-        return str(self._temporary[file])
+        """Return the temporary name of a file, which is created if need be."""
+        target = Path(file).resolve()
+        if target not in self._files:
+            self.check([file])
+            target.parent.mkdir(parents=True, exist_ok=True)
+            number = f"{os.getpid()}-{len(self._files)}"
+            # short enough for the system, whatever the length of the name
+            temporary = target.parent / f".{target.name[:40]}.{number}.partial"
+            self._files[target] = (file, temporary)
+            temporary.unlink(missing_ok=True)
+            self.store.gimme_file(str(temporary), "a")
+        return str(self._files[target][1])
 
     def write_garbage(self, garbage: Garbage) -> None:
         """Write the damaged stretches to the table ``garbage`` of the first file."""
-        file = next(iter(self._temporary.values()))
+        _, file = next(iter(self._files.values()))
         name = "garbage"
         while name in self.store.gimme_file(str(file), "a"):
             name = "daq2lh5_" + name
@@ -110,38 +116,73 @@ class OutputFiles:
         files
             their names.
         """
-        for file, temporary in self._temporary.items():
+        for file, temporary in self._files.values():
             handle = self.store.gimme_file(str(temporary), "a")
-            handle.attrs[REPORT_ATTRIBUTE] = _ascii(report.as_attribute(file))
+            # LH5 files have their strings as ASCII
+            text = report.as_attribute(file).encode()
+            kind = h5py.string_dtype(encoding="ascii")
+            handle.attrs[REPORT_ATTRIBUTE] = np.array(text, dtype=kind)[()]
         self._close()
-        for temporary in self._temporary.values():
+        for _, temporary in self._files.values():
             _flush_to_disk(temporary)
-        for file, temporary in self._temporary.items():
-            temporary.replace(Path(file).absolute())
-        for directory in {t.parent for t in self._temporary.values()}:
+        with _without_signals():
+            self._rename()
+        for directory in {target.parent for target in self._files}:
             _flush_to_disk(directory)
-        finished = list(self._temporary)
-        self._temporary = {}
+        finished = [file for file, _ in self._files.values()]
+        self._files = {}
         return finished
+
+    def _rename(self) -> None:
+        """Give all files their names; if one can't have it, none does."""
+        backups: list[tuple[Path, Path | None]] = []
+        try:
+            for target, (_, temporary) in self._files.items():
+                backup = None
+                if len(self._files) > 1 and target.exists():
+                    backup = temporary.with_suffix(".before")
+                    target.replace(backup)
+                backups.append((target, backup))
+                temporary.replace(target)
+        except BaseException:
+            for target, backup in backups:
+                target.unlink(missing_ok=True)
+                if backup is not None:
+                    backup.replace(target)
+            raise
+        for _, backup in backups:
+            if backup is not None:
+                backup.unlink()
 
     def discard(self) -> None:
         """Remove what was written."""
-        self._close()
-        for temporary in self._temporary.values():
-            temporary.unlink(missing_ok=True)
-        self._temporary = {}
+        with _without_signals():
+            for _, temporary in self._files.values():
+                temporary.unlink(missing_ok=True)
+            self._files = {}
+            try:
+                self._close()
+            except Exception:  # noqa: BLE001  (what went wrong first is what counts)
+                global unfinished_files  # noqa: PLW0603
+                unfinished_files += 1
 
     def _close(self) -> None:
-        for handle in self.store.files.values():
-            handle.close()
-        self.store.files.clear()
+        try:
+            for handle in self.store.files.values():
+                handle.close()
+        finally:
+            self.store.files.clear()
 
 
-def _ascii(text: str) -> h5py.Empty | str:
-    """Return text as the kind of string attribute that LH5 files have."""
-    import numpy as np  # noqa: PLC0415
-
-    return np.array(text.encode("utf-8"), dtype=h5py.string_dtype(encoding="ascii"))[()]
+@contextmanager
+def _without_signals() -> Iterator[None]:
+    """Hold signals back for a moment: what is inside must be done whole."""
+    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _flush_to_disk(path: Path) -> None:

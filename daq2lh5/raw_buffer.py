@@ -364,6 +364,13 @@ def has_wildcard(key: object) -> bool:
     return isinstance(key, str) and "*" in key
 
 
+def place_of(rb: RawBuffer) -> tuple[str, str]:
+    """Return the file and the path of a buffer's table, however they are spelled."""
+    file, group = split_out_stream(rb.out_stream)
+    parts = [p for p in f"{group}/{rb.out_name}".split("/") if p]
+    return os.path.realpath(file), "/".join(parts)
+
+
 def split_out_stream(out_stream: str) -> tuple[str, str]:
     """Split ``file:group`` into file and group (``/`` if there is none)."""
     file, _, group = out_stream.partition(":")
@@ -376,9 +383,12 @@ def fill_in(template: str, values: dict[str, Any], keep: tuple[str, ...] = ()) -
     A field that `values` lacks, or cannot be formatted as asked, is a KeyError or a
     ValueError as of :meth:`str.format`.
     """
+    parts = list(string.Formatter().parse(template))
+    # what is formatted again later keeps its doubled braces
+    again = any(name in keep and name not in values for _, name, _, _ in parts)
     out = []
-    for literal, name, spec, conversion in string.Formatter().parse(template):
-        out.append(literal.replace("{", "{{").replace("}", "}}") if keep else literal)
+    for literal, name, spec, conversion in parts:
+        out.append(literal.replace("{", "{{").replace("}", "}}") if again else literal)
         if name is None:
             continue
         field = "{" + name
@@ -397,27 +407,21 @@ def expand_rblist_dict(config: dict, kw_dict: dict[str, str]) -> None:
 
     See :meth:`RawBufferLibrary.set_from_dict`.
     """
+    if not isinstance(config, dict):
+        msg = f"the buffers of a decoder are a dictionary by name, not {config!r}"
+        raise OutSpecError(msg)
     for name in list(config):
         info = config[name]
-        if name == "":
-            msg = "a buffer needs a name"
-            raise OutSpecError(msg)
-        if not isinstance(info, dict):
-            msg = f"buffer '{name}': expected a dictionary with a key_list"
-            raise OutSpecError(msg)
-        for field in info:
-            if field not in BUFFER_FIELDS:
-                hint = did_you_mean(str(field), BUFFER_FIELDS)
-                msg = f"buffer '{name}': unknown field '{field}'{hint}"
-                raise OutSpecError(msg)
-        if "key_list" not in info:
-            msg = f"buffer '{name}' has no key_list"
-            raise OutSpecError(msg)
-        _expand_ranges(info["key_list"])
+        _check_description(name, info)
+        _expand_ranges(name, info["key_list"])
         if "{key" in name and not _is_pattern(info):
             del config[name]
             for key in info["key_list"]:
-                config[name.format(key=key)] = info | {"key_list": [key]}
+                expanded = name.format(key=key)
+                if expanded in config:
+                    msg = f"'{name}' expands to '{expanded}', which there is already"
+                    raise OutSpecError(msg)
+                config[expanded] = info | {"key_list": [key]}
 
     for name, info in config.items():
         values: dict[str, Any] = {"name": name} | kw_dict
@@ -439,22 +443,50 @@ def expand_rblist_dict(config: dict, kw_dict: dict[str, str]) -> None:
             info["out_stream"] = os.path.expandvars(info["out_stream"])
 
 
+def _check_description(name: str, info: Any) -> None:
+    """Refuse a description of a buffer that cannot be meant so."""
+    if name == "":
+        msg = "a buffer needs a name"
+        raise OutSpecError(msg)
+    if not isinstance(info, dict):
+        msg = f"buffer '{name}': expected a dictionary with a key_list, not {info!r}"
+        raise OutSpecError(msg)
+    for field in info:
+        if field not in BUFFER_FIELDS:
+            hint = did_you_mean(str(field), BUFFER_FIELDS)
+            msg = f"buffer '{name}': unknown field '{field}'{hint}"
+            raise OutSpecError(msg)
+    if "key_list" not in info:
+        msg = f"buffer '{name}' has no key_list"
+        raise OutSpecError(msg)
+    if not isinstance(info["key_list"], list):
+        msg = f"buffer '{name}': key_list is {info['key_list']!r}, not a list"
+        raise OutSpecError(msg)
+
+
 def _is_pattern(info: dict) -> bool:
     """Whether the keys of a buffer are known only when the stream is open."""
     return any(has_wildcard(key) for key in info["key_list"])
 
 
-def _expand_ranges(key_list: list) -> None:
+def _expand_ranges(name: str, key_list: list) -> None:
     """Replace each list of two integers by the range from one to the other."""
     i = 0
     while i < len(key_list):
         entry = key_list[i]
-        if isinstance(entry, list) and len(entry) == 2:
-            keys = range(entry[0], entry[1] + 1)
-            key_list[i : i + 1] = keys
-            i += len(keys)
-        else:
+        if not isinstance(entry, list):
             i += 1
+            continue
+        if (
+            len(entry) != 2
+            or not all(isinstance(end, int) for end in entry)
+            or entry[0] > entry[1]
+        ):
+            msg = f"buffer '{name}': {entry!r} in key_list is no range [first, last]"
+            raise OutSpecError(msg)
+        keys = range(entry[0], entry[1] + 1)
+        key_list[i : i + 1] = keys
+        i += len(keys)
 
 
 def write_to_lh5_and_clear(
@@ -504,7 +536,9 @@ def write_buffer(
         if data is None:
             return
         # structs and scalars have no rows: they are written whole
-        rows = {"n_rows": rb.loc} if data.attrs["datatype"].startswith("table") else {}
+        datatype = data.attrs["datatype"]
+        whole = datatype.startswith("struct") or "{" not in datatype
+        rows = {} if whole else {"n_rows": rb.loc}
         lh5_store.write(
             data, rb.out_name, file or own_file, group=group, **rows, **kwargs
         )

@@ -178,34 +178,38 @@ class ConversionReport:
         """Return the short form that is stored in an output file, as JSON.
 
         It has no run times and no paths, so that equal input gives equal files. What
-        makes it too long for an attribute is left out, longest lists first.
+        makes it too long for an attribute is left out, and named in ``left_out``.
         """
         full = self.as_dict()
-        names = (
-            "format",
-            "compression",
-            "status",
-            "input_bytes",
-            "bytes",
-            "packets",
-            "unknown_records",
-            "irregular",
-            "n_damage",
-            "container_error",
-            "garbage_bytes_dropped",
-            "notes",
-        )
-        short = {name: full[name] for name in names}
+        short = {
+            "format": self.format,
+            "compression": self.compression,
+            "status": self.exit_status,
+            "input_bytes": self.n_bytes,
+            "bytes": full["bytes"],
+            "packets": full["packets"],
+            "n_damage": self.n_damage,
+            "garbage_bytes_dropped": self.garbage_bytes_dropped,
+        }
         optional = {
+            "container_error": self.container_error,
+            "irregular": full["irregular"],
+            "notes": full["notes"],
+            "unknown_records": full["unknown_records"],
             "damage": full["damage"],
             "skipped_channels": full["skipped_channels"],
             "tables": full["tables"].get(file, {}),
         }
+        left_out = []
         for name, value in optional.items():
-            text = json.dumps(short | {name: value})
-            if len(text) <= MAX_ATTRIBUTE_BYTES:
+            # room is left for the list of what did not fit
+            if len(json.dumps(short | {name: value})) <= MAX_ATTRIBUTE_BYTES - 200:
                 short[name] = value
-        return json.dumps(short)[:MAX_ATTRIBUTE_BYTES]
+            else:
+                left_out.append(name)
+        if left_out:
+            short["left_out"] = left_out
+        return json.dumps(short)
 
     def lines(self) -> list[str]:
         """Return the short form for people, line by line."""
@@ -224,8 +228,14 @@ class ConversionReport:
                 f"  skipped on request: {self.packets['skipped']} packets, "
                 f"{self.bytes['skipped']} bytes"
             )
-        for name, count in self.unknown_records.items():
+        if self.skipped_channels:
+            n = sum(len(keys) for keys in self.skipped_channels.values())
+            out.append(f"  channels that nobody asked for: {n}")
+        unknown = self.unknown_records.most_common()
+        for name, count in unknown[:5]:
             out.append(f"  skipped, unknown to this version: {count} x {name}")
+        if len(unknown) > 5:
+            out.append(f"    and {len(unknown) - 5} more kinds")
         for name, count in self.irregular.items():
             out.append(f"  irregular: {count} x {name}")
         if self.n_damage:

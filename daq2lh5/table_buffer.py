@@ -223,7 +223,7 @@ def _grown(data: np.ndarray, used: int, n: int) -> np.ndarray:
     """Return `data` with room for `n` elements after the first `used`."""
     if used + n <= len(data):
         return data
-    grown = np.empty(max(2 * len(data), used + n), data.dtype)
+    grown = np.zeros(max(2 * len(data), used + n), data.dtype)
     grown[:used] = data[:used]
     return grown
 

@@ -7,6 +7,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from .errors import OutSpecError
+
 log = logging.getLogger(__name__)
 
 __file_extensions__ = {"json": [".json"], "yaml": [".yaml", ".yml"]}
@@ -31,6 +33,8 @@ def load_dict(fname: str, ftype: str | None = None) -> dict[str, Any]:
     ------
     NotImplementedError
         if the file is of neither type.
+    OutSpecError
+        (a ValueError) if it is not valid.
     """
     path = Path(fname)
     if ftype is None:
@@ -38,12 +42,20 @@ def load_dict(fname: str, ftype: str | None = None) -> dict[str, Any]:
             if path.suffix in extensions:
                 ftype = known
     log.debug("reading %s file %s", ftype, path)
+    if ftype not in __file_extensions__:
+        msg = f"{path}: unsupported file format {ftype}"
+        raise NotImplementedError(msg)
     text = path.read_text()
     if ftype == "json":
-        return json.loads(text)
-    if ftype == "yaml":
-        import yaml  # noqa: PLC0415  (most conversions need none)
+        try:
+            return json.loads(text)
+        except ValueError as e:
+            msg = f"{path} is not valid JSON: {e}"
+            raise OutSpecError(msg) from e
+    import yaml  # noqa: PLC0415  (most conversions need none)
 
+    try:
         return yaml.safe_load(text)
-    msg = f"{path}: unsupported file format {ftype}"
-    raise NotImplementedError(msg)
+    except yaml.YAMLError as e:
+        msg = f"{path} is not valid YAML: {e}"
+        raise OutSpecError(msg) from e

@@ -727,7 +727,7 @@ class TestSelection:
             "a": {"key_list": [KEYS[0]], "out_stream": first, "out_name": "t"},
             "b": {"key_list": [KEYS[1]], "out_stream": second, "out_name": "t"},
         }
-        with pytest.raises(OutSpecError, match="'t'"):
+        with pytest.raises(OutSpecError, match="t'"):
             opened(run, {"FCEventDecoder": config})
 
     def test_one_table_as_group_and_name_is_an_error(self, run):

@@ -70,7 +70,7 @@ cdef class Binding:
             return 0
         offsets = self.array(arrays, path + "/offsets", "int64", self.rows + 1)
         data = self.array(arrays, path + "/flattened_data", dtype, 0)
-        if offsets.strides != (8,) or data.strides != (v.size,):
+        if offsets.strides != (8,) or (len(data) and data.strides != (v.size,)):
             raise ValueError(f"column '{path}': the elements do not lie side by side")
         v.data = <char*><size_t>data.ctypes.data
         v.capacity = len(data)

@@ -26,6 +26,7 @@ cdef class SinkTable:
     cdef int set_buffers(self, list buffers) except -1
     cdef int acquire(self) except -1
     cdef int bind_one(self, Py_ssize_t i) except -1
+    cdef int unbind(self, Py_ssize_t i) except -1
     cdef int release(self) except -1
 
 

@@ -66,18 +66,19 @@ cdef class SinkTable:
         self.bindings[i] = binding
         return 0
 
+    cdef int unbind(self, Py_ssize_t i) except -1:
+        """Hand buffer `i` back: how far it is filled, and what stand-ins hold."""
+        cdef Binding binding = self.bindings[i]
+        self.buffers[i].loc = self.sinks[i].loc
+        if binding is not None:
+            binding.copy_back()
+        return 0
+
     cdef int release(self) except -1:
         cdef Py_ssize_t i
-        cdef Binding binding
         for i in range(self.n):
-            buffer = self.buffers[i]
-            buffer.loc = self.sinks[i].loc
-            binding = self.bindings[i]
-            if binding is None:
-                continue
-            if binding.stand_ins:
-                binding.copy_back()
-            if not buffer._private:
+            self.unbind(i)
+            if self.bindings[i] is not None and not self.buffers[i]._private:
                 self.bindings[i] = None
                 self.sinks[i].capacity = 0
         return 0

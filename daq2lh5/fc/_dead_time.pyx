@@ -126,7 +126,7 @@ cdef void advance_dead_time(
             q.count -= 1
             d.dead_interval[i] = dead
             d.dead[i] += dead
-        if not by_card and hi - lo == 1:
+        if not by_card and dr[6] == 1 and hi - lo == 1:
             # one region for all traces of the stream
             for i in range(a, b):
                 if i != lo:

@@ -384,7 +384,7 @@ cdef class FcioStream:
         cdef SinkTable table = self.tables[self.detail_table]
         # only this buffer is bound anew: there may be thousands
         buffer = table.buffers[self.detail_sink]
-        buffer.loc = sink.loc
+        table.unbind(self.detail_sink)
         if status == STATUS_GROW:
             buffer._grow(self.need)
         elif status == STATUS_ALLOCATE and not buffer._allocated:
@@ -629,9 +629,12 @@ cdef class FcioStream:
 
         if whole:
             own_end = end_of_frame(r, whole - 1)
+        # a first field that reads like a tag, with the frames behind it, looks like
+        # another kind of event: not if all frames are right
+        where = end_of_frame(r, 0) if whole and not bad_end else r.start + 1
         found = find_record(
-            data, n, left, at_end, &self.limits, r.start + 1, own_end, self.scratch,
-            &where, &self.need,
+            data, n, left, at_end, &self.limits, where, own_end, self.scratch, &where,
+            &self.need,
         )
         if found == FOUND_MORE:
             return VERDICT_MORE

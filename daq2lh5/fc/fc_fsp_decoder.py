@@ -41,11 +41,16 @@ class FSPConfigDecoder(FCDecoder):
 
     @property
     def fsp_config(self) -> lgdo.Struct:
-        """The settings as a struct; empty before there are any."""
+        """The settings of the stream as a struct; empty if it has none."""
         if self._fsp_config is None:
             import lgdo  # noqa: PLC0415  (takes a second; most files have none)
 
+            values = None if self._stream is None else self._stream.fsp_config
             self._fsp_config = lgdo.Struct()
+            for name, value in (values or {}).items():
+                attrs = {"description": self.decoded_values[name]["description"]}
+                kind = lgdo.Array if isinstance(value, np.ndarray) else lgdo.Scalar
+                self._fsp_config.add_field(name, kind(value, attrs=attrs))
         return self._fsp_config
 
     def make_lgdo(
@@ -64,15 +69,9 @@ class FSPConfigDecoder(FCDecoder):
         fcio
             the stream.
         """
-        import lgdo  # noqa: PLC0415  (takes a second; most files have none)
-
         self.set_fcio_stream(fcio)
-        struct = self.fsp_config
-        for name, value in (fcio.fsp_config or {}).items():
-            description = self.decoded_values[name]["description"]
-            kind = lgdo.Array if isinstance(value, np.ndarray) else lgdo.Scalar
-            struct.add_field(name, kind(value, attrs={"description": description}))
-        return struct
+        self._fsp_config = None
+        return self.fsp_config
 
     def decode_packet(
         self, packet: bytes, fsp_config_rb: RawBuffer, packet_id: int

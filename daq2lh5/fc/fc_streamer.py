@@ -126,8 +126,6 @@ class FCStreamer(DataStreamer):
         self._read_to_config()
         for decoder in self.get_decoder_list():
             decoder.set_fcio_stream(self.fcio)
-        if self.fcio.fsp:
-            self.fsp_config_decoder.decode_config(self.fcio)
 
         super().open_stream(fcio_peer, rb_lib, buffer_size, chunk_mode, out_stream)
         self._bind()
@@ -189,8 +187,9 @@ class FCStreamer(DataStreamer):
         header = [self._config_rb]
         if self.fcio.fsp:
             rbs = self.rb_lib.get("FSPConfigDecoder")
-            struct = self.fsp_config_decoder.fsp_config
-            rb = rbs[0] if rbs else RawBuffer(lgdo=struct)
+            rb = rbs[0] if rbs else RawBuffer()
+            if not rbs:
+                rb._make_later(self.fsp_config_decoder.make_lgdo)
             rb.loc = 1
             header.append(rb)
         return header
@@ -202,9 +201,9 @@ class FCStreamer(DataStreamer):
             name = type(decoder).__name__
             if name in self.rb_lib:
                 # made once: buffers of other widths, with the same keys, don't count
-                keyed[name] = (
-                    self._keyed.get(name) or self.rb_lib[name].get_keyed_dict()
-                )
+                keyed[name] = self._keyed.get(name)
+                if keyed[name] is None:
+                    keyed[name] = self.rb_lib[name].get_keyed_dict()
                 self.offer_keys(decoder, keyed[name], self._buffer_size)
         self._keyed = keyed
         self.status_rbkd = keyed.get("FCStatusDecoder")
@@ -369,7 +368,7 @@ class FCStreamer(DataStreamer):
         For another number of samples than at first there are tables of their own,
         called after it. Buffers of other widths give their memory back.
         """
-        if not self.event_rbkd or not self.fcio.configured:
+        if self.event_rbkd is None or not self.fcio.configured:
             return self.event_rbkd
         samples = self.fcio.config.eventsamples
         self._widths.setdefault(samples, {})

@@ -15,11 +15,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from typing import TYPE_CHECKING
 
 from docutils import nodes
-from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+
+from daq2lh5.formats import FORMATS
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 log = logging.getLogger(__name__)
 
@@ -120,8 +125,6 @@ class Formats(TableDirective):
     """The formats."""
 
     def run(self) -> list[nodes.Node]:
-        from daq2lh5.formats import FORMATS
-
         rows = []
         for format_ in FORMATS:
             decoders: list[nodes.Node] = []
@@ -140,14 +143,14 @@ class Formats(TableDirective):
         return [self.make_table(heads, [12, 28, 14, 46], rows)]
 
 
-def forget(app: Sphinx, env: object, docname: str) -> None:
+def forget(_app: Sphinx, env: object, docname: str) -> None:
     """Forget the tables of a page that is read anew."""
     for tables in getattr(env, "daq2lh5_shown", {}).values():
         for name in [n for n, page in tables.items() if page == docname]:
             del tables[name]
 
 
-def check(app: Sphinx, env: object) -> None:
+def check(_app: Sphinx, env: object) -> None:
     """Warn of tables that no page shows."""
     for module_name, shown in getattr(env, "daq2lh5_shown", {}).items():
         for table in importlib.import_module(module_name).TABLES:
