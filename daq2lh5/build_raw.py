@@ -276,8 +276,8 @@ def convert(
             outputs.write_garbage(streamer.garbage)
         with _timed(report, "finish"):
             report.outputs = outputs.finish(report)
-    except BaseException:
-        outputs.discard()
+    except BaseException as e:
+        outputs.discard(e)
         raise
     finally:
         with suppress(Exception):

@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FrameType
+    from types import FrameType, TracebackType
 
     from .data_streamer import DataStreamer
     from .report import ConversionReport
@@ -30,6 +31,19 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_DAMAGED = 3
+
+AGAIN_SECONDS = 0.2
+"""After which an interruption that had no effect is repeated."""
+
+HAVE_OPTIONS = {
+    "in_stream": "FILE",
+    "in_stream_type": "--stream-type",
+    "out_spec": "--out-spec",
+    "buffer_size": "--buffer-size",
+    "n_max": "--max-rows",
+    "overwrite": "--overwrite",
+}
+"""Arguments of build_raw that --kwargs must not give a second time."""
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -83,6 +97,7 @@ def main() -> None:
 )
 @click.option("-v", "--verbose", is_flag=True, help="Say more, with times.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
+@click.version_option(__version__, prog_name="daq2lh5")
 @click.option("--debug", is_flag=True, help="Say everything, with tracebacks.")
 def convert(
     files: tuple[str, ...],
@@ -118,7 +133,7 @@ def convert(
         verbose=verbose or debug,
         debug=debug,
     )
-    sys.exit(status)
+    _leave(status)
 
 
 @main.command()
@@ -191,7 +206,7 @@ def daq2lh5_cli(
     if status == EXIT_DAMAGED:
         click.echo("warning: the input is damaged, see above", err=True)
         status = 0
-    sys.exit(status)
+    _leave(status)
 
 
 def run(
@@ -214,40 +229,40 @@ def run(
     from .report import ConversionReport  # noqa: PLC0415
 
     our_logging.setup(logging.DEBUG if debug else level)
-    statuses = [0]
     try:
         options = _parse_kwargs(kwargs)
-        out_specs = _outputs(files, out_spec, options)
         _check_inputs(files)
+        out_specs, outputs = _outputs(files, out_spec, options)
+        _check_json_file(json_file, [*files, *outputs])
     except (_UsageError, OSError, ValueError, KeyError, NotImplementedError) as e:
         if debug:
-            raise
+            traceback.print_exc()
         click.echo(f"error: {_message(e)}", err=True)
         return EXIT_USAGE
 
+    statuses = [0]
     reports: list[ConversionReport] = []
-    with _signals_as_interrupts():
-        for file in files:
-            report = ConversionReport(source=file)
-            reports.append(report)
-            status = _convert_one(
-                file,
-                report,
-                debug=debug,
-                quiet=quiet,
-                in_stream_type=stream_type,
-                out_spec=out_specs[file],
-                buffer_size=buffer_size,
-                n_max=float("inf") if max_rows is None else max_rows,
-                overwrite=overwrite,
-                options=options,
-            )
-            statuses.append(status)
-            if status in (0, EXIT_DAMAGED) and not quiet:
-                lines = report.lines()
-                if verbose:
-                    lines += [f"  {k}: {v:.3f} s" for k, v in report.seconds.items()]
-                click.echo("\n".join(lines), err=json_file == "-")
+    for file in files:
+        report = ConversionReport(source=file)
+        reports.append(report)
+        status = _convert_one(
+            file,
+            report,
+            debug=debug,
+            quiet=quiet,
+            in_stream_type=stream_type,
+            out_spec=out_specs[file],
+            buffer_size=buffer_size,
+            n_max=float("inf") if max_rows is None else max_rows,
+            overwrite=overwrite,
+            options=options,
+        )
+        statuses.append(status)
+        if status in (0, EXIT_DAMAGED) and not quiet:
+            lines = report.lines()
+            if verbose:
+                lines += [f"  {k}: {v:.3f} s" for k, v in report.seconds.items()]
+            click.echo("\n".join(lines), err=json_file == "-")
     if json_file is not None:
         with click.open_file(json_file, "w") as f:
             f.writelines(json.dumps(r.as_dict()) + "\n" for r in reports)
@@ -276,7 +291,16 @@ def _convert_one(
     keywords = {k: v for k, v in options.items() if k not in named}
     keywords.setdefault("orig_basename", basename_of(file))
     try:
-        with _progress_bar(file, quiet) as progress:
+        with (
+            _without_echoes(debug),
+            _signals_as_interrupts() as check_interrupt,
+            _progress_bar(file, quiet) as show_progress,
+        ):
+
+            def progress(streamer: DataStreamer) -> None:
+                check_interrupt()
+                show_progress(streamer)
+
             convert_file(
                 file,
                 keywords=keywords,
@@ -287,20 +311,36 @@ def _convert_one(
             )
     except KeyboardInterrupt:
         click.echo(f"error: {file}: interrupted, no output written", err=True)
-        raise SystemExit(128 + signal.SIGINT) from None
+        _leave(128 + signal.SIGINT)
     except Exception as e:
-        report.error = _message(e)
+        report.error = text = _message(e)
         if debug:
-            raise
-        text = report.error
+            traceback.print_exc()
         click.echo(
             f"error: {text}" if file in text else f"error: {file}: {text}", err=True
         )
+        if _cannot_clean_up():
+            _leave(EXIT_FAILED)
         usage = (OutSpecError, FileExistsError, FileNotFoundError, NotImplementedError)
         if isinstance(e, usage) or type(e) in (ValueError, KeyError, PermissionError):
             return EXIT_USAGE
         return EXIT_FAILED
     return report.exit_status
+
+
+def _cannot_clean_up() -> bool:
+    """Whether HDF5 would crash in closing its files (on a full disk)."""
+    output = sys.modules.get("daq2lh5.output")
+    return output is not None and bool(output.abandoned)
+
+
+def _leave(status: int) -> None:
+    """Exit; at once if there is no way to clean up."""
+    if _cannot_clean_up():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def _message(error: BaseException) -> str:
@@ -336,7 +376,28 @@ def _parse_kwargs(text: str) -> dict[str, Any]:
     if not isinstance(options, dict):
         msg = "--kwargs must be a JSON object"
         raise _UsageError(msg)
+    for name, option in HAVE_OPTIONS.items():
+        if name in options:
+            msg = f"'{name}' in --kwargs: use the option {option}"
+            raise _UsageError(msg)
+    for name in ("hdf5_settings", "db_dict"):
+        if not isinstance(options.get(name, {}), dict):
+            msg = f"'{name}' in --kwargs must be a JSON object"
+            raise _UsageError(msg)
     return options
+
+
+def _check_json_file(json_file: str | None, others: list[str]) -> None:
+    """Make sure that the report can be written before anything is read."""
+    if json_file is None or json_file == "-":
+        return
+    path = Path(json_file)
+    if any(path.resolve() == Path(o).resolve() for o in others):
+        msg = f"the report would overwrite {json_file}"
+        raise _UsageError(msg)
+    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+        msg = f"cannot write the report to {json_file}"
+        raise _UsageError(msg)
 
 
 def _check_inputs(files: tuple[str, ...]) -> None:
@@ -353,8 +414,8 @@ def _check_inputs(files: tuple[str, ...]) -> None:
 
 def _outputs(
     files: tuple[str, ...], out_spec: str | None, options: dict[str, Any]
-) -> dict[str, str | dict | None]:
-    """Return the output specification for each input.
+) -> tuple[dict[str, str | dict | None], list[str]]:
+    """Return the output specification for each input, and the files it names.
 
     Raises
     ------
@@ -365,7 +426,8 @@ def _outputs(
     from .raw_buffer import RawBufferLibrary, split_out_stream  # noqa: PLC0415
     from .utils import is_spec_file, load_dict  # noqa: PLC0415
 
-    if len(set(files)) < len(files):
+    paths = {f if f == "-" else os.path.realpath(f) for f in files}
+    if len(paths) < len(files):
         msg = "an input is given twice"
         raise _UsageError(msg)
     specs: dict[str, str | dict | None] = {}
@@ -388,13 +450,17 @@ def _outputs(
             if os.path.isdir(spec) or spec.endswith(os.sep):
                 spec = str(Path(spec) / f"{basename_of(file)}.lh5")
             elif "{" in spec:
-                spec = spec.format(**keywords)
+                try:
+                    spec = spec.format(**keywords)
+                except (ValueError, LookupError) as e:
+                    msg = f"output '{out_spec}' cannot be formatted: {_message(e)}"
+                    raise _UsageError(msg) from None
             outputs = [spec]
         specs[file] = spec
         for output in {split_out_stream(o)[0] for o in outputs}:
             if not output:
                 continue
-            path = os.path.abspath(output)
+            path = os.path.realpath(output)
             if path in writers:
                 msg = (
                     f"{writers[path]} and {file} would both write {output}; use "
@@ -402,16 +468,14 @@ def _outputs(
                 )
                 raise _UsageError(msg)
             writers[path] = file
-    return specs
+    return specs, list(writers)
 
 
 @contextmanager
-def _progress_bar(
-    file: str, quiet: bool
-) -> Iterator[Callable[[DataStreamer], None] | None]:
+def _progress_bar(file: str, quiet: bool) -> Iterator[Callable[[DataStreamer], None]]:
     """Show progress on a terminal, in bytes of the input."""
     if quiet or not sys.stderr.isatty():
-        yield None
+        yield lambda _streamer: None
         return
     from tqdm import tqdm  # noqa: PLC0415  (in pipes there is no bar)
 
@@ -427,23 +491,70 @@ def _progress_bar(
 
 
 @contextmanager
-def _signals_as_interrupts() -> Iterator[None]:
-    """Have a polite kill clean up as Ctrl-C does."""
+def _without_echoes(debug: bool) -> Iterator[None]:
+    """Keep what is printed of exceptions that nobody can catch off the terminal.
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    names = [n for n in ("SIGTERM", "SIGHUP") if hasattr(signal, n)]
-    try:
-        old = {n: signal.signal(getattr(signal, n), interrupt) for n in names}
-    except ValueError:  # not in the main thread: signals are somebody else's
+    On a full disk h5py prints one for each object that it lets go, and an interruption
+    that gets lost is printed where it was, and raised again.
+    """
+    if debug:
         yield
         return
+    hooks = sys.excepthook, sys.unraisablehook
+
+    def unraisable(args: sys.UnraisableHookArgs) -> None:
+        if args.exc_type is not KeyboardInterrupt and "h5py" not in str(args.object):
+            hooks[1](args)
+
+    def uncaught(
+        kind: type[BaseException], value: BaseException, tb: TracebackType | None
+    ) -> None:
+        if tb is None or not tb.tb_frame.f_code.co_filename.startswith("h5py"):
+            hooks[0](kind, value, tb)
+
+    sys.excepthook, sys.unraisablehook = uncaught, unraisable
     try:
         yield
     finally:
-        for name, handler in old.items():
-            signal.signal(getattr(signal, name), handler)
+        sys.excepthook, sys.unraisablehook = hooks
+
+
+@contextmanager
+def _signals_as_interrupts() -> Iterator[Callable[[], None]]:
+    """Have Ctrl-C, and a polite kill as well, stop a conversion for certain.
+
+    An exception that a signal raises can get lost, in the callback of a weak reference
+    for instance: it is raised again until it has come through.
+
+    Yields
+    ------
+    check
+        raises KeyboardInterrupt if there was a signal.
+    """
+    met = False
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal met
+        met = True
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+        raise KeyboardInterrupt
+
+    def check() -> None:
+        if met:
+            raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+    try:
+        old = {n: signal.signal(n, interrupt) for n in numbers}
+    except ValueError:  # not in the main thread: signals are somebody else's
+        yield check
+        return
+    try:
+        yield check
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,10 @@ __all__ = ["REPORT_ATTRIBUTE", "OutputFiles"]
 REPORT_ATTRIBUTE = "daq2lh5_report"
 """Attribute of a file's root group with the report, as JSON."""
 
-unfinished_files = 0
-"""Files that HDF5 could not close: it would try again, and crash, at exit."""
+
+abandoned: list[object] = []
+"""Files that HDF5 could not write, on a full disk for instance. It would crash in
+trying so again: the references are kept, and the command line leaves at once."""
 
 
 class OutputFiles:
@@ -154,17 +156,17 @@ class OutputFiles:
             if backup is not None:
                 backup.unlink()
 
-    def discard(self) -> None:
-        """Remove what was written."""
+    def discard(self, error: BaseException | None = None) -> None:
+        """Remove what was written, after `error`."""
         with _without_signals():
             for _, temporary in self._files.values():
                 temporary.unlink(missing_ok=True)
             self._files = {}
-            try:
-                self._close()
-            except Exception:  # noqa: BLE001  (what went wrong first is what counts)
-                global unfinished_files  # noqa: PLW0603
-                unfinished_files += 1
+            # HDF5 names the system's error in its message, and in nothing else
+            if isinstance(error, (OSError, RuntimeError)) and "errno" in str(error):
+                abandoned.append((dict(self.store.files), error))
+                self.store.files.clear()
+            self._close()
 
     def _close(self) -> None:
         try:

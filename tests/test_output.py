@@ -443,7 +443,7 @@ class TestSignals:
 
     def test_a_rest_of_a_killed_process_does_not_harm(self, run, tmp_path):
         """Nothing can clean up after a kill: the next conversion works anyway."""
-        (tmp_path / f".x.lh5.{os.getpid()}.partial").write_bytes(b"rest")
+        (tmp_path / f".x.lh5.{os.getpid()}-0.partial").write_bytes(b"rest")
         daq2lh5.build_raw(run, out_spec=tmp_path / "x.lh5")
         assert names(tmp_path) == ["x.lh5"]
         assert is_complete(tmp_path / "x.lh5")

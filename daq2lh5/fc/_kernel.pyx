@@ -145,6 +145,7 @@ cdef class FcioStream:
     cdef int64_t irregular_count[N_IRREGULARITIES]
     cdef uint64_t skipped_traces[MAX_TRACES]
     cdef readonly int64_t n_extra_frames
+    cdef readonly int64_t n_early_fsp
 
     # the stretch that is being passed over: absolute offsets in the stream
     cdef readonly bint scanning
@@ -1044,7 +1045,10 @@ cdef class FcioStream:
         """Write the row of the FSP record in front of the record (6.5, 6.6)."""
         cdef int index
         cdef RowSink* sink
-        if not self.s.fsp_configured or self.rows_left == 0:
+        if not self.s.fsp_configured:
+            self.n_early_fsp += 1
+            return 0
+        if self.rows_left == 0:
             return 0
         if self.fsp_record.tag == TAG_FSP_STATUS and r.tag == TAG_STATUS:
             if self.fsp_status_sink < 0:

@@ -314,6 +314,8 @@ class FCStreamer(DataStreamer):
         report.garbage_bytes_dropped = self.garbage.bytes_dropped
         if fcio.n_extra_frames:
             report.note("records with more frames than this version knows were met")
+        if fcio.n_early_fsp:
+            report.note("FSP records before the first FSPConfig give no rows")
         if report.bytes["corrupt"]:
             report.note(
                 "after damage packet numbers, run time, life time and dead time "

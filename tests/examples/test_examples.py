@@ -11,6 +11,10 @@ from pathlib import Path
 import h5py
 import pytest
 
+import daq2lh5
+
+# the scripts must import what the tests do, installed or not
+PACKAGE_PATH = str(Path(daq2lh5.__file__).parents[1])
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 SAMPLE = EXAMPLES / "data" / "sample.fcio"
@@ -19,12 +23,14 @@ CHANNELS = {f"ch{key}/raw" for key in range(1027200, 1027204)}
 
 
 def run(
-    script: str, *args: object, cwd: Path, **env: str
+    script: str, *args: object, cwd: Path, path: str = ""
 ) -> subprocess.CompletedProcess:
+    """Run an example, with the modules in `path` before all others."""
+    python_path = os.pathsep.join(filter(None, (path, PACKAGE_PATH)))
     return subprocess.run(
         [sys.executable, str(EXAMPLES / script), *map(str, args)],
         cwd=cwd,
-        env={**os.environ, **env},
+        env=os.environ | {"PYTHONPATH": python_path},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -81,7 +87,7 @@ def test_plot_waveforms(tmp_path):
 def test_plot_waveforms_says_what_it_needs(tmp_path):
     # a module of that name that cannot be imported
     (tmp_path / "matplotlib.py").write_text("raise ImportError\n")
-    done = run("plot_waveforms.py", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    done = run("plot_waveforms.py", cwd=tmp_path, path=str(tmp_path))
     assert done.returncode == 1
     assert done.stderr == ("this example needs matplotlib: pip install matplotlib\n")
 

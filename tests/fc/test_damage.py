@@ -164,22 +164,30 @@ def change(rng: np.random.Generator, data: bytes, other: bytes) -> tuple[str, li
 
 
 def intact(sample: Sample, pieces: list[Piece]) -> Counter[int]:
-    """Count how often each event record is in the stream with all of its bytes."""
+    """Count how often each event record is in the stream with all of its bytes.
+
+    Events that were copied to before the configuration cannot be decoded.
+    """
     found: Counter[int] = Counter()
     joined: list[list[int]] = []
+    position = 0
     for piece in pieces:
         if isinstance(piece, bytes):
-            joined.append([-1, -1])
-        elif joined and joined[-1][1] == piece[0]:
+            joined.append([-1, -1, position])
+            position += len(piece)
+            continue
+        if joined and joined[-1][1] == piece[0]:
             joined[-1][1] = piece[1]
         else:
-            joined.append([*piece])
-    for start, end in joined:
+            joined.append([*piece, position])
+        position += piece[1] - piece[0]
+    for start, end, position in joined:
         for record in sample.index:
             if (
                 record.tag in EVENT_TAGS
                 and start <= record.offset
                 and record.offset + record.length <= end
+                and position + record.offset - start > sample.config.offset
             ):
                 found[record.offset] += 1
     return found
