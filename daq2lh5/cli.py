@@ -352,6 +352,9 @@ def _message(error: BaseException) -> str:
         text = ": ".join([*names, error.strerror])
     else:
         text = str(error) or type(error).__name__
+        if "error message = '" in text:
+            # HDF5 says it twice, with addresses
+            text = "cannot write: " + text.split("error message = '")[-1].split("'")[0]
     return " ".join(text.split())
 
 

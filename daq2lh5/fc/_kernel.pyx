@@ -145,7 +145,7 @@ cdef class FcioStream:
     cdef int64_t irregular_count[N_IRREGULARITIES]
     cdef uint64_t skipped_traces[MAX_TRACES]
     cdef readonly int64_t n_extra_frames
-    cdef readonly int64_t n_early_fsp
+    cdef readonly int64_t n_lone_fsp
 
     # the stretch that is being passed over: absolute offsets in the stream
     cdef readonly bint scanning
@@ -567,6 +567,7 @@ cdef class FcioStream:
         """Take in an FSP record that no record of its kind follows."""
         apply_fsp(self.s, data, r)
         self.note_faults(r)
+        self.n_lone_fsp += r.tag != TAG_FSP_CONFIG
         self.s.tag = r.tag
         self.next_number()
         # an unknown record after it has the same number (5)
@@ -1046,7 +1047,7 @@ cdef class FcioStream:
         cdef int index
         cdef RowSink* sink
         if not self.s.fsp_configured:
-            self.n_early_fsp += 1
+            self.n_lone_fsp += 1
             return 0
         if self.rows_left == 0:
             return 0

@@ -314,8 +314,11 @@ class FCStreamer(DataStreamer):
         report.garbage_bytes_dropped = self.garbage.bytes_dropped
         if fcio.n_extra_frames:
             report.note("records with more frames than this version knows were met")
-        if fcio.n_early_fsp:
-            report.note("FSP records before the first FSPConfig give no rows")
+        if fcio.n_lone_fsp:
+            report.note(
+                "FSP records before an FSPConfig, or without the record that they "
+                "describe, give no rows"
+            )
         if report.bytes["corrupt"]:
             report.note(
                 "after damage packet numbers, run time, life time and dead time "
