@@ -76,6 +76,12 @@ class DataStreamer(ABC):
     """Bytes to read at a time; None for the default of :mod:`.source`."""
 
     def __init__(self) -> None:
+        self.source: Source | None = None
+        self._opened = False
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """Forget the last stream; called before one is opened again."""
         self.rb_lib: RawBufferLibrary | None = None
         self.chunk_mode: str | None = None
         self.n_bytes_read = 0
@@ -85,7 +91,6 @@ class DataStreamer(ABC):
         self.report = ConversionReport(format=self.format_name)
         self.garbage = Garbage()
         self.rows_left: int | None = None
-        self.source: Source | None = None
         self._more = True
         self._flush = False
         self._patterns: dict[str, list[tuple[RawBuffer, list]]] = {}
@@ -123,6 +128,12 @@ class DataStreamer(ABC):
 
     def open_source(self, name: str) -> Source:
         """Open the input, unless it was opened already to recognize its format."""
+        if self._opened:
+            self.start_anew()
+        if self.source is not None and (self._opened or self.source.name != name):
+            self.source.close()
+            self.source = None
+        self._opened = True
         if self.source is None:
             kwargs = {} if self.block_size is None else {"block_size": self.block_size}
             self.source = open_source(name, **kwargs)

@@ -53,6 +53,11 @@ class FSPConfigDecoder(FCDecoder):
                 self._fsp_config.add_field(name, kind(value, attrs=attrs))
         return self._fsp_config
 
+    def set_fcio_stream(self, fcio_stream: FcioStream) -> None:
+        """Take the settings from a stream."""
+        super().set_fcio_stream(fcio_stream)
+        self._fsp_config = None
+
     def make_lgdo(
         self,
         key: int | str | None = None,  # noqa: ARG002
@@ -70,7 +75,6 @@ class FSPConfigDecoder(FCDecoder):
             the stream.
         """
         self.set_fcio_stream(fcio)
-        self._fsp_config = None
         return self.fsp_config
 
     def decode_packet(

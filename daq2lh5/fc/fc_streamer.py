@@ -45,8 +45,6 @@ class FCStreamer(DataStreamer):
     format_name = "FlashCam"
 
     def __init__(self) -> None:
-        super().__init__()
-        self.fcio = FcioStream()
         self.config_decoder = FCConfigDecoder()
         self.status_decoder = FCStatusDecoder()
         self.event_decoder = FCEventDecoder()
@@ -54,6 +52,13 @@ class FCStreamer(DataStreamer):
         self.fsp_config_decoder = FSPConfigDecoder()
         self.fsp_event_decoder = FSPEventDecoder()
         self.fsp_status_decoder = FSPStatusDecoder()
+        super().__init__()
+
+    def start_anew(self) -> None:
+        """Forget the last stream; what the user changed in the decoders stays."""
+        super().start_anew()
+        self.fcio = FcioStream()
+        self.event_decoder.skipped_channels = {}
 
         self.event_rbkd: dict | None = None
         self.eventheader_rbkd: dict | None = None

@@ -813,3 +813,21 @@ def test_report_of_real_files(converted):
     assert p06.bytes["cut_off"] == 3
     assert [(d.offset, d.length) for d in p06.damage] == [(4032328, 3)]
     assert p06.n_bytes == 4032331
+
+
+def test_a_streamer_can_be_used_again(tmp_path):
+    """For another file, after it was read or straight after it was made for one."""
+    sizes = {}
+    for name, n in (("a", 5), ("b", 8)):
+        data = writer.make_stream(n, n_channels=2, n_samples=10, kind="event")
+        (tmp_path / name).write_bytes(data)
+        sizes[name] = n
+    streamer = daq2lh5.get_streamer(str(tmp_path / "a"))
+    for name in ("b", "a", "b"):
+        streamer.open_stream(str(tmp_path / name))
+        rows = sum(
+            rb.loc for chunk in streamer for rb in chunk if rb.out_name == "FCEvent"
+        )
+        streamer.close_stream()
+        assert rows == 2 * sizes[name]
+        assert streamer.report.n_bytes == (tmp_path / name).stat().st_size
