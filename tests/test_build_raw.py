@@ -32,6 +32,8 @@ from daq2lh5.garbage import Garbage
 from daq2lh5.raw_buffer import RawBufferLibrary, write_to_lh5_and_clear
 
 REPOSITORY = Path(__file__).parents[1]
+# what runs in other processes is the package that the tests import
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(daq2lh5.__file__).parents[1])}
 SAMPLE = REPOSITORY / "examples" / "data" / "sample.fcio"
 N_CHANNELS = 3
 N_EVENTS = 6
@@ -547,8 +549,7 @@ class TestFiles:
             subprocess.run(
                 [sys.executable, "-c", code, str(source), str(out)],
                 check=True,
-                cwd=REPOSITORY,
-                env=os.environ | {"PYTHONHASHSEED": str(i + 1)},
+                env=ENVIRONMENT | {"PYTHONHASHSEED": str(i + 1)},
             )
             files.append(out.read_bytes())
         assert files[0] == files[1]
@@ -765,11 +766,21 @@ class TestInputs:
         command = [sys.executable, "-c", code, out]
         data = pack(run.read_bytes())
         if kind == "pipe":
-            subprocess.run(command, input=data, check=True, cwd=REPOSITORY)
+            subprocess.run(
+                command,
+                input=data,
+                check=True,
+                env=ENVIRONMENT,
+            )
         else:
             (tmp_path / "in").write_bytes(data)
             with open(tmp_path / "in", "rb") as f:
-                subprocess.run(command, stdin=f, check=True, cwd=REPOSITORY)
+                subprocess.run(
+                    command,
+                    stdin=f,
+                    check=True,
+                    env=ENVIRONMENT,
+                )
         assert same_tables(out, whole)
 
     @pytest.mark.parametrize("stream_type", [None, "FlashCam"])

@@ -21,7 +21,9 @@ from daq2lh5 import cli
 from daq2lh5.formats import FORMATS
 
 REPOSITORY = Path(__file__).parents[1]
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+# what runs in other processes is the package that the tests import
+PACKAGE_PATH = str(Path(daq2lh5.__file__).parents[1])
+ENVIRONMENT = os.environ | {"PYTHONPATH": PACKAGE_PATH}
 N_CHANNELS = 3
 N_EVENTS = 6
 ROWS = {"FCConfig": 1, "FCEvent": N_CHANNELS * N_EVENTS, "FCStatus": 4}

@@ -21,7 +21,8 @@ from daq2lh5.build_raw import convert
 from daq2lh5.errors import OutSpecError
 from daq2lh5.output import OutputFiles
 
-REPOSITORY = Path(__file__).parents[1]
+# what runs in other processes is the package that the tests import
+PACKAGE_PATH = str(Path(daq2lh5.__file__).parents[1])
 
 as_user = pytest.mark.skipif(
     hasattr(os, "geteuid") and os.geteuid() == 0,
@@ -348,7 +349,7 @@ def cli(*arguments, **options) -> subprocess.CompletedProcess:
         [sys.executable, "-m", "daq2lh5", *map(str, arguments)],
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        env=os.environ | {"PYTHONPATH": PACKAGE_PATH},
         timeout=60,
         check=False,
         **options,
@@ -401,7 +402,7 @@ class TestSignals:
             stderr=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+            env=os.environ | {"PYTHONPATH": PACKAGE_PATH},
         )
         try:
             with pipe.open("wb", buffering=0) as feed:
@@ -433,7 +434,7 @@ class TestSignals:
             capture_output=True,
             text=True,
             cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+            env=os.environ | {"PYTHONPATH": PACKAGE_PATH},
             timeout=60,
             check=False,
         )
