@@ -416,7 +416,7 @@ def expand_rblist_dict(config: dict, kw_dict: dict[str, str]) -> None:
         _expand_ranges(name, info["key_list"])
         if "{key" in name and not _is_pattern(info):
             del config[name]
-            for key in info["key_list"]:
+            for key in dict.fromkeys(info["key_list"]):
                 expanded = name.format(key=key)
                 if expanded in config:
                     msg = f"'{name}' expands to '{expanded}', which there is already"

@@ -891,9 +891,15 @@ class _ZstdFrame:
             if kind == 3 or size > _ZSTD_BLOCK:
                 raise _damaged(self._raw, at, "impossible block header")
             # A run-length block stores one byte, whatever its size.
-            body = _zstd_take(self._raw, 1 if kind == 1 else size)
-            if piece := self._feed(at, head + body):
+            size = 1 if kind == 1 else size
+            body = self._raw.take(size)
+            # of a block that is cut off a plain one is of use as far as it goes
+            if (len(body) == size or kind == 0) and (
+                piece := self._feed(at, head + body)
+            ):
                 yield piece
+            if len(body) < size:
+                raise _cut_off(self._raw)
         if has_checksum:
             self._feed(self._raw.position, _zstd_take(self._raw, 4))
 
