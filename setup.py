@@ -1,6 +1,6 @@
 """Build of the compiled modules; all other metadata is in pyproject.toml.
 
-``DAQ2LH5_DEBUG=1`` builds with bounds checks, line tracing, annotated sources and the
+``DAQ2LH5_DEBUG=1`` builds with bounds checks, annotated sources and the
 address and undefined-behaviour sanitizers (see docs, "Cython here").
 """
 
@@ -31,7 +31,6 @@ directives = {
     "initializedcheck": DEBUG,
     "cdivision": True,
     "embedsignature": True,
-    "linetrace": False,
 }
 
 # -fwrapv: times of damaged records may overflow; that must stay defined

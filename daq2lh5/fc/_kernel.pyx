@@ -489,7 +489,7 @@ cdef class FcioStream:
                 self.start_scan(base + at, base + at + 1, -1, REASON_HEADER, 0)
             elif head >= 0:
                 self.start_scan(
-                    base + at, base + at + 1, base + at, REASON_STRAY_FRAMES, 0
+                    base + at, base + at, base + at, REASON_STRAY_FRAMES, 0
                 )
             elif not is_known(-head):
                 self.start_scan(

@@ -349,6 +349,8 @@ class FCStreamer(DataStreamer):
             log.warning(text)
             self.report.note(text)
             return True
+        if self.fcio.fsp_is_config:
+            self.report.note("an FSPConfig record in mid-stream is not written")
         self.fcio.end()
         self.report.note("the stream has more than one configuration")
         rb = self._config_rb

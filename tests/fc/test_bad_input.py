@@ -1028,3 +1028,17 @@ def test_frame_behind_a_record_gives_no_false_record(event_type, file):
     check(case, file)
     case.parts.append(record)
     check(case, file)
+
+
+def test_frames_before_the_first_record_are_legal(tmp_path):
+    """Section 1.1: data frames behind a handshake are skipped, and count as unknown."""
+    stray = writer.frame(b"12345")
+    rest = [writer.config(eventsamples=4), writer.event([[1] * 6] * 6)]
+    data = writer.handshake() + stray + b"".join(rest)
+    path = tmp_path / "run.fcio"
+    path.write_bytes(data)
+    with daq2lh5.open_stream(str(path)) as (streamer, _):
+        rows = sum(rb.loc for c in streamer for rb in c if rb.out_name == "FCEvent")
+    assert rows == 6
+    assert streamer.report.bytes["unknown"] == len(stray)
+    assert streamer.report.exit_status == 0
