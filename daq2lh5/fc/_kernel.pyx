@@ -145,6 +145,7 @@ cdef class FcioStream:
     cdef int64_t irregular_count[N_IRREGULARITIES]
     cdef uint64_t skipped_traces[MAX_TRACES]
     cdef readonly int64_t n_extra_frames
+    cdef readonly bint short_tracemap
     cdef readonly int64_t n_lone_fsp
 
     # the stretch that is being passed over: absolute offsets in the stream
@@ -814,6 +815,8 @@ cdef class FcioStream:
                 self.packet_id = 0
                 self.number_shared = False
             apply_config(self.s, &self.limits, data, r)
+            if r.n_frames > 10 and r.frames[10].length < 4 * self.limits.n_traces:
+                self.short_tracemap = True
             self.note_faults(r)
             self.packets_done[0] += 1
             self.bytes_done[0] += length

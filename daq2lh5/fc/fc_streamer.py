@@ -319,6 +319,8 @@ class FCStreamer(DataStreamer):
         report.garbage_bytes_dropped = self.garbage.bytes_dropped
         if fcio.n_extra_frames:
             report.note("records with more frames than this version knows were met")
+        if fcio.short_tracemap:
+            report.note("the trace map lacks traces: they have address and input 0")
         if fcio.n_lone_fsp:
             report.note(
                 "FSP records before an FSPConfig, or without the record that they "
