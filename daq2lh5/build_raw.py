@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from . import formats
 from .errors import OutSpecError, did_you_mean
-from .raw_buffer import RawBuffer, RawBufferLibrary, split_out_stream, write_buffer
+from .raw_buffer import RawBuffer, RawBufferLibrary, check_processing, split_out_stream
 from .report import ConversionReport, sizeof_fmt
 from .source import open_source
 from .utils import is_spec_file, load_dict
+from .writing.memory import DEFAULT_LIMIT, MIN_LIMIT, peak_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,6 +126,9 @@ def build_raw(
     compass_config_file: str | None = None,
     hdf5_settings: dict[str, Any] | None = None,
     db_dict: dict | None = None,
+    *,
+    threads: int | None = None,
+    memory_limit: int = DEFAULT_LIMIT,
     **kwargs: Any,
 ) -> ConversionReport:
     """Convert a DAQ file to LH5.
@@ -156,9 +160,15 @@ def build_raw(
     compass_config_file
         settings file of CoMPASS data.
     hdf5_settings
-        passed to :meth:`lh5.LH5Store.write`: how datasets are written.
+        how files and datasets are written: arguments of :class:`h5py.File` and
+        ``create_dataset``. By default datasets are shuffled and compressed by gzip.
     db_dict
         values for the processing of buffers.
+    threads
+        number of threads that compress, by default that of the cores which this process
+        may use; with 1 the caller's does everything. The files are the same.
+    memory_limit
+        bytes that buffers and queues may take together.
     **kwargs
         values of keywords in the output specification.
 
@@ -189,6 +199,8 @@ def build_raw(
         compass_config_file=compass_config_file,
         hdf5_settings=hdf5_settings,
         db_dict=db_dict,
+        threads=threads,
+        memory_limit=memory_limit,
         keywords=kwargs,
     )
     log.info("%s", "\n".join(report.lines()))
@@ -205,7 +217,9 @@ def convert(
     overwrite: bool = False,
     compass_config_file: str | None = None,
     hdf5_settings: dict[str, Any] | None = None,
-    db_dict: dict | None = None,
+    db_dict: dict | None = None,  # noqa: ARG001  (for the processing to come)
+    threads: int | None = None,
+    memory_limit: int = DEFAULT_LIMIT,
     keywords: dict[str, Any] | None = None,
     progress: Callable[[DataStreamer], None] | None = None,
     report: ConversionReport | None = None,
@@ -230,16 +244,25 @@ def convert(
     if n_max < 0:
         msg = f"bad n_max {n_max}"
         raise ValueError(msg)
+    if threads is not None and threads < 1:
+        msg = f"bad threads {threads}: at least 1"
+        raise ValueError(msg)
+    if memory_limit < MIN_LIMIT:
+        msg = f"memory_limit {memory_limit} is below {MIN_LIMIT} bytes"
+        raise ValueError(msg)
     rb_lib, out_file = _read_out_spec(out_spec, in_stream, keywords or {})
 
-    from .output import OutputFiles  # noqa: PLC0415  (imports h5py and lh5)
+    from .output import OutputFiles  # noqa: PLC0415  (imports h5py)
+    from .writing.pipeline import default_threads  # noqa: PLC0415
 
     streamer = get_streamer(in_stream, in_stream_type, compass_config_file)
     if report is not None:
         report.format = streamer.report.format
         streamer.report = report
     report = streamer.report
-    outputs = OutputFiles(overwrite=overwrite, inputs=[in_stream])
+    threads = default_threads() if threads is None else threads
+    streamer.memory_limit = memory_limit
+    outputs = OutputFiles(overwrite, [in_stream], hdf5_settings, threads)
     try:
         if rb_lib is not None:
             outputs.check(_files_of(rb_lib))
@@ -256,10 +279,8 @@ def convert(
             msg = "the output specification selects nothing of this stream"
             raise OutSpecError(msg)
         files = _files_of(streamer.rb_lib)
-        outputs.open(files)
-        settings = {"db_dict": db_dict, **(hdf5_settings or {})}
-        with _timed(report, "write"):
-            _write(header_data, outputs, report, settings)
+        outputs.open(files, streamer.plan)
+        _write(header_data, outputs, report, exchange=False)
         if n_max != float("inf"):
             streamer.rows_left = int(n_max)
         while True:
@@ -267,22 +288,24 @@ def convert(
                 chunk = streamer.read_chunk()
             if not chunk:
                 break
-            with _timed(report, "write"):
-                _write(chunk, outputs, report, settings)
+            _write(chunk, outputs, report, exchange=threads > 1)
             if progress is not None:
                 progress(streamer)
         _account_for_rest(streamer)
         if len(streamer.garbage):
             outputs.write_garbage(streamer.garbage)
+        outputs.complete()
+        _add_stages(report, streamer, outputs)
         with _timed(report, "finish"):
             report.outputs = outputs.finish(report)
-    except BaseException as e:
-        outputs.discard(e)
+    except BaseException:
+        outputs.discard()
         raise
     finally:
         with suppress(Exception):
             streamer.close_stream()
     report.seconds["total"] = time.perf_counter() - start
+    report.peak_memory = peak_memory()
     return report
 
 
@@ -295,6 +318,17 @@ def _timed(report: ConversionReport, stage: str) -> Iterator[None]:
     finally:
         elapsed = time.perf_counter() - start
         report.seconds[stage] = report.seconds.get(stage, 0) + elapsed
+
+
+def _add_stages(
+    report: ConversionReport, streamer: DataStreamer, outputs: OutputFiles
+) -> None:
+    """Add what the stages took: read, compress and write."""
+    read = streamer.source.read_seconds
+    report.seconds["read"] = read
+    report.seconds["decode"] -= read
+    report.seconds["compress"] = outputs.pipeline.work_seconds
+    report.seconds["write"] = outputs.write_seconds
 
 
 def _read_out_spec(
@@ -325,9 +359,7 @@ def _read_out_spec(
         msg = "no buffer of the output specification has an out_stream"
         raise OutSpecError(msg)
     for _, rb in out_spec.buffers():
-        if rb.proc_spec is not None:
-            msg = f"buffer '{rb.out_name}': proc_spec is not supported yet"
-            raise NotImplementedError(msg)
+        check_processing(rb)
     return out_spec, ""
 
 
@@ -368,17 +400,18 @@ def _write(
     chunk: list[RawBuffer],
     outputs: OutputFiles,
     report: ConversionReport,
-    settings: dict[str, Any],
+    exchange: bool,
 ) -> None:
     """Write the buffers of a chunk, account for their rows, empty them."""
     for rb in chunk:
-        if not rb.out_stream:
+        if not rb.out_stream or rb.loc == 0:
             rb.loc = 0
             continue
         file, group = split_out_stream(rb.out_stream)
         table = f"{group.strip('/')}/{rb.out_name}".lstrip("/")
         report.add_rows(file, table, rb.loc, _times_of(rb))
-        write_buffer(rb, outputs.store, outputs.path_of(file), **settings)
+        outputs.writer_of(file).append_buffer(rb, group, exchange)
+        rb.loc = 0
 
 
 def _times_of(rb: RawBuffer) -> tuple[float, float] | None:

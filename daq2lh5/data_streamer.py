@@ -22,6 +22,7 @@ from .raw_buffer import (
 )
 from .report import ConversionReport
 from .source import Source, open_source
+from .writing.memory import DEFAULT_LIMIT, MemoryPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,12 +30,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 __all__ = ["DataStreamer"]
-
-TABLE_BYTES = 8 * 2**20
-"""Memory that the rows of one table's buffer may take: more is slower to fill."""
-
-ALL_TABLES_BYTES = 128 * 2**20
-"""Memory that the rows of all buffers together may take."""
 
 
 class DataStreamer(ABC):
@@ -69,6 +64,10 @@ class DataStreamer(ABC):
         the damaged stretches met so far.
     rows_left
         how many more rows to decode (headers don't count); None for all.
+    memory_limit
+        bytes for the buffers, and for writing what is in them.
+    plan
+        how the memory is shared out, once the stream is open.
     """
 
     format_name = ""
@@ -77,6 +76,7 @@ class DataStreamer(ABC):
 
     def __init__(self) -> None:
         self.source: Source | None = None
+        self.memory_limit = DEFAULT_LIMIT
         self._opened = False
         self.start_anew()
 
@@ -91,6 +91,7 @@ class DataStreamer(ABC):
         self.report = ConversionReport(format=self.format_name)
         self.garbage = Garbage()
         self.rows_left: int | None = None
+        self.plan = MemoryPlan(self.memory_limit)
         self._more = True
         self._flush = False
         self._patterns: dict[str, list[tuple[RawBuffer, list]]] = {}
@@ -211,6 +212,8 @@ class DataStreamer(ABC):
                 log.warning(text)
                 self.report.note(text)
         self._check_selection(decoders)
+        n_buffers = sum(map(len, rb_lib.values()))
+        self.plan = MemoryPlan(self.memory_limit, max(n_buffers, 1))
         for name, decoder in decoders.items():
             self._set_up(rb_lib.get(name, []), decoder, buffer_size)
 
@@ -321,8 +324,6 @@ class DataStreamer(ABC):
         """Give a decoder's buffers their rows; memory is taken when the first come."""
         keys = Counter(k for keys in decoder.get_key_lists() for k in keys)
         most = decoder.get_max_rows_in_packet()
-        n_buffers = sum(map(len, self.rb_lib.values()))
-        budget = min(TABLE_BYTES, ALL_TABLES_BYTES // n_buffers)
         described: dict | None = None
         for rb in rbs:
             rb.fill_safety = most
@@ -342,7 +343,8 @@ class DataStreamer(ABC):
             if decoder.get_decoded_values(key) is not described:
                 table = decoder._make_buffer(key, 0)
                 described = decoder.get_decoded_values(key)
-            rows = min(buffer_size, budget // max(table.row_bytes(), 1))
+            rows = self.plan.buffer_rows(table.row_bytes(), table.widest_bytes())
+            rows = min(rows, buffer_size)
             rb._own(table.like(max(rows, rb.fill_safety)))
 
     def offer_keys(self, decoder: DataDecoder, keyed: dict, buffer_size: int) -> None:

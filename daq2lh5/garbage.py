@@ -6,10 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .table_buffer import TableBuffer
+
 if TYPE_CHECKING:
     import lgdo
 
 __all__ = ["DEFAULT_CAP", "Garbage"]
+
+COLUMNS = {
+    "packets": {"dtype": "uint8", "datatype": "array<1>{array<1>{real}}"},
+    "packet_id": {"dtype": "uint32"},
+    "garbage_code": {"dtype": "uint32"},
+    "offset": {"dtype": "uint64"},
+}
+"""Columns of the table, as in `DataDecoder.decoded_values`."""
 
 DEFAULT_CAP = 64 * 2**20
 """Largest number of bytes kept of one input."""
@@ -66,21 +76,21 @@ class Garbage:
         self.bytes_dropped += len(packet) - len(kept) + dropped
         self.rows.append((kept, packet_id, code, offset))
 
-    def as_lgdo(self) -> lgdo.Table:
-        """Return the columns packets, packet_id, garbage_code and offset as a table."""
-        import lgdo  # noqa: PLC0415  (only where there is something to write)
-
+    def as_table(self) -> TableBuffer:
+        """Return the table: packets, packet_id, garbage_code and offset."""
         packets, ids, codes, offsets = zip(*self.rows, strict=True)
-        lengths = np.cumsum([len(p) for p in packets])
-        return lgdo.Table(
-            col_dict={
-                "packets": lgdo.VectorOfVectors(
-                    flattened_data=np.frombuffer(b"".join(packets), np.uint8).copy(),
-                    cumulative_length=lengths.astype(np.int64),
-                ),
-                # before the first packet the number is -1
-                "packet_id": lgdo.Array(np.array(ids, np.int64).astype(np.uint32)),
-                "garbage_code": lgdo.Array(np.array(codes, np.uint32)),
-                "offset": lgdo.Array(np.array(offsets, np.uint64)),
-            }
-        )
+        table = TableBuffer(COLUMNS, len(self.rows), "garbage")
+        table.grow_vectors(0, self.bytes_kept)
+        arrays = table.arrays
+        np.cumsum([len(p) for p in packets], out=arrays["packets/offsets"][1:])
+        flat = np.frombuffer(b"".join(packets), np.uint8)
+        arrays["packets/flattened_data"][: len(flat)] = flat
+        # before the first packet the number is -1
+        arrays["packet_id"][:] = np.array(ids, np.int64).astype(np.uint32)
+        arrays["garbage_code"][:] = codes
+        arrays["offset"][:] = offsets
+        return table
+
+    def as_lgdo(self) -> lgdo.Table:
+        """Return the table as an LGDO."""
+        return self.as_table().as_lgdo()

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h5py
-import numpy as np
-from lh5 import LH5Store
 
 from .errors import OutSpecError
+from .lh5_writer import LH5Writer, split_settings
+from .writing.memory import MemoryPlan
+from .writing.parents import write_attributes
+from .writing.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,8 +30,30 @@ REPORT_ATTRIBUTE = "daq2lh5_report"
 
 
 abandoned: list[object] = []
-"""Files that HDF5 could not write, on a full disk for instance. It would crash in
-trying so again: the references are kept, and the command line leaves at once."""
+"""Files that HDF5 could not even close. It might crash in trying so again: references
+are kept, and the command line leaves at once."""
+
+
+@dataclass
+class _File:
+    """A file in the making.
+
+    Attributes
+    ----------
+    name
+        as the user wrote it.
+    temporary
+        where it is for now.
+    handle
+        the open file.
+    writer
+        writes to it.
+    """
+
+    name: str
+    temporary: Path
+    handle: h5py.File
+    writer: LH5Writer
 
 
 class OutputFiles:
@@ -40,14 +65,33 @@ class OutputFiles:
         whether files that exist may be replaced.
     inputs
         names of the files that are read: they must not be written to.
+    settings
+        HDF5 settings of the files and of all datasets.
+    threads
+        number of threads that compress.
+
+    Attributes
+    ----------
+    plan
+        limits of memory for the writers.
+    pipeline
+        the threads, for all files together.
     """
 
-    def __init__(self, overwrite: bool, inputs: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        overwrite: bool,
+        inputs: Iterable[str] = (),
+        settings: dict[str, Any] | None = None,
+        threads: int = 1,
+    ) -> None:
         self.overwrite = overwrite
-        self.store = LH5Store(keep_open=True)
+        self.plan = MemoryPlan()
+        self.pipeline = Pipeline(threads)
+        self._of_file, self._of_datasets = split_settings(settings or {})
         self._inputs = [Path(i.removeprefix("file://")).resolve() for i in inputs]
-        # by the file itself, wherever names and links lead: a name, a temporary file
-        self._files: dict[Path, tuple[str, Path]] = {}
+        # by the file itself, wherever names and links lead
+        self._files: dict[Path, _File] = {}
 
     def check(self, files: Iterable[str]) -> None:
         """Make sure that the files may be written, before anything is read.
@@ -81,15 +125,17 @@ class OutputFiles:
                 msg = f"cannot write to {directory}"
                 raise PermissionError(msg)
 
-    def open(self, files: Iterable[str]) -> None:
+    def open(self, files: Iterable[str], plan: MemoryPlan | None = None) -> None:
         """Create the files under their temporary names."""
+        self.plan = plan or MemoryPlan()
+        self.pipeline.limit = self.plan.in_flight
         files = list(files)
         self.check(files)
         for file in files:
-            self.path_of(file)
+            self.writer_of(file)
 
-    def path_of(self, file: str) -> str:
-        """Return the temporary name of a file, which is created if need be."""
+    def writer_of(self, file: str) -> LH5Writer:
+        """Return the writer of a file, which is created if need be."""
         target = Path(file).resolve()
         if target not in self._files:
             self.check([file])
@@ -97,18 +143,34 @@ class OutputFiles:
             number = f"{os.getpid()}-{len(self._files)}"
             # short enough for the system, whatever the length of the name
             temporary = target.parent / f".{target.name[:40]}.{number}.partial"
-            self._files[target] = (file, temporary)
             temporary.unlink(missing_ok=True)
-            self.store.gimme_file(str(temporary), "a")
-        return str(self._files[target][1])
+            handle = h5py.File(temporary, "w", **self._of_file)
+            writer = LH5Writer(
+                handle, self._of_datasets, self.plan, self.pipeline, sync=True
+            )
+            self._files[target] = _File(file, temporary, handle, writer)
+        return self._files[target].writer
+
+    @property
+    def write_seconds(self) -> float:
+        """Time that HDF5 took."""
+        return sum(f.writer.write_seconds for f in self._files.values())
 
     def write_garbage(self, garbage: Garbage) -> None:
         """Write the damaged stretches to the table ``garbage`` of the first file."""
-        _, file = next(iter(self._files.values()))
+        writer = next(iter(self._files.values())).writer
         name = "garbage"
-        while name in self.store.gimme_file(str(file), "a"):
+        while writer.has(name):
             name = "daq2lh5_" + name
-        self.store.write(garbage.as_lgdo(), name, str(file))
+        table = garbage.as_table()
+        rows = table.layout.rows_of(table.arrays, len(garbage))
+        writer.append(table.layout, rows, name)
+
+    def complete(self) -> None:
+        """Write all that is left to write."""
+        for file in self._files.values():
+            file.writer.finish()
+        self.pipeline.close()
 
     def finish(self, report: ConversionReport) -> list[str]:
         """Complete the files, and give them their names, all at the end.
@@ -118,20 +180,18 @@ class OutputFiles:
         files
             their names.
         """
-        for file, temporary in self._files.values():
-            handle = self.store.gimme_file(str(temporary), "a")
-            # LH5 files have their strings as ASCII
-            text = report.as_attribute(file).encode()
-            kind = h5py.string_dtype(encoding="ascii")
-            handle.attrs[REPORT_ATTRIBUTE] = np.array(text, dtype=kind)[()]
-        self._close()
-        for _, temporary in self._files.values():
-            _flush_to_disk(temporary)
+        self.complete()
+        for file in self._files.values():
+            text = report.as_attribute(file.name)
+            write_attributes(file.handle, {REPORT_ATTRIBUTE: text})
+            file.handle.close()
+        for file in self._files.values():
+            _flush_to_disk(file.temporary)
         with _without_signals():
             self._rename()
         for directory in {target.parent for target in self._files}:
             _flush_to_disk(directory)
-        finished = [file for file, _ in self._files.values()]
+        finished = [file.name for file in self._files.values()]
         self._files = {}
         return finished
 
@@ -139,13 +199,13 @@ class OutputFiles:
         """Give all files their names; if one can't have it, none does."""
         backups: list[tuple[Path, Path | None]] = []
         try:
-            for target, (_, temporary) in self._files.items():
+            for target, file in self._files.items():
                 backup = None
                 if len(self._files) > 1 and target.exists():
-                    backup = temporary.with_suffix(".before")
+                    backup = file.temporary.with_suffix(".before")
                     target.replace(backup)
                 backups.append((target, backup))
-                temporary.replace(target)
+                file.temporary.replace(target)
         except BaseException:
             for target, backup in backups:
                 target.unlink(missing_ok=True)
@@ -156,24 +216,36 @@ class OutputFiles:
             if backup is not None:
                 backup.unlink()
 
-    def discard(self, error: BaseException | None = None) -> None:
-        """Remove what was written, after `error`."""
+    def discard(self) -> None:
+        """Remove what was written."""
         with _without_signals():
-            for _, temporary in self._files.values():
-                temporary.unlink(missing_ok=True)
+            self.pipeline.close()
+            for file in self._files.values():
+                file.temporary.unlink(missing_ok=True)
+            for file in self._files.values():
+                _close_unfinished(file)
             self._files = {}
-            # HDF5 names the system's error in its message, and in nothing else
-            if isinstance(error, (OSError, RuntimeError)) and "errno" in str(error):
-                abandoned.append((dict(self.store.files), error))
-                self.store.files.clear()
-            self._close()
 
-    def _close(self) -> None:
-        try:
-            for handle in self.store.files.values():
-                handle.close()
-        finally:
-            self.store.files.clear()
+
+def _close_unfinished(file: _File) -> None:
+    """Close a file that nobody wants any more.
+
+    HDF5 writes what it still holds, and where it cannot (on a full disk) it fails in
+    ways that end in crashes: it gets memory to write to instead.
+    """
+    if not file.handle:
+        return
+    try:
+        sink = os.memfd_create("daq2lh5")
+    except (AttributeError, OSError):  # not everywhere
+        sink = os.open(os.devnull, os.O_RDWR)
+    os.dup2(sink, file.handle.id.get_vfd_handle())
+    os.close(sink)
+    try:
+        file.writer.close()
+        file.handle.close()
+    except Exception as e:
+        abandoned.append((file, e))
 
 
 @contextmanager

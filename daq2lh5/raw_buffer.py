@@ -25,6 +25,8 @@ from __future__ import annotations
 import logging
 import os
 import string
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import OutSpecError, did_you_mean
@@ -33,6 +35,7 @@ from .table_buffer import TableBuffer, arrays_of, grow_vectors
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import h5py
     import lgdo
     import numpy as np
     from lh5 import LH5Store
@@ -46,6 +49,9 @@ __all__ = [
     "expand_rblist_dict",
     "write_to_lh5_and_clear",
 ]
+
+LH5_ARGUMENTS = frozenset({"start_row", "n_rows", "write_start"})
+"""Arguments of :meth:`lh5.LH5Store.write` that this package leaves to it."""
 
 BUFFER_FIELDS = ("key_list", "out_stream", "out_name", "proc_spec")
 """What the description of a buffer may say."""
@@ -179,6 +185,12 @@ class RawBuffer:
         if self._lgdo is None and self._make is not None:
             self._lgdo = self._make()
         return self._lgdo
+
+    def _rows_to_write(self, data: lgdo.LGDO) -> int | None:
+        """Return how many rows of `data` count; None for what is written whole."""
+        datatype = data.attrs["datatype"]
+        whole = datatype.startswith("struct") or "{" not in datatype
+        return None if whole else self.loc
 
     def __len__(self) -> int:
         if self._table is not None:
@@ -507,39 +519,75 @@ def write_to_lh5_and_clear(
     db_dict
         values for the processing of a buffer, by the name of its table or group.
     **kwargs
-        passed to :meth:`lh5.LH5Store.write`.
+        passed to :meth:`lh5.LH5Store.write`: HDF5 settings of files and datasets. With
+        any other argument (`wo_mode`, `start_row`, ...) lh5 does the writing.
     """
+    from .lh5_writer import LH5Writer, split_settings  # noqa: PLC0415  (imports h5py)
+
+    modes = {kwargs.get("wo_mode") or "a", getattr(lh5_store, "default_mode", "a")}
+    if not modes <= {"a", "append", "r"} or LH5_ARGUMENTS.intersection(kwargs):
+        _write_with_lh5(raw_buffers, lh5_store, kwargs)
+        return
+    settings = {k: v for k, v in kwargs.items() if k != "wo_mode"}
+    of_file, of_datasets = split_settings(settings)
+    with ExitStack() as files:
+        writers: dict[str, LH5Writer] = {}
+        for rb in raw_buffers:
+            file, group = split_out_stream(rb.out_stream)
+            if rb.loc == 0 or not file:
+                continue
+            check_processing(rb)
+            if file not in writers:
+                handle = _open_to_append(file, lh5_store, of_file, files)
+                writers[file] = LH5Writer(handle, of_datasets, more_to_come=True)
+                files.callback(writers[file].close)
+            writers[file].append_buffer(rb, group)
+        for writer in writers.values():
+            writer.finish()
+    for rb in raw_buffers:
+        rb.loc = 0
+
+
+def check_processing(rb: RawBuffer) -> None:
+    """Refuse a buffer whose rows must be processed before they are written."""
+    if rb.proc_spec is not None:
+        msg = f"buffer '{rb.out_name}': proc_spec is not supported yet"
+        raise NotImplementedError(msg)
+
+
+def _open_to_append(
+    file: str,
+    lh5_store: LH5Store | None,
+    settings: dict[str, Any],
+    files: ExitStack,
+) -> h5py.File:
+    """Open a file; one that is not the store's to keep is closed by `files`."""
+    import h5py  # noqa: PLC0415  (this module does not need it otherwise)
+
+    path = Path(file) if lh5_store is None else lh5_store.base_path / file
+    if path.exists():
+        # these are for new files
+        settings = {k: v for k, v in settings.items() if not k.startswith("fs_")}
+    if lh5_store is None:
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+        return files.enter_context(h5py.File(path, "a", **settings))
+    handle = lh5_store.gimme_file(file, "a", **settings)
+    return handle if lh5_store.keep_open else files.enter_context(handle)
+
+
+def _write_with_lh5(
+    raw_buffers: list[RawBuffer], lh5_store: LH5Store | None, kwargs: dict[str, Any]
+) -> None:
+    """Write in another way than by appending."""
     if lh5_store is None:
         from lh5 import LH5Store  # noqa: PLC0415  (takes a second)
 
         lh5_store = LH5Store()
     for rb in raw_buffers:
-        write_buffer(rb, lh5_store, db_dict=db_dict, **kwargs)
-
-
-def write_buffer(
-    rb: RawBuffer,
-    lh5_store: LH5Store,
-    file: str | None = None,
-    db_dict: dict | None = None,  # noqa: ARG001  (for the processing to come)
-    **kwargs: Any,
-) -> None:
-    """Append one buffer to `file` (by default that of its `out_stream`); empty it."""
-    if rb.loc == 0:
-        return
-    own_file, group = split_out_stream(rb.out_stream)
-    if own_file != "":
-        if rb.proc_spec is not None:
-            msg = f"buffer '{rb.out_name}': proc_spec is not supported yet"
-            raise NotImplementedError(msg)
+        file, group = split_out_stream(rb.out_stream)
         data = rb._writable()
-        if data is None:
-            return
-        # structs and scalars have no rows: they are written whole
-        datatype = data.attrs["datatype"]
-        whole = datatype.startswith("struct") or "{" not in datatype
-        rows = {} if whole else {"n_rows": rb.loc}
-        lh5_store.write(
-            data, rb.out_name, file or own_file, group=group, **rows, **kwargs
-        )
-    rb.loc = 0
+        if rb.loc > 0 and file and data is not None:
+            check_processing(rb)
+            rows = {"n_rows": rb._rows_to_write(data)} | kwargs
+            lh5_store.write(data, rb.out_name, file, group=group, **rows)
+        rb.loc = 0

@@ -67,7 +67,9 @@ class ConversionReport:
     outputs
         the files written.
     seconds
-        wall time of each stage.
+        time of each stage; that for compressing is of all threads together.
+    peak_memory
+        largest memory of the process, in bytes; None where it can't be told.
     """
 
     source: str = ""
@@ -91,6 +93,7 @@ class ConversionReport:
     notes: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    peak_memory: int | None = None
     error: str | None = None
 
     @property
@@ -172,6 +175,7 @@ class ConversionReport:
             "notes": self.notes,
             "outputs": self.outputs,
             "seconds": self.seconds,
+            "peak_memory": self.peak_memory,
         }
 
     def as_attribute(self, file: str) -> str:

@@ -18,6 +18,7 @@ import os
 import select
 import stat
 import threading
+import time
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -133,6 +134,8 @@ class Source:
         Offset in the decompressed stream at which the damage was met.
     input_size
         Size of the underlying file, compressed where it is; ``None`` for pipes.
+    read_seconds
+        Time that `fill` has waited for the input.
     """
 
     def __init__(
@@ -151,6 +154,7 @@ class Source:
         self.seekable = self.size is not None
         self.offset = 0
         self.at_end = False
+        self.read_seconds = 0.0
         self.error: str | None = None
         self.error_offset: int | None = None
         self._reader = reader
@@ -202,8 +206,10 @@ class Source:
             msg = f"cannot fill a window with {n} bytes"
             raise ValueError(msg)
         if self._end - self._start < n and not self.at_end:
+            start = time.perf_counter()
             self._make_room(n)
             self._read_until(n)
+            self.read_seconds += time.perf_counter() - start
         return self._readable[self._start : self._end]
 
     def consume(self, n: int) -> None:

@@ -8,12 +8,19 @@ they are first asked for, and shows itself as an :class:`lgdo.Table` of views on
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .writing.layout import layout_of_fields
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import lgdo
+
+    from .writing.layout import Layout
 
 __all__ = ["Field", "TableBuffer", "arrays_of", "grow_vectors"]
 
@@ -144,6 +151,26 @@ class Field:
         return vectors
 
 
+class _Shared:
+    """What buffers of the same columns have in common.
+
+    Attributes
+    ----------
+    layout
+        how they are written.
+    spares
+        arrays that are not in use, by number of rows.
+    """
+
+    def __init__(self, fields: list[Field]) -> None:
+        self._fields = fields
+        self.spares: dict[int, list[dict[str, np.ndarray]]] = {}
+
+    @cached_property
+    def layout(self) -> Layout | None:
+        return layout_of_fields(self._fields)
+
+
 class TableBuffer:
     """`size` rows of a table that `decoded_values` describes.
 
@@ -163,6 +190,7 @@ class TableBuffer:
             Field.parse(name, description, owner)
             for name, description in decoded_values.items()
         ]
+        self._shared = _Shared(self.fields)
         self._arrays: dict[str, np.ndarray] | None = None
         self._lgdo: lgdo.Table | None = None
 
@@ -170,7 +198,13 @@ class TableBuffer:
         """Return another buffer with the same columns."""
         other = TableBuffer({}, size)
         other.fields = self.fields
+        other._shared = self._shared
         return other
+
+    @property
+    def layout(self) -> Layout | None:
+        """How the table is written; None if its rows must be encoded before."""
+        return self._shared.layout
 
     def resize(self, size: int) -> None:
         """Forget all rows and have `size` new ones; memory is taken when needed."""
@@ -187,14 +221,36 @@ class TableBuffer:
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays by path inside the table; allocated at the first use."""
         if self._arrays is None:
-            self._arrays = {}
-            for column in self.fields:
-                self._arrays |= column.allocate(self.size)
+            spares = self._shared.spares.get(self.size)
+            self._arrays = spares.pop() if spares else {}
+            if not self._arrays:
+                for column in self.fields:
+                    self._arrays |= column.allocate(self.size)
         return self._arrays
+
+    def take(self) -> tuple[dict[str, np.ndarray], Callable[[], None]]:
+        """Hand over the arrays; others stand in when rows come.
+
+        Returns
+        -------
+        arrays
+            the arrays.
+        give_back
+            to be called when they are not needed any more.
+        """
+        arrays = self.arrays
+        self._arrays = None
+        spares = self._shared.spares.setdefault(self.size, [])
+        return arrays, lambda: spares.append(arrays)
 
     def row_bytes(self) -> int:
         """Bytes that one row takes."""
         return sum(column.row_bytes() for column in self.fields)
+
+    def widest_bytes(self) -> int:
+        """Bytes that a row of its widest dataset takes; vectors have no rows."""
+        widths = [f.dtype.itemsize * f.width for f in self.fields if f.kind != "vector"]
+        return max(widths, default=0)
 
     def as_lgdo(self) -> lgdo.Table:
         """Return the table of views on the arrays: always the same object."""

@@ -1,0 +1,169 @@
+"""Datasets that grow by rows, cut into chunks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .filters import Filters
+
+if TYPE_CHECKING:
+    import h5py
+
+    from .filters import ChunkEncoder
+    from .layout import Dataset
+
+__all__ = ["Chunk", "Column"]
+
+
+class Column:
+    """A dataset that is being written, in whole chunks.
+
+    Parameters
+    ----------
+    dataset
+        what it is.
+    path
+        where it is in the file.
+    chunk_rows
+        rows of a chunk.
+
+    Attributes
+    ----------
+    filters
+        what the chunks go through.
+    """
+
+    __slots__ = (
+        "_fill",
+        "_pending",
+        "_written",
+        "chunk_rows",
+        "dtype",
+        "filters",
+        "path",
+        "row_bytes",
+        "row_shape",
+    )
+
+    def __init__(self, dataset: Dataset, path: str, chunk_rows: int) -> None:
+        self.path = path
+        self.dtype = dataset.dtype
+        self.row_shape = dataset.row_shape
+        self.row_bytes = dataset.row_bytes
+        self.chunk_rows = chunk_rows
+        self.filters = Filters(known=True)
+        self._written = 0
+        self._pending: np.ndarray | None = None
+        self._fill = 0
+
+    @classmethod
+    def of_dataset(cls, dataset: Dataset, node: h5py.Dataset) -> Column:
+        """Go on with a dataset of a file.
+
+        Of a last chunk that is not full the rows are taken back: it is made anew.
+        """
+        chunks = node.chunks or (len(node),)
+        column = cls(dataset, node.name.lstrip("/"), max(chunks[0], 1))
+        column.dtype = node.dtype
+        column.row_shape = node.shape[1:]
+        column.row_bytes = int(node.dtype.itemsize * np.prod(node.shape[1:], dtype=int))
+        column.filters = Filters.of(node.id.get_create_plist(), level_asked=False)
+        column._written = len(node)
+        if node.chunks is None or chunks[1:] != node.shape[1:]:
+            column.filters = Filters(known=False)
+        elif column.filters.known:
+            column._written -= len(node) % column.chunk_rows
+            if column._written < len(node):
+                column._keep(node[column._written :])
+        return column
+
+    @property
+    def rows(self) -> int:
+        """Rows so far, written or not."""
+        return self._written + self._fill
+
+    def append(self, rows: np.ndarray) -> list[Chunk]:
+        """Take rows; return the chunks that are complete.
+
+        The chunks refer to `rows`; what does not fill one is copied.
+        """
+        chunks = []
+        position, n = 0, len(rows)
+        while self._fill + n - position >= self.chunk_rows:
+            end = position + self.chunk_rows - self._fill
+            pieces = [rows[position:end]]
+            if self._fill:
+                pieces.insert(0, self._pending[: self._fill])
+                self._pending, self._fill = None, 0
+            chunks.append(Chunk(self, self._written, self.chunk_rows, pieces))
+            self._written += self.chunk_rows
+            position = end
+        if position < n:
+            self._keep(rows[position:])
+        return chunks
+
+    def _keep(self, rows: np.ndarray) -> None:
+        end = self._fill + len(rows)
+        if self._pending is None or len(self._pending) < end:
+            size = end if self._pending is None else max(end, 2 * len(self._pending))
+            shape = (min(size, self.chunk_rows), *self.row_shape)
+            pending = np.empty(shape, self.dtype)
+            if self._fill:
+                pending[: self._fill] = self._pending[: self._fill]
+            self._pending = pending
+        self._pending[self._fill : end] = rows
+        self._fill = end
+
+    def last(self) -> list[Chunk]:
+        """Return the chunk of the rows that wait; none if there are none."""
+        if not self._fill:
+            return []
+        chunk = Chunk(self, self._written, self._fill, [self._pending[: self._fill]])
+        self._written += self._fill
+        self._pending, self._fill = None, 0
+        return [chunk]
+
+
+class Chunk:
+    """Rows that make a chunk; at the end of a dataset they may be fewer.
+
+    Attributes
+    ----------
+    column
+        the dataset.
+    start, rows
+        number of the first row, and of the rows.
+    """
+
+    __slots__ = ("_pieces", "column", "rows", "start")
+
+    def __init__(
+        self, column: Column, start: int, rows: int, pieces: list[np.ndarray]
+    ) -> None:
+        self.column = column
+        self.start = start
+        self.rows = rows
+        self._pieces = pieces
+
+    @property
+    def size(self) -> int:
+        """Bytes of the rows."""
+        return self.rows * self.column.row_bytes
+
+    def encode(self, encoder: ChunkEncoder) -> tuple[Any, int]:
+        """Return what to write.
+
+        Returns
+        -------
+        payload, mask
+            the bytes of the chunk and its filter mask; where HDF5 is to apply the
+            filters, the rows.
+        """
+        column = self.column
+        pieces = [np.ascontiguousarray(p, column.dtype) for p in self._pieces]
+        if not column.filters.known:
+            return np.concatenate(pieces), 0
+        size = column.chunk_rows * column.row_bytes
+        return encoder.encode(pieces, size, column.dtype.itemsize, column.filters)

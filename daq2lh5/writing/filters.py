@@ -1,0 +1,236 @@
+"""The filters of HDF5 datasets, applied here instead of by HDF5.
+
+HDF5 sends each chunk through the filters of its dataset, one after the other and in one
+thread. What the common ones do is simple enough to do outside (format document "LH5",
+section 6): the chunk is then written as it is, by HDF5's direct chunk write.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+from isal import isal_zlib
+
+from .._core.chunks import fletcher32, pack_chunk
+
+if TYPE_CHECKING:
+    from h5py.h5p import PropDCID
+
+__all__ = [
+    "DEFAULT_SETTINGS",
+    "ChunkEncoder",
+    "Filters",
+    "dataset_settings",
+    "level_is_asked",
+]
+
+DEFAULT_SETTINGS: dict[str, Any] = {"shuffle": True, "compression": "gzip"}
+
+DEFLATE, SHUFFLE, FLETCHER32, ZSTD = 1, 2, 3, 32015
+"""Numbers of filters in HDF5 files."""
+
+FAST_LEVEL = 1
+"""Level of ISA-L: the highest that is worth its time for waveforms."""
+
+H5PY_FILTERS = ("gzip", "lzf", "szip")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """The filters of a dataset, in the order that HDF5 applies them.
+
+    Attributes
+    ----------
+    known
+        whether the chunks can be made here.
+    shuffle, checksum
+        whether bytes are shuffled, and a Fletcher-32 checksum is put at the end.
+    compressor
+        ``""``, ``"fast"`` (deflate, no level asked for), ``"deflate"`` or ``"zstd"``.
+    level
+        of the compressor.
+    raw_mask
+        mask of a chunk that is stored without the compressor.
+    """
+
+    known: bool
+    shuffle: bool = False
+    compressor: str = ""
+    level: int = 0
+    checksum: bool = False
+    raw_mask: int = 0
+
+    @classmethod
+    def of(cls, properties: PropDCID, level_asked: bool) -> Filters:
+        """Read the creation properties of a dataset.
+
+        Parameters
+        ----------
+        properties
+            creation property list of the dataset.
+        level_asked
+            whether the level of deflate is what somebody wants.
+        """
+        found = [properties.get_filter(i) for i in range(properties.get_nfilters())]
+        numbers = [f[0] for f in found]
+        order = (SHUFFLE, DEFLATE, ZSTD, FLETCHER32)
+        places = [order.index(n) if n in order else -1 for n in numbers]
+        if (
+            -1 in places
+            or places != sorted(set(places))
+            or (DEFLATE in numbers and ZSTD in numbers)
+        ):
+            return cls(known=False)
+        compressor, level, raw_mask = "", 0, 0
+        for i, (number, _, values, _) in enumerate(found):
+            if number == DEFLATE:
+                compressor = "deflate" if level_asked else "fast"
+                level = values[0]
+            elif number == ZSTD:
+                compressor = "zstd"
+                # 3 is what the filter takes if nobody says
+                level = values[0] if values else 3
+            else:
+                continue
+            raw_mask = 1 << i
+        return cls(
+            known=True,
+            shuffle=SHUFFLE in numbers,
+            compressor=compressor,
+            level=level,
+            checksum=FLETCHER32 in numbers,
+            raw_mask=raw_mask,
+        )
+
+
+class ChunkEncoder:
+    """Makes chunks. Each thread has its own, for the memory it works in."""
+
+    def __init__(self) -> None:
+        self._scratch = np.empty(0, np.uint8)
+        self._zstd: dict[int, Any] = {}
+
+    def encode(
+        self, pieces: list[np.ndarray], size: int, itemsize: int, filters: Filters
+    ) -> tuple[bytes, int]:
+        """Make a chunk.
+
+        Parameters
+        ----------
+        pieces
+            the rows, in order; zeros follow to the end of the chunk.
+        size
+            bytes of the chunk before the filters.
+        itemsize
+            bytes of an element.
+        filters
+            what to apply.
+
+        Returns
+        -------
+        payload, mask
+            bytes to store, and which filters were left out: a chunk that its
+            compressor would make larger is stored without.
+        """
+        if len(self._scratch) < size:
+            self._scratch = np.empty(size, np.uint8)
+        chunk = self._scratch[:size]
+        pack_chunk(chunk, pieces, itemsize, filters.shuffle)
+        mask = 0
+        if filters.compressor == "fast":
+            payload = isal_zlib.compress(chunk, FAST_LEVEL)
+        elif filters.compressor == "deflate":
+            payload = zlib.compress(chunk, filters.level)
+        elif filters.compressor == "zstd":
+            payload = self._zstd_compressor(filters.level).compress(chunk)
+        else:
+            payload = chunk.tobytes()
+        if filters.compressor and len(payload) >= size:
+            payload, mask = chunk.tobytes(), filters.raw_mask
+        if filters.checksum:
+            payload += struct.pack("<I", fletcher32(payload))
+        return payload, mask
+
+    def _zstd_compressor(self, level: int) -> Any:
+        if level not in self._zstd:
+            import zstandard  # noqa: PLC0415  (few ask for it)
+
+            # the HDF5 filter needs the size in the frame
+            self._zstd[level] = zstandard.ZstdCompressor(
+                level=level, write_content_size=True
+            )
+        return self._zstd[level]
+
+
+def dataset_settings(given: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of ``create_dataset`` for a dataset.
+
+    Parameters
+    ----------
+    given
+        settings for all datasets; what they lack is as lh5 has it by default.
+    own
+        settings of this one, which weigh more.
+    """
+    lh5_settings = sys.modules.get("lh5.io.settings")
+    default = getattr(lh5_settings, "DEFAULT_HDF5_SETTINGS", DEFAULT_SETTINGS)
+    settings = {**default, **given, **own}
+    if isinstance(settings.get("chunks"), list):
+        settings["chunks"] = tuple(settings["chunks"])
+    return _with_plugin(settings)
+
+
+def level_is_asked(settings: dict[str, Any]) -> bool:
+    """Whether settings of a dataset ask for a certain level of deflate."""
+    return (
+        settings.get("compression_opts") is not None
+        or type(settings.get("compression")) is int
+    )
+
+
+def _with_plugin(settings: dict[str, Any]) -> dict[str, Any]:
+    """Make the filters of hdf5plugin available, also by their names.
+
+    Raises
+    ------
+    ValueError
+        if there is no such filter here.
+    """
+    name = settings.get("compression")
+    if isinstance(name, str) and name not in H5PY_FILTERS:
+        filters = _plugin_filters(name)
+        options = settings.get("compression_opts")
+        settings = {k: v for k, v in settings.items() if k != "compression_opts"}
+        settings |= dict(filters[name.lower()]())
+        if options is not None:
+            settings["compression_opts"] = (
+                (options,) if isinstance(options, int) else tuple(options)
+            )
+    elif type(name) is int and name > 9 and not h5py.h5z.filter_avail(name):
+        _plugin_filters(name)
+    return settings
+
+
+def _plugin_filters(wanted: object) -> dict[str, type]:
+    """Return the filters of hdf5plugin by lower-case name; `wanted` must be one."""
+    try:
+        import hdf5plugin  # noqa: PLC0415  (few ask for it)
+    except ImportError:
+        msg = f"compression {wanted!r} needs hdf5plugin: pip install hdf5plugin"
+        raise ValueError(msg) from None
+    found = {
+        name.lower(): value
+        for name, value in vars(hdf5plugin).items()
+        if isinstance(value, type) and hasattr(value, "filter_id")
+    }
+    if isinstance(wanted, str) and wanted.lower() not in found:
+        names = ", ".join(sorted({*H5PY_FILTERS, *found}))
+        msg = f"unknown compression {wanted!r}: there is {names}"
+        raise ValueError(msg)
+    return found

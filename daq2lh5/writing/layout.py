@@ -1,0 +1,337 @@
+"""What HDF5 objects an LH5 object is made of.
+
+A :class:`Layout` lists the groups, datasets and scalars below the path of an object,
+with the attributes that LH5 gives them (format document "LH5", sections 1.1 to 1.3).
+The rows to write are handed over apart from it, as one array for each dataset: a layout
+is made once for a table, not each time that rows are added.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import lgdo
+
+    from ..table_buffer import Field
+
+__all__ = ["Dataset", "Layout", "is_codec", "layout_of_fields", "layout_of_lgdo"]
+
+NOT_ATTRIBUTES = ("compression", "hdf5_settings")
+"""Attributes of an array that say how it is written, and are not written."""
+
+VECTOR = "array<1>{array<1>{real}}"
+
+
+@dataclass
+class Dataset:
+    """A dataset that grows by rows.
+
+    Attributes
+    ----------
+    path
+        below the object; empty if the object is this dataset.
+    dtype, row_shape
+        of the rows on disk.
+    attrs
+        LH5 attributes.
+    settings
+        HDF5 settings for this dataset alone, see :class:`h5py.Group`'s
+        ``create_dataset``.
+    counts
+        path of the flattened data of a vector column, if this is its cumulative
+        length: numbers of the rows before must be added.
+    """
+
+    path: str
+    dtype: np.dtype
+    row_shape: tuple[int, ...] = ()
+    attrs: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    counts: str | None = None
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return int(self.dtype.itemsize * np.prod(self.row_shape, dtype=np.int64))
+
+
+@dataclass(eq=False)
+class Layout:
+    """The HDF5 objects of an LH5 object.
+
+    Attributes
+    ----------
+    groups
+        attributes of the groups by path below the object, parents first.
+    datasets
+        what grows by rows.
+    scalars
+        value and attributes of datasets without rows, by path.
+    """
+
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)
+    datasets: list[Dataset] = field(default_factory=list)
+    scalars: dict[str, tuple[Any, dict[str, Any]]] = field(default_factory=dict)
+
+    def rows_of(self, arrays: dict[str, np.ndarray], n: int) -> list[np.ndarray]:
+        """Return the first `n` rows of a :class:`.TableBuffer` for each dataset."""
+        rows = []
+        for dataset in self.datasets:
+            path = dataset.path
+            if dataset.counts is not None:
+                rows.append(arrays[_offsets_of(path)][1 : n + 1])
+            elif path in arrays and _offsets_of(path) not in arrays:
+                rows.append(arrays[path][:n])
+            else:
+                rows.append(arrays[path][: arrays[_offsets_of(path)][n]])
+        return rows
+
+
+def _offsets_of(path: str) -> str:
+    """Return where a table buffer has the offsets of a vector column's member."""
+    return f"{path.rpartition('/')[0]}/offsets"
+
+
+def is_codec(compression: object) -> bool:
+    """Whether `compression` is a waveform codec of lh5."""
+    module = sys.modules.get("lh5.compression")
+    return module is not None and isinstance(compression, module.WaveformCodec)
+
+
+def element_type(dtype: np.dtype) -> str:
+    """Return the LH5 name of an element type."""
+    names = {"b": "bool", "c": "complex", "S": "string", "U": "string", "V": "blob"}
+    return names.get(dtype.kind, "real")
+
+
+def _array(
+    path: str,
+    dtype: np.dtype,
+    row_shape: tuple[int, ...],
+    attrs: dict[str, Any],
+    datatype: str,
+) -> Dataset:
+    """Describe an array; attributes that say how to write it become settings."""
+    dtype = np.dtype(dtype)
+    settings: dict[str, Any] = {}
+    if "compression" in attrs:
+        value = attrs["compression"]
+        settings |= value if isinstance(value, dict) else {"compression": value}
+    settings |= attrs.get("hdf5_settings", {})
+    kept = {k: v for k, v in attrs.items() if k not in NOT_ATTRIBUTES}
+    kept = {"datatype": f"{datatype}{{{element_type(dtype)}}}"} | kept
+    if dtype.kind == "b":
+        dtype = np.dtype(np.uint8)
+    return Dataset(path, dtype, tuple(row_shape), kept, settings)
+
+
+def table_type(names: list[str]) -> str:
+    """Return the datatype of a table with columns of these names."""
+    return f"table{{{','.join(sorted(names))}}}"
+
+
+def layout_of_fields(fields: list[Field]) -> Layout | None:
+    """Return the layout of a :class:`.TableBuffer`.
+
+    None if a column asks for a waveform codec: then rows are no rows on disk.
+    """
+    layout = Layout({"": {"datatype": table_type([f.name for f in fields])}})
+    for column in fields:
+        name, dtype = column.name, column.dtype
+        if column.kind == "scalar":
+            layout.datasets.append(_array(name, dtype, (), column.attrs, "array<1>"))
+        elif column.kind == "fixed":
+            kind = "array_of_equalsized_arrays<1,1>"
+            layout.datasets.append(
+                _array(name, dtype, (column.width,), column.attrs, kind)
+            )
+        elif column.kind == "vector":
+            _refuse_settings(name, column.attrs)
+            layout.groups[name] = {"datatype": VECTOR} | column.attrs
+            flat = f"{name}/flattened_data"
+            lengths = _array(
+                f"{name}/cumulative_length", np.dtype(np.int64), (), {}, "array<1>"
+            )
+            lengths.counts = flat
+            layout.datasets += [_array(flat, dtype, (), {}, "array<1>"), lengths]
+        else:
+            attrs = column.member_attrs
+            if is_codec(attrs["values"].get("compression")):
+                return None
+            layout.groups[name] = {"datatype": table_type(list(attrs))} | column.attrs
+            layout.datasets += [
+                _array(
+                    f"{name}/values",
+                    dtype,
+                    (column.width,),
+                    attrs["values"],
+                    "array_of_equalsized_arrays<1,1>",
+                ),
+                _array(f"{name}/t0", np.float32, (), attrs["t0"], "array<1>"),
+                _array(f"{name}/dt", np.float32, (), attrs["dt"], "array<1>"),
+            ]
+    return layout
+
+
+def _refuse_settings(path: str, attrs: dict[str, Any]) -> None:
+    """Refuse what lh5 cannot write either: settings of something that is no array."""
+    if "hdf5_settings" in attrs:
+        msg = f"'{path}' is no array: hdf5_settings are for its members that are arrays"
+        raise TypeError(msg)
+
+
+def layout_of_lgdo(
+    obj: lgdo.LGDO, n_rows: int | None = None
+) -> tuple[Layout, list[np.ndarray]] | None:
+    """Return the layout of an LGDO and its rows.
+
+    Parameters
+    ----------
+    obj
+        the object.
+    n_rows
+        how many of its rows are wanted; None for all.
+
+    Returns
+    -------
+    layout, rows
+        None if there is something in it that only lh5 can write.
+    """
+    layout = Layout()
+    rows: list[np.ndarray] = []
+    known = _describe(obj, "", n_rows, layout, rows)
+    return (layout, rows) if known else None
+
+
+def _describe(
+    obj: lgdo.LGDO,
+    path: str,
+    n_rows: int | None,
+    layout: Layout,
+    rows: list[np.ndarray],
+) -> bool:
+    """Add an LGDO to a layout; false if that is not possible."""
+    import lgdo  # noqa: PLC0415  (the caller has an object of it already)
+
+    encoded = (lgdo.ArrayOfEncodedEqualSizedArrays, lgdo.VectorOfEncodedVectors)
+    describe: Callable | None = None
+    if isinstance(obj, lgdo.Scalar):
+        layout.scalars[path] = obj.value, dict(obj.attrs)
+        return True
+    if isinstance(obj, encoded):
+        describe = _describe_encoded
+    elif isinstance(obj, lgdo.VectorOfVectors):
+        describe = _describe_vectors
+    elif isinstance(obj, lgdo.Array):
+        describe = _describe_array
+    elif isinstance(obj, lgdo.Struct) and not isinstance(obj, lgdo.Histogram):
+        describe = _describe_struct
+    return describe is not None and describe(obj, path, n_rows, layout, rows)
+
+
+def _below(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name
+
+
+def _describe_struct(
+    obj: lgdo.Struct,
+    path: str,
+    n_rows: int | None,
+    layout: Layout,
+    rows: list[np.ndarray],
+) -> bool:
+    import lgdo  # noqa: PLC0415
+
+    _refuse_settings(path, obj.attrs)
+    layout.groups[path] = dict(obj.attrs)
+    for name, member in obj.items():
+        if (
+            name == "values"
+            and isinstance(obj, lgdo.WaveformTable)
+            and isinstance(member, lgdo.ArrayOfEqualSizedArrays)
+            and is_codec(member.attrs.get("compression"))
+        ):
+            member = _encoded(member, n_rows)  # noqa: PLW2901
+        if not _describe(member, _below(path, str(name)), n_rows, layout, rows):
+            return False
+    return True
+
+
+def _encoded(
+    values: lgdo.ArrayOfEqualSizedArrays, n_rows: int | None
+) -> lgdo.ArrayOfEncodedEqualSizedArrays:
+    """Encode the rows that are wanted as the codec in their attributes says."""
+    import lgdo  # noqa: PLC0415
+    from lh5 import compression  # noqa: PLC0415  (its codec is at hand)
+
+    wanted = lgdo.ArrayOfEqualSizedArrays(
+        nda=values.nda[:n_rows], dims=values.dims, attrs=dict(values.attrs)
+    )
+    return compression.encode(wanted, codec=values.attrs["compression"])
+
+
+def _describe_array(
+    obj: lgdo.Array,
+    path: str,
+    n_rows: int | None,
+    layout: Layout,
+    rows: list[np.ndarray],
+) -> bool:
+    data = obj.nda[:n_rows]
+    attrs = obj.getattrs(datatype=True)
+    dataset = _array(path, data.dtype, data.shape[1:], attrs, "")
+    dataset.attrs["datatype"] = attrs["datatype"]
+    if data.dtype.kind not in "iufbcS" or is_codec(attrs.get("compression")):
+        return False
+    layout.datasets.append(dataset)
+    rows.append(data)
+    return True
+
+
+def _describe_vectors(
+    obj: lgdo.VectorOfVectors,
+    path: str,
+    n_rows: int | None,
+    layout: Layout,
+    rows: list[np.ndarray],
+) -> bool:
+    import lgdo  # noqa: PLC0415
+
+    flat = obj.flattened_data
+    if not isinstance(flat, lgdo.Array):
+        return False
+    _refuse_settings(path, obj.attrs)
+    layout.groups[path] = dict(obj.attrs)
+    lengths = obj.cumulative_length.nda[:n_rows]
+    elements = int(lengths[-1]) if len(lengths) else 0
+    if not _describe_array(
+        flat, _below(path, "flattened_data"), elements, layout, rows
+    ) or not _describe_array(
+        obj.cumulative_length, _below(path, "cumulative_length"), n_rows, layout, rows
+    ):
+        return False
+    layout.datasets[-1].counts = layout.datasets[-2].path
+    return True
+
+
+def _describe_encoded(
+    obj: lgdo.ArrayOfEncodedEqualSizedArrays | lgdo.VectorOfEncodedVectors,
+    path: str,
+    n_rows: int | None,
+    layout: Layout,
+    rows: list[np.ndarray],
+) -> bool:
+    layout.groups[path] = dict(obj.attrs)
+    data, size = _below(path, "encoded_data"), _below(path, "decoded_size")
+    if not _describe_vectors(obj.encoded_data, data, n_rows, layout, rows):
+        return False
+    # it is compressed already
+    layout.datasets[-2].settings["compression"] = None
+    return _describe(obj.decoded_size, size, n_rows, layout, rows)

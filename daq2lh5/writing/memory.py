@@ -1,0 +1,120 @@
+"""How much memory each part of a conversion may take."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+
+__all__ = ["DEFAULT_LIMIT", "MemoryPlan", "parse_size", "peak_memory"]
+
+DEFAULT_LIMIT = 2**30
+"""Bytes for buffers and queues together, unless somebody asks for something else."""
+
+MIN_LIMIT = 2**24
+"""Smallest limit that makes sense: a few blocks of input and a few chunks."""
+
+CHUNK_BYTES = 2**20
+"""Largest chunk: what HDF5 up to 1.14 keeps of a dataset while it reads."""
+
+CHUNK_ROWS = 8192
+"""Rows of a chunk where these are short; reading a few of them stays cheap."""
+
+ELEMENT_BYTES = 2**17
+"""Largest chunk of the flattened data of a vector column."""
+
+BUFFER_BYTES = 8 * 2**20
+"""Largest buffer of a table: one that does not fit the cache is filled more slowly."""
+
+MIN_IN_FLIGHT = 24 * 2**20
+"""Bytes on their way to the file that keep all threads busy while a buffer fills."""
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Shares of the memory limit; the same for any number of threads.
+
+    Of the limit the buffers get a quarter; buffers on their way to the file, for which
+    others stand in, a quarter; rows that wait until they fill a chunk three eighths.
+    What is left is for HDF5, compressed chunks and the block of input.
+
+    Parameters
+    ----------
+    limit
+        bytes for everything.
+    tables
+        number of tables that may have rows at the same time.
+    """
+
+    limit: int = DEFAULT_LIMIT
+    tables: int = 1
+
+    @property
+    def share(self) -> int:
+        """Bytes that a table's buffer may take, and its waveforms that wait."""
+        return max(self.limit // (4 * self.tables), 1)
+
+    @property
+    def in_flight(self) -> int:
+        """Bytes that may be on their way from the buffers to the file."""
+        buffers = self.tables * min(BUFFER_BYTES, self.share)
+        return min(self.limit // 4, max(MIN_IN_FLIGHT, buffers))
+
+    def buffer_rows(self, row_bytes: int, widest: int) -> int:
+        """Return the rows of a table's buffer: whole chunks, if it holds one.
+
+        Parameters
+        ----------
+        row_bytes, widest
+            bytes of a row of the table, and of its widest column.
+        """
+        rows = min(BUFFER_BYTES, self.share) // max(row_bytes, 1)
+        chunk = self.chunk_rows(widest)
+        return max(1, rows - rows % chunk if rows > chunk else rows)
+
+    def chunk_rows(self, row_bytes: int) -> int:
+        """Return the rows of a chunk of a dataset with long rows: of waveforms."""
+        rows = min(CHUNK_BYTES, self.share) // max(row_bytes, 1)
+        return max(1, min(CHUNK_ROWS, rows))
+
+    def short_chunk_rows(self, row_bytes: int) -> int:
+        """Return the rows of the chunks of all columns with short rows.
+
+        They are the same, so that the columns' chunks end together.
+
+        Parameters
+        ----------
+        row_bytes
+            bytes of a row of all these columns together.
+        """
+        rows = min(CHUNK_ROWS, self.share // 2 // max(row_bytes, 1))
+        return 1 << max(4, rows.bit_length() - 1)
+
+    def chunk_elements(self, itemsize: int) -> int:
+        """Return the elements of a chunk of a vector column's flattened data."""
+        return max(16, min(ELEMENT_BYTES, self.share // 4) // itemsize)
+
+
+def parse_size(text: str) -> int:
+    """Read a number of bytes like ``512M`` or ``2GiB``; units are powers of 1024.
+
+    Raises
+    ------
+    ValueError
+        if it is none.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([kKmMgGtT]?)(?:i?[bB])?\s*", text)
+    if match is None:
+        msg = f"'{text}' is no size: write for instance 512M or 2G"
+        raise ValueError(msg)
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+
+
+def peak_memory() -> int | None:
+    """Return the largest memory of this process so far, in bytes."""
+    try:
+        import resource  # noqa: PLC0415  (not everywhere)
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
