@@ -595,10 +595,10 @@ def _create(
 ) -> tuple[h5py.Dataset, bool]:
     """Create a dataset without rows; tell also if its deflate level was asked for."""
     arguments = dataset_settings(settings, dataset.settings)
-    shape = {
-        "maxshape": (None, *dataset.row_shape),
-        "chunks": (chunk_rows, *dataset.row_shape),
-    }
+    shape = {"maxshape": (None, *dataset.row_shape)}
+    if dataset.row_bytes:
+        # of rows without elements h5py knows to make some chunk
+        shape["chunks"] = (chunk_rows, *dataset.row_shape)
     created = group.create_dataset(
         path, shape=(0, *dataset.row_shape), dtype=dataset.dtype, **shape | arguments
     )

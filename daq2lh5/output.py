@@ -144,7 +144,11 @@ class OutputFiles:
             # short enough for the system, whatever the length of the name
             temporary = target.parent / f".{target.name[:40]}.{number}.partial"
             temporary.unlink(missing_ok=True)
-            handle = h5py.File(temporary, "w", **self._of_file)
+            try:
+                handle = h5py.File(temporary, "w", **self._of_file)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
             writer = LH5Writer(
                 handle, self._of_datasets, self.plan, self.pipeline, sync=True
             )

@@ -371,13 +371,13 @@ def callback(_):
     for _ in range(1000):
         pass
 
-def write(*args, write=module.write_buffer, **kwargs):
+def write(*args, write=module._write, **kwargs):
     thing = Thing()
     reference = weakref.ref(thing, callback)
     del thing
     write(*args, **kwargs)
 
-module.write_buffer = write
+module._write = write
 main(["convert", "-b", "8", "-o", sys.argv[3], sys.argv[2]])
 """
 
