@@ -42,6 +42,8 @@ HAVE_OPTIONS = {
     "buffer_size": "--buffer-size",
     "n_max": "--max-rows",
     "overwrite": "--overwrite",
+    "threads": "--threads",
+    "memory_limit": "--memory-limit",
 }
 """Arguments of build_raw that --kwargs must not give a second time."""
 
@@ -83,6 +85,22 @@ def main() -> None:
 )
 @click.option("-w", "--overwrite", is_flag=True, help="Replace output files.")
 @click.option(
+    "-j",
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Threads that compress (default: the cores that there are; 1: none).",
+)
+@click.option(
+    "--memory-limit",
+    metavar="SIZE",
+    default="1G",
+    show_default=True,
+    help="Memory for buffers and queues together, for instance 512M.",
+)
+@click.option(
+    "--checksum", is_flag=True, help="Store a checksum (Fletcher-32) with each chunk."
+)
+@click.option(
     "-k",
     "--kwargs",
     default="{}",
@@ -106,6 +124,9 @@ def convert(
     buffer_size: int,
     max_rows: int | None,
     overwrite: bool,
+    threads: int | None,
+    memory_limit: str,
+    checksum: bool,
     kwargs: str,
     json_file: str | None,
     verbose: bool,
@@ -126,6 +147,9 @@ def convert(
         buffer_size=buffer_size,
         max_rows=max_rows,
         overwrite=overwrite,
+        threads=threads,
+        memory_limit=memory_limit,
+        checksum=checksum,
         kwargs=kwargs,
         json_file=json_file,
         level=logging.ERROR if quiet else level,
@@ -219,6 +243,9 @@ def run(
     overwrite: bool,
     kwargs: str,
     level: int,
+    threads: int | None = None,
+    memory_limit: str = "1G",
+    checksum: bool = False,
     json_file: str | None = None,
     quiet: bool = False,
     verbose: bool = False,
@@ -226,11 +253,17 @@ def run(
 ) -> int:
     """Convert files one after the other; return the exit status."""
     from . import logging as our_logging  # noqa: PLC0415  (--help needs none)
-    from .report import ConversionReport  # noqa: PLC0415
+    from .report import ConversionReport, sizeof_fmt  # noqa: PLC0415
 
     our_logging.setup(logging.DEBUG if debug else level)
     try:
         options = _parse_kwargs(kwargs)
+        limit = _parse_limit(memory_limit)
+        if checksum:
+            options["hdf5_settings"] = {
+                **options.get("hdf5_settings", {}),
+                "fletcher32": True,
+            }
         _check_inputs(files)
         out_specs, outputs = _outputs(files, out_spec, options)
         _check_json_file(json_file, [*files, *outputs])
@@ -255,6 +288,8 @@ def run(
             buffer_size=buffer_size,
             n_max=float("inf") if max_rows is None else max_rows,
             overwrite=overwrite,
+            threads=threads,
+            memory_limit=limit,
             options=options,
         )
         statuses.append(status)
@@ -262,6 +297,8 @@ def run(
             lines = report.lines()
             if verbose:
                 lines += [f"  {k}: {v:.3f} s" for k, v in report.seconds.items()]
+                if report.peak_memory is not None:
+                    lines.append(f"  peak memory: {sizeof_fmt(report.peak_memory)}")
             click.echo("\n".join(lines), err=json_file == "-")
     if json_file is not None:
         with click.open_file(json_file, "w") as f:
@@ -388,6 +425,17 @@ def _parse_kwargs(text: str) -> dict[str, Any]:
             msg = f"'{name}' in --kwargs must be a JSON object"
             raise _UsageError(msg)
     return options
+
+
+def _parse_limit(text: str) -> int:
+    """Read the memory limit."""
+    from .writing.memory import MIN_LIMIT, parse_size  # noqa: PLC0415
+
+    limit = parse_size(text)
+    if limit < MIN_LIMIT:
+        msg = f"--memory-limit {text} is too little: at least {MIN_LIMIT >> 20}M"
+        raise _UsageError(msg)
+    return limit
 
 
 def _check_json_file(json_file: str | None, others: list[str]) -> None:
