@@ -17,6 +17,7 @@ DEBUG = os.environ.get("DAQ2LH5_DEBUG", "0") not in ("", "0")
 MODULES = (
     "daq2lh5._core.binding",
     "daq2lh5._core.chunks",
+    "daq2lh5._core.deflate",
     "daq2lh5._core.sink",
     "daq2lh5.fc._dead_time",
     "daq2lh5.fc._framing",

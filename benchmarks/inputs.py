@@ -12,21 +12,26 @@ import os
 import struct
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from types import ModuleType
+
+    import numpy as np
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 WRITER = CHECKOUT / "tests" / "writers" / "fcio.py"
 
 HANDSHAKE = 1_000_000_001
-CONFIG, EVENT, SPARSE_EVENT, EVENT_HEADER = 1, 3, 6, 7
+CONFIG, EVENT, STATUS, SPARSE_EVENT, EVENT_HEADER = 1, 3, 4, 6, 7
 FSP_CONFIG, FSP_EVENT = 8, 9
 MAX_TAG = 1_000_000_000
+
+NOISE_BITS = 3
+"""Lowest bits of a sample, which change from one repetition to the next."""
 
 _I32 = struct.Struct("<i")
 _U32X2 = struct.Struct("<II")
@@ -58,6 +63,8 @@ class Sample:
     """Events in one body."""
     unit: bytes
     """The bytes of the first event, for a file that is as small as can be."""
+    traces: tuple[tuple[int, int], ...]
+    """Offset in the body, and length, of each stretch of 16-bit words of traces."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,29 @@ class InputKind:
     name: str
     description: str
     make: Callable[[Path], Sample]
-    """Takes the folder of the real files."""
+    """Takes the path of the source."""
+    source: str = ""
+    """Path below the folder of real files; without one, the synthetic writer."""
+    cases: tuple[str, ...] = ("decode", "memory", "memcpy", "convert")
+    """What is measured with it."""
+    repeats: int | None = None
+    """Repetitions of the body; by default as many as the size asked for takes."""
+    peer_options: dict[str, int] = field(default_factory=dict)
+    """Without these the peer takes too much memory with a table per channel."""
+
+    def path(self, folder: Path) -> Path:
+        """Return the path of the source.
+
+        Parameters
+        ----------
+        folder
+            where the real files are.
+        """
+        path = folder / self.source if self.source else WRITER
+        if not path.is_file():
+            msg = f"no {self.source or 'synthetic writer in the tests'} here"
+            raise SampleMissingError(msg)
+        return path
 
 
 @dataclass(frozen=True)
@@ -182,9 +211,18 @@ def rows_of(data: bytes, records: list[Record], traces: int) -> Counter[str]:
             rows["FCEvent"] += min(listed, record.frames[6][1] // 2)
         elif record.tag == EVENT_HEADER:
             rows["FCEventHeader"] += 1
+        elif record.tag == STATUS:
+            rows["FCStatus"] += _I32.unpack_from(data, record.frames[2][0])[0]
         elif record.tag == FSP_EVENT:
             rows["FSPEvent"] += 1
     return rows
+
+
+def traces_of(record: Record) -> tuple[tuple[int, int], ...]:
+    """Return where the traces of a record are."""
+    if record.tag == EVENT:
+        return record.frames[4:5]
+    return record.frames[7:] if record.tag == SPARSE_EVENT else ()
 
 
 def sample_of_stream(data: bytes, keep: tuple[int, ...]) -> Sample:
@@ -203,40 +241,25 @@ def sample_of_stream(data: bytes, keep: tuple[int, ...]) -> Sample:
     body = [r for r in records if r.tag in keep]
     config = next(r for r in head if r.tag == CONFIG)
     traces = sum(_I32.unpack_from(data, config.frames[i][0])[0] for i in (0, 1))
-    ends = [i for i, r in enumerate(body) if r.tag != FSP_EVENT]
+    ends = [i for i, r in enumerate(body) if r.tag not in (FSP_EVENT, STATUS)]
+    spans, length = [], 0
+    for r in body:
+        spans += [(length + at - r.start, size) for at, size in traces_of(r)]
+        length += r.stop - r.start
     return Sample(
         head=b"".join(data[r.start : r.stop] for r in head),
         body=b"".join(data[r.start : r.stop] for r in body),
         rows=dict(rows_of(data, body, traces)),
         events=len(ends),
         unit=b"".join(data[r.start : r.stop] for r in body[: ends[0] + 1]),
+        traces=tuple(spans),
     )
 
 
-def read_real(folder: Path, name: str) -> bytes:
-    """Return the bytes of a real file.
-
-    Parameters
-    ----------
-    folder
-        where the real files are.
-    name
-        path below that folder.
-    """
-    try:
-        return (folder / name).read_bytes()
-    except OSError as error:
-        msg = f"cannot read {name} in the folder of real files ({error.strerror})"
-        raise SampleMissingError(msg) from error
-
-
-def load_writer() -> ModuleType:
+def load_writer(path: Path) -> ModuleType:
     """Import the synthetic writer of the tests by its path."""
-    if not WRITER.is_file():
-        msg = f"the synthetic writer {WRITER.relative_to(CHECKOUT)} is not here"
-        raise SampleMissingError(msg)
     name = "daq2lh5_benchmark_fcio_writer"
-    spec = importlib.util.spec_from_file_location(name, WRITER)
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         msg = "the synthetic writer cannot be imported"
         raise SampleMissingError(msg)
@@ -250,47 +273,116 @@ def load_writer() -> ModuleType:
     return module
 
 
-def one_channel(_folder: Path) -> Sample:
-    """Make 200 full events of 1 channel with 1836 samples."""
-    stream = load_writer().make_stream(
-        n_events=200, n_channels=1, n_samples=1836, adcbits=16, kind="event"
-    )
-    return sample_of_stream(bytes(stream), keep=(EVENT,))
+def synthetic(events: int, channels: int, samples: int) -> Callable[[Path], Sample]:
+    """Return a maker of full events like those of germanium detectors.
+
+    Parameters
+    ----------
+    events
+        number of different events.
+    channels, samples
+        number of channels, and of samples of each.
+    """
+
+    def make(writer: Path) -> Sample:
+        stream = load_writer(writer).make_stream(
+            n_events=events, n_channels=channels, n_samples=samples, kind="event"
+        )
+        return sample_of_stream(stream, keep=(EVENT,))
+
+    return make
 
 
-def six_channels(folder: Path) -> Sample:
-    """Take the sparse events of the real file with 6 channels."""
-    data = read_real(folder, "fcio/L200-comm-20211130-phy-spms.fcio")
-    return sample_of_stream(data, keep=(SPARSE_EVENT,))
+def real(*keep: int) -> Callable[[Path], Sample]:
+    """Return a maker that takes the records with the given tags from a real file."""
+    return lambda path: sample_of_stream(path.read_bytes(), keep)
 
 
-def many_channels(folder: Path) -> Sample:
-    """Take the full events of the real file with 123 channels."""
-    data = read_real(folder, "fcio/l200-p06-r007-cal-20230725T202227Z.fcio")
-    return sample_of_stream(data, keep=(EVENT,))
-
-
-def event_headers(folder: Path) -> Sample:
+def event_headers(path: Path) -> Sample:
     """Join the event headers of the real ORCA file into an FCIO stream."""
-    data = read_real(folder, "orca/l200-p13-r007-aph-20250101T003931Z.orca")
     parts = []
-    for payload in orca_fcio_payloads(data):
+    for payload in orca_fcio_payloads(path.read_bytes()):
         records = list(split_records(payload))
         if {r.tag for r in records} & {CONFIG, EVENT_HEADER}:
             parts.append(payload[: records[-1].stop])
     return sample_of_stream(b"".join(parts), keep=(FSP_EVENT, EVENT_HEADER))
 
 
+SIX_CHANNELS = "fcio/L200-comm-20211130-phy-spms.fcio"
+MANY_CHANNELS = "fcio/l200-p06-r007-cal-20230725T202227Z.fcio"
+HEADERS = "orca/l200-p13-r007-aph-20250101T003931Z.orca"
+
+READING = ("decode", "memory", "memcpy")
+WRITING = ("convert", "threads1", "uncompressed", "zstd")
+
 INPUTS = (
-    InputKind("1ch", "1 channel x 1836 samples, full events, synthetic", one_channel),
-    InputKind("6ch", "6 channels x 6000 samples, sparse events, real", six_channels),
-    InputKind("123ch", "123 channels x 8192 samples, full events, real", many_channels),
-    InputKind("headers", "event headers of 61 traces, real, from ORCA", event_headers),
+    InputKind(
+        "1ch",
+        "1 channel x 1836 samples, full events, synthetic",
+        synthetic(200, 1, 1836),
+        cases=(*READING, *WRITING),
+    ),
+    InputKind(
+        "6ch",
+        "6 channels x 6000 samples, sparse events, real",
+        real(SPARSE_EVENT),
+        SIX_CHANNELS,
+        cases=(*READING, *WRITING, "channels", "growth"),
+    ),
+    InputKind(
+        "123ch",
+        "123 channels x 8192 samples, full events, real",
+        real(EVENT),
+        MANY_CHANNELS,
+        cases=(*READING, *WRITING, "channels"),
+        peer_options={"buffer_size": 2048},
+    ),
+    *(
+        InputKind(
+            f"{channels}ch",
+            f"{channels} channels x 1000 samples, 100 full events, synthetic",
+            synthetic(10, channels, 1000),
+            cases=("channels",),
+            repeats=10,
+            peer_options={"buffer_size": rows},
+        )
+        for channels, rows in ((200, 1000), (2000, 2200))
+    ),
+    InputKind(
+        "headers",
+        "event headers of 61 traces, real, from ORCA",
+        event_headers,
+        HEADERS,
+    ),
+    InputKind(
+        "small",
+        "all records of the real file with 6 channels, once",
+        real(SPARSE_EVENT, STATUS),
+        SIX_CHANNELS,
+        cases=("convert",),
+        repeats=1,
+    ),
 )
 
 
-def write_repeated(path: Path, sample: Sample, size: int) -> InputFile:
+def noise_mask(sample: Sample) -> np.ndarray:
+    """Return the bits of the body that may change from repetition to repetition."""
+    import numpy as np
+
+    mask = np.zeros(len(sample.body), dtype=np.uint8)
+    for start, length in sample.traces:
+        mask[start : start + length : 2] = NOISE_BITS
+    return mask
+
+
+def write_repeated(
+    path: Path, sample: Sample, size: int, repeats: int | None = None
+) -> InputFile:
     """Write the head of a sample once and its body as often as fits best.
+
+    Each repetition has other noise in the lowest bits of its samples, since a
+    compressor that sees the same waveform again is faster and better than it is with
+    real data.
 
     Parameters
     ----------
@@ -300,15 +392,25 @@ def write_repeated(path: Path, sample: Sample, size: int) -> InputFile:
         what to write.
     size
         bytes to come near to; there is at least one body.
+    repeats
+        number of bodies, whatever the size.
     """
-    repeats = max(1, round((size - len(sample.head)) / len(sample.body)))
-    at_once = max(1, (8 << 20) // len(sample.body))
-    block = sample.body * min(at_once, repeats)
+    import numpy as np
+
+    if repeats is None:
+        repeats = max(1, round((size - len(sample.head)) / len(sample.body)))
+    mask = noise_mask(sample)
+    body = np.frombuffer(sample.body, dtype=np.uint8)
+    rng = np.random.default_rng(0)
     with path.open("wb") as file:
         file.write(sample.head)
-        for _ in range(repeats // at_once):
-            file.write(block)
-        file.write(sample.body * (repeats % at_once))
+        file.write(sample.body)
+        for _ in range(repeats - 1):
+            noise = np.frombuffer(rng.bytes(len(body)), dtype=np.uint8)
+            file.write(body ^ (noise & mask))
+        # or it would be written while the first runs are timed
+        file.flush()
+        os.fsync(file.fileno())
     return InputFile(
         path=path,
         size=path.stat().st_size,
@@ -316,3 +418,37 @@ def write_repeated(path: Path, sample: Sample, size: int) -> InputFile:
         events=repeats * sample.events,
         rows={table: repeats * n for table, n in sample.rows.items()},
     )
+
+
+def make(
+    name: str, folder: Path, work: Path, sizes: Collection[int]
+) -> tuple[dict[int, InputFile], Path]:
+    """Make the files of an input.
+
+    Parameters
+    ----------
+    name
+        of the input.
+    folder
+        where the real files are.
+    work
+        where the files are to be.
+    sizes
+        bytes that each file is to come near to.
+
+    Returns
+    -------
+    files
+        by size.
+    prime
+        a file of one event.
+    """
+    kind = next(kind for kind in INPUTS if kind.name == name)
+    sample = kind.make(kind.path(folder))
+    files = {}
+    for size in sizes:
+        path = work / f"{name}-{size}.fcio"
+        files[size] = write_repeated(path, sample, size, kind.repeats)
+    prime = work / f"{name}-tiny.fcio"
+    prime.write_bytes(sample.head + sample.unit)
+    return files, prime

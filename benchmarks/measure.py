@@ -4,21 +4,44 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import sys
+import tempfile
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 WORKER = Path(__file__).resolve().with_name("worker.py")
+CONVERSION = WORKER.with_name("conversion.py")
+MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+def _text_of(file: IO[bytes]) -> str:
+    """Return all that was written to a file."""
+    file.seek(0)
+    return file.read().decode(errors="replace")
 
 
 class ChildError(Exception):
     """A child process failed."""
+
+
+class Ended(NamedTuple):
+    """A child process that has ended well."""
+
+    output: str
+    """What it wrote to standard output."""
+    wall: float
+    """Seconds from its start to its end."""
+    peak: int
+    """Largest resident size in bytes, at least that of this process."""
 
 
 @dataclass
@@ -31,6 +54,7 @@ class Side:
     timeout: float
     warm: int = 0
     """Megabytes of memory to touch before the clock starts, see the worker."""
+    ours: bool = True
     about: dict[str, Any] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
@@ -39,60 +63,92 @@ class Side:
         Both converters have the same import name: ``PYTHONPATH`` is for ours alone.
         """
         env = dict(os.environ)
-        if self.name != "ours":
+        if not self.ours:
             env.pop("PYTHONPATH", None)
         return env
 
-    def command(self, command: Sequence[str]) -> tuple[str, float]:
+    def command(self, command: Sequence[str]) -> Ended:
         """Run a command and wait for its end.
 
         Parameters
         ----------
         command
             program and arguments.
+        """
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            begin = time.perf_counter()
+            try:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=err,
+                    cwd=self.cwd,
+                    env=self.environment(),
+                )
+            except OSError as error:
+                msg = f"cannot start {command[0]} ({error.strerror})"
+                raise ChildError(msg) from error
+            end = (process.pid, signal.SIGKILL)
+            timer = threading.Timer(self.timeout, os.kill, end)
+            timer.start()
+            try:
+                _, status, usage = os.wait4(process.pid, 0)
+            except BaseException:
+                process.kill()
+                process.wait()
+                raise
+            finally:
+                timer.cancel()
+            seconds = time.perf_counter() - begin
+            process.returncode = os.waitstatus_to_exitcode(status)
+            output, errors = (_text_of(file) for file in (out, err))
+        if process.returncode:
+            lines = errors.strip().splitlines() or ["no message"]
+            msg = f"exit status {process.returncode}: {lines[-1]}"
+            if process.returncode == -signal.SIGKILL and seconds >= self.timeout:
+                msg = f"no result after {self.timeout:g} s"
+            raise ChildError(msg)
+        return Ended(output, seconds, usage.ru_maxrss * MAXRSS_UNIT)
+
+    def script(self, path: Path, *args: str) -> dict[str, Any]:
+        """Run a script that writes JSON in its last line.
+
+        Parameters
+        ----------
+        path
+            the script.
+        args
+            its arguments.
 
         Returns
         -------
-        output
-            what it wrote to standard output.
-        seconds
-            from its start to its end.
+        result
+            what the script gave, and the ``wall`` seconds and ``peak`` memory.
         """
-        begin = time.perf_counter()
+        ended = self.command([self.python, str(path), *args])
         try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                cwd=self.cwd,
-                env=self.environment(),
-                timeout=self.timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            msg = f"no result after {self.timeout:g} s"
+            result: dict[str, Any] = json.loads(ended.output.rpartition("\n")[2])
+        except json.JSONDecodeError as error:
+            msg = f"{path.name} gave no result"
             raise ChildError(msg) from error
-        except OSError as error:
-            msg = f"cannot start {command[0]} ({error.strerror})"
-            raise ChildError(msg) from error
-        seconds = time.perf_counter() - begin
-        if done.returncode:
-            lines = done.stderr.strip().splitlines() or ["no message"]
-            msg = f"exit status {done.returncode}: {lines[-1]}"
-            raise ChildError(msg)
-        return done.stdout, seconds
+        return result | {"wall": ended.wall, "peak": ended.peak}
 
     def worker(self, *args: str) -> dict[str, Any]:
-        """Run the worker script and return its result and the ``wall`` seconds."""
-        output, seconds = self.command([self.python, str(WORKER), *args])
-        try:
-            result: dict[str, Any] = json.loads(output)
-        except json.JSONDecodeError as error:
-            msg = "the worker gave no result"
-            raise ChildError(msg) from error
-        return result | {"wall": seconds}
+        """Run the worker script."""
+        return self.script(WORKER, *args)
+
+    def convert(self, task: dict[str, Any]) -> dict[str, Any]:
+        """Run a conversion as a program of its own, in memory that is in place.
+
+        Parameters
+        ----------
+        task
+            see the script.
+        """
+        if self.warm:
+            self.command([self.python, str(WORKER), "touch", str(self.warm)])
+        return self.script(CONVERSION, json.dumps(task))
 
     def executable(self) -> tuple[str, bool]:
         """Find the command-line program.

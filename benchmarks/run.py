@@ -8,51 +8,92 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import json
+import multiprocessing
 import os
 import platform
 import signal
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import inputs
 from measure import ChildError, Goal, Result, Side, alternate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 MB = 1_000_000
 BUFFER_SIZE = 8192
 MEMCPY_BLOCK = 32 << 20
-SMALL_FILE = "fcio/L200-comm-20211130-phy-spms.fcio"
 UNCOMPARED = ("FCConfig", "FSPConfig")
 """Tables of the configuration, whose number of rows differs on purpose."""
 
+TABLES = {"raw": "FCEvent"}
+"""What a table is in that is called otherwise with one per channel."""
+
+STAGES = ("read", "decode", "process", "compress", "write", "finish", "total")
+"""Stages of a conversion, in the order of the columns of the report."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A way to convert."""
+
+    text: str
+    filters: str = "default"
+    channels: bool = False
+    """Whether each channel has a table of its own."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Of ours alone."""
+
+
+CONVERSIONS = {
+    "convert": Conversion("convert to LH5 with default settings"),
+    "threads1": Conversion("the same, ours with threads=1", options={"threads": 1}),
+    "uncompressed": Conversion("convert without compression", "none"),
+    "zstd": Conversion("convert with zstd (by hdf5plugin) and shuffle", "zstd"),
+    "channels": Conversion("convert with one table per channel", channels=True),
+}
 CASES = {
     "decode": "open a stream and iterate over its chunks, writing nothing",
-    "convert": "convert to LH5 with default settings",
-    "memory": "peak memory of both, above that of the interpreter with its imports",
+    "memory": "peak memory of that, above that of the interpreter with its imports",
     "memcpy": "the rate at which numpy copies the bytes from memory to 32 MiB",
+    **{name: conversion.text for name, conversion in CONVERSIONS.items()},
+    "growth": "peak memory of our conversions of inputs of several sizes",
     "startup": "command line, import, and conversion of a small file",
 }
+PEAK_MB = 2**30 / MB + 250
+"""Memory limit of a conversion, and what may come on top of it."""
+
 GOALS = {
-    ("decode", "1ch"): Goal(50, "ratio"),
-    ("decode", "6ch"): Goal(15, "ratio"),
-    ("decode", "headers"): Goal(50, "ratio"),
-    ("memcpy", "6ch"): Goal(0.25, "ours"),
-    ("convert", ""): Goal(1, "ratio"),
-    ("memory", ""): Goal(300, "ours", at_most=True),
-    ("startup", "--help"): Goal(0.25, "ours", at_most=True),
+    "decode:1ch:open and iterate": Goal(50, "ratio"),
+    "decode:6ch:open and iterate": Goal(15, "ratio"),
+    "decode:headers:open and iterate": Goal(50, "ratio"),
+    "memcpy:6ch:decode / copy": Goal(0.25, "ours"),
+    "memory:*:above imports": Goal(300, "ours", at_most=True),
+    "convert:[16]ch:whole process": Goal(12, "ratio"),
+    "convert:123ch:whole process": Goal(10, "ratio"),
+    "convert:small:whole process": Goal(5, "ratio"),
+    "threads1:*:whole process": Goal(7, "ratio"),
+    "channels:2000ch:whole process": Goal(10, "ratio"),
+    "channels:*:whole process": Goal(8, "ratio"),
+    "convert:*:output / input": Goal(0.98, "ratio"),
+    "growth:*:* / *": Goal(1.1, "ours", at_most=True),
+    "*:peak memory*": Goal(PEAK_MB, "ours", at_most=True),
+    "startup::--help": Goal(0.25, "ours", at_most=True),
 }
+"""By pattern of ``case:input:quantity``; the first that fits counts."""
 
 
 def names_of_cases() -> list[str]:
     """Return the names of all cases as ``case:input``."""
-    names = [f"{case}:{k.name}" for k in inputs.INPUTS for case in CASES]
-    return [n for n in names if not n.startswith("startup:")] + ["startup"]
+    names = [f"{case}:{kind.name}" for kind in inputs.INPUTS for case in kind.cases]
+    return [*names, "startup"]
 
 
 @dataclass
@@ -66,9 +107,13 @@ class Bench:
     work: Path
     sizes: dict[str, int]
     """Bytes of the input by name of the side."""
+    growth: list[int]
+    """Bytes of the inputs whose conversions' memory is compared."""
     results: list[Result] = field(default_factory=list)
     files: list[dict[str, Any]] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    """Seconds of each stage of our conversions."""
     runs: list[dict[str, Any]] = field(default_factory=list)
     """What every single run gave, as it came from the worker."""
     skipped: list[dict[str, str]] = field(default_factory=list)
@@ -120,31 +165,49 @@ class Bench:
             if not any(n.endswith(f":{kind.name}") for n in self.selected):
                 continue
             try:
-                sample = kind.make(self.data)
+                kind.path(self.data)
+                self.run_input(kind)
+                if self.wants("growth", kind.name):
+                    self.run_growth(kind)
             except inputs.SampleMissingError as error:
                 self.skipped.append({"what": kind.name, "reason": str(error)})
-                continue
-            self.run_input(kind, sample)
         if "startup" in self.selected:
             self.run_startup()
 
-    def run_input(self, kind: inputs.InputKind, sample: inputs.Sample) -> None:
+    def make(
+        self, kind: inputs.InputKind, sizes: Sequence[int]
+    ) -> tuple[dict[int, inputs.InputFile], Path]:
+        """Make the files of an input, in another process.
+
+        This one stays small: the peak memory of a process that it starts begins with
+        its own.
+
+        Parameters
+        ----------
+        kind
+            the input.
+        sizes
+            bytes of each file.
+        """
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+            what = (kind.name, self.data, self.work, tuple(sizes))
+            return pool.submit(inputs.make, *what).result()
+
+    def run_input(self, kind: inputs.InputKind) -> None:
         """Make the files of one input, run its cases, and remove the files.
 
         Parameters
         ----------
         kind
             the input.
-        sample
-            the records it is made of.
         """
+        reading = [self.wants(case, kind.name) for case in inputs.READING]
+        ways = [case for case in CONVERSIONS if self.wants(case, kind.name)]
+        if not any(reading) and not ways:
+            return
         say(f"{kind.name}: {kind.description}")
-        made: dict[int, inputs.InputFile] = {}
-        for size in {self.sizes[side.name] for side in self.sides}:
-            path = self.work / f"{kind.name}-{size}.fcio"
-            made[size] = inputs.write_repeated(path, sample, size)
-        prime = self.work / f"{kind.name}-tiny.fcio"
-        prime.write_bytes(sample.head + sample.unit)
+        made, prime = self.make(kind, sorted(set(self.sizes.values())))
         files = {side.name: made[self.sizes[side.name]] for side in self.sides}
         for side, file in files.items():
             self.files.append(
@@ -158,21 +221,13 @@ class Bench:
                     "rows": file.rows,
                 }
             )
-
-        decoding = [self.wants(c, kind.name) for c in ("decode", "memory", "memcpy")]
-        converting = [self.wants(c, kind.name) for c in ("convert", "memory")]
-        runs = {}
-        if any(decoding):
-            sides = self.sides if any(decoding[:2]) else self.sides[:1]
-            runs["decode"] = self.run_decode(kind.name, sides, files, prime)
-        if any(converting):
-            runs["convert"] = self.run_convert(kind.name, files)
-        if self.wants("memory", kind.name):
-            for task, by_side in runs.items():
-                self.add_memory(kind.name, task, by_side)
-        for file in made.values():
-            file.path.unlink()
-        prime.unlink()
+        if any(reading):
+            sides = self.sides if any(reading[:2]) else self.sides[:1]
+            self.run_decode(kind.name, sides, files, prime)
+        for case in ways:
+            self.run_convert(case, kind, files)
+        for path in (*(file.path for file in made.values()), prime):
+            path.unlink()
 
     def run_decode(
         self,
@@ -180,7 +235,7 @@ class Bench:
         sides: Sequence[Side],
         files: dict[str, inputs.InputFile],
         prime: Path,
-    ) -> dict[str, list[dict[str, Any]]]:
+    ) -> None:
         """Decode on each side, and copy memory in the same rounds.
 
         Parameters
@@ -198,7 +253,7 @@ class Bench:
         ours = self.sides[0]
         takers = list(sides)
         if self.wants(copying, name):
-            takers.append(Side(copying, ours.python, ours.cwd, ours.timeout))
+            takers.append(replace(ours, name=copying))
 
         def run(side: Side) -> dict[str, Any]:
             if side.name == copying:
@@ -218,8 +273,7 @@ class Bench:
             for side, runs in by_side.items()
         }
         if self.wants("decode", name):
-            goal = GOALS.get(("decode", name))
-            self.add("decode", name, "open and iterate", "MB/s", rates, goal=goal)
+            self.add("decode", name, "open and iterate", "MB/s", rates)
             rates_open = {
                 side: [
                     files[side].size / MB / (r["seconds"] - r["opening_seconds"])
@@ -231,61 +285,140 @@ class Bench:
         if copies:
             rate = [r["bytes"] / MB / r["seconds"] for r in copies]
             share = [a / b for a, b in zip(rates["ours"], rate, strict=False)]
-            goal = GOALS.get((copying, name))
             self.add(copying, name, "copy", "MB/s", {"ours": rate})
-            self.add(copying, name, "decode / copy", "", {"ours": share}, goal=goal)
+            self.add(copying, name, "decode / copy", "", {"ours": share})
+        if self.wants("memory", name):
+            for quantity, parts in (
+                ("above imports", ("rss_peak", "rss_imports")),
+                ("imports", ("rss_imports",)),
+            ):
+                values = {
+                    side: [
+                        (r[parts[0]] - sum(r[p] for p in parts[1:])) / MB for r in rs
+                    ]
+                    for side, rs in by_side.items()
+                }
+                self.add("memory", name, quantity, "MB", values, lower=True)
         found = {side: runs[0]["rows"] for side, runs in by_side.items() if runs}
         self.add_rows("decode", name, files, found)
-        return by_side
 
     def run_convert(
-        self, name: str, files: dict[str, inputs.InputFile]
-    ) -> dict[str, list[dict[str, Any]]]:
-        """Convert on each side.
+        self,
+        case: str,
+        kind: inputs.InputKind,
+        files: dict[str, inputs.InputFile],
+    ) -> None:
+        """Convert on each side in one of the ways.
 
         Parameters
         ----------
-        name
-            of the input.
+        case
+            name of the way.
+        kind
+            the input.
         files
             the input of each side.
         """
+        way = CONVERSIONS[case]
+        name = kind.name
+        peer_options = kind.peer_options if way.channels else {}
         found: dict[str, dict[str, int]] = {}
-        out = self.work / "out.lh5"
 
         def run(side: Side) -> dict[str, Any]:
-            file = files[side.name]
-            read_once(file.path)
-            try:
-                more = (str(out), "--warm", str(side.warm))
-                result = side.worker("convert", str(file.path), *more)
-                result["wall"] -= result["warming_seconds"]
-                if side.name not in found:
-                    found[side.name] = side.worker("rows", str(out))["rows"]
-                return result | {"out": out.stat().st_size}
-            finally:
-                out.unlink(missing_ok=True)
+            options = way.options if side.ours else peer_options
+            result = self.convert_once(side, files[side.name].path, way, options, found)
+            return result | {"bytes": files[side.name].size}
 
-        by_side = self.measure(f"convert {name}", self.sides, run)
-        if self.wants("convert", name):
-            goal = GOALS[("convert", "")]
-            for quantity, key in (("build_raw", "seconds"), ("whole process", "wall")):
-                rates = {
-                    side: [files[side].size / MB / r[key] for r in runs]
-                    for side, runs in by_side.items()
+        by_side = self.measure(f"{case} {name}", self.sides, run)
+
+        def add(
+            quantity: str, unit: str, of: Callable[[Any], float], lower: bool
+        ) -> None:
+            values = {side: [of(r) for r in runs] for side, runs in by_side.items()}
+            self.add(case, name, quantity, unit, values, lower=lower)
+
+        add("whole process", "MB/s", lambda r: r["bytes"] / MB / r["wall"], lower=False)
+        add("build_raw", "MB/s", lambda r: r["bytes"] / MB / r["seconds"], lower=False)
+        add("output", "MB", lambda r: r["out"] / MB, lower=True)
+        add("output / input", "", lambda r: r["out"] / r["bytes"], lower=True)
+        add("peak memory", "MB", lambda r: r["peak"] / MB, lower=True)
+        self.add_stages(case, name, by_side.get("ours", []))
+        self.add_rows(case, name, files, found)
+
+    def convert_once(
+        self,
+        side: Side,
+        path: Path,
+        way: Conversion,
+        options: dict[str, Any],
+        found: dict[str, dict[str, int]] | None = None,
+    ) -> dict[str, Any]:
+        """Convert a file that was just read, and remove the output.
+
+        Parameters
+        ----------
+        side
+            who converts.
+        path
+            the file.
+        way
+            how to convert.
+        options
+            further arguments of `build_raw`.
+        found
+            where the rows of the side's first output go.
+        """
+        out = self.work / "out.lh5"
+        read_once(path)
+        try:
+            result = side.convert(
+                {
+                    "input": str(path),
+                    "output": str(out),
+                    "filters": way.filters,
+                    "channels": way.channels,
+                    "options": options,
                 }
-                self.add("convert", name, quantity, "MB/s", rates, goal=goal)
-            share = {
-                side: [r["out"] / files[side].size for r in runs]
-                for side, runs in by_side.items()
-            }
-            self.add("convert", name, "output / input", "", share, lower=True)
-        self.add_rows("convert", name, files, found)
-        return by_side
+            )
+            if found is not None and side.name not in found:
+                found[side.name] = side.worker("rows", str(out))["rows"]
+            return result | {"out": out.stat().st_size}
+        finally:
+            out.unlink(missing_ok=True)
+
+    def run_growth(self, kind: inputs.InputKind) -> None:
+        """Convert inputs of several sizes on our side, and compare the memory.
+
+        Parameters
+        ----------
+        kind
+            the input.
+        """
+        say(f"{kind.name}: growth")
+        made, prime = self.make(kind, self.growth)
+        files = {f"{size / MB:g} MB": made[size].path for size in self.growth}
+        sides = [replace(self.sides[0], name=name) for name in files]
+        way = CONVERSIONS["convert"]
+
+        def run(side: Side) -> dict[str, Any]:
+            return self.convert_once(side, files[side.name], way, {})
+
+        by_side = self.measure(f"growth {kind.name}", sides, run)
+        peaks = {s: [r["peak"] / MB for r in runs] for s, runs in by_side.items()}
+        first = next(iter(peaks))
+        for size, values in peaks.items():
+            quantity = f"peak memory, {size}"
+            self.add("growth", kind.name, quantity, "MB", {"ours": values}, lower=True)
+            if size != first:
+                shares = [a / b for a, b in zip(values, peaks[first], strict=False)]
+                quantity = f"{size} / {first}"
+                self.add("growth", kind.name, quantity, "", {"ours": shares})
+        for path in (*files.values(), prime):
+            path.unlink()
 
     def run_startup(self) -> None:
         """Measure how long it takes until something happens."""
-        small = self.data / SMALL_FILE
+        small = self.data / inputs.SIX_CHANNELS
         out = self.work / "small.lh5"
 
         def program(side: Side) -> list[str]:
@@ -305,7 +438,7 @@ class Bench:
         if small.is_file():
             read_once(small)
         else:
-            reason = f"no {SMALL_FILE} in the folder of real files"
+            reason = f"no {inputs.SIX_CHANNELS} here"
             self.skipped.append({"what": "startup, small file", "reason": reason})
             del commands["small file"]
         say("startup")
@@ -317,14 +450,13 @@ class Bench:
                 if side.name not in seen:
                     side.command(args)
                     seen.add(side.name)
-                seconds = side.command(args)[1]
+                ended = side.command(args)
                 out.unlink(missing_ok=True)
-                return {"wall": seconds}
+                return {"wall": ended.wall, "peak": ended.peak}
 
             by_side = self.measure(f"startup {what}", self.sides, run)
             walls = {s: [r["wall"] for r in runs] for s, runs in by_side.items()}
-            goal = GOALS.get(("startup", what))
-            self.add("startup", "", what, "s", walls, goal=goal, lower=True)
+            self.add("startup", "", what, "s", walls, lower=True)
 
     def add(
         self,
@@ -333,37 +465,34 @@ class Bench:
         quantity: str,
         unit: str,
         samples: dict[str, list[float]],
-        goal: Goal | None = None,
         lower: bool = False,
     ) -> None:
-        """Add a line to the table."""
+        """Add a line to the table, with the goal that there is for it."""
+        full = f"{case}:{subject}:{quantity}"
+        fitting = (g for p, g in GOALS.items() if fnmatch.fnmatchcase(full, p))
+        goal = next(fitting, None)
         self.results.append(Result(case, subject, quantity, unit, samples, lower, goal))
 
-    def add_memory(
-        self, name: str, task: str, by_side: dict[str, list[dict[str, Any]]]
-    ) -> None:
-        """Add the memory that a task took.
+    def add_stages(self, case: str, name: str, runs: Sequence[dict[str, Any]]) -> None:
+        """Add what the stages of our conversions took.
 
         Parameters
         ----------
+        case
+            the way to convert.
         name
             of the input.
-        task
-            ``decode`` or ``convert``.
-        by_side
-            what the runs of the task gave.
+        runs
+            what the runs gave.
         """
-        above = {
-            side: [(r["rss_peak"] - r["rss_imports"]) / MB for r in runs]
-            for side, runs in by_side.items()
-        }
-        imports = {
-            side: [r["rss_imports"] / MB for r in runs]
-            for side, runs in by_side.items()
-        }
-        goal = GOALS[("memory", "")]
-        self.add("memory", name, f"{task}, above", "MB", above, goal, lower=True)
-        self.add("memory", name, f"{task}, imports", "MB", imports, lower=True)
+        seconds = [
+            r["stages"] | {"outside": r["wall"] - r["stages"]["total"]}
+            for r in runs
+            if "total" in r["stages"]
+        ]
+        if seconds:
+            samples = {stage: [s[stage] for s in seconds] for stage in seconds[0]}
+            self.stages.append({"case": case, "input": name, "samples": samples})
 
     def add_rows(
         self,
@@ -377,7 +506,7 @@ class Bench:
         Parameters
         ----------
         task
-            ``decode`` or ``convert``.
+            the case.
         name
             of the input.
         files
@@ -386,7 +515,7 @@ class Bench:
             rows by side and table.
         """
         rows = {
-            side: {t.split("/")[-1]: n for t, n in tables.items() if n}
+            side: {TABLES.get(t, t): n for t, n in tables.items() if n}
             for side, tables in found.items()
         }
         rows = {
@@ -440,7 +569,7 @@ def context(args: argparse.Namespace, sides: Sequence[Side]) -> dict[str, Any]:
     sides
         what is measured.
     """
-    hidden = ("package", "scripts", "wall")
+    hidden = ("package", "scripts", "wall", "peak")
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "system": f"{platform.system()} {platform.release()}",
@@ -451,6 +580,7 @@ def context(args: argparse.Namespace, sides: Sequence[Side]) -> dict[str, Any]:
         "repeat": args.repeat,
         "size_mb": args.size_mb,
         "peer_size_mb": args.peer_size_mb,
+        "growth_mb": args.growth_mb,
         "buffer_size": BUFFER_SIZE,
         "warm_mb": args.warm_mb,
         "sides": {
@@ -496,8 +626,38 @@ def table(results: Sequence[Result]) -> str:
                 "" if met is None else "met" if met else "MISSED",
             ]
         )
+    return aligned(lines, right=(4, 5, 6))
+
+
+def stage_table(stages: Sequence[dict[str, Any]]) -> str:
+    """Lay out the seconds of the stages, a conversion in each line.
+
+    Parameters
+    ----------
+    stages
+        as the benchmarks collected them.
+    """
+    seen = dict.fromkeys((*STAGES, *(s for entry in stages for s in entry["samples"])))
+    shown = [s for s in seen if any(s in entry["samples"] for entry in stages)]
+    lines = [["case", "input", *shown]]
+    for entry in stages:
+        samples = entry["samples"]
+        values = (number(median(samples[s])) if s in samples else "-" for s in shown)
+        lines.append([entry["case"], entry["input"], *values])
+    return aligned(lines, right=range(2, len(lines[0])))
+
+
+def aligned(lines: Sequence[Sequence[str]], right: Collection[int]) -> str:
+    """Lay out a table with a rule below its first line.
+
+    Parameters
+    ----------
+    lines
+        the cells.
+    right
+        the columns that are flush right.
+    """
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    right = (4, 5, 6)
     text = [
         "  ".join(
             cell.rjust(width) if i in right else cell.ljust(width)
@@ -557,6 +717,13 @@ def report(bench: Bench, about: dict[str, Any]) -> str:
             f"Medians of {about['repeat']}; ratio: how many times better ours is, "
             "median over pairs of neighbouring runs."
         )
+    if bench.stages:
+        lines += ["", "Seconds of the stages of our conversions:", ""]
+        lines.append(stage_table(bench.stages))
+        lines.append(
+            "Medians. compress: processor time of all threads, beside the others if "
+            "there are several; outside: whole process less total."
+        )
     lines.append("")
     for entry in bench.rows:
         sides = "; ".join(
@@ -608,6 +775,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--size-mb", type=float, default=400, help="size of each input (%(default)s)")
     add("--peer-size-mb", type=float, help="size of the peer's inputs (the same)")
+    add(
+        "--growth-mb",
+        type=float,
+        nargs="+",
+        default=[100, 1000],
+        help="sizes of the inputs for growth (100 1000)",
+    )
     add("--repeat", type=int, default=3, help="rounds (%(default)s, at least 3)")
     add("--python", default=sys.executable, help="python that has ours (this one)")
     add("--peer", metavar="PYTHON", help="python that has the peer")
@@ -626,7 +800,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.peer_size_mb is None:
         args.peer_size_mb = args.size_mb
-    if min(args.size_mb, args.peer_size_mb) <= 0:
+    if min(args.size_mb, args.peer_size_mb, *args.growth_mb) <= 0:
         parser.error("sizes must be positive")
     if args.warm_mb < 0:
         parser.error("--warm-mb must not be negative")
@@ -654,15 +828,16 @@ def show_list(data: Path) -> None:
     """
     print("cases")
     for case, text in CASES.items():
-        print(f"  {case:8}  {text}")
-    print("inputs (all cases but startup)")
+        print(f"  {case:12}  {text}")
+    print("inputs and their cases")
     for kind in inputs.INPUTS:
         try:
-            kind.make(data)
+            kind.path(data)
             note = ""
         except inputs.SampleMissingError as error:
             note = f" [skipped: {error}]"
-        print(f"  {kind.name:8}  {kind.description}{note}")
+        print(f"  {kind.name:12}  {kind.description}{note}")
+        print(f"  {'':12}  {' '.join(kind.cases)}")
     print("names for --cases\n  " + " ".join(names_of_cases()))
 
 
@@ -684,7 +859,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         common = (work, args.timeout, args.warm_mb)
         sides = [Side("ours", args.python, *common)]
         if args.peer:
-            sides.append(Side("peer", args.peer, *common))
+            sides.append(Side("peer", args.peer, *common, ours=False))
         for side in sides:
             if os.sep in side.python:
                 side.python = os.path.abspath(side.python)
@@ -702,6 +877,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             data=args.data,
             work=work,
             sizes={side.name: round(sizes[side.name] * MB) for side in sides},
+            growth=[round(size * MB) for size in dict.fromkeys(args.growth_mb)],
         )
         bench.run()
     print(report(bench, about))
@@ -710,6 +886,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "context": about,
             "inputs": bench.files,
             "results": [result.as_dict() for result in bench.results],
+            "stages": bench.stages,
             "rows": bench.rows,
             "skipped": bench.skipped,
             "failures": bench.failures,

@@ -180,43 +180,6 @@ def decode(path: str, buffer_size: int, prime: str | None, warm: int) -> dict[st
     }
 
 
-def convert(path: str, out: str, warm: int) -> dict[str, Any]:
-    """Convert a stream with default settings.
-
-    Parameters
-    ----------
-    path
-        the stream.
-    out
-        the LH5 file to write.
-    warm
-        megabytes of memory to touch in another process before the clock starts.
-
-    Returns
-    -------
-    result
-        seconds, CPU seconds (of all threads), seconds spent on touching memory, and
-        peak memory after the imports and at the end.
-    """
-    import h5py  # noqa: F401
-
-    from daq2lh5 import build_raw
-
-    rss_imports = peak_rss()
-    warming = warm_up(warm)
-    cpu = time.process_time()
-    begin = time.perf_counter()
-    build_raw(path, out_spec=out, overwrite=True)
-    seconds = time.perf_counter() - begin
-    return {
-        "seconds": seconds,
-        "cpu_seconds": time.process_time() - cpu,
-        "warming_seconds": warming,
-        "rss_imports": rss_imports,
-        "rss_peak": peak_rss(),
-    }
-
-
 def rows_of_file(path: str) -> dict[str, Any]:
     """Return the number of rows of each table in an LH5 file.
 
@@ -293,10 +256,6 @@ def main() -> None:
     task.add_argument("--buffer-size", type=int, default=8192)
     task.add_argument("--prime")
     task.add_argument("--warm", type=int, default=0)
-    task = tasks.add_parser("convert")
-    task.add_argument("path")
-    task.add_argument("out")
-    task.add_argument("--warm", type=int, default=0)
     task = tasks.add_parser("rows")
     task.add_argument("path")
     task = tasks.add_parser("memcpy")
@@ -314,7 +273,6 @@ def main() -> None:
     run: dict[str, Callable[..., dict[str, Any]]] = {
         "info": info,
         "decode": decode,
-        "convert": convert,
         "rows": rows_of_file,
         "memcpy": memcpy,
     }

@@ -18,13 +18,19 @@ import time
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import h5py
 from h5py import h5d, h5o, h5p
 
-from .writing.columns import Chunk, Column
-from .writing.filters import Filters, dataset_settings, level_is_asked
+from .writing.columns import WIDE_ROW, Chunk, Column
+from .writing.filters import (
+    ChunkEncoder,
+    Filters,
+    dataset_settings,
+    level_is_asked,
+)
 from .writing.layout import Layout, layout_of_lgdo
 from .writing.memory import MemoryPlan
 from .writing.parents import Parents, write_attributes
@@ -37,16 +43,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from .raw_buffer import RawBuffer
-    from .writing.filters import ChunkEncoder
     from .writing.layout import Dataset
 
 __all__ = ["LH5Writer", "split_settings"]
 
 TASK_BYTES = 2**20
 """Bytes of rows that a thread works on at a time, at least."""
-
-SHORT_ROW = 256
-"""Rows of fewer bytes are short: such columns share the number of rows of a chunk."""
 
 SYNC_BYTES = 2**25
 """Bytes after which what is written is sent to the disk, while work goes on."""
@@ -86,6 +88,8 @@ class _Object:
         what it is a copy of; None until that must be known.
     exists
         whether it is in the file.
+    held
+        chunks that are to be written, with their filter masks.
     """
 
     def __init__(self, path: str, layout: Layout, columns: list[Column]) -> None:
@@ -94,19 +98,17 @@ class _Object:
         self.columns = columns
         self.template: _Template | None = None
         self.exists = False
-        by_path = {d.path: c for d, c in zip(layout.datasets, columns, strict=True)}
-        self._vectors = [
-            (i, by_path[d.counts]) for i, d in enumerate(layout.datasets) if d.counts
-        ]
+        self.held: list[tuple[Chunk, Any, int]] = []
 
     def append(self, rows: Sequence[np.ndarray]) -> list[Chunk]:
         """Take rows for each dataset; return the chunks that are complete."""
         rows = list(rows)
-        for i, flat in self._vectors:
-            if flat.rows:
+        for i, flat in self.layout.vectors:
+            before = self.columns[flat].rows
+            if before:
                 # on disk they count from the first row of the file
                 dtype = self.columns[i].dtype
-                rows[i] = rows[i].astype(dtype) + dtype.type(flat.rows)
+                rows[i] = rows[i].astype(dtype) + dtype.type(before)
         chunks = []
         for column, new in zip(self.columns, rows, strict=True):
             chunks += column.append(new)
@@ -150,20 +152,27 @@ class _Template:
             _write_scalar(group, _join("object", path), value, attrs)
 
     def fill(
-        self, columns: list[Column], chunks: dict[Column, tuple[bytes, int]]
+        self, columns: list[Column], chunks: list[tuple[Chunk, bytes, int]]
     ) -> None:
-        """Replace the rows: of each column one chunk, or none."""
-        for i, (dataset, column) in enumerate(zip(self._ids, columns, strict=True)):
-            rows = column.rows
-            if rows != self._rows[i]:
-                # without rows first: HDF5 clears the end of a chunk that gets shorter
-                dataset.set_extent((0, *column.row_shape))
-                dataset.set_extent((rows, *column.row_shape))
-                self._rows[i] = rows
-            if column in chunks:
-                payload, mask = chunks[column]
-                origin = (0,) * (1 + len(column.row_shape))
-                dataset.write_direct_chunk(origin, payload, mask)
+        """Replace the rows of all datasets."""
+        for i, column in enumerate(columns):
+            # without rows first: HDF5 works on the end of a chunk that gets shorter
+            if column.rows != self._rows[i]:
+                self._resize(i, 0)
+                self._resize(i, column.rows)
+        ids = dict(zip(columns, self._ids, strict=True))
+        for chunk, payload, mask in chunks:
+            ids[chunk.column].write_direct_chunk(chunk.origin, payload, mask)
+
+    def empty(self) -> None:
+        """Remove all rows."""
+        for i in range(len(self._ids)):
+            self._resize(i, 0)
+
+    def _resize(self, i: int, rows: int) -> None:
+        if rows != self._rows[i]:
+            self._ids[i].set_extent((rows, *self._ids[i].shape[1:]))
+            self._rows[i] = rows
 
     def copy(self, file: h5py.File, path: str) -> None:
         """Copy the object to a path in `file`."""
@@ -208,9 +217,12 @@ class LH5Writer:
         self.plan = plan or MemoryPlan()
         self.pipeline = pipeline or Pipeline()
         self.write_seconds = 0.0
+        self._held_bytes = 0
+        self._encoder = ChunkEncoder()
         self._more_to_come = more_to_come
         self._parents = Parents(file)
         self._objects: dict[str, _Object] = {}
+        self._chunk_rows: dict[Layout, list[int]] = {}
         self._templates: dict[tuple[Layout, tuple[int, ...]], _Template] = {}
         self._memory: h5py.File | None = None
         self._open: OrderedDict[str, h5d.DatasetID] = OrderedDict()
@@ -296,22 +308,14 @@ class LH5Writer:
 
     def has(self, name: str) -> bool:
         """Whether there is something of that name in the root group."""
-        return name in self.file or any(
-            path.partition("/")[0] == name for path in self._objects
-        )
+        return self._parents.has(name)
 
     def finish(self) -> None:
         """Write everything that is left; the file is complete then."""
         for target in self._objects.values():
-            rest = [chunk for c in target.columns for chunk in c.last()]
-            if target.template is not None or target.exists:
-                self._submit(target, rest)
-            else:
-                self._submit_small(target, rest)
+            self._submit_last(target)
         self.pipeline.drain()
         with self._timed():
-            for target in self._objects.values():
-                self._ensure(target)
             self._parents.write()
             self.close()
 
@@ -329,7 +333,7 @@ class LH5Writer:
 
     def _enter(self, path: str, name: str, group: str, layout: Layout) -> _Object:
         """Make the first acquaintance of an object."""
-        if path in self.file:
+        if self._parents.has(path):
             target = self._open_object(path, layout)
         else:
             target = _Object(path, layout, self._plan_columns(path, layout))
@@ -341,18 +345,28 @@ class LH5Writer:
         return target
 
     def _plan_columns(self, path: str, layout: Layout) -> list[Column]:
-        short = sum(d.row_bytes for d in layout.datasets if d.row_bytes < SHORT_ROW)
+        if layout not in self._chunk_rows:
+            self._chunk_rows[layout] = self._plan_chunks(layout)
+        chunk_rows = self._chunk_rows[layout]
+        return [
+            Column(dataset, _join(path, dataset.path), rows)
+            for dataset, rows in zip(layout.datasets, chunk_rows, strict=True)
+        ]
+
+    def _plan_chunks(self, layout: Layout) -> list[int]:
+        """Return the rows of a chunk for each dataset."""
+        short = sum(d.row_bytes for d in layout.datasets if d.row_bytes < WIDE_ROW)
         flat = {d.counts for d in layout.datasets}
-        columns = []
+        chunk_rows = []
         for dataset in layout.datasets:
             if dataset.path in flat:
                 rows = self.plan.chunk_elements(dataset.row_bytes)
-            elif dataset.row_bytes < SHORT_ROW:
+            elif dataset.row_bytes < WIDE_ROW:
                 rows = self.plan.short_chunk_rows(short)
             else:
                 rows = self.plan.chunk_rows(dataset.row_bytes)
-            columns.append(Column(dataset, _join(path, dataset.path), rows))
-        return columns
+            chunk_rows.append(rows)
+        return chunk_rows
 
     def _open_object(self, path: str, layout: Layout) -> _Object:
         """Go on with an object of the file.
@@ -459,59 +473,97 @@ class LH5Writer:
         size: int,
         release: Callable[[], None] | None,
     ) -> None:
-        def work(encoder: ChunkEncoder) -> list[tuple[Any, int]]:
-            return [chunk.encode(encoder) for chunk in chunks]
-
         def done(results: list[tuple[Any, int]]) -> None:
             if release is not None:
                 release()
             with self._timed():
-                self._ensure(target)
-                for chunk, (payload, mask) in zip(chunks, results, strict=True):
-                    self._write_chunk(chunk, payload, mask)
+                self._hold(target, chunks, results)
+                if self._held_bytes > self.plan.held:
+                    for other in self._objects.values():
+                        if other.held:
+                            self._write_object(other)
 
-        self.pipeline.submit(size, work, done)
+        self._start(chunks, size, done)
 
-    def _submit_small(self, target: _Object, chunks: list[Chunk]) -> None:
-        """Write an object whose columns have one chunk at most: as a filled copy."""
-        for column in target.columns:
-            rounded = 1 << max(column.rows - 1, 0).bit_length()
-            column.chunk_rows = min(column.chunk_rows, max(SMALLEST_CHUNK, rounded))
-        template = self._use_template(target)
-        if not all(f.known for f in template.filters):
-            self._submit(target, chunks)
-            return
+    def _submit_last(self, target: _Object) -> None:
+        """Have the rest of an object written.
 
-        def work(encoder: ChunkEncoder) -> dict[Column, tuple[bytes, int]]:
-            return {chunk.column: chunk.encode(encoder) for chunk in chunks}
+        One that is not in the file yet gets there as a copy, with all its rows.
+        """
+        if target.template is None and not target.exists:
+            # small as it is, its chunks need not be as large as planned
+            for column in target.columns:
+                rounded = 1 << max(column.rows - 1, 0).bit_length()
+                column.chunk_rows = min(column.chunk_rows, max(SMALLEST_CHUNK, rounded))
+            self._use_template(target)
+        chunks = [chunk for c in target.columns for chunk in c.last()]
 
-        def done(results: dict[Column, tuple[bytes, int]]) -> None:
+        def done(results: list[tuple[Any, int]]) -> None:
             with self._timed():
-                template.fill(target.columns, results)
-                template.copy(self.file, target.path)
-                target.exists = True
+                self._hold(target, chunks, results)
+                template = target.template
+                if target.exists or not all(f.known for f in template.filters):
+                    self._write_object(target)
+                else:
+                    template.fill(target.columns, target.held)
+                    template.copy(self.file, target.path)
+                    target.exists = True
+                    self._forget_held(target)
 
-        self.pipeline.submit(sum(c.size for c in chunks), work, done)
+        self._start(chunks, sum(c.size for c in chunks), done)
+
+    def _start(
+        self,
+        chunks: list[Chunk],
+        size: int,
+        done: Callable[[list[tuple[Any, int]]], None],
+    ) -> None:
+        """Have chunks encoded by some thread."""
+        for chunk in chunks:
+            # here, in order: the choice must not depend on the threads
+            chunk.column.choose(chunk, self._encoder)
+        self.pipeline.submit(size, partial(_encode, chunks), done)
+
+    def _hold(
+        self, target: _Object, chunks: list[Chunk], results: list[tuple[Any, int]]
+    ) -> None:
+        """Keep chunks until there is reason to write them.
+
+        Opening a dataset takes HDF5 much longer than writing a chunk: with many tables
+        it pays off to write several at a time.
+        """
+        for chunk, (payload, mask) in zip(chunks, results, strict=True):
+            target.held.append((chunk, payload, mask))
+            self._held_bytes += len(payload)
+
+    def _forget_held(self, target: _Object) -> None:
+        self._held_bytes -= sum(len(payload) for _, payload, _ in target.held)
+        target.held = []
+
+    def _write_object(self, target: _Object) -> None:
+        """Write the chunks that an object holds."""
+        self._ensure(target)
+        for chunk, payload, mask in target.held:
+            column = chunk.column
+            dataset = self._dataset(column)
+            end = chunk.start + chunk.rows
+            dataset.set_extent((end, *column.row_shape))
+            if column.filters.known:
+                dataset.write_direct_chunk(chunk.origin, payload, mask)
+                if self._syncer is not None:
+                    self._syncer.count(len(payload))
+            else:
+                h5py.Dataset(dataset)[chunk.start : end] = payload
+        self._forget_held(target)
 
     def _ensure(self, target: _Object) -> None:
         """Make sure that an object is in the file."""
         if not target.exists:
             template = target.template or self._use_template(target)
+            # another may have left its rows in there
+            template.empty()
             template.copy(self.file, target.path)
             target.exists = True
-
-    def _write_chunk(self, chunk: Chunk, payload: Any, mask: int) -> None:
-        column = chunk.column
-        dataset = self._dataset(column)
-        end = chunk.start + chunk.rows
-        dataset.set_extent((end, *column.row_shape))
-        if column.filters.known:
-            origin = (chunk.start,) + (0,) * len(column.row_shape)
-            dataset.write_direct_chunk(origin, payload, mask)
-            if self._syncer is not None:
-                self._syncer.count(len(payload))
-        else:
-            h5py.Dataset(dataset)[chunk.start : end] = payload
 
     def _dataset(self, column: Column) -> h5d.DatasetID:
         """Return the open dataset of a column."""
@@ -571,6 +623,10 @@ class _Syncer:
         if self._pool is not None:
             self._pool.shutdown(wait=True)
             self._pool = None
+
+
+def _encode(chunks: list[Chunk], encoder: ChunkEncoder) -> list[tuple[Any, int]]:
+    return [chunk.encode(encoder) for chunk in chunks]
 
 
 def _join(path: str, below: str) -> str:

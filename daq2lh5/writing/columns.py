@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
     from .layout import Dataset
 
 __all__ = ["Chunk", "Column"]
+
+WIDE_ROW = 256
+"""Rows of so many bytes may be waveforms."""
+
+CHOOSE_EVERY = 64
+"""Chunks after which to look again how they are deflated best."""
+
+SAMPLE_ROWS = 3
+SAMPLE_BYTES = 2**14
+"""How much of a chunk is tried, at least."""
 
 
 class Column:
@@ -36,8 +47,10 @@ class Column:
     """
 
     __slots__ = (
+        "_chosen",
         "_fill",
         "_pending",
+        "_waveforms",
         "_written",
         "chunk_rows",
         "dtype",
@@ -55,6 +68,8 @@ class Column:
         self.chunk_rows = chunk_rows
         self.filters = Filters(known=True)
         self._written = 0
+        self._chosen = 0
+        self._waveforms = False
         self._pending: np.ndarray | None = None
         self._fill = 0
 
@@ -68,7 +83,7 @@ class Column:
         column = cls(dataset, node.name.lstrip("/"), max(chunks[0], 1))
         column.dtype = node.dtype
         column.row_shape = node.shape[1:]
-        column.row_bytes = int(node.dtype.itemsize * np.prod(node.shape[1:], dtype=int))
+        column.row_bytes = node.dtype.itemsize * math.prod(node.shape[1:])
         column.filters = Filters.of(node.id.get_create_plist(), level_asked=False)
         column._written = len(node)
         if node.chunks is None or chunks[1:] != node.shape[1:]:
@@ -125,6 +140,22 @@ class Column:
         self._pending, self._fill = None, 0
         return [chunk]
 
+    def choose(self, chunk: Chunk, encoder: ChunkEncoder) -> None:
+        """Choose how to deflate the next chunk; looks at the data now and then."""
+        filters = self.filters
+        if (
+            self.row_bytes < WIDE_ROW
+            or not (filters.shuffle and filters.compressor == "fast")
+            or self.dtype.itemsize not in (2, 4, 8)
+        ):
+            return
+        if self._chosen % CHOOSE_EVERY == 0:
+            rows = max(SAMPLE_ROWS, SAMPLE_BYTES // self.row_bytes)
+            sample = np.ascontiguousarray(chunk.pieces[0][:rows], self.dtype)
+            self._waveforms = encoder.like_waveforms(sample)
+        self._chosen += 1
+        chunk.waveforms = self._waveforms
+
 
 class Chunk:
     """Rows that make a chunk; at the end of a dataset they may be fewer.
@@ -135,9 +166,13 @@ class Chunk:
         the dataset.
     start, rows
         number of the first row, and of the rows.
+    pieces
+        the rows, in one or two arrays.
+    waveforms
+        whether to deflate them as is best for waveforms.
     """
 
-    __slots__ = ("_pieces", "column", "rows", "start")
+    __slots__ = ("column", "pieces", "rows", "start", "waveforms")
 
     def __init__(
         self, column: Column, start: int, rows: int, pieces: list[np.ndarray]
@@ -145,7 +180,13 @@ class Chunk:
         self.column = column
         self.start = start
         self.rows = rows
-        self._pieces = pieces
+        self.pieces = pieces
+        self.waveforms = False
+
+    @property
+    def origin(self) -> tuple[int, ...]:
+        """Place of its first element in the dataset."""
+        return (self.start,) + (0,) * len(self.column.row_shape)
 
     @property
     def size(self) -> int:
@@ -162,8 +203,10 @@ class Chunk:
             filters, the rows.
         """
         column = self.column
-        pieces = [np.ascontiguousarray(p, column.dtype) for p in self._pieces]
+        pieces = [np.ascontiguousarray(p, column.dtype) for p in self.pieces]
         if not column.filters.known:
             return np.concatenate(pieces), 0
         size = column.chunk_rows * column.row_bytes
-        return encoder.encode(pieces, size, column.dtype.itemsize, column.filters)
+        return encoder.encode(
+            pieces, size, column.dtype.itemsize, column.filters, self.waveforms
+        )

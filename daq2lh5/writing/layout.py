@@ -8,8 +8,10 @@ is made once for a table, not each time that rows are added.
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,10 +58,10 @@ class Dataset:
     settings: dict[str, Any] = field(default_factory=dict)
     counts: str | None = None
 
-    @property
+    @cached_property
     def row_bytes(self) -> int:
         """Bytes of one row."""
-        return int(self.dtype.itemsize * np.prod(self.row_shape, dtype=np.int64))
+        return self.dtype.itemsize * math.prod(self.row_shape)
 
 
 @dataclass(eq=False)
@@ -79,6 +81,12 @@ class Layout:
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     datasets: list[Dataset] = field(default_factory=list)
     scalars: dict[str, tuple[Any, dict[str, Any]]] = field(default_factory=dict)
+
+    @cached_property
+    def vectors(self) -> list[tuple[int, int]]:
+        """Numbers of the datasets of lengths, with those of the data they count."""
+        numbers = {d.path: i for i, d in enumerate(self.datasets)}
+        return [(i, numbers[d.counts]) for i, d in enumerate(self.datasets) if d.counts]
 
     def rows_of(self, arrays: dict[str, np.ndarray], n: int) -> list[np.ndarray]:
         """Return the first `n` rows of a :class:`.TableBuffer` for each dataset."""

@@ -26,6 +26,9 @@ ELEMENT_BYTES = 2**17
 BUFFER_BYTES = 8 * 2**20
 """Largest buffer of a table: one that does not fit the cache is filled more slowly."""
 
+MANY_TABLES = 32
+"""More tables than this have more datasets than are kept open."""
+
 MIN_IN_FLIGHT = 24 * 2**20
 """Bytes on their way to the file that keep all threads busy while a buffer fills."""
 
@@ -35,8 +38,8 @@ class MemoryPlan:
     """Shares of the memory limit; the same for any number of threads.
 
     Of the limit the buffers get a quarter; buffers on their way to the file, for which
-    others stand in, a quarter; rows that wait until they fill a chunk three eighths.
-    What is left is for HDF5, compressed chunks and the block of input.
+    others stand in, a quarter; rows that wait until they fill a chunk three eighths;
+    chunks that are held back an eighth.
 
     Parameters
     ----------
@@ -59,6 +62,11 @@ class MemoryPlan:
         """Bytes that may be on their way from the buffers to the file."""
         buffers = self.tables * min(BUFFER_BYTES, self.share)
         return min(self.limit // 4, max(MIN_IN_FLIGHT, buffers))
+
+    @property
+    def held(self) -> int:
+        """Bytes of chunks to collect before they are written: of many tables only."""
+        return self.limit // 8 if self.tables > MANY_TABLES else 0
 
     def buffer_rows(self, row_bytes: int, widest: int) -> int:
         """Return the rows of a table's buffer: whole chunks, if it holds one.

@@ -40,14 +40,23 @@ class Parents:
 
     def __init__(self, file: h5py.File) -> None:
         self.file = file
+        # what is in a new file is known without looking
+        self._new = not len(file)
         self._groups: dict[str, _Group] = {}
+
+    def has(self, path: str) -> bool:
+        """Whether there is an object at a path, or will be."""
+        if not self._new and path in self.file:
+            return True
+        parent, _, name = path.rpartition("/")
+        return parent in self._groups and name in self._groups[parent].children
 
     def _get(self, path: str) -> _Group:
         """Return a group as it will be; loads it from the file, if it is there."""
         if path in self._groups:
             return self._groups[path]
         group = _Group(None)
-        node = self.file.get(path or "/")
+        node = None if self._new else self.file.get(path or "/")
         if node is not None:
             if not isinstance(node, h5py.Group):
                 msg = f"{self.file.filename}: '{path}' is a dataset, not a group"
@@ -125,7 +134,7 @@ class Parents:
 
     def reload(self) -> None:
         """Read groups anew: something else has written to the file."""
-        known = self._groups
+        known, self._new = self._groups, False
         self._groups = {}
         for path, group in known.items():
             # what is known of, but not written yet, stays

@@ -1,0 +1,57 @@
+"""One conversion, as a program of its own.
+
+The runner starts this script under the interpreter to be measured, with one argument:
+JSON with the ``input``, the ``output``, the ``filters`` ("default", "none" or "zstd"),
+whether there is to be a table for each of the ``channels``, and further ``options`` of
+`build_raw`. The process is measured from start to end, so nothing is imported here that
+the conversion does not need. The last line of standard output is JSON: the seconds that
+`build_raw` took, and those of its stages where it tells them.
+"""
+
+import json
+import sys
+import time
+from typing import Any
+
+
+def settings_of(filters: str) -> dict[str, Any] | None:
+    """Return the HDF5 settings for a choice of filters."""
+    if filters == "none":
+        return {"compression": None, "shuffle": False}
+    if filters == "zstd":
+        import hdf5plugin
+
+        return {**hdf5plugin.Zstd(), "shuffle": True}
+    return None
+
+
+def table_per_channel(output: str) -> dict[str, Any]:
+    """Return an output specification that both sides understand."""
+    rest = {"key_list": ["*"], "out_stream": output}
+    return {
+        "FCEventDecoder": {"ch{key:07d}/raw": dict(rest)},
+        "*": {"{name}": rest},
+    }
+
+
+def main() -> None:
+    """Convert, and print how long it took."""
+    task = json.loads(sys.argv[1])
+    from daq2lh5 import build_raw
+
+    begin = time.perf_counter()
+    report = build_raw(
+        task["input"],
+        out_spec=table_per_channel(task["output"])
+        if task["channels"]
+        else task["output"],
+        hdf5_settings=settings_of(task["filters"]),
+        **task["options"],
+    )
+    seconds = time.perf_counter() - begin
+    stages = getattr(report, "seconds", {})
+    print(f"\n{json.dumps({'seconds': seconds, 'stages': stages})}", end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+# Byte shuffle and deflate of waveforms, as HDF5's filters would do it.
+
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint64_t
+
+cdef enum:
+    END = 256               # symbol that ends a block; those below are bytes
+    SYMBOLS = 286           # of the literal/length alphabet (RFC 1951, 3.2.5)
+    LENGTHS = 256           # match lengths: 3..258
+    TOKENS = 16384          # bytes and matches of a block of runs
+
+
+cdef struct DeflateState:
+    uint8_t* plane                          # one byte of each element
+    Py_ssize_t room                         # bytes there
+    uint16_t tables[2][256]                 # histograms of a part of a unit
+    int32_t unit[256]                       # their sum
+    int32_t count[SYMBOLS]                  # symbols of the block at hand
+    uint8_t length[SYMBOLS + 1]             # of their codes and the distance's
+    uint64_t entry[SYMBOLS]                 # the codes: see `make_codes`
+    uint16_t tokens[TOKENS]
+    int32_t token_count[256 + LENGTHS]
+    uint64_t token_entry[256 + LENGTHS]     # with what follows a length
+
+
+cdef DeflateState* new_deflate_state() except NULL
+cdef void free_deflate_state(DeflateState* state) noexcept nogil
+cdef Py_ssize_t deflate_bound(Py_ssize_t nbytes) noexcept nogil
+cdef Py_ssize_t deflate_shuffled(
+    DeflateState* state, const uint8_t* source, Py_ssize_t n, int itemsize,
+    uint8_t* out, Py_ssize_t capacity,
+) noexcept nogil

@@ -1,0 +1,693 @@
+"""Byte shuffle and deflate of waveforms, as HDF5's filters would do it.
+
+What digitizers record has a plane of low bytes, which is noise, and a plane of high
+bytes, which hardly changes. Neither needs a search for matches: noise is written as
+literals with a Huffman code, runs as matches of distance 1. What pays is a code for
+each stretch of alike samples (in most files: the trace of a channel), so blocks end
+where the distribution of the bytes changes.
+
+Section numbers are those of RFC 1951. Hosts are little-endian.
+"""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcpy, memset
+
+cdef extern from *:
+    """
+    /* On x86-64 the code is compiled once more, for processors with 32-byte vectors
+       and shifts by any register. */
+    static Py_ssize_t deflate_planes(
+        void*, const uint8_t*, Py_ssize_t, int, uint8_t*, Py_ssize_t);
+    #if defined(__x86_64__) && defined(__GNUC__) && !defined(DEFLATE_BASELINE)
+    __attribute__((target("avx2,bmi,bmi2"), flatten))
+    static Py_ssize_t deflate_planes_avx2(
+        void* s, const uint8_t* p, Py_ssize_t n, int k, uint8_t* o, Py_ssize_t c)
+    {
+        return deflate_planes(s, p, n, k, o, c);
+    }
+    static Py_ssize_t deflate_planes_best(
+        void* s, const uint8_t* p, Py_ssize_t n, int k, uint8_t* o, Py_ssize_t c)
+    {
+        if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
+            return deflate_planes_avx2(s, p, n, k, o, c);
+        return deflate_planes(s, p, n, k, o, c);
+    }
+    #else
+    #define deflate_planes_best deflate_planes
+    #endif
+    """
+    int ctz "__builtin_ctzll"(unsigned long long) noexcept nogil
+    Py_ssize_t deflate_planes_best(
+        void*, const uint8_t*, Py_ssize_t, int, uint8_t*, Py_ssize_t
+    ) noexcept nogil
+
+cdef enum:
+    UNIT = 2048             # bytes of a plane that are looked at together
+    STRIDE = 32             # of so many bytes ...
+    SAMPLED = 8             # ... so many are counted
+    NEW_BLOCK_LOSS = 550    # bits lost by sharing a code, as sampled, for a new block
+    MAX_BLOCK = 1 << 20     # bytes, so that counts fit 32 bits
+    LIMIT = 14              # bits of a code: four, and 7 bits more, fit a word
+    PIECE = 512             # literals between checks of the room
+    PIECE_BYTES = PIECE * LIMIT // 8 + 16
+    HEADER_BYTES = 512      # more than the header of a block takes
+
+# the order in which lengths of the code length code are stored (3.2.7)
+cdef uint8_t[19] CODE_LENGTH_ORDER = [
+    16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15
+]
+
+
+cdef struct Bits:
+    uint8_t* at             # where the next byte goes
+    uint8_t* end
+    uint64_t held           # bits that do not fill a byte, the first one lowest
+    uint64_t n              # how many: 0..7
+
+
+cdef inline void put(Bits* b, uint64_t value, int n) noexcept nogil:
+    """Write up to 56 bits; there is room for 8 bytes."""
+    b.held |= value << b.n
+    b.n += n
+    memcpy(b.at, &b.held, 8)
+    b.at += b.n >> 3
+    b.held >>= b.n & 56
+    b.n &= 7
+
+
+cdef inline void put_code(Bits* b, uint64_t entry) noexcept nogil:
+    """Write the code of an entry of `make_codes`."""
+    put(b, (entry & ~<uint64_t>255) >> (64 - (entry & 63)), entry & 63)
+
+
+cdef inline bint has_room(const Bits* b, Py_ssize_t n) noexcept nogil:
+    return b.end - b.at >= n
+
+
+cdef inline void take_plane(
+    const uint8_t* source, Py_ssize_t n, int itemsize, uint8_t* plane
+) noexcept nogil:
+    """Copy the first byte of each element."""
+    cdef Py_ssize_t i
+    if itemsize == 1:
+        memcpy(plane, source, n)
+    elif itemsize == 2:         # steps that are known are what gcc makes vectors of
+        for i in range(n):
+            plane[i] = source[2 * i]
+    elif itemsize == 4:
+        for i in range(n):
+            plane[i] = source[4 * i]
+    else:
+        for i in range(n):
+            plane[i] = source[8 * i]
+
+
+cdef inline void adler32(uint32_t* sums, const uint8_t* p, Py_ssize_t n) noexcept nogil:
+    """Add bytes to the two sums of RFC 1950, section 8."""
+    cdef uint64_t a = sums[0]
+    cdef uint64_t b = sums[1]
+    cdef uint16_t column[32]        # sums over rows of 32 bytes
+    cdef uint16_t before[32]        # sums of the sums before each row
+    cdef uint32_t s, t, u
+    cdef Py_ssize_t i, row, rows
+    while n >= 32:
+        # `before` is at most 255 * 22 * 21 / 2, which fits its 16 bits
+        rows = min(n // 32, 22)
+        memset(column, 0, sizeof(column))
+        memset(before, 0, sizeof(before))
+        for row in range(rows):
+            for i in range(32):
+                before[i] += column[i]
+                column[i] += p[32 * row + i]
+        s = 0
+        t = 0
+        u = 0
+        for i in range(32):
+            s += column[i]
+            t += before[i]
+            u += <uint32_t>(32 - i) * column[i]
+        b += 32 * rows * a + 32 * t + u
+        a += s
+        p += 32 * rows
+        n -= 32 * rows
+    for i in range(n):
+        a += p[i]
+        b += a
+    sums[0] = a % 65521
+    sums[1] = b % 65521
+
+
+cdef inline bint is_runs(const uint8_t* p, Py_ssize_t n) noexcept nogil:
+    """Whether three of four bytes (a part of them in a full unit) repeat the last."""
+    cdef Py_ssize_t i, j
+    cdef uint16_t same = 0
+    if n < UNIT:
+        for i in range(1, n):
+            same += p[i] == p[i - 1]
+        return 4 * same >= 3 * (n - 1)
+    for i in range(UNIT // 128):
+        for j in range(32):
+            same += p[128 * i + j] == p[128 * i + j + 1]
+    return 4 * same >= 3 * (UNIT // 4)
+
+
+cdef inline int32_t sample(
+    DeflateState* s, const uint8_t* p, Py_ssize_t n
+) noexcept nogil:
+    """Count bytes to `s.unit`, a part of them in a full unit; return how many."""
+    cdef Py_ssize_t i, j
+    # two tables: counting alike bytes does not wait for the last count to be stored
+    memset(&s.tables[0][0], 0, sizeof(s.tables))
+    if n < UNIT:
+        for i in range(n):
+            s.tables[i & 1][p[i]] += 1
+    else:
+        for i in range(UNIT // STRIDE):
+            for j in range(SAMPLED):
+                s.tables[j & 1][p[STRIDE * i + j]] += 1
+        n = UNIT // STRIDE * SAMPLED
+    for i in range(256):
+        s.unit[i] = s.tables[0][i] + s.tables[1][i]
+    return n
+
+
+cdef inline float shared_loss(DeflateState* s, float a, float b) noexcept nogil:
+    """Return the bits that the samples of a block and of a unit lose in one block.
+
+    That is 1 / (2 ln 2) of the chi-square of the two histograms, `a` and `b` samples.
+    """
+    cdef Py_ssize_t i
+    cdef float x, y
+    cdef int32_t q = 0      # as an integer, so that the order of the sum is free
+    for i in range(256):
+        x = <float>s.unit[i]
+        y = <float>s.count[i]
+        q += <int32_t>(x * x * 65536 / (x + y + <float>1e-3))
+    return ((a + b) / (a * b) * <float>q / 65536 - b / a) * (a + b) * <float>0.7213
+
+
+cdef inline int32_t floor_power(float x) noexcept nogil:
+    """Return the highest power of two that is not above a number of 1 or more."""
+    cdef uint32_t bits
+    memcpy(&bits, &x, 4)
+    bits = bits >> 23 << 23
+    memcpy(&x, &bits, 4)
+    return <int32_t>x
+
+
+cdef inline void code_lengths(
+    const int32_t* count, Py_ssize_t n, int limit, uint8_t* length
+) noexcept nogil:
+    """Give each symbol that is used (at least two) a code length, up to `limit`.
+
+    A code of length l takes a share of 2**-l of the code space. Here the share is
+    the symbol's probability times a factor, rounded down to a power of two, with the
+    greatest factor for which there is space. That is within 0.03 bits a symbol of the
+    entropy, as Huffman's algorithm is, but without sorting. Space that is left is
+    then given away, for a code has to be complete (3.2.7).
+    """
+    cdef float weight[SYMBOLS]
+    cdef int32_t share[SYMBOLS]
+    cdef int32_t space = 1 << limit
+    cdef int32_t total = 0
+    cdef int32_t left, taken
+    cdef float least, low, high, scale
+    cdef Py_ssize_t i, step
+    cdef uint32_t bits
+    cdef float x
+    for i in range(n):
+        total += count[i]
+    # a bit more than a share of 1 at the lowest factor, whatever the rounding
+    least = <float>2.01 * total / space
+    for i in range(n):
+        x = <float>count[i]
+        x = x if x > least else least
+        weight[i] = x if count[i] else 0
+    low = <float>0.5 * space / total        # fits, with n up to half of the space
+    high = 4 * low
+    for step in range(8):
+        scale = (low + high) / 2
+        taken = 0
+        for i in range(n):
+            taken += floor_power(weight[i] * scale)
+        if taken <= space:
+            low = scale
+        else:
+            high = scale
+    left = space
+    for i in range(n):
+        share[i] = floor_power(weight[i] * low)
+        left -= share[i]
+    # the least share divides what is left: each turn gives away something
+    while left > 0:
+        for i in range(n):
+            if 0 < share[i] <= left:
+                left -= share[i]
+                share[i] *= 2
+    for i in range(n):
+        x = <float>share[i]
+        memcpy(&bits, &x, 4)
+        length[i] = <uint8_t>(127 + limit - (bits >> 23)) if share[i] else 0
+
+
+cdef inline void make_codes(
+    const uint8_t* length, Py_ssize_t n, int32_t* number, uint64_t* entry
+) noexcept nogil:
+    """Make the canonical code (3.2.2); count the lengths.
+
+    An entry has the code in its highest bits, the bit that is written last on top,
+    and the length in the lowest byte.
+    """
+    cdef uint16_t code[SYMBOLS]
+    cdef uint16_t following[16]
+    cdef int32_t parts[4][16]
+    cdef uint16_t x
+    cdef Py_ssize_t i, j
+    memset(&parts[0][0], 0, sizeof(parts))
+    for i in range(n // 4):
+        for j in range(4):
+            parts[j][length[4 * i + j]] += 1
+    for i in range(n & ~3, n):
+        parts[0][length[i]] += 1
+    for i in range(16):
+        number[i] = parts[0][i] + parts[1][i] + parts[2][i] + parts[3][i]
+    following[0] = 0
+    following[1] = 0
+    for i in range(2, 16):
+        following[i] = <uint16_t>((following[i - 1] + number[i - 1]) << 1)
+    for i in range(n):
+        code[i] = following[length[i]]
+        following[length[i]] += 1
+    for i in range(n):
+        x = code[i]
+        x = <uint16_t>((x & 0x5555) << 1 | (x >> 1 & 0x5555))
+        x = <uint16_t>((x & 0x3333) << 2 | (x >> 2 & 0x3333))
+        x = <uint16_t>((x & 0x0F0F) << 4 | (x >> 4 & 0x0F0F))
+        x = <uint16_t>(x << 8 | x >> 8)
+        entry[i] = <uint64_t>x << 48 | length[i]
+
+
+cdef inline void put_literals(
+    Bits* b, const uint8_t* p, Py_ssize_t n, const uint64_t* entry
+) noexcept nogil:
+    """Write codes of up to 14 bits; there is room for PIECE_BYTES of PIECE codes."""
+    # `held` has its bits on top here, so that a code is appended by a shift that
+    # makes room for it: what falls out below is written or was never meant. The
+    # lengths in the lowest bytes do no harm, neither to shifts nor to sums modulo 256.
+    cdef uint64_t held = (b.held << 1) << (63 - b.n)
+    cdef uint64_t kept = b.n
+    cdef uint8_t* at = b.at
+    cdef uint64_t e0, e1, e2, e3, word
+    cdef Py_ssize_t i
+    for i in range(0, n - 3, 4):
+        e0 = entry[p[i]]
+        e1 = entry[p[i + 1]]
+        e2 = entry[p[i + 2]]
+        e3 = entry[p[i + 3]]
+        word = e0 >> (e1 & 63) | e1
+        word = word >> (e2 & 63) | e2
+        word = word >> (e3 & 63) | e3
+        e0 += e1 + e2 + e3
+        held = held >> (e0 & 63) | (word & ~<uint64_t>255)
+        kept = (kept + e0) & 255
+        word = held >> (-kept & 63)
+        memcpy(at, &word, 8)
+        at += kept >> 3
+        kept &= 7
+    b.at = at
+    b.n = kept
+    b.held = (held >> 1) >> (63 - kept)
+    for i in range(n & ~3, n):
+        put_code(b, entry[p[i]])
+
+
+cdef inline void put_header(
+    DeflateState* s, Bits* b, Py_ssize_t n, int distance
+) noexcept nogil:
+    """Make a code of the counts of `n` symbols; begin a block that uses it (3.2.7).
+
+    `distance` is the length of the only distance code; 0: there are no matches.
+    """
+    cdef int32_t number[19]
+    cdef int32_t unused[16]
+    cdef uint8_t length[19]
+    cdef uint64_t entry[19]
+    cdef Py_ssize_t i
+    code_lengths(s.count, n, LIMIT, s.length)
+    make_codes(s.length, n, number, s.entry)
+    s.length[n] = <uint8_t>distance
+    number[distance] += 1
+    number[16] = 0
+    number[17] = 0
+    number[18] = 0
+    code_lengths(number, 19, 7, length)
+    make_codes(length, 19, unused, entry)
+    put(b, 2 << 1 | (n - 257) << 3 | 15 << 13, 17)
+    for i in range(19):
+        put(b, length[CODE_LENGTH_ORDER[i]], 3)
+    put_literals(b, s.length, n + 1, entry)
+
+
+cdef inline bint put_stored(Bits* b, const uint8_t* p, Py_ssize_t n) noexcept nogil:
+    """Write bytes as they are (3.2.4)."""
+    cdef Py_ssize_t part
+    while n > 0:
+        part = min(n, 65535)
+        if not has_room(b, part + 16):
+            return False
+        put(b, 0, 3)
+        put(b, 0, <int>(-b.n & 7))
+        put(b, <uint64_t>part | <uint64_t>(part ^ 65535) << 16, 32)
+        memcpy(b.at, p, part)
+        b.at += part
+        p += part
+        n -= part
+    return True
+
+
+cdef inline bint put_noise(
+    DeflateState* s, Bits* b, const uint8_t* p, Py_ssize_t n
+) noexcept nogil:
+    """Write a block of literals, whose sampled histogram is in `s.count`."""
+    cdef Bits begin = b[0]
+    cdef Py_ssize_t i
+    cdef Py_ssize_t left = n
+    cdef int32_t bits = 0
+    cdef int32_t total = 0
+    for i in range(256):
+        s.count[i] = 8 * s.count[i] + 1     # what was not sampled may still occur
+    s.count[END] = 1
+    if not has_room(b, HEADER_BYTES):
+        return False
+    put_header(s, b, END + 1, 0)
+    for i in range(256):
+        bits += s.count[i] * s.length[i]
+        total += s.count[i]
+    if bits > 8 * total - total // 16:
+        b[0] = begin
+        return put_stored(b, p, n)
+    while left > 0:
+        if not has_room(b, PIECE_BYTES):
+            return False
+        put_literals(b, p + n - left, min(PIECE, left), s.entry)
+        left -= PIECE
+        if b.at - begin.at > n:             # the sample misled
+            b[0] = begin
+            return put_stored(b, p, n)
+    put_code(b, s.entry[END])
+    return True
+
+
+cdef inline void length_symbol(Py_ssize_t x, int* symbol, int* extra) noexcept nogil:
+    """Find the symbol of match length 3 + `x`, and how many bits follow it (3.2.5)."""
+    extra[0] = 0
+    if x == LENGTHS - 1:
+        symbol[0] = SYMBOLS - 1
+        return
+    while x >> extra[0] >= 8:
+        extra[0] += 1
+    symbol[0] = <int>(257 + 4 * extra[0] + (x >> extra[0]))
+
+
+cdef inline Py_ssize_t find_runs(
+    DeflateState* s, const uint8_t* p, Py_ssize_t n, Py_ssize_t* n_tokens
+) noexcept nogil:
+    """Turn bytes into literals and matches of distance 1; return how many it took.
+
+    Tokens are literals or 256 + length - 3.
+    """
+    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t t = 0
+    cdef Py_ssize_t j, end
+    cdef uint64_t pattern, word, other
+    while i < n and t < TOKENS - 8:
+        s.tokens[t] = p[i]
+        t += 1
+        pattern = <uint64_t>0x0101010101010101 * p[i]
+        j = i + 1
+        end = min(n, j + 4 * 258)
+        while end - j >= 16:
+            memcpy(&word, p + j, 8)
+            memcpy(&other, p + j + 8, 8)
+            word ^= pattern
+            other ^= pattern
+            if word | other:
+                j += (ctz(word) if word else 64 + ctz(other)) >> 3
+                end = j
+                break
+            j += 16
+        while j < end and p[j] == p[i]:
+            j += 1
+        i += 1
+        while j - i >= 3:
+            s.tokens[t] = <uint16_t>(256 + min(j - i, 258) - 3)
+            t += 1
+            i += min(j - i, 258)
+    n_tokens[0] = t
+    return i
+
+
+cdef inline bint put_runs(
+    DeflateState* s, Bits* b, const uint8_t* p, Py_ssize_t n
+) noexcept nogil:
+    """Write blocks of literals and matches of distance 1."""
+    cdef Bits begin
+    cdef Py_ssize_t i, used, n_tokens, bits
+    cdef int symbol, extra
+    cdef uint64_t e
+    while n > 0:
+        begin = b[0]
+        used = find_runs(s, p, n, &n_tokens)
+        if not has_room(b, HEADER_BYTES):
+            return False
+        memset(s.token_count, 0, sizeof(s.token_count))
+        for i in range(n_tokens):
+            s.token_count[s.tokens[i]] += 1
+        memset(s.count, 0, sizeof(s.count))
+        memcpy(s.count, s.token_count, 256 * sizeof(int32_t))
+        s.count[END] = 1
+        for i in range(LENGTHS):
+            length_symbol(i, &symbol, &extra)
+            s.count[symbol] += s.token_count[256 + i]
+        put_header(s, b, SYMBOLS, 1)
+        memcpy(s.token_entry, s.entry, 256 * sizeof(uint64_t))
+        for i in range(LENGTHS):
+            length_symbol(i, &symbol, &extra)
+            # the code, the extra bits, and the one bit of the distance, which is 0
+            e = s.entry[symbol]
+            s.token_entry[256 + i] = (
+                (e & ~<uint64_t>255) >> (extra + 1)
+                | (<uint64_t>i & ((1 << extra) - 1)) << (63 - extra)
+                | ((e & 255) + extra + 1)
+            )
+        bits = 0
+        for i in range(256 + LENGTHS):
+            bits += s.token_count[i] * <Py_ssize_t>(s.token_entry[i] & 255)
+        if b.at - begin.at + bits // 8 >= used:
+            b[0] = begin
+            if not put_stored(b, p, used):
+                return False
+        elif not has_room(b, bits // 8 + 16):
+            return False
+        else:
+            for i in range(n_tokens):
+                put_code(b, s.token_entry[s.tokens[i]])
+            put_code(b, s.entry[END])
+        p += used
+        n -= used
+    return True
+
+
+cdef inline bint put_block(
+    DeflateState* s, Bits* b, const uint8_t* p, Py_ssize_t n, bint runs
+) noexcept nogil:
+    return put_runs(s, b, p, n) if runs else put_noise(s, b, p, n)
+
+
+cdef inline bint put_plane(
+    DeflateState* s, Bits* b, const uint8_t* source, Py_ssize_t n, int itemsize,
+    uint32_t* adler,
+) noexcept nogil:
+    """Write the first byte of each element, in blocks of alike units."""
+    cdef Py_ssize_t begin = 0
+    cdef Py_ssize_t pos = 0
+    cdef Py_ssize_t i, m
+    cdef int32_t in_block = 0
+    cdef int32_t in_unit = 0
+    cdef bint runs = False
+    cdef bint unit_runs
+    cdef uint8_t* p
+    while pos < n:
+        m = min(UNIT, n - pos)
+        p = s.plane + pos
+        take_plane(source + pos * itemsize, m, itemsize, p)
+        adler32(adler, p, m)
+        unit_runs = is_runs(p, m)
+        if not unit_runs:
+            in_unit = sample(s, p, m)
+        if pos > begin and (
+            unit_runs != runs
+            or pos - begin >= MAX_BLOCK
+            or not runs and shared_loss(s, in_block, in_unit) > NEW_BLOCK_LOSS
+        ):
+            if not put_block(s, b, s.plane + begin, pos - begin, runs):
+                return False
+            begin = pos
+        if pos == begin:
+            in_block = 0
+            memset(s.count, 0, sizeof(s.count))
+        if not unit_runs:
+            in_block += in_unit
+            for i in range(256):
+                s.count[i] += s.unit[i]
+        runs = unit_runs
+        pos += m
+    return n == 0 or put_block(s, b, s.plane + begin, n - begin, runs)
+
+
+cdef Py_ssize_t c_deflate_planes "deflate_planes"(
+    void* state, const uint8_t* source, Py_ssize_t n, int itemsize,
+    uint8_t* out, Py_ssize_t capacity,
+) noexcept nogil:
+    """Write the zlib stream (RFC 1950, 2.2) of the planes, one after the other."""
+    cdef Bits b
+    cdef uint32_t adler[2]
+    cdef int k
+    b.at = out
+    b.end = out + capacity
+    b.held = 0
+    b.n = 0
+    adler[0] = 1
+    adler[1] = 0
+    if not has_room(&b, 16):
+        return -1
+    put(&b, 0x0178, 16)     # deflate, window of 32 KiB, fastest
+    for k in range(itemsize):
+        if not put_plane(<DeflateState*>state, &b, source + k, n, itemsize, adler):
+            return -1
+    if not has_room(&b, 16):
+        return -1
+    put(&b, 3, 10)          # the last block: fixed code, no more than its end (3.2.6)
+    put(&b, 0, <int>(-b.n & 7))
+    for k in range(1, -1, -1):
+        put(&b, adler[k] >> 8, 8)
+        put(&b, adler[k] & 255, 8)
+    return b.at - out
+
+
+cdef DeflateState* new_deflate_state() except NULL:
+    cdef DeflateState* state = <DeflateState*>calloc(1, sizeof(DeflateState))
+    if state == NULL:
+        raise MemoryError
+    return state
+
+
+cdef void free_deflate_state(DeflateState* state) noexcept nogil:
+    if state != NULL:
+        free(state.plane)
+        free(state)
+
+
+cdef Py_ssize_t deflate_bound(Py_ssize_t nbytes) noexcept nogil:
+    """Return a capacity that suffices, whatever the bytes.
+
+    A block is at most as long as if stored, and 6 bytes for each unit suffice for
+    that. The rest is for the frame and for what `has_room` is asked in advance.
+    """
+    return nbytes + nbytes // 256 + 2048
+
+
+cdef Py_ssize_t deflate_shuffled(
+    DeflateState* state, const uint8_t* source, Py_ssize_t n, int itemsize,
+    uint8_t* out, Py_ssize_t capacity,
+) noexcept nogil:
+    """Write the zlib stream of the shuffled bytes of `n` elements; return its length.
+
+    -1: it may not fit (never so with a capacity of `deflate_bound`), or there is no
+    memory.
+    """
+    cdef uint8_t* plane
+    if n > state.room:
+        plane = <uint8_t*>realloc(state.plane, n)
+        if plane == NULL:
+            return -1
+        state.plane = plane
+        state.room = n
+    return deflate_planes_best(state, source, n, itemsize, out, capacity)
+
+
+cdef class WaveformDeflater:
+    """Compress integers as HDF5's shuffle and deflate filters do, but faster.
+
+    Made for waveforms: there are no matches but runs. A compressor keeps its memory
+    from call to call. It is for one thread at a time; others run meanwhile.
+    """
+
+    cdef DeflateState* state
+    cdef uint8_t* out
+    cdef Py_ssize_t capacity
+    cdef bint busy
+
+    def __cinit__(self):
+        self.state = new_deflate_state()
+
+    def __dealloc__(self):
+        free_deflate_state(self.state)
+        free(self.out)
+
+    def compress(self, source, int itemsize):
+        """Return the zlib stream of the shuffled bytes of a chunk.
+
+        Parameters
+        ----------
+        source
+            Little-endian integers: an object whose buffer is C-contiguous.
+        itemsize
+            Bytes of an integer: 1, 2, 4 or 8.
+
+        Returns
+        -------
+        bytes
+            What HDF5 stores for the chunk with the filters shuffle and deflate.
+
+        Raises
+        ------
+        ValueError
+            If `itemsize` is none of these, or the length is no multiple of it.
+        RuntimeError
+            If another thread uses this object now.
+        """
+        cdef Py_buffer view
+        cdef Py_ssize_t size
+        if itemsize not in (1, 2, 4, 8):
+            raise ValueError(f"itemsize must be 1, 2, 4 or 8, not {itemsize}")
+        if self.busy:
+            raise RuntimeError("compressor is in use by another thread")
+        PyObject_GetBuffer(source, &view, PyBUF_SIMPLE)
+        self.busy = True
+        try:
+            if view.len % itemsize:
+                raise ValueError(
+                    f"length {view.len} is no multiple of itemsize {itemsize}"
+                )
+            if deflate_bound(view.len) > self.capacity:
+                free(self.out)
+                self.capacity = 0
+                self.out = <uint8_t*>malloc(deflate_bound(view.len))
+                if self.out == NULL:
+                    raise MemoryError
+                self.capacity = deflate_bound(view.len)
+            with nogil:
+                size = deflate_shuffled(
+                    self.state, <const uint8_t*>view.buf, view.len // itemsize,
+                    itemsize, self.out, self.capacity,
+                )
+            if size < 0:
+                raise MemoryError
+            return PyBytes_FromStringAndSize(<char*>self.out, size)
+        finally:
+            self.busy = False
+            PyBuffer_Release(&view)
