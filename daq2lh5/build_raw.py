@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from . import formats
 from .errors import OutSpecError, did_you_mean
-from .raw_buffer import RawBuffer, RawBufferLibrary, check_processing, split_out_stream
+from .raw_buffer import (
+    RawBuffer,
+    RawBufferLibrary,
+    append_buffer,
+    check_processing,
+    split_out_stream,
+)
 from .report import ConversionReport, sizeof_fmt
 from .source import open_source
 from .utils import is_spec_file, load_dict
@@ -410,7 +416,7 @@ def _write(
         file, group = split_out_stream(rb.out_stream)
         table = f"{group.strip('/')}/{rb.out_name}".lstrip("/")
         report.add_rows(file, table, rb.loc, _times_of(rb))
-        outputs.writer_of(file).append_buffer(rb, group, exchange)
+        append_buffer(rb, outputs.writer_of(file), group, exchange)
         rb.loc = 0
 
 

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     import lgdo
     import numpy as np
 
-    from .raw_buffer import RawBuffer
     from .writing.layout import Dataset
 
 __all__ = ["LH5Writer", "split_settings"]
@@ -230,36 +229,6 @@ class LH5Writer:
 
     # ---- what to write -------------------------------------------------------------
 
-    def append_buffer(self, rb: RawBuffer, group: str, exchange: bool = False) -> None:
-        """Append the filled rows of a buffer.
-
-        Parameters
-        ----------
-        rb
-            the buffer.
-        group
-            of the file, to put its table in.
-        exchange
-            whether the buffer may get other memory for its next rows. Otherwise the
-            rows are not needed any more when this returns.
-        """
-        table = rb._table
-        if not rb._private or table.layout is None:
-            data = rb._writable()
-            if data is None:
-                return
-            self.append_lgdo(data, rb.out_name, group, rb._rows_to_write(data))
-            return
-        layout = table.layout
-        if exchange:
-            arrays, give_back = table.take()
-            rows = layout.rows_of(arrays, rb.loc)
-            self.append(layout, rows, rb.out_name, group, give_back)
-        else:
-            rows = layout.rows_of(table.arrays, rb.loc)
-            self.append(layout, rows, rb.out_name, group)
-            self.pipeline.drain()
-
     def append_lgdo(
         self, obj: lgdo.LGDO, name: str, group: str = "/", n_rows: int | None = None
     ) -> None:
@@ -269,7 +238,7 @@ class LH5Writer:
             self._write_with_lh5(obj, name, group, n_rows)
         else:
             self.append(*described, name, group)
-            self.pipeline.drain()
+            self.drain()
 
     def append(
         self,
@@ -305,6 +274,10 @@ class LH5Writer:
         elif target.layout is not layout:
             self._check_same(target, layout)
         self._submit(target, target.append(rows), release)
+
+    def drain(self) -> None:
+        """Wait until no rows that were appended are needed any more."""
+        self.pipeline.drain()
 
     def has(self, name: str) -> bool:
         """Whether there is something of that name in the root group."""

@@ -167,7 +167,7 @@ class OutputFiles:
         while writer.has(name):
             name = "daq2lh5_" + name
         table = garbage.as_table()
-        rows = table.layout.rows_of(table.arrays, len(garbage))
+        rows = table.rows(table.arrays, len(garbage))
         writer.append(table.layout, rows, name)
 
     def complete(self) -> None:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     import numpy as np
     from lh5 import LH5Store
 
+    from .lh5_writer import LH5Writer
+
 log = logging.getLogger(__name__)
 
 __all__ = [
@@ -504,7 +506,7 @@ def _expand_ranges(name: str, key_list: list) -> None:
 def write_to_lh5_and_clear(
     raw_buffers: list[RawBuffer],
     lh5_store: LH5Store | None = None,
-    db_dict: dict | None = None,
+    db_dict: dict | None = None,  # noqa: ARG001  (for the processing to come)
     **kwargs: Any,
 ) -> None:
     """Append buffers to their LH5 files, and empty them.
@@ -541,11 +543,43 @@ def write_to_lh5_and_clear(
                 handle = _open_to_append(file, lh5_store, of_file, files)
                 writers[file] = LH5Writer(handle, of_datasets, more_to_come=True)
                 files.callback(writers[file].close)
-            writers[file].append_buffer(rb, group)
+            append_buffer(rb, writers[file], group)
         for writer in writers.values():
             writer.finish()
     for rb in raw_buffers:
         rb.loc = 0
+
+
+def append_buffer(
+    rb: RawBuffer, writer: LH5Writer, group: str, exchange: bool = False
+) -> None:
+    """Append the filled rows of a buffer to a file.
+
+    Parameters
+    ----------
+    rb
+        the buffer.
+    writer
+        of the file.
+    group
+        to put the table in.
+    exchange
+        whether the buffer may get other memory for its next rows. Otherwise its rows
+        are not needed any more when this returns.
+    """
+    table = rb._table
+    if not rb._private or table.layout is None:
+        data = rb._writable()
+        if data is not None:
+            writer.append_lgdo(data, rb.out_name, group, rb._rows_to_write(data))
+    elif exchange:
+        arrays, give_back = table.take()
+        rows = table.rows(arrays, rb.loc)
+        writer.append(table.layout, rows, rb.out_name, group, give_back)
+    else:
+        rows = table.rows(table.arrays, rb.loc)
+        writer.append(table.layout, rows, rb.out_name, group)
+        writer.drain()
 
 
 def check_processing(rb: RawBuffer) -> None:

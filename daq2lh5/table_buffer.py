@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .writing.layout import layout_of_fields
+from .writing.layout import Layout, array, is_codec, refuse_settings, table_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import lgdo
-
-    from .writing.layout import Layout
 
 __all__ = ["Field", "TableBuffer", "arrays_of", "grow_vectors"]
 
@@ -119,6 +117,55 @@ class Field:
             f"{self.name}/flattened_data": np.zeros(capacity, self.dtype),
         }
 
+    def describe(self, layout: Layout) -> bool:
+        """Add the column to a layout; false if its rows must be encoded before."""
+        name, attrs = self.name, self.attrs
+        if self.kind == "scalar":
+            layout.datasets.append(array(name, self.dtype, (), attrs, "array<1>"))
+        elif self.kind == "fixed":
+            shape = (self.width,)
+            layout.datasets.append(
+                array(name, self.dtype, shape, attrs, FIXED_DATATYPE)
+            )
+        elif self.kind == "waveform":
+            members = self.member_attrs
+            if is_codec(members["values"].get("compression")):
+                return False
+            layout.groups[name] = {"datatype": table_type(list(members))} | attrs
+            shape = (self.width,)
+            layout.datasets.append(
+                array(
+                    f"{name}/values",
+                    self.dtype,
+                    shape,
+                    members["values"],
+                    FIXED_DATATYPE,
+                )
+            )
+            for member in ("t0", "dt"):
+                path = f"{name}/{member}"
+                layout.datasets.append(
+                    array(path, np.float32, (), members[member], "array<1>")
+                )
+        else:
+            refuse_settings(name, attrs)
+            layout.groups[name] = {"datatype": VECTOR_DATATYPE} | attrs
+            flat = array(f"{name}/flattened_data", self.dtype, (), {}, "array<1>")
+            lengths = array(f"{name}/cumulative_length", np.int64, (), {}, "array<1>")
+            lengths.counts = flat.path
+            layout.datasets += [flat, lengths]
+        return True
+
+    def rows(self, arrays: dict[str, np.ndarray], n: int) -> list[np.ndarray]:
+        """Return the first `n` rows, for each dataset of `describe`."""
+        name = self.name
+        if self.kind == "waveform":
+            return [arrays[f"{name}/{m}"][:n] for m in ("values", "t0", "dt")]
+        if self.kind != "vector":
+            return [arrays[name][:n]]
+        offsets = arrays[f"{name}/offsets"]
+        return [arrays[f"{name}/flattened_data"][: offsets[n]], offsets[1 : n + 1]]
+
     def make_lgdo(self, arrays: dict[str, np.ndarray]) -> lgdo.LGDO:
         """Show the column's `arrays` as an LGDO."""
         import lgdo  # noqa: PLC0415  (takes a second: only where a user asks)
@@ -168,7 +215,9 @@ class _Shared:
 
     @cached_property
     def layout(self) -> Layout | None:
-        return layout_of_fields(self._fields)
+        datatype = table_type([column.name for column in self._fields])
+        layout = Layout({"": {"datatype": datatype}})
+        return layout if all(f.describe(layout) for f in self._fields) else None
 
 
 class TableBuffer:
@@ -242,6 +291,10 @@ class TableBuffer:
         self._arrays = None
         spares = self._shared.spares.setdefault(self.size, [])
         return arrays, lambda: spares.append(arrays)
+
+    def rows(self, arrays: dict[str, np.ndarray], n: int) -> list[np.ndarray]:
+        """Return the first `n` rows in `arrays`, for each dataset of the layout."""
+        return [rows for column in self.fields for rows in column.rows(arrays, n)]
 
     def row_bytes(self) -> int:
         """Bytes that one row takes."""

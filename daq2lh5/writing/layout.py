@@ -21,14 +21,18 @@ if TYPE_CHECKING:
 
     import lgdo
 
-    from ..table_buffer import Field
-
-__all__ = ["Dataset", "Layout", "is_codec", "layout_of_fields", "layout_of_lgdo"]
+__all__ = [
+    "Dataset",
+    "Layout",
+    "array",
+    "is_codec",
+    "layout_of_lgdo",
+    "refuse_settings",
+    "table_type",
+]
 
 NOT_ATTRIBUTES = ("compression", "hdf5_settings")
 """Attributes of an array that say how it is written, and are not written."""
-
-VECTOR = "array<1>{array<1>{real}}"
 
 
 @dataclass
@@ -88,24 +92,6 @@ class Layout:
         numbers = {d.path: i for i, d in enumerate(self.datasets)}
         return [(i, numbers[d.counts]) for i, d in enumerate(self.datasets) if d.counts]
 
-    def rows_of(self, arrays: dict[str, np.ndarray], n: int) -> list[np.ndarray]:
-        """Return the first `n` rows of a :class:`.TableBuffer` for each dataset."""
-        rows = []
-        for dataset in self.datasets:
-            path = dataset.path
-            if dataset.counts is not None:
-                rows.append(arrays[_offsets_of(path)][1 : n + 1])
-            elif path in arrays and _offsets_of(path) not in arrays:
-                rows.append(arrays[path][:n])
-            else:
-                rows.append(arrays[path][: arrays[_offsets_of(path)][n]])
-        return rows
-
-
-def _offsets_of(path: str) -> str:
-    """Return where a table buffer has the offsets of a vector column's member."""
-    return f"{path.rpartition('/')[0]}/offsets"
-
 
 def is_codec(compression: object) -> bool:
     """Whether `compression` is a waveform codec of lh5."""
@@ -119,14 +105,24 @@ def element_type(dtype: np.dtype) -> str:
     return names.get(dtype.kind, "real")
 
 
-def _array(
+def array(
     path: str,
     dtype: np.dtype,
     row_shape: tuple[int, ...],
     attrs: dict[str, Any],
     datatype: str,
 ) -> Dataset:
-    """Describe an array; attributes that say how to write it become settings."""
+    """Describe an array; attributes that say how to write it become settings.
+
+    Parameters
+    ----------
+    path, dtype, row_shape
+        as in :class:`Dataset`; bools are bytes on disk.
+    attrs
+        all attributes but the datatype.
+    datatype
+        LH5 datatype without the type of the elements.
+    """
     dtype = np.dtype(dtype)
     settings: dict[str, Any] = {}
     if "compression" in attrs:
@@ -145,50 +141,7 @@ def table_type(names: list[str]) -> str:
     return f"table{{{','.join(sorted(names))}}}"
 
 
-def layout_of_fields(fields: list[Field]) -> Layout | None:
-    """Return the layout of a :class:`.TableBuffer`.
-
-    None if a column asks for a waveform codec: then rows are no rows on disk.
-    """
-    layout = Layout({"": {"datatype": table_type([f.name for f in fields])}})
-    for column in fields:
-        name, dtype = column.name, column.dtype
-        if column.kind == "scalar":
-            layout.datasets.append(_array(name, dtype, (), column.attrs, "array<1>"))
-        elif column.kind == "fixed":
-            kind = "array_of_equalsized_arrays<1,1>"
-            layout.datasets.append(
-                _array(name, dtype, (column.width,), column.attrs, kind)
-            )
-        elif column.kind == "vector":
-            _refuse_settings(name, column.attrs)
-            layout.groups[name] = {"datatype": VECTOR} | column.attrs
-            flat = f"{name}/flattened_data"
-            lengths = _array(
-                f"{name}/cumulative_length", np.dtype(np.int64), (), {}, "array<1>"
-            )
-            lengths.counts = flat
-            layout.datasets += [_array(flat, dtype, (), {}, "array<1>"), lengths]
-        else:
-            attrs = column.member_attrs
-            if is_codec(attrs["values"].get("compression")):
-                return None
-            layout.groups[name] = {"datatype": table_type(list(attrs))} | column.attrs
-            layout.datasets += [
-                _array(
-                    f"{name}/values",
-                    dtype,
-                    (column.width,),
-                    attrs["values"],
-                    "array_of_equalsized_arrays<1,1>",
-                ),
-                _array(f"{name}/t0", np.float32, (), attrs["t0"], "array<1>"),
-                _array(f"{name}/dt", np.float32, (), attrs["dt"], "array<1>"),
-            ]
-    return layout
-
-
-def _refuse_settings(path: str, attrs: dict[str, Any]) -> None:
+def refuse_settings(path: str, attrs: dict[str, Any]) -> None:
     """Refuse what lh5 cannot write either: settings of something that is no array."""
     if "hdf5_settings" in attrs:
         msg = f"'{path}' is no array: hdf5_settings are for its members that are arrays"
@@ -257,7 +210,7 @@ def _describe_struct(
 ) -> bool:
     import lgdo  # noqa: PLC0415
 
-    _refuse_settings(path, obj.attrs)
+    refuse_settings(path, obj.attrs)
     layout.groups[path] = dict(obj.attrs)
     for name, member in obj.items():
         if (
@@ -294,7 +247,7 @@ def _describe_array(
 ) -> bool:
     data = obj.nda[:n_rows]
     attrs = obj.getattrs(datatype=True)
-    dataset = _array(path, data.dtype, data.shape[1:], attrs, "")
+    dataset = array(path, data.dtype, data.shape[1:], attrs, "")
     dataset.attrs["datatype"] = attrs["datatype"]
     if data.dtype.kind not in "iufbcS" or is_codec(attrs.get("compression")):
         return False
@@ -315,7 +268,7 @@ def _describe_vectors(
     flat = obj.flattened_data
     if not isinstance(flat, lgdo.Array):
         return False
-    _refuse_settings(path, obj.attrs)
+    refuse_settings(path, obj.attrs)
     layout.groups[path] = dict(obj.attrs)
     lengths = obj.cumulative_length.nda[:n_rows]
     elements = int(lengths[-1]) if len(lengths) else 0
