@@ -150,20 +150,23 @@ class Side:
             self.command([self.python, str(WORKER), "touch", str(self.warm)])
         return self.script(CONVERSION, json.dumps(task))
 
-    def executable(self) -> tuple[str, bool]:
+    def program(self) -> tuple[list[str], bool]:
         """Find the command-line program.
 
         Returns
         -------
-        path
-            the program.
+        start
+            the start of a command that runs it.
         has_commands
             whether conversion is its ``convert`` command.
         """
         for name in ("daq2lh5", "legend-daq2lh5"):
             path = Path(self.about["scripts"]) / name
             if path.is_file():
-                return str(path), name == "daq2lh5"
+                return [str(path)], name == "daq2lh5"
+        if self.ours:
+            # built in place
+            return [self.python, "-m", "daq2lh5"], True
         msg = "no command-line program beside this python"
         raise ChildError(msg)
 
