@@ -332,7 +332,8 @@ def _add_stages(
     """Add what the stages took: read, compress and write."""
     read = streamer.source.read_seconds
     report.seconds["read"] = read
-    report.seconds["decode"] -= read
+    # the header was read before the clock of the decoding ran
+    report.seconds["decode"] = max(0.0, report.seconds["decode"] - read)
     report.seconds["compress"] = outputs.pipeline.work_seconds
     report.seconds["write"] = outputs.write_seconds
 

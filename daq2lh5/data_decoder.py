@@ -8,8 +8,13 @@ from .garbage import Garbage
 from .table_buffer import TableBuffer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import lgdo
+    import numpy as np
     from lh5 import LH5Store
+
+    from .writing.layout import Layout
 
 __all__ = ["DataDecoder"]
 
@@ -78,6 +83,9 @@ class DataDecoder:
             an :class:`lgdo.Table` of `size` rows.
         """
         return self._make_buffer(key, size).as_lgdo()
+
+    _describe: Callable[[], tuple[Layout, list[np.ndarray]]] | None = None
+    """Where `make_lgdo` makes no table: returns how to write what it makes."""
 
     def _make_buffer(self, key: int | str | None, size: int) -> TableBuffer:
         if not hasattr(self, "decoded_values"):

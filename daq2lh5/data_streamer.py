@@ -338,7 +338,8 @@ class DataStreamer(ABC):
                 raise ValueError(msg)
             key = rb.key_list[0] if len(rb.key_list) > 0 else None
             if type(decoder).make_lgdo is not DataDecoder.make_lgdo:
-                rb._make_later(partial(decoder.make_lgdo, key=key, size=buffer_size))
+                make = partial(decoder.make_lgdo, key=key, size=buffer_size)
+                rb._make_later(make, decoder._describe)
                 continue
             if decoder.get_decoded_values(key) is not described:
                 table = decoder._make_buffer(key, 0)

@@ -290,6 +290,8 @@ class LH5Writer:
         self.pipeline.drain()
         with self._timed():
             self._parents.write()
+            if self._syncer is not None:
+                self._syncer.wait()
             self.close()
 
     def close(self) -> None:
@@ -588,11 +590,17 @@ class _Syncer:
         self._bytes = 0
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, "daq2lh5-sync")
-        # errors show up when the file is closed: HDF5 then writes to the same file
+        self.wait()
         self._running = self._pool.submit(os.fsync, self._file.id.get_vfd_handle())
 
+    def wait(self) -> None:
+        """Wait for what is on its way; raises what went wrong with it."""
+        if self._running is not None:
+            # the system tells of an error only once
+            self._running.result()
+
     def close(self) -> None:
-        """Wait for what is on its way."""
+        """End the thread."""
         if self._pool is not None:
             self._pool.shutdown(wait=True)
             self._pool = None

@@ -92,6 +92,7 @@ class OutputFiles:
         self._inputs = [Path(i.removeprefix("file://")).resolve() for i in inputs]
         # by the file itself, wherever names and links lead
         self._files: dict[Path, _File] = {}
+        self._writers: dict[str, LH5Writer] = {}
 
     def check(self, files: Iterable[str]) -> None:
         """Make sure that the files may be written, before anything is read.
@@ -136,6 +137,8 @@ class OutputFiles:
 
     def writer_of(self, file: str) -> LH5Writer:
         """Return the writer of a file, which is created if need be."""
+        if file in self._writers:
+            return self._writers[file]
         target = Path(file).resolve()
         if target not in self._files:
             self.check([file])
@@ -153,7 +156,8 @@ class OutputFiles:
                 handle, self._of_datasets, self.plan, self.pipeline, sync=True
             )
             self._files[target] = _File(file, temporary, handle, writer)
-        return self._files[target].writer
+        self._writers[file] = self._files[target].writer
+        return self._writers[file]
 
     @property
     def write_seconds(self) -> float:
@@ -239,6 +243,7 @@ def _close_unfinished(file: _File) -> None:
     """
     if not file.handle:
         return
+    file.writer.close()
     try:
         sink = os.memfd_create("daq2lh5")
     except (AttributeError, OSError):  # not everywhere
@@ -246,7 +251,6 @@ def _close_unfinished(file: _File) -> None:
     os.dup2(sink, file.handle.id.get_vfd_handle())
     os.close(sink)
     try:
-        file.writer.close()
         file.handle.close()
     except Exception as e:
         abandoned.append((file, e))

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from lh5 import LH5Store
 
     from .lh5_writer import LH5Writer
+    from .writing.layout import Layout
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +95,7 @@ class RawBuffer:
         self._table: TableBuffer | None = None
         self._exposed = False
         self._make: Callable[[], lgdo.LGDO] | None = None
+        self._describe: Callable[[], tuple[Layout, list[np.ndarray]]] | None = None
         self.lgdo = lgdo
         self.key_list = [] if key_list is None else key_list
         self.out_stream = out_stream
@@ -115,11 +117,20 @@ class RawBuffer:
         self._lgdo = value
         self._table = None
         self._make = None
+        self._describe = None
 
-    def _make_later(self, make: Callable[[], lgdo.LGDO]) -> None:
-        """Have `lgdo` made when it is first asked for: it takes an import."""
+    def _make_later(
+        self,
+        make: Callable[[], lgdo.LGDO],
+        describe: Callable[[], tuple[Layout, list[np.ndarray]]] | None = None,
+    ) -> None:
+        """Have `lgdo` made when it is first asked for: it takes an import.
+
+        `describe` returns what a writer needs instead, if nobody asks.
+        """
         self.lgdo = None
         self._make = make
+        self._describe = describe
 
     def _own(self, table: TableBuffer) -> None:
         """Fill `table` instead of an LGDO; `lgdo` shows it."""
@@ -568,7 +579,10 @@ def append_buffer(
         are not needed any more when this returns.
     """
     table = rb._table
-    if not rb._private or table.layout is None:
+    if rb._lgdo is None and rb._describe is not None:
+        writer.append(*rb._describe(), rb.out_name, group)
+        writer.drain()
+    elif not rb._private or table.layout is None:
         data = rb._writable()
         if data is not None:
             writer.append_lgdo(data, rb.out_name, group, rb._rows_to_write(data))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..writing.layout import layout_of_values
 from .columns import FSP_CONFIG, FSP_EVENT, FSP_STATUS
 from .fc_base import FCDecoder
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import lgdo
 
     from ..raw_buffer import RawBuffer
+    from ..writing.layout import Layout
     from ._kernel import FcioStream
 
 fsp_config_decoded_values = FSP_CONFIG.decoded_values()
@@ -45,13 +47,25 @@ class FSPConfigDecoder(FCDecoder):
         if self._fsp_config is None:
             import lgdo  # noqa: PLC0415  (takes a second; most files have none)
 
-            values = None if self._stream is None else self._stream.fsp_config
             self._fsp_config = lgdo.Struct()
-            for name, value in (values or {}).items():
-                attrs = {"description": self.decoded_values[name]["description"]}
+            values, attrs = self._values()
+            for name, value in values.items():
                 kind = lgdo.Array if isinstance(value, np.ndarray) else lgdo.Scalar
-                self._fsp_config.add_field(name, kind(value, attrs=attrs))
+                self._fsp_config.add_field(name, kind(value, attrs=attrs[name]))
         return self._fsp_config
+
+    def _values(self) -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
+        """Return the settings by name, and their attributes."""
+        values = (None if self._stream is None else self._stream.fsp_config) or {}
+        describe = self.decoded_values
+        attrs = {
+            name: {"description": describe[name]["description"]} for name in values
+        }
+        return values, attrs
+
+    def _describe(self) -> tuple[Layout, list[np.ndarray]]:
+        """Return how the struct is written."""
+        return layout_of_values(*self._values())
 
     def set_fcio_stream(self, fcio_stream: FcioStream) -> None:
         """Take the settings from a stream."""

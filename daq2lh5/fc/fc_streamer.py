@@ -194,7 +194,8 @@ class FCStreamer(DataStreamer):
             rbs = self.rb_lib.get("FSPConfigDecoder")
             rb = rbs[0] if rbs else RawBuffer()
             if not rbs:
-                rb._make_later(self.fsp_config_decoder.make_lgdo)
+                decoder = self.fsp_config_decoder
+                rb._make_later(decoder.make_lgdo, decoder._describe)
             rb.loc = 1
             header.append(rb)
         return header

@@ -27,7 +27,9 @@ __all__ = [
     "array",
     "is_codec",
     "layout_of_lgdo",
+    "layout_of_values",
     "refuse_settings",
+    "scalar",
     "table_type",
 ]
 
@@ -91,6 +93,36 @@ class Layout:
         """Numbers of the datasets of lengths, with those of the data they count."""
         numbers = {d.path: i for i, d in enumerate(self.datasets)}
         return [(i, numbers[d.counts]) for i, d in enumerate(self.datasets) if d.counts]
+
+
+def layout_of_values(
+    values: dict[str, Any], attrs: dict[str, dict[str, Any]]
+) -> tuple[Layout, list[np.ndarray]]:
+    """Return the layout of a struct, and its rows.
+
+    Parameters
+    ----------
+    values
+        the fields: arrays, numbers and strings.
+    attrs
+        attributes of the fields, without their datatypes.
+    """
+    layout = Layout({"": {"datatype": f"struct{{{','.join(sorted(values))}}}"}})
+    rows = []
+    for name, value in values.items():
+        if isinstance(value, np.ndarray):
+            dataset = array(name, value.dtype, (), attrs.get(name, {}), "array<1>")
+            layout.datasets.append(dataset)
+            rows.append(value)
+        else:
+            layout.scalars[name] = scalar(value, attrs.get(name, {}))
+    return layout, rows
+
+
+def scalar(value: Any, attrs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Describe a number or a string, see :class:`Layout`."""
+    kind = "string" if isinstance(value, str) else element_type(np.asarray(value).dtype)
+    return value, {"datatype": kind} | attrs
 
 
 def is_codec(compression: object) -> bool:
