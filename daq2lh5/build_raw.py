@@ -16,12 +16,13 @@ from .raw_buffer import (
     RawBufferLibrary,
     append_buffer,
     check_processing,
+    files_of,
     split_out_stream,
 )
 from .report import ConversionReport, sizeof_fmt
 from .source import open_source
 from .utils import is_spec_file, load_dict
-from .writing.memory import DEFAULT_LIMIT, MIN_LIMIT, peak_memory
+from .writing.memory import DEFAULT_LIMIT, MIN_LIMIT, default_threads, peak_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -244,75 +245,77 @@ def convert(
     if in_stream != "-" and not os.path.exists(in_stream.removeprefix("file://")):
         msg = f"input file {in_stream} not found"
         raise FileNotFoundError(msg)
-    if buffer_size < 1:
-        msg = f"bad buffer_size {buffer_size}"
-        raise ValueError(msg)
-    if n_max < 0:
-        msg = f"bad n_max {n_max}"
-        raise ValueError(msg)
-    if threads is not None and threads < 1:
-        msg = f"bad threads {threads}: at least 1"
-        raise ValueError(msg)
-    if memory_limit < MIN_LIMIT:
-        msg = f"memory_limit {memory_limit} is below {MIN_LIMIT} bytes"
-        raise ValueError(msg)
+    _check_at_least("buffer_size", buffer_size, 1)
+    _check_at_least("n_max", n_max, 0)
+    _check_at_least("memory_limit", memory_limit, MIN_LIMIT)
+    if threads is None:
+        threads = default_threads()
+    _check_at_least("threads", threads, 1)
     rb_lib, out_file = _read_out_spec(out_spec, in_stream, keywords or {})
 
     from .output import OutputFiles  # noqa: PLC0415  (imports h5py)
-    from .writing.pipeline import default_threads  # noqa: PLC0415
 
     streamer = get_streamer(in_stream, in_stream_type, compass_config_file)
     if report is not None:
         report.format = streamer.report.format
         streamer.report = report
     report = streamer.report
-    threads = default_threads() if threads is None else threads
     streamer.memory_limit = memory_limit
-    outputs = OutputFiles(overwrite, [in_stream], hdf5_settings, threads)
     try:
-        if rb_lib is not None:
-            outputs.check(_files_of(rb_lib))
-        else:
-            outputs.check([out_file])
-        header_data = streamer.open_stream(
-            in_stream,
-            rb_lib=rb_lib,
-            buffer_size=buffer_size,
-            chunk_mode="only_full",
-            out_stream=out_file,
-        )
-        if rb_lib is not None and not streamer.selects_anything:
-            msg = "the output specification selects nothing of this stream"
-            raise OutSpecError(msg)
-        files = _files_of(streamer.rb_lib)
-        outputs.open(files, streamer.plan)
-        _write(header_data, outputs, report, exchange=False)
-        if n_max != float("inf"):
-            streamer.rows_left = int(n_max)
-        while True:
-            with _timed(report, "decode"):
-                chunk = streamer.read_chunk()
-            if not chunk:
-                break
-            _write(chunk, outputs, report, exchange=threads > 1)
-            if progress is not None:
-                progress(streamer)
-        _account_for_rest(streamer)
-        if len(streamer.garbage):
-            outputs.write_garbage(streamer.garbage)
-        outputs.complete()
-        _add_stages(report, streamer, outputs)
-        with _timed(report, "finish"):
-            report.outputs = outputs.finish(report)
-    except BaseException:
-        outputs.discard()
-        raise
+        with OutputFiles(overwrite, [in_stream], hdf5_settings, threads) as outputs:
+            outputs.check([out_file] if rb_lib is None else files_of(rb_lib))
+            header_data = streamer.open_stream(
+                in_stream,
+                rb_lib=rb_lib,
+                buffer_size=buffer_size,
+                chunk_mode="only_full",
+                out_stream=out_file,
+            )
+            if rb_lib is not None and not streamer.selects_anything:
+                msg = "the output specification selects nothing of this stream"
+                raise OutSpecError(msg)
+            if n_max != float("inf"):
+                streamer.rows_left = int(n_max)
+            _convert_opened(streamer, header_data, outputs, progress)
     finally:
         with suppress(Exception):
             streamer.close_stream()
     report.seconds["total"] = time.perf_counter() - start
     report.peak_memory = peak_memory()
     return report
+
+
+def _check_at_least(name: str, value: float, least: int) -> None:
+    if value < least:
+        msg = f"bad {name} {value}: at least {least}"
+        raise ValueError(msg)
+
+
+def _convert_opened(
+    streamer: DataStreamer,
+    header_data: list[RawBuffer],
+    outputs: OutputFiles,
+    progress: Callable[[DataStreamer], None] | None,
+) -> None:
+    """Write everything that a streamer gives, and complete the files."""
+    report = streamer.report
+    outputs.open(streamer.rb_lib, streamer.plan)
+    _write(header_data, outputs, report, exchange=False)
+    while True:
+        with _timed(report, "decode"):
+            chunk = streamer.read_chunk()
+        if not chunk:
+            break
+        _write(chunk, outputs, report, exchange=outputs.pipeline.threads > 1)
+        if progress is not None:
+            progress(streamer)
+    _account_for_rest(streamer)
+    if len(streamer.garbage):
+        outputs.write_garbage(streamer.garbage)
+    outputs.complete()
+    _add_stages(report, streamer, outputs)
+    with _timed(report, "finish"):
+        report.outputs = outputs.finish(report)
 
 
 @contextmanager
@@ -395,12 +398,6 @@ def check_decoder_names(out_spec: dict) -> None:
             hint = did_you_mean(str(name), known)
             msg = f"no format has a decoder '{name}'{hint}"
             raise OutSpecError(msg)
-
-
-def _files_of(rb_lib: RawBufferLibrary) -> list[str]:
-    """Return the names of the files that a library is written to."""
-    files = [split_out_stream(rb.out_stream)[0] for _, rb in rb_lib.buffers()]
-    return [f for f in dict.fromkeys(files) if f]
 
 
 def _write(

@@ -94,6 +94,9 @@ class DataStreamer(ABC):
         self.plan = MemoryPlan(self.memory_limit)
         self._more = True
         self._flush = False
+        # bytes of a stretch without packets that is not over yet
+        self._stretch = bytearray()
+        self._stretch_lost = 0
         self._patterns: dict[str, list[tuple[RawBuffer, list]]] = {}
 
     # ---- for derived classes -------------------------------------------------------
@@ -141,6 +144,43 @@ class DataStreamer(ABC):
         self.report.source = str(name)
         self.report.compression = self.source.compression
         return self.source
+
+    # ---- accounting ----------------------------------------------------------------
+
+    def hold_stretch(self, part: memoryview) -> None:
+        """Hold on to bytes of a stretch without packets, as far as there is room."""
+        room = self.garbage.cap - self.garbage.bytes_kept - len(self._stretch)
+        self._stretch += part[: max(room, 0)]
+        self._stretch_lost += max(len(part) - max(room, 0), 0)
+
+    def end_stretch(
+        self, start: int, end: int, fate: str, reason: str, code: int, packet_id: int
+    ) -> None:
+        """Account for a stretch whose bytes were held.
+
+        Parameters
+        ----------
+        start, end
+            where it is in the stream.
+        fate
+            what became of it: one of :data:`.report.FATES`.
+        reason, code
+            why, in words and as a number of the format's own.
+        packet_id
+            number of the last packet before.
+        """
+        self.report.add_stretch(start, end - start, fate, reason)
+        if fate in ("corrupt", "cut_off"):
+            lost = self._stretch_lost
+            self.garbage.add(self._stretch, packet_id, code, start, dropped=lost)
+        self._stretch = bytearray()
+        self._stretch_lost = 0
+
+    def account_for_source(self) -> None:
+        """Bring what the report says of the input and of damage up to date."""
+        self.report.container_error = self.source.error
+        self.report.garbage_bytes_kept = self.garbage.bytes_kept
+        self.report.garbage_bytes_dropped = self.garbage.bytes_dropped
 
     # ---- setting up the buffers ----------------------------------------------------
 

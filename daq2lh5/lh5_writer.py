@@ -22,6 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import h5py
+import numpy as np
 from h5py import h5d, h5o, h5p
 
 from .writing.columns import WIDE_ROW, Chunk, Column
@@ -31,20 +32,18 @@ from .writing.filters import (
     dataset_settings,
     level_is_asked,
 )
-from .writing.layout import Layout, layout_of_lgdo
+from .writing.layout import Dataset, Layout, layout_of_lgdo
 from .writing.memory import MemoryPlan
 from .writing.parents import Parents, write_attributes
 from .writing.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import lgdo
-    import numpy as np
 
-    from .writing.layout import Dataset
 
-__all__ = ["LH5Writer", "split_settings"]
+__all__ = ["LH5Writer", "check_settings", "split_settings"]
 
 TASK_BYTES = 2**20
 """Bytes of rows that a thread works on at a time, at least."""
@@ -54,6 +53,9 @@ SYNC_BYTES = 2**25
 
 OPEN_DATASETS = 1024
 """Datasets that are kept open; each takes 19 kB in HDF5."""
+
+SHAPES = ("chunks", "maxshape", "shape")
+"""Settings that fit the datasets that they are meant for, and no others."""
 
 SMALLEST_CHUNK = 16
 """Rows of the chunk of a table that has next to none."""
@@ -147,6 +149,7 @@ class _Template:
             )
             self._ids.append(h5d.open(group.id, path.encode(), _access(filters)))
         self._rows = [0] * len(self._ids)
+        self._masked: set[int] = set()
         for path, (value, attrs) in layout.scalars.items():
             _write_scalar(group, _join("object", path), value, attrs)
 
@@ -154,14 +157,18 @@ class _Template:
         self, columns: list[Column], chunks: list[tuple[Chunk, bytes, int]]
     ) -> None:
         """Replace the rows of all datasets."""
+        numbers = {column: i for i, column in enumerate(columns)}
+        masked = {numbers[chunk.column] for chunk, _, mask in chunks if mask}
         for i, column in enumerate(columns):
-            # without rows first: HDF5 works on the end of a chunk that gets shorter
-            if column.rows != self._rows[i]:
+            # without rows first: HDF5 works on the end of a chunk that gets shorter,
+            # and keeps the mask of a chunk that is replaced
+            if column.rows != self._rows[i] or i in masked or i in self._masked:
                 self._resize(i, 0)
                 self._resize(i, column.rows)
-        ids = dict(zip(columns, self._ids, strict=True))
+        self._masked = masked
         for chunk, payload, mask in chunks:
-            ids[chunk.column].write_direct_chunk(chunk.origin, payload, mask)
+            dataset = self._ids[numbers[chunk.column]]
+            dataset.write_direct_chunk(chunk.origin, payload, mask)
 
     def empty(self) -> None:
         """Remove all rows."""
@@ -272,7 +279,7 @@ class LH5Writer:
         if target is None:
             target = self._enter(path, name, group, layout)
         elif target.layout is not layout:
-            self._check_same(target, layout)
+            rows = self._check_same(target, layout, rows)
         self._submit(target, target.append(rows), release)
 
     def drain(self) -> None:
@@ -308,16 +315,27 @@ class LH5Writer:
 
     def _enter(self, path: str, name: str, group: str, layout: Layout) -> _Object:
         """Make the first acquaintance of an object."""
-        if self._parents.has(path):
+        if self._parents.has(path) and not self._remove_if_bare(path):
             target = self._open_object(path, layout)
         else:
             target = _Object(path, layout, self._plan_columns(path, layout))
             self._parents.add(group, name)
-            settings = [{**self.settings, **d.settings} for d in layout.datasets]
+            if "" in layout.groups:
+                datatype = layout.groups[""].get("datatype", "")
+                self._parents.add_group(path, datatype, layout.members)
+            settings = [dataset_settings(self.settings, d) for d in layout.settings]
             if self._more_to_come or any("chunks" in s for s in settings):
                 self._use_template(target)
         self._objects[path] = target
         return target
+
+    def _remove_if_bare(self, path: str) -> bool:
+        """Make room for an object where there is a group with nothing in it."""
+        node = self.file.get(path)
+        bare = isinstance(node, h5py.Group) and not len(node) and not len(node.attrs)
+        if bare:
+            del self.file[path]
+        return bare
 
     def _plan_columns(self, path: str, layout: Layout) -> list[Column]:
         if layout not in self._chunk_rows:
@@ -330,14 +348,14 @@ class LH5Writer:
 
     def _plan_chunks(self, layout: Layout) -> list[int]:
         """Return the rows of a chunk for each dataset."""
-        short = sum(d.row_bytes for d in layout.datasets if d.row_bytes < WIDE_ROW)
+        short = [d.row_bytes for d in layout.datasets if d.row_bytes < WIDE_ROW]
         flat = {d.counts for d in layout.datasets}
         chunk_rows = []
         for dataset in layout.datasets:
             if dataset.path in flat:
                 rows = self.plan.chunk_elements(dataset.row_bytes)
             elif dataset.row_bytes < WIDE_ROW:
-                rows = self.plan.short_chunk_rows(short)
+                rows = self.plan.short_chunk_rows(sum(short), max(short))
             else:
                 rows = self.plan.chunk_rows(dataset.row_bytes)
             chunk_rows.append(rows)
@@ -360,29 +378,35 @@ class LH5Writer:
                     f"'{_join(path, dataset.path)}' is no dataset: cannot append to it"
                 )
                 raise RuntimeError(msg)
+            _compare_rows(node.name, node.shape[1:], dataset.row_shape)
             columns.append(Column.of_dataset(dataset, node))
         target = _Object(path, layout, columns)
         target.exists = True
         self._rewrite_scalars(target, layout)
         return target
 
-    def _check_same(self, target: _Object, layout: Layout) -> None:
-        """Refuse to append rows of other columns, or with other attributes."""
-        for below in {**target.layout.groups, **layout.groups}:
+    def _check_same(
+        self, target: _Object, layout: Layout, rows: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Refuse rows of other columns, or with other attributes; put them in order."""
+        old, new = target.layout, layout
+        for below in {**old.groups, **new.groups}:
             _compare(
                 _join(target.path, below),
-                target.layout.groups.get(below, {}),
-                layout.groups.get(below, {}),
+                old.groups.get(below, {}),
+                new.groups.get(below, {}),
             )
-        old = [d.path for d in target.layout.datasets]
-        if old != [d.path for d in layout.datasets]:
+        by_path = {d.path: r for d, r in zip(new.datasets, rows, strict=True)}
+        if by_path.keys() != {d.path for d in old.datasets}:
             msg = f"'{target.path}': the columns to append are not those there are"
             raise RuntimeError(msg)
-        if {k: v[0] for k, v in target.layout.scalars.items()} != {
-            k: v[0] for k, v in layout.scalars.items()
-        }:
+        for dataset in new.datasets:
+            column = target.columns[old.numbers[dataset.path]]
+            _compare_rows(column.path, column.row_shape, dataset.row_shape)
+        if repr(old.scalars) != repr(new.scalars):
             self._ensure(target)
-            self._rewrite_scalars(target, layout)
+            self._rewrite_scalars(target, new)
+        return [by_path[d.path] for d in old.datasets]
 
     def _rewrite_scalars(self, target: _Object, layout: Layout) -> None:
         for below, (value, attrs) in layout.scalars.items():
@@ -398,13 +422,7 @@ class LH5Writer:
         key = target.layout, rows
         if key not in self._templates:
             if self._memory is None:
-                self._memory = h5py.File(
-                    f"daq2lh5-{os.getpid()}-{next(_numbers)}",
-                    "w",
-                    driver="core",
-                    backing_store=False,
-                    libver=self.file.libver,
-                )
+                self._memory = _memory_file(self.file.libver)
             group = self._memory.create_group(str(len(self._templates)))
             self._templates[key] = _Template(
                 group, target.layout, list(rows), self.settings
@@ -558,6 +576,8 @@ class LH5Writer:
         import lh5  # noqa: PLC0415  (takes a second)
 
         self.pipeline.drain()
+        for target in self._objects.values():
+            self._ensure(target)
         self._parents.write()
         rows = {} if n_rows is None else {"n_rows": n_rows}
         lh5.write(obj, name, self.file, group=group, **rows, **self.settings)
@@ -623,6 +643,45 @@ def _compare(path: str, found: dict[str, Any], wanted: dict[str, Any]) -> None:
         raise RuntimeError(msg)
 
 
+def _compare_rows(path: str, found: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    if found != wanted:
+        msg = f"'{path}' has rows of shape {found}: cannot append some of {wanted}"
+        raise RuntimeError(msg)
+
+
+def check_settings(settings: dict[str, Any], layouts: Iterable[Layout] = ()) -> None:
+    """Make sure that datasets can be written as the user wants them.
+
+    Raises
+    ------
+    ValueError
+        if h5py refuses the settings of files or datasets.
+    """
+    of_file, of_datasets = split_settings(settings)
+    if "driver" in of_file:
+        msg = "hdf5_settings: 'driver' cannot be set, files are written in place"
+        raise ValueError(msg)
+    own = [d for layout in layouts for d in layout.settings if d]
+    if not settings and not own:
+        return
+    with _memory_file() as file:
+        for number, wanted in enumerate([{}, *own]):
+            dataset = Dataset(str(number), np.dtype(np.uint16))
+            # a shape is for the one that it is meant for
+            given = {k: v for k, v in of_datasets.items() if k not in SHAPES}
+            dataset.settings = {k: v for k, v in wanted.items() if k not in SHAPES}
+            try:
+                _create(file, dataset.path, dataset, SMALLEST_CHUNK, given)
+            except Exception as e:
+                msg = f"hdf5_settings {of_datasets | wanted}: {e}"
+                raise ValueError(msg) from e
+
+
+def _memory_file(libver: Any = None) -> h5py.File:
+    name = f"daq2lh5-{os.getpid()}-{next(_numbers)}"
+    return h5py.File(name, "w", driver="core", backing_store=False, libver=libver)
+
+
 def _create(
     group: h5py.Group,
     path: str,
@@ -633,7 +692,7 @@ def _create(
     """Create a dataset without rows; tell also if its deflate level was asked for."""
     arguments = dataset_settings(settings, dataset.settings)
     shape = {"maxshape": (None, *dataset.row_shape)}
-    if dataset.row_bytes:
+    if dataset.row_bytes and "maxshape" not in arguments:
         # of rows without elements h5py knows to make some chunk
         shape["chunks"] = (chunk_rows, *dataset.row_shape)
     created = group.create_dataset(

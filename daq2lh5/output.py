@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,15 +14,18 @@ from typing import TYPE_CHECKING, Any
 import h5py
 
 from .errors import OutSpecError
-from .lh5_writer import LH5Writer, split_settings
+from .lh5_writer import LH5Writer, check_settings, split_settings
+from .raw_buffer import files_of
 from .writing.memory import MemoryPlan
 from .writing.parents import write_attributes
 from .writing.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from types import TracebackType
 
     from .garbage import Garbage
+    from .raw_buffer import RawBufferLibrary
     from .report import ConversionReport
 
 __all__ = ["REPORT_ATTRIBUTE", "OutputFiles"]
@@ -88,7 +93,9 @@ class OutputFiles:
         self.overwrite = overwrite
         self.plan = MemoryPlan()
         self.pipeline = Pipeline(threads)
-        self._of_file, self._of_datasets = split_settings(settings or {})
+        self.settings = settings or {}
+        check_settings(self.settings)
+        self._of_file, self._of_datasets = split_settings(self.settings)
         self._inputs = [Path(i.removeprefix("file://")).resolve() for i in inputs]
         # by the file itself, wherever names and links lead
         self._files: dict[Path, _File] = {}
@@ -126,11 +133,38 @@ class OutputFiles:
                 msg = f"cannot write to {directory}"
                 raise PermissionError(msg)
 
-    def open(self, files: Iterable[str], plan: MemoryPlan | None = None) -> None:
-        """Create the files under their temporary names."""
-        self.plan = plan or MemoryPlan()
-        self.pipeline.limit = self.plan.in_flight
-        files = list(files)
+    def __enter__(self) -> OutputFiles:  # noqa: PYI034  (Self is of Python 3.11)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        files = [(file.name, str(file.temporary)) for file in self._files.values()]
+        try:
+            self.discard()
+        except KeyboardInterrupt:
+            # a second one, before signals were held back
+            self.discard()
+            raise
+        if isinstance(error, (OSError, RuntimeError)):
+            _explain(error, files)
+
+    def open(self, rb_lib: RawBufferLibrary, plan: MemoryPlan) -> None:
+        """Create the files of a library under their temporary names.
+
+        Raises
+        ------
+        ValueError
+            if a column is to be written in a way that there is not.
+        """
+        self.plan = plan
+        self.pipeline.limit = plan.in_flight
+        layouts = [rb._table.layout for _, rb in rb_lib.buffers() if rb._table]
+        check_settings(self.settings, filter(None, dict.fromkeys(layouts)))
+        files = files_of(rb_lib)
         self.check(files)
         for file in files:
             self.writer_of(file)
@@ -192,13 +226,22 @@ class OutputFiles:
         for file in self._files.values():
             text = report.as_attribute(file.name)
             write_attributes(file.handle, {REPORT_ATTRIBUTE: text})
-            file.handle.close()
+            # what fails must fail while the file can still be closed in peace
+            file.handle.flush()
+        for file in self._files.values():
+            try:
+                file.handle.close()
+            except BaseException as e:
+                abandoned.append((file, e))
+                raise
         for file in self._files.values():
             _flush_to_disk(file.temporary)
         with _without_signals():
             self._rename()
         for directory in {target.parent for target in self._files}:
-            _flush_to_disk(directory)
+            # too late for an error: the files are there
+            with suppress(OSError):
+                _flush_to_disk(directory)
         finished = [file.name for file in self._files.values()]
         self._files = {}
         return finished
@@ -225,14 +268,33 @@ class OutputFiles:
                 backup.unlink()
 
     def discard(self) -> None:
-        """Remove what was written."""
+        """Remove what was written and is not finished."""
         with _without_signals():
-            self.pipeline.close()
             for file in self._files.values():
                 file.temporary.unlink(missing_ok=True)
+            self.pipeline.close()
             for file in self._files.values():
                 _close_unfinished(file)
             self._files = {}
+
+
+def _explain(error: Exception, files: list[tuple[str, str]]) -> None:
+    """Raise a plain OSError for what HDF5 says in many words.
+
+    Parameters
+    ----------
+    error
+        as h5py raised it.
+    files
+        names of the files, and of the temporary ones.
+    """
+    number = re.search(r"errno = (\d+)", str(error))
+    if number is None or not files:
+        return
+    code = int(number[1])
+    names = [name for name, temporary in files if temporary in str(error)]
+    name = (names or [name for name, _ in files])[0]
+    raise OSError(code, os.strerror(code), name) from error
 
 
 def _close_unfinished(file: _File) -> None:
@@ -241,7 +303,7 @@ def _close_unfinished(file: _File) -> None:
     HDF5 writes what it still holds, and where it cannot (on a full disk) it fails in
     ways that end in crashes: it gets memory to write to instead.
     """
-    if not file.handle:
+    if not file.handle or any(file is other for other, _ in abandoned):
         return
     file.writer.close()
     try:
@@ -258,13 +320,27 @@ def _close_unfinished(file: _File) -> None:
 
 @contextmanager
 def _without_signals() -> Iterator[None]:
-    """Hold signals back for a moment: what is inside must be done whole."""
-    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    """Hold signals back for a moment: what is inside must be done whole.
+
+    Blocking them would not do: Python's handlers run in this thread whatever thread
+    takes the signal.
+    """
+    met: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in numbers:
+            handler = signal.getsignal(number)
+            if callable(handler):
+                before[number] = handler
+                signal.signal(number, lambda n, _frame: met.append(n))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in dict.fromkeys(met):
+            signal.raise_signal(number)
 
 
 def _flush_to_disk(path: Path) -> None:

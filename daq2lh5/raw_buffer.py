@@ -25,7 +25,7 @@ from __future__ import annotations
 import logging
 import os
 import string
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -384,6 +384,12 @@ class RawBufferLibrary(dict):
                 yield decoder, rb
 
 
+def files_of(rb_lib: RawBufferLibrary) -> list[str]:
+    """Return the names of the files that a library is written to."""
+    files = [split_out_stream(rb.out_stream)[0] for _, rb in rb_lib.buffers()]
+    return [f for f in dict.fromkeys(files) if f]
+
+
 def has_wildcard(key: object) -> bool:
     """Whether a key of a key list is a pattern."""
     return isinstance(key, str) and "*" in key
@@ -543,22 +549,18 @@ def write_to_lh5_and_clear(
         return
     settings = {k: v for k, v in kwargs.items() if k != "wo_mode"}
     of_file, of_datasets = split_settings(settings)
-    with ExitStack() as files:
-        writers: dict[str, LH5Writer] = {}
+    with ExitStack() as stack:
+        files: dict[str, h5py.File] = {}
         for rb in raw_buffers:
             file, group = split_out_stream(rb.out_stream)
-            if rb.loc == 0 or not file:
-                continue
-            check_processing(rb)
-            if file not in writers:
-                handle = _open_to_append(file, lh5_store, of_file, files)
-                writers[file] = LH5Writer(handle, of_datasets, more_to_come=True)
-                files.callback(writers[file].close)
-            append_buffer(rb, writers[file], group)
-        for writer in writers.values():
-            writer.finish()
-    for rb in raw_buffers:
-        rb.loc = 0
+            if rb.loc > 0 and file:
+                check_processing(rb)
+                handle = _open_to_append(file, lh5_store, of_file, files, stack)
+                writer = LH5Writer(handle, of_datasets, more_to_come=True)
+                with closing(writer):
+                    append_buffer(rb, writer, group)
+                    writer.finish()
+            rb.loc = 0
 
 
 def append_buffer(
@@ -607,20 +609,30 @@ def _open_to_append(
     file: str,
     lh5_store: LH5Store | None,
     settings: dict[str, Any],
-    files: ExitStack,
+    files: dict[str, h5py.File],
+    stack: ExitStack,
 ) -> h5py.File:
-    """Open a file; one that is not the store's to keep is closed by `files`."""
+    """Return an open file. One that is no store's to keep is closed by `stack`."""
     import h5py  # noqa: PLC0415  (this module does not need it otherwise)
 
     path = Path(file) if lh5_store is None else lh5_store.base_path / file
-    if path.exists():
+    real = os.path.realpath(path)
+    if real in files:
+        return files[real]
+    new = not path.exists()
+    if not new:
         # these are for new files
         settings = {k: v for k, v in settings.items() if not k.startswith("fs_")}
     if lh5_store is None:
         path.absolute().parent.mkdir(parents=True, exist_ok=True)
-        return files.enter_context(h5py.File(path, "a", **settings))
-    handle = lh5_store.gimme_file(file, "a", **settings)
-    return handle if lh5_store.keep_open else files.enter_context(handle)
+        handle = h5py.File(path, "w" if new else "a", **settings)
+    else:
+        handle = lh5_store.gimme_file(file, "a", **settings)
+        if lh5_store.keep_open:
+            # it may be closed when another one is opened
+            return handle
+    files[real] = stack.enter_context(handle)
+    return handle
 
 
 def _write_with_lh5(

@@ -469,7 +469,8 @@ def test_files_of_other_users_may_be_readable_as_usual(run, tmp_path):
 
 def test_discard_removes_what_was_written(tmp_path):
     outputs = OutputFiles(overwrite=False)
-    outputs.open([str(tmp_path / "a.lh5"), str(tmp_path / "b.lh5")])
+    outputs.writer_of(str(tmp_path / "a.lh5"))
+    outputs.writer_of(str(tmp_path / "b.lh5"))
     assert len(names(tmp_path)) == 2
     outputs.discard()
     assert names(tmp_path) == []

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from h5py import h5t
 
 from .filters import Filters
 
@@ -50,6 +51,7 @@ class Column:
         "_chosen",
         "_fill",
         "_pending",
+        "_remade",
         "_waveforms",
         "_written",
         "chunk_rows",
@@ -68,6 +70,7 @@ class Column:
         self.chunk_rows = chunk_rows
         self.filters = Filters(known=True)
         self._written = 0
+        self._remade = -1
         self._chosen = 0
         self._waveforms = False
         self._pending: np.ndarray | None = None
@@ -86,11 +89,12 @@ class Column:
         column.row_bytes = node.dtype.itemsize * math.prod(node.shape[1:])
         column.filters = Filters.of(node.id.get_create_plist(), level_asked=False)
         column._written = len(node)
-        if node.chunks is None or chunks[1:] != node.shape[1:]:
+        if node.chunks is None or chunks[1:] != node.shape[1:] or node.dtype.hasobject:
             column.filters = Filters(known=False)
         elif column.filters.known:
             column._written -= len(node) % column.chunk_rows
             if column._written < len(node):
+                column._remade = column._written
                 column._keep(node[column._written :])
         return column
 
@@ -104,6 +108,8 @@ class Column:
 
         The chunks refer to `rows`; what does not fill one is copied.
         """
+        if rows.dtype != self.dtype and not self.dtype.hasobject:
+            rows = converted(rows, self.dtype)
         chunks = []
         position, n = 0, len(rows)
         while self._fill + n - position >= self.chunk_rows:
@@ -157,6 +163,17 @@ class Column:
         chunk.waveforms = self._waveforms
 
 
+def converted(rows: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Convert rows as HDF5 does when it writes: what does not fit is clipped."""
+    if rows.dtype.kind == "b" and dtype == np.uint8:
+        return rows.view(np.uint8)
+    size = max(rows.dtype.itemsize, dtype.itemsize)
+    buffer = np.zeros(rows.size * size, np.uint8)
+    buffer[: rows.nbytes] = np.ascontiguousarray(rows).reshape(-1).view(np.uint8)
+    h5t.convert(h5t.py_create(rows.dtype), h5t.py_create(dtype), rows.size, buffer)
+    return buffer[: rows.size * dtype.itemsize].view(dtype).reshape(rows.shape)
+
+
 class Chunk:
     """Rows that make a chunk; at the end of a dataset they may be fewer.
 
@@ -203,10 +220,21 @@ class Chunk:
             filters, the rows.
         """
         column = self.column
-        pieces = [np.ascontiguousarray(p, column.dtype) for p in self.pieces]
+        pieces = [np.ascontiguousarray(p) for p in self.pieces]
         if not column.filters.known:
             return np.concatenate(pieces), 0
+        if sum(p.nbytes for p in pieces) != self.size:
+            msg = f"'{column.path}': rows of another shape than those before"
+            raise ValueError(msg)
         size = column.chunk_rows * column.row_bytes
+        # HDF5 keeps the mask of a chunk that is replaced by one of the same length:
+        # chunks that were, or may be, replaced must have none
+        final = self.rows == column.chunk_rows and self.start != column._remade
         return encoder.encode(
-            pieces, size, column.dtype.itemsize, column.filters, self.waveforms
+            pieces,
+            size,
+            column.dtype.itemsize,
+            column.filters,
+            waveforms=self.waveforms,
+            may_be_raw=final,
         )

@@ -129,6 +129,7 @@ class ChunkEncoder:
         itemsize: int,
         filters: Filters,
         waveforms: bool = False,
+        may_be_raw: bool = True,
     ) -> tuple[bytes, int]:
         """Make a chunk.
 
@@ -144,6 +145,8 @@ class ChunkEncoder:
             what to apply.
         waveforms
             whether to deflate as is best for waveforms.
+        may_be_raw
+            whether filters may be left out.
 
         Returns
         -------
@@ -171,7 +174,7 @@ class ChunkEncoder:
             payload = self._zstd_compressor(filters.level).compress(chunk)
         else:
             payload = chunk.tobytes()
-        if filters.compressor and len(payload) >= size:
+        if filters.compressor and len(payload) >= size and may_be_raw:
             payload, mask = chunk.tobytes(), filters.raw_mask
         return self._with_checksum(payload, filters), mask
 

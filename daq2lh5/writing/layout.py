@@ -89,10 +89,27 @@ class Layout:
     scalars: dict[str, tuple[Any, dict[str, Any]]] = field(default_factory=dict)
 
     @cached_property
+    def numbers(self) -> dict[str, int]:
+        """Numbers of the datasets by path."""
+        return {d.path: i for i, d in enumerate(self.datasets)}
+
+    @cached_property
     def vectors(self) -> list[tuple[int, int]]:
         """Numbers of the datasets of lengths, with those of the data they count."""
-        numbers = {d.path: i for i, d in enumerate(self.datasets)}
-        return [(i, numbers[d.counts]) for i, d in enumerate(self.datasets) if d.counts]
+        return [
+            (i, self.numbers[d.counts]) for i, d in enumerate(self.datasets) if d.counts
+        ]
+
+    @property
+    def members(self) -> set[str]:
+        """Names of what is directly in the object, if that is a group."""
+        paths = [*self.groups, *self.numbers, *self.scalars]
+        return {path.partition("/")[0] for path in paths if path}
+
+    @property
+    def settings(self) -> list[dict[str, Any]]:
+        """HDF5 settings of each dataset."""
+        return [d.settings for d in self.datasets]
 
 
 def layout_of_values(

@@ -1,12 +1,20 @@
-"""How much memory each part of a conversion may take."""
+"""How much memory and how many processors a conversion may take."""
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from dataclasses import dataclass
 
-__all__ = ["DEFAULT_LIMIT", "MemoryPlan", "parse_size", "peak_memory"]
+__all__ = [
+    "DEFAULT_LIMIT",
+    "MIN_LIMIT",
+    "MemoryPlan",
+    "default_threads",
+    "parse_size",
+    "peak_memory",
+]
 
 DEFAULT_LIMIT = 2**30
 """Bytes for buffers and queues together, unless somebody asks for something else."""
@@ -85,17 +93,18 @@ class MemoryPlan:
         rows = min(CHUNK_BYTES, self.share) // max(row_bytes, 1)
         return max(1, min(CHUNK_ROWS, rows))
 
-    def short_chunk_rows(self, row_bytes: int) -> int:
+    def short_chunk_rows(self, row_bytes: int, widest: int = 1) -> int:
         """Return the rows of the chunks of all columns with short rows.
 
         They are the same, so that the columns' chunks end together.
 
         Parameters
         ----------
-        row_bytes
-            bytes of a row of all these columns together.
+        row_bytes, widest
+            bytes of a row of all these columns together, and of the widest.
         """
-        rows = min(CHUNK_ROWS, self.share // 2 // max(row_bytes, 1))
+        rows = min(self.share // 2 // max(row_bytes, 1), CHUNK_BYTES // max(widest, 1))
+        rows = min(CHUNK_ROWS, rows)
         return 1 << max(4, rows.bit_length() - 1)
 
     def chunk_elements(self, itemsize: int) -> int:
@@ -121,8 +130,24 @@ def parse_size(text: str) -> int:
 def peak_memory() -> int | None:
     """Return the largest memory of this process so far, in bytes."""
     try:
+        # what getrusage says includes the process that this one was started by
+        with open("/proc/self/status", encoding="ascii", errors="replace") as f:
+            found = re.search(r"VmHWM:\s*(\d+) kB", f.read())
+        if found is not None:
+            return int(found[1]) * 1024
+    except OSError:  # not everywhere
+        pass
+    try:
         import resource  # noqa: PLC0415  (not everywhere)
     except ImportError:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def default_threads() -> int:
+    """Return the number of cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not everywhere
+        return os.cpu_count() or 1

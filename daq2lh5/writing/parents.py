@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["Parents", "write_attributes"]
 
@@ -24,9 +24,22 @@ def write_attributes(obj: h5py.HLObject, attrs: Mapping[str, object]) -> None:
 
 @dataclass
 class _Group:
-    """A group: what its datatype lists (None: it has no datatype), what is in it."""
+    """A group.
+
+    Attributes
+    ----------
+    fields
+        what its datatype lists; None: it has no datatype.
+    kind
+        the datatype's name.
+    children
+        what is in it.
+    changed
+        whether the datatype must be written.
+    """
 
     fields: list[str] | None
+    kind: str = "struct"
     children: set[str] = field(default_factory=set)
     changed: bool = False
 
@@ -64,7 +77,7 @@ class Parents:
             group.children = set(node)
             datatype = node.attrs.get("datatype")
             if datatype is not None:
-                group.fields = _fields_of(datatype)
+                group.kind, group.fields = _parse(datatype)
         self._groups[path] = group
         if path and node is None:
             self._get(_parent(path))
@@ -108,10 +121,10 @@ class Parents:
             group.children.add(child)
             if alone:
                 group.fields = [child]
-            elif group.fields is None:
+            elif group.fields is None or group.kind != "struct":
                 msg = (
                     f"{self.file.filename}: cannot add '{path}': the group '/{parent}' "
-                    "is no LH5 object"
+                    "is no struct"
                 )
                 raise ValueError(msg)
             elif child not in group.fields:
@@ -121,6 +134,11 @@ class Parents:
                 return path
             parent, _, child = parent.rpartition("/")
             group = self._get(parent)
+
+    def add_group(self, path: str, datatype: str, members: Iterable[str]) -> None:
+        """Say what an object is that was added: a group with members."""
+        kind, fields = _parse(datatype)
+        self._groups[path] = _Group(fields, kind, set(members))
 
     def write(self) -> None:
         """Write the attributes that are new."""
@@ -145,8 +163,8 @@ def _parent(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def _fields_of(datatype: str | bytes) -> list[str]:
-    """Return the names that a datatype of a struct or table lists."""
+def _parse(datatype: str | bytes) -> tuple[str, list[str]]:
+    """Return the name of a datatype, and the fields that it lists."""
     text = datatype.decode() if isinstance(datatype, bytes) else datatype
-    inside = text.partition("{")[2].rpartition("}")[0]
-    return [f for f in inside.split(",") if f]
+    kind, _, inside = text.partition("{")
+    return kind, [f for f in inside.rpartition("}")[0].split(",") if f]

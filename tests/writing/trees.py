@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
+
+if TYPE_CHECKING:
+    import os
 
 GZIP, SHUFFLE, FLETCHER32, LZF, ZSTD = 1, 2, 3, 32000, 32015
 
@@ -74,19 +76,20 @@ def same(a: object, b: object) -> bool:
         if a.dtype != b.dtype or a.shape != b.shape:
             return False
         return np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
-    return type(a) is type(b) and (a == b or (a != a and b != b))
+    # NaN is not equal to itself
+    return type(a) is type(b) and (a == b or ("nan" in repr(a) and repr(a) == repr(b)))
 
 
 def differences(ours: dict[str, dict], theirs: dict[str, dict]) -> list[str]:
     """List what two trees differ in."""
     found = [f"{p}: only in ours" for p in ours if p not in theirs]
     found += [f"{p}: only in theirs" for p in theirs if p not in ours]
-    for path in ours:
+    for path, a in ours.items():
         if path not in theirs:
             continue
-        a, b = ours[path], theirs[path]
+        b = theirs[path]
         for key in a | b:
-            if key == "values" or key == "fill value":
+            if key in ("values", "fill value"):
                 equal = key in a and key in b and same(a[key], b[key])
             else:
                 equal = str(a.get(key)) == str(b.get(key))
