@@ -70,9 +70,6 @@ class FCStreamer(DataStreamer):
         self._keyed: dict[str, dict] = {}
         self._config_rb: RawBuffer | None = None
         self._buffer_size = 0
-        # bytes of a damaged stretch that is not over yet
-        self._stretch = bytearray()
-        self._stretch_lost = 0
         # a configuration with other waveforms waits for the chunk to be handed out
         self._new_width = False
         # by number of samples: the buffers that stand in for those of the first
@@ -285,26 +282,14 @@ class FCStreamer(DataStreamer):
         """Hold on to the bytes of a stretch; account for it when it is over."""
         start, end, fate, reason, tag = self.fcio.stretch
         first = max(start - self.source.offset, 0)
-        part = window[first : max(self.fcio.consumed, first)]
-        room = self.garbage.cap - self.garbage.bytes_kept - len(self._stretch)
-        self._stretch += part[: max(room, 0)]
-        self._stretch_lost += max(len(part) - max(room, 0), 0)
+        self.hold_stretch(window[first : max(self.fcio.consumed, first)])
         if not over:
             return
         if fate == "unknown" and tag:
             name = OBSOLETE_TAGS.get(tag, "FCIO record")
             self.report.unknown_records[f"{name} (tag {tag})"] += 1
-        self.report.add_stretch(start, end - start, fate, reason)
-        if fate in ("corrupt", "cut_off"):
-            self.garbage.add(
-                self._stretch,
-                self.fcio.packet_id,
-                self.fcio.stretch_reason,
-                start,
-                dropped=self._stretch_lost,
-            )
-        self._stretch = bytearray()
-        self._stretch_lost = 0
+        code, packet_id = self.fcio.stretch_reason, self.fcio.packet_id
+        self.end_stretch(start, end, fate, reason, code, packet_id)
 
     def _account(self) -> None:
         """Bring the report up to date with the kernel's counts."""
@@ -315,9 +300,7 @@ class FCStreamer(DataStreamer):
         report.irregular.update(
             {k: n - report.irregular[k] for k, n in fcio.irregular.items()}
         )
-        report.container_error = self.source.error
-        report.garbage_bytes_kept = self.garbage.bytes_kept
-        report.garbage_bytes_dropped = self.garbage.bytes_dropped
+        self.account_for_source()
         if fcio.n_extra_frames:
             report.note("records with more frames than this version knows were met")
         if fcio.short_tracemap:

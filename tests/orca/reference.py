@@ -565,14 +565,27 @@ class Packet:
     decoder: str | None
     """Name in the header; None of a header packet."""
 
+    def content(self) -> bytes:
+        """Give the bytes as those of a long packet: content from word 1 on.
+
+        In this form the words of an extended packet count as those of a long one.
+        """
+        return self.data[:4] + self.data[8:] if self.start == 2 else self.data
+
     def words(self) -> tuple[int, ...]:
-        return struct.unpack(f"<{len(self.data) // 4}I", self.data)
+        content = self.content()
+        return struct.unpack(f"<{len(content) // 4}I", content)
 
     def signed(self, word: int) -> int:
-        return struct.unpack_from("<i", self.data, 4 * word)[0]
+        return struct.unpack_from("<i", self.content(), 4 * word)[0]
 
-    def floats(self, word: int, n: int) -> tuple[float, ...]:
-        return struct.unpack_from(f"<{n}f", self.data, 4 * word)
+    def floats(self, word: int, n: int, step: int = 1) -> list[float]:
+        """Read n words as float32, every ``step``-th one."""
+        content = self.content()
+        return [
+            struct.unpack_from("<f", content, 4 * (word + i * step))[0]
+            for i in range(n)
+        ]
 
 
 @dataclass
@@ -679,36 +692,53 @@ class _Scanner:
         structure = True
         while n < MAX_CHAIN and offset < len(self.data):
             try:
-                data_id, length, _ = self.at(offset)
+                data_id, length, start = self.at(offset)
             except (_Invalid, _Cut):
                 return n >= 3 and structure
-            structure = structure and self.has_structure(offset, data_id, length)
+            packet = self.packet(offset, data_id, length, start)
+            structure = structure and self.is_sound(packet) is True
             offset += 4 * length
             n += 1
         return n > 0
 
-    def has_structure(self, offset: int, data_id: int, length: int) -> bool:
-        """Check what a decoder can tell from a few words (section 1.7)."""
-        if data_id == 0:
+    def packet(self, offset: int, data_id: int, length: int, start: int) -> Packet:
+        """Take a packet out of the data, its words little-endian (section 1.3)."""
+        decoder = self.ids[data_id][2] if data_id else None
+        content = self.data[offset : offset + 4 * length]
+        if self.order == ">":
+            content = _little_endian(content, decoder)
+        return Packet(-1, offset, length, data_id, start, content, decoder)
+
+    def is_sound(self, packet: Packet) -> bool | None:
+        """Tell whether a packet is as its decoder wants it; None if no one knows."""
+        decoder = packet.decoder
+        if decoder is None:
             return True
-        decoder = self.ids[data_id][2]
+        w = packet.words()
         if decoder == "ORRunDecoderForRun":
-            return length == 4
+            return packet.length == 4
         if decoder.startswith("ORFCIO"):
-            if length < 4:
+            if len(w) < 3 or not (
+                w[1] in self.streams or decoder == "ORFCIOConfigDecoder"
+            ):
                 return False
-            tag = -struct.unpack_from("<i", self.data, offset + 12)[0]
-            known = tag in (*range(1, 11), 1_000_000_001)
-            stream = self.word(offset + 8)
-            return known and (
-                stream in self.streams or decoder == "ORFCIOConfigDecoder"
+            tag = -struct.unpack_from("<i", packet.content(), 8)[0]
+            return tag in (*range(1, 11), 1_000_000_001) and _frames_fit(
+                packet.content()[8:]
             )
         if decoder in ("ORFlashCamADCWaveformDecoder", "ORFlashCamWaveformDecoder"):
-            word = self.word(offset + 4)
-            return (
-                length >= (word >> 28) + (word >> 22 & 0x3F) + (word >> 6 & 0xFFFF) // 2
-            )
-        return decoder in SCHEMAS
+            if len(w) < 20:
+                return False
+            expected = (w[1] >> 28) + (w[1] >> 22 & 0x3F) + (w[1] >> 6 & 0xFFFF) // 2
+            return len(w) == expected or w[1] >> 28 == 0 or w[1] >> 6 & 0xFFFF == 0
+        if decoder == "ORFlashCamListenerConfigDecoder":
+            if len(w) < 13:
+                return False
+            n, n_cards = w[3], w[11]
+            return len(w) in (2413, 13 + n + -(-n_cards // 4) + 2 * n_cards)
+        if decoder == "ORSIS3302DecoderForEnergy":
+            return len(w) >= 10 and w[-1] == 0xDEADBEEF
+        return None
 
     def next_packet(self, offset: int) -> int | None:
         """Search for a packet after damage (section 1.7)."""
@@ -725,6 +755,17 @@ class _Scanner:
             if self.chains(candidate):
                 return candidate
         return None
+
+
+def _frames_fit(payload: bytes) -> bool:
+    """Tell whether FCIO records fill a packet (section 4.4)."""
+    position = 0
+    while len(payload) - position >= 4:
+        (word,) = struct.unpack_from("<i", payload, position)
+        if word < -1_000_000_001:
+            return False
+        position += 68 if word == -1_000_000_001 else 4 + max(word, 0)
+    return position <= len(payload)
 
 
 def _swapped(data: bytes, first: int, last: int) -> bytes:
@@ -776,9 +817,21 @@ def read_packets(data: bytes) -> Framing:
         try:
             data_id, length, start = scanner.at(offset)
         except (_Invalid, _Cut) as error:
+            # A packet that is unsound and followed by none has a wrong length.
+            last = framing.packets[-1] if framing.packets else None
+            was_cut = isinstance(error, _Cut)
+            if (
+                last is not None
+                and last.offset + 4 * last.length == offset
+                and scanner.is_sound(last) is False
+            ):
+                framing.packets.pop()
+                framing.headers.pop()
+                offset = last.offset
+                was_cut = False
             found = scanner.next_packet(offset)
             if found is None:
-                if isinstance(error, _Cut):
+                if was_cut:
                     framing.truncated = offset
                 else:
                     framing.damaged.append((offset, len(data)))
@@ -786,19 +839,15 @@ def read_packets(data: bytes) -> Framing:
             framing.damaged.append((offset, found))
             offset = found
             continue
-        content = data[offset : offset + 4 * length]
-        decoder = scanner.ids[data_id][2] if data_id else None
-        if order == ">":
-            content = _little_endian(content, decoder)
-        packet = Packet(
-            len(framing.packets), offset, length, data_id, start, content, decoder
-        )
+        packet = scanner.packet(offset, data_id, length, start)
+        packet.index = len(framing.packets)
+        decoder, content = packet.decoder, packet.data
         if decoder is None:
             (n_bytes,) = struct.unpack_from("<I", content, 4)
             header = Header(parse_plist(content[8 : 8 + n_bytes]))
             scanner.ids = header.decoders()
-        elif decoder == "ORFCIOConfigDecoder" and length > 2:
-            scanner.streams.add(struct.unpack_from("<I", content, 8)[0])
+        elif decoder == "ORFCIOConfigDecoder" and len(packet.content()) >= 8:
+            scanner.streams.add(packet.words()[1])
         framing.packets.append(packet)
         assert header is not None
         framing.headers.append(header)
@@ -1146,8 +1195,9 @@ class _Reader:
     # runs (section 4.2)
 
     def _run(self, packet: Packet) -> None:
-        _check(packet.length >= 4, "too short")
-        word = packet.words()[1]
+        w = packet.words()
+        _check(len(w) >= 4, "too short")
+        word = w[1]
         flags = (
             *("runstartorstop", "quickstartrun", "remotecontrolrun"),
             *("heartbeatrecord", "endsubrunrecord", "startsubrunrecord"),
@@ -1164,7 +1214,7 @@ class _Reader:
 
     def _listener_config(self, packet: Packet) -> None:
         w = packet.words()
-        _check(packet.length >= 13, "too short")
+        _check(len(w) >= 13, "too short")
         row: dict[str, Any] = {
             "packet_len": packet.length,
             "readout_id": w[1] >> 16,
@@ -1172,12 +1222,12 @@ class _Reader:
             **{name: packet.signed(2 + i) for i, name in enumerate(_CONFIG_NAMES)},
         }
         n, n_cards = row["nadcs"], row["adccards"]
-        _check(0 <= n <= 2400 and packet.length >= 13 + n, "number of traces")
+        _check(0 <= n <= 2400 and len(w) >= 13 + n, "number of traces")
         _check(0 <= n_cards <= 256, "number of cards")
         trace_map = [(word >> 16, word & 0xFFFF) for word in w[13 : 13 + n]]
         revisions, unique_ids = [0] * n_cards, [0] * n_cards
         revision_words = -(-n_cards // 4)
-        if packet.length == 13 + n + revision_words + 2 * n_cards:
+        if len(w) == 13 + n + revision_words + 2 * n_cards:
             first = 13 + n
             for i in range(n_cards):
                 revisions[i] = w[first + i // 4] >> 8 * (i % 4) & 0xFF
@@ -1196,9 +1246,9 @@ class _Reader:
 
     def _listener_status(self, packet: Packet) -> None:
         w = packet.words()
-        _check(packet.length >= 15, "too short")
+        _check(len(w) >= 15, "too short")
         n = w[13]
-        _check(1 <= n <= 256 and packet.length >= 15 + 39 * n, "number of cards")
+        _check(1 <= n <= 256 and len(w) >= 15 + 39 * n, "number of cards")
 
         def is_card_id(word: int) -> bool:
             return word == 0 or word & 0xFFFFF000 in (0x1000, 0x2000, 0x4000)
@@ -1207,14 +1257,14 @@ class _Reader:
         if n > 1 and not is_card_id(w[15 + 39]):
             other = 15 + 39 + n
             if (
-                other < packet.length
+                other < len(w)
                 and is_card_id(w[other])
-                and packet.length >= 15 + (n - 1) * (39 + n) + 39
+                and len(w) >= 15 + (n - 1) * (39 + n) + 39
             ):
                 stride = 39 + n
         cards = [w[15 + stride * i :][:39] for i in range(n)]
         environment = [
-            struct.unpack_from("<16i", packet.data, 4 * (15 + stride * i + 19))
+            struct.unpack_from("<16i", packet.content(), 4 * (15 + stride * i + 19))
             for i in range(n)
         ]
         links = 15 + stride * (n - 1) + 39
@@ -1275,10 +1325,10 @@ class _Reader:
             self.framing.packets, self.framing.headers, strict=True
         ):
             name = packet.decoder
-            if packet.length < 3:
-                continue
             w = packet.words()
-            if name == "ORFlashCamListenerConfigDecoder" and packet.length >= 13:
+            if len(w) < 3:
+                continue
+            if name == "ORFlashCamListenerConfigDecoder" and len(w) >= 13:
                 words = w[13 : 13 + min(w[3], 2400)]
                 maps[w[1] & 0xFFFF] = [(word >> 16, word & 0xFFFF) for word in words]
             if name not in (
@@ -1309,20 +1359,18 @@ class _Reader:
     def _flashcam_waveform(self, packet: Packet) -> None:
         assert packet.decoder is not None
         w = packet.words()
-        _check(packet.length >= 3, "too short")
+        _check(len(w) >= 3, "too short")
         orca_words, flashcam_words = w[1] >> 28, w[1] >> 22 & 0x3F
         n_samples = w[1] >> 6 & 0xFFFF
         if orca_words == 0:
             # As written for some days in March 2023.
             orca_words, flashcam_words = 3, 17
-            n_samples = 2 * (packet.length - 20)
+            n_samples = 2 * (len(w) - 20)
         n_offsets = flashcam_words - 10
         _check(orca_words >= 3 and n_offsets >= 5, "header words")
         first = orca_words + flashcam_words
         _check(
-            n_samples >= 0
-            and n_samples % 2 == 0
-            and first + n_samples // 2 <= packet.length,
+            n_samples >= 0 and n_samples % 2 == 0 and first + n_samples // 2 <= len(w),
             "length",
         )
 
@@ -1400,9 +1448,10 @@ class _Reader:
 
     def _fcio_packet(self, packet: Packet) -> None:
         assert packet.decoder is not None
-        _check(packet.length >= packet.start + 1, "too short")
-        streamid = packet.words()[packet.start]
-        payload = packet.data[4 * packet.start + 4 :]
+        content = packet.content()
+        _check(len(content) >= 8, "too short")
+        (streamid,) = struct.unpack_from("<I", content, 4)
+        payload = content[8:]
         # The protocol is in packets with a configuration only, where there may be
         # two in a row: harmless.
         start = b"\xff\x35\x65\xc4" + b"FlashCamV1".ljust(64, b"\0")
@@ -1493,15 +1542,15 @@ class _Reader:
 
     def _sis3302(self, packet: Packet) -> None:
         w = packet.words()
-        _check(packet.length >= 10, "too short")
+        _check(len(w) >= 10, "too short")
         crate, card, channel = _place(w[1])
         n_raw, n_energy = w[2], w[3]
         wrapped = bool(w[1] & 1)
         header_words = 4 if wrapped else 2
         _check(w[-1] == 0xDEADBEEF, "trailer")
-        if 8 + header_words + n_raw + n_energy != packet.length:
+        if 8 + header_words + n_raw + n_energy != len(w):
             # The energy trace may have half as many words as declared.
-            n_energy = packet.length - 8 - header_words - n_raw
+            n_energy = len(w) - 8 - header_words - n_raw
             _check(n_energy >= 0, "length")
         _check(w[4] & 7 == channel, "channel")
         key = ccc(crate, card, channel)
@@ -1531,10 +1580,8 @@ class _Reader:
 
     def _sis3316(self, packet: Packet) -> None:
         w = packet.words()
-        # One word less than the smallest position of an extended packet's content.
-        shift = packet.start - 1
-        _check(packet.length >= 10 + shift, "too short")
-        crate, card, channel = _place(w[1 + shift])
+        _check(len(w) >= 10, "too short")
+        crate, card, channel = _place(w[1])
         key = ccc(crate, card, channel)
         settings = self.header.card("ORSIS3316Model", crate, card)
         _check(
@@ -1542,10 +1589,10 @@ class _Reader:
             "channel not in the header",
         )
         assert settings is not None
-        n_events = w[2 + shift]
+        n_events = w[2]
         _check(n_events >= 1, "no events")
         maw_lengths = settings.get("mawBufferLength", (0, 0, 0, 0))
-        position = 10 + shift
+        position = 10
         for _ in range(n_events):
             position = self._sis3316_event(
                 packet,
@@ -1624,7 +1671,7 @@ class _Reader:
         return position + i
 
     def _sis3305(self, packet: Packet) -> None:
-        w = packet.words()[packet.start - 1 :]
+        w = packet.words()
         _check(len(w) >= 4, "too short")
         crate, card = w[1] >> 28, w[1] >> 20 & 0x1F
         mode, group, rate = w[1] >> 16 & 0xF, w[1] >> 12 & 0xF, w[1] >> 8 & 0xF
@@ -1654,7 +1701,7 @@ class _Reader:
             self._add(packet, ccc(crate, card, channel), row)
 
     def _sis3320(self, packet: Packet) -> None:
-        w = packet.words()[packet.start - 1 :]
+        w = packet.words()
         _check(len(w) >= 2, "too short")
         crate, card, channel = _place(w[1])
         key = ccc(crate, card, channel)
@@ -1691,7 +1738,7 @@ class _Reader:
     # Gretina (sections 5.1 and 5.2)
 
     def _gretina4m(self, packet: Packet) -> None:
-        w = packet.words()[packet.start - 1 :]
+        w = packet.words()
         _check(len(w) >= 2 and (len(w) - 2) % 1024 == 0, "length")
         crate, card, _ = _place(w[1])
         settings = self.header.card("ORGretina4MModel", crate, card) or {}
@@ -1727,7 +1774,7 @@ class _Reader:
             self._add(packet, key, row)
 
     def _gretina4a(self, packet: Packet) -> None:
-        w = packet.words()[packet.start - 1 :]
+        w = packet.words()
         _check(len(w) >= 2, "too short")
         crate, card, _ = _place(w[1])
         settings = self.header.card("ORGretina4AModel", crate, card) or {}
@@ -1775,7 +1822,7 @@ class _Reader:
 
     def _caen(self, packet: Packet) -> None:
         assert packet.decoder is not None
-        w = packet.words()[packet.start - 1 :]
+        w = packet.words()
         _check(len(w) >= 2, "too short")
         crate, card, _ = _place(w[1])
         n_channels, mask, period = {
@@ -1834,7 +1881,7 @@ class _Reader:
 
     def _caen_usb(self, packet: Packet) -> None:
         assert packet.decoder is not None
-        w = packet.words()[packet.start - 1 :]
+        w = packet.words()
         _check(len(w) >= 6, "too short")
         unit = w[1] >> 16 & 0xF
         h = w[2:]
@@ -1870,16 +1917,8 @@ class _Reader:
 
     def _simple(self, packet: Packet) -> None:
         assert packet.decoder is not None
-        # Word k of a long packet, whatever the form.
-        shift = max(packet.start - 1, 0)
-        w = packet.words()[shift:]
-        for_word = packet.data[4 * shift :]
-
-        def floats(first: int, n: int, step: int = 1) -> list[float]:
-            return [
-                struct.unpack_from("<f", for_word, 4 * (first + i * step))[0]
-                for i in range(n)
-            ]
+        w = packet.words()
+        floats = packet.floats
 
         def timed(n: int) -> dict[str, Any]:
             """Read n pairs of value and time."""
@@ -1896,14 +1935,14 @@ class _Reader:
             if name == "ORScriptDecoderForState":
                 row["started"] = w[3] != 0
             else:
-                text = for_word[20 : 20 + w[4]]
+                text = packet.content()[20 : 20 + w[4]]
                 _check(len(text) == w[4], "length")
                 row |= {"tag": w[3], "text": [*text]}
         elif name == "OR1DHistoDecoder":
             n_key = w[1]
             bins = w[3 + n_key :]
             _check(len(bins) >= w[2 + n_key], "length")
-            key = for_word[8 : 8 + 4 * n_key].rstrip(b"\0")
+            key = packet.content()[8 : 8 + 4 * n_key].rstrip(b"\0")
             row = {"name": [*key], "counts": bins[: w[2 + n_key]]}
         elif name == "ORMJDPreAmpDecoderForAdc":
             row = {
@@ -2005,7 +2044,7 @@ class _Reader:
                 row["channel"] = [w[3 + 2 * i] for i in range(n)]
                 row["value"] = floats(4, n, 2)
         elif name in ("ORHVcRIODecoderForAdc", "ORADEIControlDecoderForAdc"):
-            (value,) = struct.unpack_from("<d", for_word, 16)
+            (value,) = struct.unpack_from("<d", packet.content(), 16)
             row = {"id": w[1] & 0xFFFF, "time": w[2], "index": w[3], "value": value}
         elif name == "ORMCA927SpectraDecoder":
             row = {

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import copy
 import plistlib
+import re
 import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -642,6 +643,20 @@ def header(
     }
 
 
+def _text(plist: Plist, *, sort_keys: bool) -> bytes:
+    """Write a property list as ORCA does.
+
+    Reals have 17 digits at most in real files, and only zero has a needless point.
+    """
+
+    def real(match: re.Match[bytes]) -> bytes:
+        value = float(match[1])
+        return b"<real>%.17g</real>" % value if value else match[0]
+
+    text = plistlib.dumps(plist, sort_keys=sort_keys)
+    return re.sub(rb"<real>([-+0-9.e]+)</real>", real, text)
+
+
 def header_packet(
     plist: Plist | bytes,
     *,
@@ -663,14 +678,14 @@ def header_packet(
         text = plist
     else:
         plist = copy.deepcopy(plist)
-        text = plistlib.dumps(plist, sort_keys=sort_keys)
+        text = _text(plist, sort_keys=sort_keys)
         # The size depends on how many digits it has.
         while "Header Length" in plist:
             size = 4 * (2 + len(text) // 4 + 1)
             if plist["Header Length"] == size:
                 break
             plist["Header Length"] = size
-            text = plistlib.dumps(plist, sort_keys=sort_keys)
+            text = _text(plist, sort_keys=sort_keys)
     words = 2 + len(text) // 4 + 1
     if length is None:
         length = words
@@ -1875,6 +1890,8 @@ class Run:
     listeners
         FlashCam listeners, for each of the two generations. Every second one has
         cards of 12 bits.
+    flashcam_options
+        more parameters of `flashcam_waveform`, such as ``high_address``.
     fcio_options
         more parameters of `fcio.Stream`, such as ``kind`` or ``fsp``.
     second_config
@@ -1894,6 +1911,7 @@ class Run:
     n_channels: int = 6
     n_samples: int = 200
     listeners: int = 1
+    flashcam_options: Mapping[str, Any] = field(default_factory=dict)
     fcio_options: Mapping[str, Any] = field(default_factory=dict)
     second_config: bool = False
     subruns: int = 0
@@ -2065,12 +2083,26 @@ class Run:
         n = self.n_events * source.n_channels
         shapes = pulses(rng, n, self.n_samples, source.bits)
         places = source.places()
+        decoder = (
+            "ORFlashCamWaveformDecoder"
+            if source.bits == 12
+            else "ORFlashCamADCWaveformDecoder"
+        )
         events = []
         ticks = 100_000_000
         for i in range(self.n_events):
             ticks += int(rng.integers(1, 100_000_000))
             for channel, (of_crate, slot, address, fc_input) in enumerate(places):
                 shape = shapes[i * source.n_channels + channel]
+                options: dict[str, Any] = {
+                    "timestamp": (i, *divmod(ticks, 250_000_000), 249_999_999),
+                    "baseline": int(shape[0]) if self.n_samples else 0,
+                    "energy": int(rng.integers(2**16)),
+                    "wide_input": source.bits == 12,
+                    "high_address": source.number > 1,
+                    "data_id": DATA_IDS[decoder],
+                    **self.flashcam_options,
+                }
                 events.append(
                     flashcam_waveform(
                         shape,
@@ -2079,16 +2111,7 @@ class Run:
                         address=address,
                         fc_input=fc_input,
                         channel=channel,
-                        timestamp=(i, *divmod(ticks, 250_000_000), 249_999_999),
-                        baseline=int(shape[0]) if self.n_samples else 0,
-                        energy=int(rng.integers(2**16)),
-                        wide_input=source.bits == 12,
-                        high_address=source.number > 1,
-                        data_id=DATA_IDS[
-                            "ORFlashCamWaveformDecoder"
-                            if source.bits == 12
-                            else "ORFlashCamADCWaveformDecoder"
-                        ],
+                        **options,
                     )
                 )
         return [configuration, status], events

@@ -357,7 +357,7 @@ class TestFullDisk:
 # --- signals ------------------------------------------------------------------------
 
 INTERRUPTED = """
-import signal, sys, threading
+import signal, sys, threading, time
 import daq2lh5, daq2lh5.output
 signal.signal(signal.SIGINT, signal.default_int_handler)
 print("ready", flush=True)
@@ -366,6 +366,10 @@ try:
     print("written", flush=True)
 except KeyboardInterrupt:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # one whose start was interrupted is told to end, but nobody waits for it
+    end = time.monotonic() + 5
+    while threading.active_count() > 1 and time.monotonic() < end:
+        time.sleep(0.01)
     print("stopped", [t.name for t in threading.enumerate()[1:]], flush=True)
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 """
