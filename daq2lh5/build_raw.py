@@ -261,8 +261,9 @@ def convert(
         streamer.report = report
     report = streamer.report
     streamer.memory_limit = memory_limit
+    outputs = OutputFiles(overwrite, [in_stream], hdf5_settings, threads)
     try:
-        with OutputFiles(overwrite, [in_stream], hdf5_settings, threads) as outputs:
+        with outputs:
             outputs.check([out_file] if rb_lib is None else files_of(rb_lib))
             header_data = streamer.open_stream(
                 in_stream,
@@ -278,6 +279,8 @@ def convert(
                 streamer.rows_left = int(n_max)
             _convert_opened(streamer, header_data, outputs, progress)
     finally:
+        # an interruption may have hit the first attempt to clean up
+        outputs.discard()
         with suppress(Exception):
             streamer.close_stream()
     report.seconds["total"] = time.perf_counter() - start
