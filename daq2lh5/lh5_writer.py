@@ -19,7 +19,7 @@ from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -72,6 +72,13 @@ def split_settings(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, 
     if page:
         of_file |= {"fs_strategy": "page", "fs_page_size": page}
     return of_file, of_datasets
+
+
+class _ChunkPlan(NamedTuple):
+    """Rows of a chunk for each dataset; whether the user gave any shapes."""
+
+    rows: list[int]
+    given: bool
 
 
 class _Object:
@@ -228,7 +235,7 @@ class LH5Writer:
         self._more_to_come = more_to_come
         self._parents = Parents(file)
         self._objects: dict[str, _Object] = {}
-        self._chunk_rows: dict[Layout, list[int]] = {}
+        self._planned: dict[Layout, _ChunkPlan] = {}
         self._templates: dict[tuple[Layout, tuple[int, ...]], _Template] = {}
         self._memory: h5py.File | None = None
         self._open: OrderedDict[str, h5d.DatasetID] = OrderedDict()
@@ -323,8 +330,7 @@ class LH5Writer:
             if "" in layout.groups:
                 datatype = layout.groups[""].get("datatype", "")
                 self._parents.add_group(path, datatype, layout.members)
-            settings = [dataset_settings(self.settings, d) for d in layout.settings]
-            if self._more_to_come or any("chunks" in s for s in settings):
+            if self._more_to_come or self._planned[layout].given:
                 self._use_template(target)
         self._objects[path] = target
         return target
@@ -338,16 +344,15 @@ class LH5Writer:
         return bare
 
     def _plan_columns(self, path: str, layout: Layout) -> list[Column]:
-        if layout not in self._chunk_rows:
-            self._chunk_rows[layout] = self._plan_chunks(layout)
-        chunk_rows = self._chunk_rows[layout]
+        if layout not in self._planned:
+            self._planned[layout] = self._plan_chunks(layout)
+        chunk_rows = self._planned[layout].rows
         return [
             Column(dataset, _join(path, dataset.path), rows)
             for dataset, rows in zip(layout.datasets, chunk_rows, strict=True)
         ]
 
-    def _plan_chunks(self, layout: Layout) -> list[int]:
-        """Return the rows of a chunk for each dataset."""
+    def _plan_chunks(self, layout: Layout) -> _ChunkPlan:
         short = [d.row_bytes for d in layout.datasets if d.row_bytes < WIDE_ROW]
         flat = {d.counts for d in layout.datasets}
         chunk_rows = []
@@ -359,7 +364,8 @@ class LH5Writer:
             else:
                 rows = self.plan.chunk_rows(dataset.row_bytes)
             chunk_rows.append(rows)
-        return chunk_rows
+        settings = [dataset_settings(self.settings, d) for d in layout.settings]
+        return _ChunkPlan(chunk_rows, any("chunks" in s for s in settings))
 
     def _open_object(self, path: str, layout: Layout) -> _Object:
         """Go on with an object of the file.
