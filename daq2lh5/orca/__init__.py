@@ -1,0 +1,1 @@
+"""ORCA: files of packets, described by a property list at their start."""

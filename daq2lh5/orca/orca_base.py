@@ -1,0 +1,76 @@
+"""What the ORCA decoders share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..data_decoder import DataDecoder
+
+if TYPE_CHECKING:
+    from .orca_header import OrcaHeader
+
+__all__ = ["OrcaDecoder", "get_card", "get_ccc", "get_channel", "get_crate"]
+
+
+class OrcaDecoder(DataDecoder):
+    """A decoder of ORCA packets of one kind.
+
+    Parameters
+    ----------
+    header
+        header of the file that the packets are in; an empty one is none.
+    **kwargs
+        those of :class:`.DataDecoder`.
+
+    Attributes
+    ----------
+    header
+        the header, or None.
+    """
+
+    def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.header: OrcaHeader | None = None
+        if header:
+            self.set_header(header)
+
+    def set_header(self, header: OrcaHeader) -> None:
+        """Use another header.
+
+        Decoders that take settings of their cards from the header extend this.
+
+        Parameters
+        ----------
+        header
+            the header.
+        """
+        self.header = header
+
+
+# crate, card and channel in one number: channel in bits 3..0, card in bits 8..4
+
+
+def get_ccc(crate: int, card: int, channel: int) -> int:
+    """Return the key of a channel: crate, card and channel in one number.
+
+    Parameters
+    ----------
+    crate, card, channel
+        their numbers; of the card's five bits count, of the channel's four.
+    """
+    return crate << 9 | (card & 0x1F) << 4 | channel & 0xF
+
+
+def get_crate(ccc: int) -> int:
+    """Return the crate of a key made by :func:`get_ccc`."""
+    return ccc >> 9
+
+
+def get_card(ccc: int) -> int:
+    """Return the card of a key made by :func:`get_ccc`."""
+    return ccc >> 4 & 0x1F
+
+
+def get_channel(ccc: int) -> int:
+    """Return the channel of a key made by :func:`get_ccc`."""
+    return ccc & 0xF

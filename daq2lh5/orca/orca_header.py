@@ -1,0 +1,214 @@
+"""The header of an ORCA file: what was recorded, with which settings."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from .orca_packet import id_shift
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import lgdo
+
+log = logging.getLogger(__name__)
+
+__all__ = ["OrcaHeader"]
+
+
+class OrcaHeader(dict):
+    """The header as nested dictionaries and lists, as ORCA wrote it.
+
+    The methods look up what decoders need. Any part of the header can be missing: an
+    empty crate has no ``Cards``, a setup without crates no ``Crates``.
+
+    Parameters
+    ----------
+    jsons
+        the header as JSON text, such as the string ``OrcaHeader`` in an LH5 file.
+    lgdo_scalar
+        that text as read from an LH5 file.
+    """
+
+    def __init__(
+        self, jsons: str | None = None, lgdo_scalar: lgdo.Scalar | None = None
+    ) -> None:
+        super().__init__()
+        if jsons is not None:
+            self.update(json.loads(jsons))
+        elif lgdo_scalar is not None:
+            self.set_from_lgdo(lgdo_scalar)
+
+    def set_from_lgdo(self, lgdo_scalar: lgdo.Scalar) -> None:
+        """Take the entries of a header that is stored as JSON text.
+
+        Parameters
+        ----------
+        lgdo_scalar
+            the text.
+
+        Raises
+        ------
+        ValueError
+            if it is no scalar.
+        """
+        import lgdo  # noqa: PLC0415  (takes a second; a conversion needs none)
+
+        if not isinstance(lgdo_scalar, lgdo.Scalar):
+            msg = f"a header is made of an lgdo.Scalar, not of {type(lgdo_scalar)}"
+            raise ValueError(msg)
+        self.update(json.loads(lgdo_scalar.value))
+
+    def get_decoder_list(self) -> list[str]:
+        """Return the names of the decoders that the packets of the file need.
+
+        Among them that of the header itself, in the order of the table of ids.
+        """
+        return list(dict.fromkeys(self.get_id_to_decoder_name_dict().values()))
+
+    def get_id_to_decoder_name_dict(self, shift_data_id: bool = True) -> dict[int, str]:
+        """Return the name of the decoder by data id.
+
+        Parameters
+        ----------
+        shift_data_id
+            as `shift` of :func:`.get_data_id`. Not shifted no two ids are equal.
+        """
+        names = {0: "OrcaHeaderDecoder"}
+        for _, _, data_id, decoder in self._records():
+            names[data_id >> id_shift(data_id) if shift_data_id else data_id] = decoder
+        return names
+
+    def _records(self) -> Iterator[tuple[str, str, int, str]]:
+        """Go through the table of ids.
+
+        Yields
+        ------
+        object, record
+            names that the table has for the packets.
+        data_id
+            not shifted. In the file it may be a negative number.
+        decoder
+            name of their decoder.
+        """
+        for object_name, records in _items(self.get("dataDescription")):
+            for record_name, record in _items(records):
+                entry = dict(_items(record))
+                data_id, decoder = entry.get("dataId"), entry.get("decoder")
+                if isinstance(data_id, int) and isinstance(decoder, str):
+                    yield object_name, record_name, data_id & 0xFFFFFFFF, decoder
+
+    def get_run_number(self) -> int:
+        """Return the number of the run.
+
+        Raises
+        ------
+        ValueError
+            if the header has none.
+        """
+        for link in _entries(self, "ObjectInfo", "DataChain"):
+            control = link.get("Run Control")
+            if isinstance(control, dict) and "RunNumber" in control:
+                return control["RunNumber"]
+        msg = "ORCA header without a run number (ObjectInfo/DataChain/Run Control)"
+        raise ValueError(msg)
+
+    def get_object_info(
+        self, orca_class_name: str | list[str]
+    ) -> dict[int, dict[int, dict]]:
+        """Return the settings of all cards of a class, by crate and card number.
+
+        Parameters
+        ----------
+        orca_class_name
+            the class, or several.
+        """
+        classes = orca_class_name
+        if isinstance(classes, str):
+            classes = [classes]
+        found: dict[int, dict[int, dict]] = {}
+        for crate in _entries(self, "ObjectInfo", "Crates"):
+            for card in _entries(crate, "Cards"):
+                if card.get("Class Name") not in classes:
+                    continue
+                place = crate.get("CrateNumber"), card.get("Card")
+                if not all(isinstance(number, (int, float)) for number in place):
+                    log.warning("a %s has no place: ignored", card["Class Name"])
+                    continue
+                found.setdefault(place[0], {})[place[1]] = card
+        return found
+
+    def get_readout_info(
+        self, orca_class_name: str, unique_id: int = -1
+    ) -> list[dict] | dict:
+        """Return what is read out by objects of a class.
+
+        Parameters
+        ----------
+        orca_class_name
+            the class.
+        unique_id
+            of the object; negative for all.
+
+        Returns
+        -------
+        info
+            the object's entry of ``ReadoutDescription`` if there is one with
+            `unique_id`, otherwise the list of those of the class.
+        """
+        objects = _entries(self, "ReadoutDescription")
+        return _select(objects, "name", orca_class_name, unique_id, "readout info")
+
+    def get_auxhw_info(
+        self, orca_class_name: str, unique_id: int = -1
+    ) -> list[dict] | dict:
+        """Return the settings of objects that are in no crate.
+
+        Parameters
+        ----------
+        orca_class_name
+            the class.
+        unique_id
+            of the object; negative for all.
+
+        Returns
+        -------
+        info
+            the object's entry of ``AuxHw`` if there is one with `unique_id`, otherwise
+            the list of those of the class.
+        """
+        objects = _entries(self, "ObjectInfo", "AuxHw")
+        return _select(objects, "Class Name", orca_class_name, unique_id, "object info")
+
+
+def _items(node: Any) -> Iterator[tuple[str, Any]]:
+    """Go through a dictionary; anything else has no items."""
+    return iter(node.items() if isinstance(node, dict) else ())
+
+
+def _entries(node: Any, *path: str) -> list[dict]:
+    """Return the dictionaries in the list at `path`; none if there is no list."""
+    for name in path:
+        node = node.get(name) if isinstance(node, dict) else None
+    return [e for e in node if isinstance(e, dict)] if isinstance(node, list) else []
+
+
+def _select(
+    objects: list[dict], field: str, class_name: str, unique_id: int, what: str
+) -> list[dict] | dict:
+    """Return the object with an id, or all whose `field` is the class's name."""
+    found = [e for e in objects if e.get(field) == class_name]
+    if unique_id >= 0:
+        for entry in found:
+            if entry.get("uniqueID") == unique_id:
+                return entry
+    if not found:
+        log.warning("no %s for class name '%s'", what, class_name)
+    elif unique_id >= 0:
+        log.warning(
+            "no %s for class name '%s' with uniqueID %d: all returned",
+            *(what, class_name, unique_id),
+        )
+    return found
