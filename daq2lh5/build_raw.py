@@ -318,7 +318,7 @@ def _convert_opened(
     outputs.complete()
     _add_stages(report, streamer, outputs)
     with _timed(report, "finish"):
-        report.outputs = outputs.finish(report)
+        outputs.finish(report)
 
 
 @contextmanager

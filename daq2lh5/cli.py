@@ -347,7 +347,10 @@ def _convert_one(
                 **arguments,
             )
     except KeyboardInterrupt:
-        click.echo(f"error: {file}: interrupted, no output written", err=True)
+        what = "interrupted, no output written"
+        if report.outputs:
+            what = "interrupted after its output was complete"
+        click.echo(f"error: {file}: {what}", err=True)
         _leave(128 + signal.SIGINT)
     except Exception as e:
         report.error = text = _message(e)

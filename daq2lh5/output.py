@@ -214,13 +214,11 @@ class OutputFiles:
             file.writer.finish()
         self.pipeline.close()
 
-    def finish(self, report: ConversionReport) -> list[str]:
+    def finish(self, report: ConversionReport) -> None:
         """Complete the files, and give them their names, all at the end.
 
-        Returns
-        -------
-        files
-            their names.
+        The report has the names then. From the moment that the files have theirs, an
+        interruption comes too late: it is raised, but the files stay.
         """
         self.complete()
         for file in self._files.values():
@@ -238,13 +236,12 @@ class OutputFiles:
             _flush_to_disk(file.temporary)
         with _without_signals():
             self._rename()
-        for directory in {target.parent for target in self._files}:
+            finished, self._files = self._files, {}
+            report.outputs = [file.name for file in finished.values()]
+        for directory in {target.parent for target in finished}:
             # too late for an error: the files are there
             with suppress(OSError):
                 _flush_to_disk(directory)
-        finished = [file.name for file in self._files.values()]
-        self._files = {}
-        return finished
 
     def _rename(self) -> None:
         """Give all files their names; if one can't have it, none does."""
