@@ -1,8 +1,8 @@
 """Reference reader of ORCA files, in plain Python.
 
-Written from the format description ``orca.md`` alone, sentence by sentence, to be
-compared with: clarity counts, speed does not. "Section" in this module means a
-section of that document, "FCIO, section" one of ``fcio.md``. Where a section says that
+Written from the format document ORCA alone, sentence by sentence, to be compared
+with: clarity counts, speed does not. "Section" in this module means a section of that
+document, "FCIO, section" one of the format document FCIO. Where a section says that
 another reader is wrong, this one does what the section calls right.
 
 Records of the FCIO format inside ORCA are read by the reference reader of FCIO, one
@@ -424,13 +424,6 @@ class Header:
             if isinstance(entry, dict) and "dataId" in entry
         }
 
-    def data_id(self, decoder: str) -> int | None:
-        """Tell the data id of a decoder; the first one if there are two."""
-        for data_id, (_, _, name) in self.decoders().items():
-            if name == decoder:
-                return data_id
-        return None
-
     def object_info(self) -> Plist:
         return self.plist.get("ObjectInfo", {})
 
@@ -447,7 +440,9 @@ class Header:
             (crate["CrateNumber"], card["Card"], card)
             for crate in self.object_info().get("Crates", [])
             for card in crate.get("Cards", [])
-            if class_name in (None, card["Class Name"])
+            if "CrateNumber" in crate
+            and "Card" in card
+            and class_name in (None, card.get("Class Name"))
         ]
 
     def card(self, class_name: str, crate: int, card: int) -> Plist | None:
@@ -487,7 +482,7 @@ class Header:
             for child in entry.get("children", []):
                 for crate, slot, card in self.cards():
                     if (crate, slot) == (child.get("crate"), child.get("station")) and (
-                        card["Class Name"]
+                        card.get("Class Name")
                         in ("ORFlashCamADCModel", "ORFlashCamADCStdModel")
                     ):
                         cards.append((crate, slot, card))
@@ -808,8 +803,8 @@ def read_packets(data: bytes) -> Framing:
         zeros = offset
         while data[zeros : zeros + 8] == bytes(8):
             zeros += 4
-        if zeros > offset:
-            # The last word of the block may be followed by less than a word.
+        if zeros > offset or data[offset:] == bytes(4):
+            # The block ends with a word that another one does not follow.
             zeros += 4
             framing.zeros.append((offset, zeros))
             offset = zeros
@@ -831,7 +826,8 @@ def read_packets(data: bytes) -> Framing:
                 was_cut = False
             found = scanner.next_packet(offset)
             if found is None:
-                if was_cut:
+                # Less than two words left are no packet (section 7.1).
+                if was_cut or len(data) - offset < 8:
                     framing.truncated = offset
                 else:
                     framing.damaged.append((offset, len(data)))
@@ -844,7 +840,15 @@ def read_packets(data: bytes) -> Framing:
         decoder, content = packet.decoder, packet.data
         if decoder is None:
             (n_bytes,) = struct.unpack_from("<I", content, 4)
-            header = Header(parse_plist(content[8 : 8 + n_bytes]))
+            try:
+                header = Header(parse_plist(content[8 : 8 + n_bytes]))
+            except Exception:
+                if header is None:
+                    raise
+                # In mid-file the header in force holds on.
+                framing.damaged.append((offset, offset + 4 * length))
+                offset += 4 * length
+                continue
             scanner.ids = header.decoders()
         elif decoder == "ORFCIOConfigDecoder" and len(packet.content()) >= 8:
             scanner.streams.add(packet.words()[1])

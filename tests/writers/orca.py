@@ -1,8 +1,8 @@
 """Writer of synthetic ORCA files.
 
-Made from the format description ``orca.md`` alone, so that it shares no mistake with
-a decoder; "section" in this module means a section of that document, and "FCIO,
-section" one of ``fcio.md``, whose records `writers.fcio` writes.
+Made from the format document ORCA alone, so that it shares no mistake with a decoder;
+"section" in this module means a section of that document, and "FCIO, section" one of
+the format document FCIO, whose records `writers.fcio` writes.
 
 There are four levels:
 
@@ -799,19 +799,18 @@ def flashcam_status(
     cards
         what each card reports; their ``linkstates`` are not written.
     link_states
-        those of the last card, as many as there are cards.
+        those of every card, as many as there are cards.
     stride
         words from card to card: 39, or to write what a reader of this record takes
         for granted, 39 and one for each card.
     """
     n = len(cards)
     words = np.zeros(n * (39 + n), dtype="<u4")
-    end = 0
     for i, card in enumerate(cards):
-        block = np.frombuffer(card.pack(), dtype="<u4")[:39]
-        words[i * stride : i * stride + 39] = block
+        # A later card overwrites the link states of this one, or part of them.
         end = i * stride + 39
-    words[end : end + len(link_states)] = link_states
+        words[end - 39 : end] = np.frombuffer(card.pack(), dtype="<u4")[:39]
+        words[end : end + len(link_states)] = link_states
     return long_packet(
         data_id,
         readout_id << 16 | fcid,
