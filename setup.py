@@ -24,6 +24,8 @@ MODULES = (
     "daq2lh5.fc._state",
     "daq2lh5.fc._rows",
     "daq2lh5.fc._kernel",
+    "daq2lh5.orca._framing",
+    "daq2lh5.orca._kernel",
 )
 
 directives = {

@@ -66,6 +66,11 @@ def _probe_fcio(head: bytes) -> str | None:
     return None
 
 
+def _probe_orca(head: bytes) -> str | None:
+    # a header packet: lengths, and the text of a property list
+    return "ORCA header" if head[8:13] == b"<?xml" else None
+
+
 FORMATS = (
     Format(
         "FlashCam",
@@ -101,6 +106,8 @@ FORMATS = (
             "ORSIS3302DecoderForEnergy",
             "ORSIS3316WaveformDecoder",
         ),
+        _probe_orca,
+        "orca.orca_streamer:OrcaStreamer",
     ),
     Format(
         "Compass",

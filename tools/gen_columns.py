@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
-FORMATS = ("fc",)
+FORMATS = ("fc", "orca")
 
 C_TYPES = {
     "bool": "uint8_t",
@@ -39,7 +39,7 @@ def load_tables(name: str) -> tuple:
     for key in saved:
         del sys.modules[key]
     try:
-        for package in ("daq2lh5", f"daq2lh5.{name}"):
+        for package in ("daq2lh5", *(f"daq2lh5.{f}" for f in FORMATS)):
             module = ModuleType(package)
             module.__path__ = [str(ROOT.joinpath(*package.split(".")))]
             sys.modules[package] = module

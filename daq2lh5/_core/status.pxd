@@ -15,3 +15,4 @@ cdef enum Status:
     STATUS_GROW         # vectors of sink `detail` of table `table` need `need` elements
     STATUS_HEADER       # a header record was read; Python reacts to it
     STATUS_SKIPPED      # a stretch of the input was passed over: see `stretch`
+    STATUS_WIDTH        # a trace has not the samples of its buffer

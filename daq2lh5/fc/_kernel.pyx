@@ -33,17 +33,6 @@ if sys.byteorder != "little":
     raise ImportError("daq2lh5 copies samples as they are: little-endian machines only")
 
 
-cdef enum StretchKind:
-    STRETCH_UNKNOWN
-    STRETCH_CORRUPT
-    STRETCH_CUT
-
-cdef enum Verdict:
-    VERDICT_ACCEPT
-    VERDICT_RESUME      # reject the record, go on behind it
-    VERDICT_SCAN        # reject the record, its end cannot be trusted
-    VERDICT_MORE
-
 cdef enum:
     # what `step_at` may say instead of a number of bytes
     STEP_DONE = -1
@@ -82,17 +71,6 @@ IRREGULARITIES = (
 )
 """What is accepted although it breaks a rule of the format; see `irregular`."""
 
-cdef enum:
-    IRREGULAR_LONG
-    IRREGULAR_SHORT
-    IRREGULAR_UNALIGNED
-    IRREGULAR_COUNT
-    IRREGULAR_DEAD_REGION
-    IRREGULAR_DEAD_INTERVALS
-    IRREGULAR_STATUS_BLOCK
-    N_IRREGULARITIES
-
-
 cdef class FcioStream:
     """State of one FCIO stream, and where its rows go.
 
@@ -108,56 +86,6 @@ cdef class FcioStream:
         what was decoded and what was skipped because nobody asked for it, as
         ``(decoded, skipped)``.
     """
-
-    cdef State* s
-    cdef Limits limits
-    cdef Record* record
-    cdef Record* fsp_record
-    cdef Record* scratch
-    cdef tuple tables
-    cdef RowSink* sinks[N_TABLES]
-    cdef int16_t event_sink[MAX_TRACES]
-    cdef int header_sink
-    cdef int fsp_event_sink
-    cdef int fsp_header_sink
-    cdef int fsp_status_sink
-    # by the lower half of a card's request id
-    cdef int16_t status_sinks[MAX_REQUEST_IDS]
-    cdef bint status_wanted
-
-    cdef readonly int64_t packet_id
-    cdef bint number_shared
-    cdef readonly int64_t consumed
-    cdef readonly int64_t need
-    cdef readonly int64_t n_packets
-    cdef readonly bint any_full
-    cdef public int64_t rows_left
-    cdef readonly int detail_table
-    cdef readonly int64_t detail_sink
-    cdef readonly bint has_fsp
-    cdef readonly list fsp_frames
-    cdef dict keyed
-    cdef readonly int64_t record_start
-    cdef readonly int64_t record_end
-
-    cdef int64_t packets_done[2]
-    cdef int64_t bytes_done[2]
-    cdef int64_t irregular_count[N_IRREGULARITIES]
-    cdef uint64_t skipped_traces[MAX_TRACES]
-    cdef readonly int64_t n_extra_frames
-    cdef readonly bint short_tracemap
-    cdef readonly int64_t n_lone_fsp
-
-    # the stretch that is being passed over: absolute offsets in the stream
-    cdef readonly bint scanning
-    cdef int64_t scan_at
-    cdef int64_t walk
-    cdef int stretch_kind
-    cdef int end_kind
-    cdef readonly int64_t stretch_start
-    cdef readonly int64_t stretch_end
-    cdef readonly int stretch_reason
-    cdef readonly int stretch_tag
 
     def __cinit__(self):
         self.s = <State*>calloc(1, sizeof(State))
@@ -353,13 +281,21 @@ cdef class FcioStream:
                 status = self.run(data, n, base, n_left, at_end, max_packets)
             if not self.provide(status):
                 break
-        if status == STATUS_HEADER and self.fsp_record.tag == TAG_FSP_CONFIG:
-            if self.has_fsp:
-                self.fsp_frames = [
-                    bytes(window[start : start + length])
-                    for start, length in self.frames(of_fsp=True)
-                ]
+        if status == STATUS_HEADER:
+            self.keep_fsp_config(data)
         return <int>status
+
+    cdef int keep_fsp_config(self, const uint8_t* data) except -1:
+        """Keep the frames of an FSPConfig in front of the header record at hand."""
+        cdef Frame* f
+        cdef int k
+        if not self.has_fsp or self.fsp_record.tag != TAG_FSP_CONFIG:
+            return 0
+        self.fsp_frames = []
+        for k in range(self.fsp_record.n_frames):
+            f = &self.fsp_record.frames[k]
+            self.fsp_frames.append((<const char*>data + f.start)[: f.length])
+        return 0
 
     def begin(self):
         """Bind the buffers; until `end` nobody else may touch them."""
@@ -442,6 +378,46 @@ cdef class FcioStream:
             self.packet_id = packet_id
         return bool(self.any_full)
 
+    cdef Status decode_payload(
+        self, const uint8_t* data, int64_t n, int64_t start, int64_t packet_id,
+        int64_t rows_left,
+    ) except *:
+        """Decode the records in a packet of another format (7).
+
+        All have the number of the packet. Up to 3 bytes behind them are padding.
+
+        Parameters
+        ----------
+        data, n
+            the records.
+        start
+            where to go on, see `consumed`.
+        packet_id
+            number of the packet.
+        rows_left
+            see the class.
+
+        Returns
+        -------
+        status
+            as of `decode`: STATUS_END if all of it is done.
+        """
+        cdef Status status
+        self.in_packet = True
+        self.packet_id = packet_id
+        self.rows_left = rows_left
+        self.any_full = False
+        self.n_packets = 0
+        self.consumed = start
+        while True:
+            with nogil:
+                status = self.run(data, n, 0, n, True, n)
+            if not self.provide(status):
+                break
+        if status == STATUS_HEADER:
+            self.keep_fsp_config(data)
+        return status
+
     @property
     def fsp_config(self):
         """Settings of the stream processor by column name, or None."""
@@ -461,11 +437,13 @@ cdef class FcioStream:
                 if status != STATUS_LIMIT:
                     return status
                 continue
+            at = self.consumed
+            if self.in_packet and n - at < 4:
+                return STATUS_END
             if self.any_full:
                 return STATUS_FULL
             if self.n_packets >= max_packets or self.rows_left == 0:
                 return STATUS_LIMIT
-            at = self.consumed
             if n - at < 4:
                 if not at_end:
                     self.need = at + 4
@@ -558,6 +536,8 @@ cdef class FcioStream:
         return status
 
     cdef void next_number(self) noexcept nogil:
+        if self.in_packet:
+            return
         if not self.number_shared:
             self.packet_id += 1
         self.number_shared = False
@@ -911,11 +891,11 @@ cdef class FcioStream:
                 return self.lacks(STATUS_GROW, INTO_FSP_EVENT, fsp_sink, most)
         return STATUS_LIMIT
 
-    cdef inline int fsp_sink_of(self, int32_t tag) noexcept nogil:
+    cdef int fsp_sink_of(self, int32_t tag) noexcept nogil:
         """Which buffer takes the FSPEvent of an event record (5)."""
         return self.fsp_header_sink if tag == TAG_EVENT_HEADER else self.fsp_event_sink
 
-    cdef inline int trace_at(
+    cdef int trace_at(
         self, const uint8_t* data, const Record* r, int i
     ) noexcept nogil:
         """Index of the `i`-th trace of an event that is not taken in yet."""
@@ -944,7 +924,7 @@ cdef class FcioStream:
                 sinks[sink].need = 0
         return status
 
-    cdef inline int n_cards_used(self, const uint8_t* data, const Record* r) noexcept nogil:
+    cdef int n_cards_used(self, const uint8_t* data, const Record* r) noexcept nogil:
         """Cards whose blocks count: no more than the configuration has (6.3)."""
         cdef Config* c = &self.s.config
         cdef int64_t configured = (
@@ -981,7 +961,7 @@ cdef class FcioStream:
 
     # ---- rows ----------------------------------------------------------------------
 
-    cdef inline bint take_row(self, RowSink* sink) noexcept nogil:
+    cdef bint take_row(self, RowSink* sink) noexcept nogil:
         """Count a row that was written; False if no more rows are wanted."""
         sink.loc += 1
         if sink.capacity - sink.loc < sink.fill_safety:

@@ -115,14 +115,18 @@ class FSPConfigDecoder(FCDecoder):
 
             self._stream = FcioStream()
         self._stream.decode_packet(packet, {}, packet_id)
-        values = dict(self._stream.fsp_config)
+        self.append_row(self._stream, fsp_config_rb, packet_id)
+        return fsp_config_rb.is_full()
+
+    def append_row(self, stream: FcioStream, rb: RawBuffer, packet_id: int) -> None:
+        """Fill the next row of a buffer with the settings that a stream had last."""
+        values = dict(stream.fsp_config)
         for name, value in values.items():
             if value.dtype.kind == "S":
                 labels = np.zeros(self.decoded_values[name]["length"], value.dtype)
                 labels[: len(value)] = value
                 values[name] = labels
-        fsp_config_rb._append({"packet_id": packet_id} | values)
-        return fsp_config_rb.is_full()
+        rb._append({"packet_id": packet_id} | values)
 
 
 class FSPEventDecoder(FCDecoder):

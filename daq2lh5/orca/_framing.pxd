@@ -1,0 +1,57 @@
+# From bytes to ORCA packets: lengths, ids, and the next packet after damage.
+
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t
+
+cdef enum:
+    N_LONG_IDS = 8192       # 13 bits
+    N_SHORT_IDS = 64        # 6 bits
+    MAX_PACKET_WORDS = 1 << 24
+    CHAIN = 8               # packets that must follow each other after damage
+    SHORT_CHAIN = 3         # so many do if all look right inside
+
+cdef enum Kind:             # what a packet is, by its id
+    KIND_NONE               # an id that the header does not have
+    KIND_UNKNOWN            # one of a decoder that there is none for
+    KIND_HEADER
+    KIND_PYTHON             # rare: decoded in Python
+    KIND_RUN                # as that, of 4 words
+    KIND_WAVEFORM           # FlashCam trace of the first generation
+    KIND_FCIO
+
+cdef enum Reason:
+    REASON_NONE
+    REASON_ID               # an id that the header does not have
+    REASON_LENGTH           # a length that cannot be
+    REASON_PAST_END         # a packet longer than the rest of the data
+    REASON_STRAY            # bytes at the end, too few for a word
+    REASON_ZEROS            # space that was never filled
+    REASON_TRACE_LENGTH     # samples missing
+    REASON_CARD             # a card or input that the header does not have
+    REASON_CONTENT          # contents that cannot be
+    N_REASONS
+
+cdef struct Ids:
+    int16_t long_slot[N_LONG_IDS]       # number of the decoder, -1: none
+    int16_t short_slot[N_SHORT_IDS]
+    int16_t kind[N_LONG_IDS]            # by slot
+
+cdef struct Packet:
+    int64_t start           # of word 0 in the window
+    int64_t n_words
+    int head_words          # before the payload
+    int slot                # of its decoder
+    Kind kind
+
+cdef enum Found:
+    FOUND_NO
+    FOUND_YES
+    FOUND_MORE              # needs more bytes to tell
+
+cdef Found packet_at(
+    const uint8_t* data, int64_t n, int64_t left, bint at_end, const Ids* ids,
+    int64_t at, Packet* p, Reason* reason, int64_t* need,
+) noexcept nogil
+cdef Found find_packet(
+    const uint8_t* data, int64_t n, int64_t left, bint at_end, const Ids* ids,
+    int64_t start, int64_t* found, int64_t* need,
+) noexcept nogil

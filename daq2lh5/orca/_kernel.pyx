@@ -1,0 +1,719 @@
+"""Decode ORCA packets straight into columns.
+
+One :class:`OrcaStream` holds what is known of one file: ids, FlashCam cards, and the
+buffers that take the rows. `OrcaStream.decode` runs over a window of bytes without the
+interpreter until something needs Python: more bytes, a full buffer, a rare packet, a
+stretch that is no packet. Records of FCIO in ORCA packets are left to a
+:class:`~daq2lh5.fc._kernel.FcioStream` for each of their streams.
+
+The sections named are those of the format document "ORCA".
+"""
+
+from libc.math cimport NAN
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from .._core.binding cimport (
+    Binding, BoundColumn, BoundVector, BoundWaveform, vector_has_room, vector_row,
+)
+from .._core.bytes cimport load_i32, load_u32
+from .._core.sink cimport RowSink, SinkTable, new_sink_table
+from .._core.status cimport *
+from ..fc._kernel cimport FcioStream
+from ._framing cimport *
+
+include "_columns.pxi"
+
+cdef enum:
+    N_CARDS = 1024          # 5 bits of crate, 5 bits of slot
+    N_INPUTS = 32
+    N_SPLITS = 2            # ways to split input and trace index (4.3.3)
+    MAX_TRACES = 2400
+    FIXED_ID = 1000         # above all values of Status
+
+cdef enum StretchKind:
+    STRETCH_UNKNOWN
+    STRETCH_CORRUPT
+    STRETCH_CUT
+
+STRETCH_KINDS = ("unknown", "corrupt", "cut_off")
+
+REASONS = {
+    REASON_ID: "no packet of this file has such an id",
+    REASON_LENGTH: "impossible length of a packet",
+    REASON_PAST_END: "packet runs past the end of the data",
+    REASON_STRAY: "too few bytes for a word",
+    REASON_ZEROS: "words of zero",
+    REASON_TRACE_LENGTH: "trace longer than its packet",
+    REASON_CARD: "trace of a card or input that the header does not have",
+    REASON_CONTENT: "impossible contents of a packet",
+}
+
+KINDS = {
+    "unknown": KIND_UNKNOWN,
+    "header": KIND_HEADER,
+    "python": KIND_PYTHON,
+    "run": KIND_RUN,
+    "waveform": KIND_WAVEFORM,
+    "fcio": KIND_FCIO,
+}
+"""What a packet can be, by name."""
+
+
+cdef struct Card:
+    int listener            # number of its listener; -1: no such card
+    uint32_t address
+    int16_t sinks[N_SPLITS][N_INPUTS]
+
+cdef struct Listener:
+    uint32_t fcid
+    bint configured
+    int32_t gps
+    int n_enabled
+    float dt
+    int n_map
+    uint32_t map[MAX_TRACES]
+
+
+cdef class OrcaStream:
+    """State of one ORCA file, and where its rows go.
+
+    Attributes
+    ----------
+    packet_id
+        number of the last packet; the header of the file is 0.
+    consumed, need
+        as in :class:`~daq2lh5.fc._kernel.FcioStream`.
+    detail_slot, detail_start, detail_words
+        the packet that Python is to look at: number of its decoder, where it is in the
+        window, its length.
+    detail_samples
+        samples that a trace has, where its buffer has another number.
+    """
+
+    cdef Ids ids
+    cdef Card* cards
+    cdef Listener* listeners
+    cdef int n_listeners
+    cdef tuple tables
+    cdef RowSink* sinks[N_SPLITS]
+    # by slot: which split its packets have
+    cdef int16_t split[N_LONG_IDS]
+    cdef dict streams
+    cdef FcioStream current
+    cdef int64_t current_id
+    cdef int64_t inner
+
+    cdef public int64_t packet_id
+    cdef readonly int64_t consumed
+    cdef readonly int64_t need
+    cdef readonly int64_t n_packets
+    cdef readonly bint any_full
+    cdef public int64_t rows_left
+    cdef readonly int detail_slot
+    cdef readonly int64_t detail_start
+    cdef readonly int64_t detail_words
+    cdef readonly int64_t detail_samples
+    cdef int detail_table
+    cdef int64_t detail_sink
+
+    # by slot, of packets that were decoded and skipped
+    cdef int64_t packets_done[2][N_LONG_IDS]
+    cdef int64_t bytes_done[2][N_LONG_IDS]
+    cdef readonly int64_t n_wrong_addresses
+    cdef readonly int64_t n_corrected
+    cdef dict skipped
+
+    cdef readonly bint scanning
+    cdef int64_t scan_at
+    cdef int stretch_kind
+    cdef int64_t stretch_start
+    cdef int64_t stretch_end
+    cdef readonly int stretch_reason
+    cdef object stretch_text
+
+    def __cinit__(self):
+        self.cards = <Card*>calloc(N_CARDS, sizeof(Card))
+        if self.cards == NULL:
+            raise MemoryError
+        self.tables = (
+            new_sink_table(sizeof(ORFlashCamWaveformColumns), bind_or_flash_cam_waveform),
+            new_sink_table(sizeof(ORFlashCamWaveformColumns), bind_or_flash_cam_waveform),
+        )
+        self.streams = {}
+        self.current_id = -1
+        self.rows_left = -1
+        self.set_ids({}, [])
+        self.set_listeners([])
+
+    def __dealloc__(self):
+        free(self.cards)
+        free(self.listeners)
+
+    # ---- what the header says ------------------------------------------------------
+
+    def set_ids(self, slots, kinds):
+        """Say which packets there are.
+
+        Parameters
+        ----------
+        slots
+            by id, not shifted: the number of the decoder.
+        kinds
+            by number: a name of `KINDS`, and the split of FlashCam words (0 or 1).
+        """
+        cdef Py_ssize_t i
+        for i in range(N_LONG_IDS):
+            self.ids.long_slot[i] = -1
+        for i in range(N_SHORT_IDS):
+            self.ids.short_slot[i] = -1
+        for data_id, slot in slots.items():
+            if data_id >> 31:
+                self.ids.short_slot[data_id >> 26] = slot
+            else:
+                self.ids.long_slot[data_id >> 18] = slot
+        for i, (kind, split) in enumerate(kinds):
+            self.ids.kind[i] = KINDS[kind]
+            self.split[i] = split
+
+    def set_listeners(self, listeners):
+        """Say which FlashCam cards there are.
+
+        Parameters
+        ----------
+        listeners
+            of each its id, the number of inputs in use, the sampling period in ns, and
+            its cards as ``(crate, slot, address)``.
+        """
+        cdef Py_ssize_t i, k
+        free(self.listeners)
+        self.n_listeners = 0
+        self.listeners = <Listener*>calloc(max(len(listeners), 1), sizeof(Listener))
+        if self.listeners == NULL:
+            raise MemoryError
+        self.n_listeners = len(listeners)
+        for i in range(N_CARDS):
+            self.cards[i].listener = -1
+            memset(self.cards[i].sinks, 0xFF, sizeof(self.cards[i].sinks))
+        for i, (fcid, n_enabled, period, cards) in enumerate(listeners):
+            self.listeners[i].fcid = fcid
+            self.listeners[i].n_enabled = n_enabled
+            self.listeners[i].dt = period
+            for crate, slot, address in cards:
+                if 0 <= crate < 32 and 0 <= slot < 32:
+                    k = crate * 32 + slot
+                    self.cards[k].listener = i
+                    self.cards[k].address = address & 0xFFFF
+
+    def configure(self, fcid, int32_t gps, float period, tracemap):
+        """Use the configuration that a listener has sent."""
+        cdef Py_ssize_t i, k
+        for i in range(self.n_listeners):
+            if self.listeners[i].fcid != fcid:
+                continue
+            self.listeners[i].configured = True
+            self.listeners[i].gps = gps
+            self.listeners[i].dt = period
+            self.listeners[i].n_map = min(len(tracemap), MAX_TRACES)
+            for k in range(self.listeners[i].n_map):
+                self.listeners[i].map[k] = tracemap[k]
+
+    def set_buffers(self, int split, keyed):
+        """Say which buffers take the traces of one of the decoders, by key."""
+        cdef Py_ssize_t i, k
+        cdef Card* card
+        cdef SinkTable table = self.tables[split]
+        places = {}
+        buffers = []
+        for i in range(N_CARDS):
+            card = &self.cards[i]
+            for k in range(N_INPUTS):
+                card.sinks[split][k] = -1
+                if card.listener < 0:
+                    continue
+                fcid = self.listeners[card.listener].fcid
+                buffer = keyed.get(fcid * 1000000 + card.address * 100 + k)
+                if buffer is None:
+                    continue
+                if id(buffer) not in places:
+                    places[id(buffer)] = len(buffers)
+                    buffers.append(buffer)
+                card.sinks[split][k] = places[id(buffer)]
+        table.set_buffers(buffers)
+
+    def add_stream(self, stream_id, FcioStream stream):
+        """Have the records of a stream decoded by `stream`."""
+        self.streams[stream_id] = stream
+        self.current_id = -1
+
+    # ---- the loop ------------------------------------------------------------------
+
+    def begin(self):
+        """Bind the buffers; until `end` nobody else may touch them."""
+        cdef SinkTable table
+        cdef int t
+        for t in range(N_SPLITS):
+            table = self.tables[t]
+            table.acquire()
+            self.sinks[t] = table.sinks
+        for stream in self.streams.values():
+            (<FcioStream>stream).begin()
+
+    def end(self):
+        """Write back how far the buffers are filled, and let go of them."""
+        cdef SinkTable table
+        cdef int t
+        for stream in self.streams.values():
+            (<FcioStream>stream).end()
+        for t in range(N_SPLITS):
+            table = self.tables[t]
+            table.release()
+            self.sinks[t] = NULL
+
+    def decode(
+        self, const uint8_t[::1] window, int64_t base, left, bint at_end,
+        int64_t max_packets,
+    ):
+        """Decode the packets in a window of the file.
+
+        Parameters and return value are those of
+        :meth:`daq2lh5.fc._kernel.FcioStream.decode`. With `HEADER` Python is to look
+        at the packet of `detail_slot`, and to call `pass_over` when it is done.
+        """
+        cdef Status status
+        cdef int64_t n_left = -1 if left is None else left
+        cdef const uint8_t* data = &window[0] if window.shape[0] else NULL
+        cdef int64_t n = window.shape[0]
+        self.any_full = False
+        self.n_packets = 0
+        self.consumed = 0
+        self.need = 0
+        while True:
+            with nogil:
+                status = self.run(data, n, base, n_left, at_end, max_packets)
+            if status == STATUS_HEADER and self.ids.kind[self.detail_slot] == KIND_FCIO:
+                status = self.records(data, base)
+                if status == STATUS_END:
+                    continue
+            elif self.provide(status):
+                continue
+            return <int>status
+
+    cdef Status run(
+        self, const uint8_t* data, int64_t n, int64_t base, int64_t left, bint at_end,
+        int64_t max_packets,
+    ) noexcept nogil:
+        cdef Status status
+        cdef Packet p
+        cdef Reason reason
+        cdef Found found
+        cdef int64_t end
+        while True:
+            if self.scanning:
+                status = self.scan(data, n, base, left, at_end)
+                if status != STATUS_LIMIT:
+                    return status
+                continue
+            if self.any_full:
+                return STATUS_FULL
+            if self.n_packets >= max_packets or self.rows_left == 0:
+                return STATUS_LIMIT
+            if self.consumed == n and at_end:
+                return STATUS_END
+            found = packet_at(
+                data, n, left, at_end, &self.ids, self.consumed, &p, &reason, &self.need
+            )
+            if found == FOUND_MORE:
+                return STATUS_MORE
+            if found == FOUND_NO:
+                self.start_scan(base, reason)
+                continue
+            end = p.start + 4 * p.n_words
+            if end > n:
+                if at_end:
+                    self.start_scan(base, REASON_PAST_END)
+                    continue
+                self.need = end
+                return STATUS_MORE
+            if p.kind == KIND_UNKNOWN:
+                self.done(&p, False)
+                continue
+            if p.kind == KIND_WAVEFORM:
+                status = self.waveform(data, base, &p)
+                if status != STATUS_LIMIT:
+                    return status
+                continue
+            self.detail_slot = p.slot
+            self.detail_start = p.start
+            self.detail_words = p.n_words
+            return STATUS_HEADER
+
+    cdef void done(self, const Packet* p, bint decoded) noexcept nogil:
+        """Count a packet, and go on behind it."""
+        cdef int fate = 0 if decoded else 1
+        self.packets_done[fate][p.slot] += 1
+        self.bytes_done[fate][p.slot] += 4 * p.n_words
+        self.packet_id += 1
+        self.n_packets += 1
+        self.consumed = p.start + 4 * p.n_words
+
+    def pass_over(self, bint decoded):
+        """Go on behind the packet that Python was to look at."""
+        cdef Packet p
+        p.slot = self.detail_slot
+        p.start = self.detail_start
+        p.n_words = self.detail_words
+        self.inner = 0
+        self.done(&p, decoded)
+
+    def reject(self, int64_t base, reason):
+        """Take the packet that Python was to look at for damaged."""
+        self.stretch_text = reason
+        self.inner = 0
+        self.bad(
+            base, self.detail_start, self.detail_start + 4 * self.detail_words,
+            REASON_CONTENT,
+        )
+
+    cdef Status bad(
+        self, int64_t base, int64_t start, int64_t end, Reason reason
+    ) noexcept nogil:
+        """Pass over a packet with impossible contents."""
+        self.stretch_kind = STRETCH_CORRUPT
+        self.stretch_start = base + start
+        self.stretch_end = base + end
+        self.stretch_reason = reason
+        self.packet_id += 1
+        self.n_packets += 1
+        self.consumed = end
+        return STATUS_SKIPPED
+
+    # ---- records of FCIO -----------------------------------------------------------
+
+    cdef Status records(self, const uint8_t* data, int64_t base) except *:
+        """Decode the packet at hand, if its stream is known (4.4)."""
+        cdef const uint8_t* packet = data + self.detail_start
+        cdef int64_t head = 12
+        cdef int64_t n, done
+        cdef uint32_t stream_id
+        cdef Status status
+        cdef FcioStream stream
+        if load_u32(packet) & 0x3FFFF:
+            head = 8
+        n = 4 * self.detail_words - head
+        if n < 4:
+            self.reject(base, None)
+            return STATUS_SKIPPED
+        stream_id = load_u32(packet + head - 4)
+        if stream_id != self.current_id:
+            if stream_id not in self.streams:
+                return STATUS_HEADER
+            self.current = self.streams[stream_id]
+            self.current_id = stream_id
+        stream = self.current
+        # what was done of it before a configuration counts
+        done = stream.packets_done[0] - (self.inner > 0)
+        status = stream.decode_payload(
+            packet + head, n, self.inner, self.packet_id + 1, self.rows_left
+        )
+        self.rows_left = stream.rows_left
+        self.inner = stream.consumed
+        self.any_full |= stream.any_full
+        if status == STATUS_END or status == STATUS_LIMIT:
+            self.pass_over(stream.packets_done[0] > done)
+            return STATUS_END
+        if status == STATUS_SKIPPED:
+            if stream.stretch_kind == STRETCH_UNKNOWN:
+                return STATUS_END
+            self.reject(base, stream.stretch[3])
+        return status
+
+    # ---- traces of the first generation --------------------------------------------
+
+    cdef Status waveform(
+        self, const uint8_t* data, int64_t base, const Packet* p
+    ) noexcept nogil:
+        """Write the row of one trace (4.3.3)."""
+        cdef const uint8_t* w = data + p.start
+        cdef int64_t end = p.start + 4 * p.n_words
+        cdef int split = self.split[p.slot]
+        cdef uint32_t word1, word2, oh, fh, ns, input, trace, address, other
+        cdef Card* card
+        cdef Listener* l
+        cdef RowSink* sink
+        cdef ORFlashCamWaveformColumns* c
+        cdef int index
+        if p.head_words != 1 or p.n_words < 20:
+            return self.bad(base, p.start, end, REASON_CONTENT)
+        word1 = load_u32(w + 4)
+        word2 = load_u32(w + 8)
+        oh = word1 >> 28
+        fh = (word1 >> 22) & 0x3F
+        ns = (word1 >> 6) & 0xFFFF
+        if oh == 0:
+            # so written for some days in March 2023
+            oh = 3
+            fh = 17
+            ns = <uint32_t>(2 * (p.n_words - 20))
+        if (fh != 17 and fh != 15) or oh < 3:
+            return self.bad(base, p.start, end, REASON_CONTENT)
+        if ns % 2 or <int64_t>oh + fh + ns // 2 > p.n_words:
+            return self.bad(base, p.start, end, REASON_TRACE_LENGTH)
+        card = &self.cards[word2 >> 22]
+        if card.listener < 0:
+            return self.bad(base, p.start, end, REASON_CARD)
+        l = &self.listeners[card.listener]
+        address = card.address
+        input_of(word2, split, &input, &trace)
+        if l.configured:
+            if not in_map(l, trace, address, input):
+                # one version wrote the other split under this name
+                input_of(word2, 1 - split, &input, &other)
+                if in_map(l, other, address, input):
+                    trace = other
+                else:
+                    input_of(word2, split, &input, &trace)
+            if trace >= <uint32_t>l.n_map:
+                return self.bad(base, p.start, end, REASON_CARD)
+        index = card.sinks[split][input]
+        if index < 0:
+            self.done(p, False)
+            return STATUS_LIMIT
+        sink = &self.sinks[split][index]
+        if sink.capacity == 0:
+            return self.lacks(STATUS_ALLOCATE, split, index)
+        if sink.loc >= sink.capacity:
+            return self.lacks(STATUS_FULL, split, index)
+        c = <ORFlashCamWaveformColumns*>sink.columns
+        if ns and c.waveform.width >= 0 and c.waveform.width != <Py_ssize_t>ns:
+            self.detail_slot = p.slot
+            self.detail_start = p.start
+            self.detail_words = p.n_words
+            self.detail_samples = ns
+            return self.lacks(STATUS_WIDTH, split, index)
+        if load_i32(w + 4 * (oh + fh - 2)) == -1:
+            return self.bad(base, p.start, end, REASON_CONTENT)
+        other = (word2 >> 14) & 0xFF
+        if other != (address & 0xFF) and other != ((address >> 4) & 0xFF):
+            self.n_wrong_addresses += 1
+            address = other << 4
+        if l.configured and (l.map[trace] >> 16 != address or (
+            l.map[trace] & 0xFFFF
+        ) != input):
+            self.n_corrected += 1
+            address = l.map[trace] >> 16
+            input = l.map[trace] & 0xFFFF
+        or_flash_cam_waveform_set_packet_id(c, sink.loc, <uint32_t>(self.packet_id + 1))
+        or_flash_cam_waveform_set_event_type(c, sink.loc, <uint8_t>(word1 & 0x1F))
+        or_flash_cam_waveform_set_fcid(c, sink.loc, <uint8_t>l.fcid)
+        or_flash_cam_waveform_set_crate(c, sink.loc, <uint8_t>(word2 >> 27))
+        or_flash_cam_waveform_set_slot(c, sink.loc, <uint8_t>((word2 >> 22) & 0x1F))
+        or_flash_cam_waveform_set_board_id(c, sink.loc, <uint16_t>address)
+        or_flash_cam_waveform_set_fc_input(c, sink.loc, <uint8_t>input)
+        or_flash_cam_waveform_set_channel(c, sink.loc, <uint16_t>trace)
+        write_times(c, sink.loc, w + 4 * oh, <int>fh, l)
+        if c.waveform.values != NULL:
+            if ns:
+                memcpy(
+                    c.waveform.values + sink.loc * c.waveform.step,
+                    w + 4 * (oh + fh), 2 * <size_t>ns,
+                )
+            else:
+                memset(
+                    c.waveform.values + sink.loc * c.waveform.step, 0,
+                    2 * <size_t>c.waveform.width,
+                )
+        sink.loc += 1
+        if sink.capacity - sink.loc < sink.fill_safety:
+            self.any_full = True
+        if self.rows_left > 0:
+            self.rows_left -= 1
+        self.done(p, True)
+        return STATUS_LIMIT
+
+    cdef Status lacks(self, Status status, int table, int64_t sink) noexcept nogil:
+        self.detail_table = table
+        self.detail_sink = sink
+        return status
+
+    @property
+    def detail_buffer(self):
+        """The buffer that a trace does not fit."""
+        cdef SinkTable table = self.tables[self.detail_table]
+        return table.buffers[self.detail_sink]
+
+    cdef bint provide(self, Status status) except -1:
+        """Get memory that the kernel lacks; False if that is not what it stopped for."""
+        cdef SinkTable table
+        if status == STATUS_FULL and not self.any_full:
+            self.any_full = True
+            return False
+        if status != STATUS_ALLOCATE:
+            return False
+        table = self.tables[self.detail_table]
+        table.unbind(self.detail_sink)
+        table.buffers[self.detail_sink]._arrays()
+        table.bind_one(self.detail_sink)
+        return True
+
+    # ---- passing over what is no packet --------------------------------------------
+
+    cdef void start_scan(self, int64_t base, Reason reason) noexcept nogil:
+        self.scanning = True
+        self.stretch_start = base + self.consumed
+        self.scan_at = self.stretch_start + (0 if reason == REASON_ZEROS else 1)
+        self.stretch_reason = reason
+
+    cdef Status finish_scan(self, int64_t base, int64_t end, int kind) noexcept nogil:
+        self.scanning = False
+        self.stretch_kind = kind
+        self.stretch_end = base + end
+        self.consumed = end
+        return STATUS_SKIPPED
+
+    cdef Status scan(
+        self, const uint8_t* data, int64_t n, int64_t base, int64_t left, bint at_end,
+    ) noexcept nogil:
+        """Look for the next packet (1.7)."""
+        cdef int64_t at = self.scan_at - base
+        cdef int64_t where = at
+        cdef Packet p
+        cdef Reason reason
+        cdef Found found
+        if self.stretch_reason == REASON_ZEROS:
+            # a block of zero words is no damage (7.4)
+            while n - at >= 4 and load_u32(data + at) == 0:
+                at += 4
+            if n - at < 4 and not at_end:
+                self.scan_at = base + at
+                self.consumed = at
+                self.need = at + 4
+                return STATUS_MORE
+            if n == at:
+                return self.finish_scan(base, at, STRETCH_UNKNOWN)
+            found = packet_at(
+                data, n, left, at_end, &self.ids, at, &p, &reason, &self.need
+            )
+            if found == FOUND_MORE:
+                self.scan_at = base + at
+                self.consumed = at
+                return STATUS_MORE
+            if found == FOUND_YES:
+                return self.finish_scan(base, at, STRETCH_UNKNOWN)
+            self.stretch_reason = reason
+        found = find_packet(
+            data, n, left, at_end, &self.ids, at, &where, &self.need
+        )
+        if found == FOUND_YES:
+            return self.finish_scan(base, where, STRETCH_CORRUPT)
+        if found == FOUND_MORE:
+            self.scan_at = base + where
+            self.consumed = where
+            return STATUS_MORE
+        if self.stretch_reason in (REASON_PAST_END, REASON_STRAY):
+            return self.finish_scan(base, n, STRETCH_CUT)
+        return self.finish_scan(base, n, STRETCH_CORRUPT)
+
+    # ---- what Python asks for ------------------------------------------------------
+
+    def counts(self, int slot):
+        """Return the packets and bytes of a decoder: decoded and skipped of each."""
+        return (
+            (self.packets_done[0][slot], self.packets_done[1][slot]),
+            (self.bytes_done[0][slot], self.bytes_done[1][slot]),
+        )
+
+    @property
+    def stretch(self):
+        """The stretch last passed over: ``(start, end, kind, reason)``."""
+        text, self.stretch_text = self.stretch_text, None
+        return (
+            self.stretch_start, self.stretch_end, STRETCH_KINDS[self.stretch_kind],
+            text or REASONS[self.stretch_reason],
+        )
+
+    END = STATUS_END
+    MORE = STATUS_MORE
+    LIMIT = STATUS_LIMIT
+    FULL = STATUS_FULL
+    HEADER = STATUS_HEADER
+    SKIPPED = STATUS_SKIPPED
+    WIDTH = STATUS_WIDTH
+
+
+cdef inline void input_of(
+    uint32_t word, int split, uint32_t* input, uint32_t* trace
+) noexcept nogil:
+    """Split the lowest bits of word 2 in input and trace index."""
+    if split == 0:
+        input[0] = (word >> 10) & 0xF
+        trace[0] = word & 0x3FF
+    else:
+        input[0] = (word >> 9) & 0x1F
+        trace[0] = word & 0x1FF
+
+
+cdef inline bint in_map(
+    const Listener* l, uint32_t trace, uint32_t address, uint32_t input
+) noexcept nogil:
+    return trace < <uint32_t>l.n_map and l.map[trace] == (address << 16 | input)
+
+
+cdef void write_times(
+    ORFlashCamWaveformColumns* c, int64_t row, const uint8_t* h, int fh,
+    const Listener* l,
+) noexcept nogil:
+    """Write what the FlashCam header of a trace says, and what follows from it."""
+    cdef int n_offsets = fh - 10
+    cdef int32_t to[7]
+    cdef int32_t dr[5]
+    cdef int32_t ts[4]
+    cdef double runtime
+    cdef int k
+    memset(to, 0, sizeof(to))
+    for k in range(n_offsets):
+        to[k] = load_i32(h + 4 * k)
+    for k in range(5):
+        dr[k] = load_i32(h + 4 * (n_offsets + k))
+    for k in range(4):
+        ts[k] = load_i32(h + 4 * (n_offsets + 5 + k))
+    or_flash_cam_waveform_set_mu_offset_sec(c, row, to[0])
+    or_flash_cam_waveform_set_mu_offset_usec(c, row, to[1])
+    or_flash_cam_waveform_set_to_master_sec(c, row, to[2])
+    or_flash_cam_waveform_set_delta_mu_usec(c, row, to[3])
+    or_flash_cam_waveform_set_abs_delta_mu_usec(c, row, to[4])
+    or_flash_cam_waveform_set_to_start_sec(c, row, to[5])
+    or_flash_cam_waveform_set_to_start_usec(c, row, to[6])
+    or_flash_cam_waveform_set_dr_start_pps(c, row, dr[0])
+    or_flash_cam_waveform_set_dr_start_ticks(c, row, dr[1])
+    or_flash_cam_waveform_set_dr_stop_pps(c, row, dr[2])
+    or_flash_cam_waveform_set_dr_stop_ticks(c, row, dr[3])
+    or_flash_cam_waveform_set_dr_maxticks(c, row, dr[4])
+    or_flash_cam_waveform_set_eventnumber(c, row, ts[0])
+    or_flash_cam_waveform_set_ts_pps(c, row, ts[1])
+    or_flash_cam_waveform_set_ts_ticks(c, row, ts[2])
+    or_flash_cam_waveform_set_ts_maxticks(c, row, ts[3])
+    runtime = <uint32_t>ts[1] + <double><uint32_t>ts[2] / (<int64_t>ts[3] + 1)
+    or_flash_cam_waveform_set_runtime(c, row, runtime)
+    or_flash_cam_waveform_set_timestamp(
+        c, row, runtime + (to[2] if l.gps else to[0] + 1e-6 * to[1])
+    )
+    or_flash_cam_waveform_set_deadtime(
+        c, row,
+        <double>(<int64_t>dr[2] - dr[0])
+        + <double>(<int64_t>dr[3] - dr[1]) / dr[4] if dr[4] else NAN,
+    )
+    or_flash_cam_waveform_set_lifetime(c, row, 0)
+    or_flash_cam_waveform_set_deadinterval_nsec(c, row, 0)
+    or_flash_cam_waveform_set_numtraces(c, row, 1)
+    or_flash_cam_waveform_set_dr_ch_idx(c, row, 0)
+    or_flash_cam_waveform_set_dr_ch_len(c, row, <uint16_t>l.n_enabled)
+    or_flash_cam_waveform_set_baseline(
+        c, row, <uint16_t>(load_u32(h + 4 * (fh - 1)) & 0xFFFF)
+    )
+    or_flash_cam_waveform_set_daqenergy(
+        c, row, <uint16_t>(load_u32(h + 4 * (fh - 1)) >> 16)
+    )
+    (<float*>(c.waveform.t0.data + row * c.waveform.t0.step))[0] = 0
+    (<float*>(c.waveform.dt.data + row * c.waveform.dt.step))[0] = l.dt

@@ -1,0 +1,261 @@
+"""Decoders of FlashCam data as ORCA writes them since 2024: FCIO records in packets.
+
+Each packet has records of one FCIO stream::
+
+    word 2    id of the stream: that of the readout (upper half), of the listener
+    word 3-   the records, and up to three zero bytes
+
+(ORCA, section 4.4). The records are decoded by the kernel of native FCIO files.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..errors import DecodeError
+from ..fc._kernel import FcioStream
+from ..fc.fc_base import FCDecoder
+from ..fc.fc_config_decoder import FCConfigDecoder
+from ..fc.fc_event_decoder import FCEventDecoder
+from ..fc.fc_eventheader_decoder import FCEventHeaderDecoder
+from ..fc.fc_fsp_decoder import FSPConfigDecoder, FSPEventDecoder, FSPStatusDecoder
+from ..fc.fc_status_decoder import FCStatusDecoder
+from .orca_base import OrcaDecoder
+from .orca_flashcam import Listener, get_fcid, listeners_of
+
+if TYPE_CHECKING:
+    from ..raw_buffer import RawBuffer, RawBufferList
+    from .orca_header import OrcaHeader
+    from .orca_packet import OrcaPacket
+
+__all__ = [
+    "ORFCIOConfigDecoder",
+    "ORFCIOEventDecoder",
+    "ORFCIOEventHeaderDecoder",
+    "ORFCIOStatusDecoder",
+    "extract_header_information",
+    "fcio_stream_library",
+    "get_fcio_stream",
+]
+
+fcio_stream_library: dict[int, FcioStream] = {}
+"""Streams of packets that are decoded one at a time, without a streamer."""
+
+
+def get_fcio_stream(streamid: int) -> FcioStream:
+    """Return the state of a stream of packets that are decoded one at a time.
+
+    A streamer has streams of its own.
+    """
+    return fcio_stream_library.setdefault(int(streamid), FcioStream())
+
+
+def extract_header_information(header: OrcaHeader) -> dict[int, Listener]:
+    """Return what a header says of its listeners, by their ids."""
+    return {listener.fcid: listener for listener in listeners_of(header)}
+
+
+def fcid_of(key: int | str) -> int:
+    """Return the listener of a key: a number, or a name like ``fcid_1/evt_hdr``."""
+    if isinstance(key, int):
+        return get_fcid(key)
+    return int(key.partition("_")[2].partition("/")[0])
+
+
+class _FCIODecoder(OrcaDecoder):
+    """What the decoders of FCIO packets share.
+
+    Attributes
+    ----------
+    decoder, fsp_decoder
+        decoders of the records, for their columns.
+    key_list
+        keys of the rows, by listener, and of those of the stream processor.
+    """
+
+    kind = "fcio"
+    decoder_class: ClassVar[type[FCDecoder]]
+    fsp_class: ClassVar[type[FCDecoder]]
+
+    def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
+        self.decoder = self.decoder_class()
+        self.fsp_decoder = self.fsp_class()
+        self.decoded_values: dict[str, Any] = {}
+        self.key_list: dict[int | str, list[int | str]] = {}
+        self.max_rows_in_packet = 1
+        self._values: dict[int, dict[str, Any]] = {}
+        super().__init__(header=header, **kwargs)
+
+    def set_header(self, header: OrcaHeader) -> None:
+        """Take the keys from a header."""
+        super().set_header(header)
+        listeners = listeners_of(header)
+        self.key_list = self._keys(listeners)
+        self.decoded_values = self.decoder.decoded_values
+        self.max_rows_in_packet = max(map(len, self.get_key_lists()), default=1)
+
+    def _keys(self, listeners: list[Listener]) -> dict[int | str, list[int | str]]:
+        """Return the lists of keys that share a table, in order."""
+        raise NotImplementedError
+
+    def get_key_lists(self) -> list[list[int | str]]:
+        """Return the keys, in lists of those that share a table."""
+        return [list(keys) for keys in self.key_list.values()]
+
+    def get_decoded_values(self, key: int | str | None = None) -> dict[str, Any]:
+        """Return the columns of the table for a key."""
+        if isinstance(key, str) and key.startswith("swtid_"):
+            return self.fsp_decoder.decoded_values
+        return self.decoder.decoded_values
+
+    def keyed(self, buffers: dict[int | str, RawBuffer], fcid: int) -> dict[str, Any]:
+        """Return the buffers for the rows of one listener, by table and key."""
+        own = {k: rb for k, rb in buffers.items() if fcid_of(k) == fcid}
+        fsp = {k: rb for k, rb in own.items() if str(k).startswith("swtid_")}
+        rest = {k: rb for k, rb in own.items() if k not in fsp}
+        return {self.decoder.table.name: rest, self.fsp_decoder.table.name: fsp}
+
+    def decode_packet(
+        self, packet: OrcaPacket, packet_id: int, rbl: RawBufferList
+    ) -> bool:
+        """Decode one packet; that with the configuration of its stream comes first.
+
+        Parameters
+        ----------
+        packet
+            its words.
+        packet_id
+            number of the packet.
+        rbl
+            the buffers.
+
+        Returns
+        -------
+        any_full
+            whether a buffer is full.
+
+        Raises
+        ------
+        DecodeError
+            if the packet has no records.
+        """
+        if len(packet) < 4:
+            msg = f"FCIO packet of {len(packet)} words"
+            raise DecodeError(msg)
+        stream = get_fcio_stream(packet[2])
+        buffers = rbl.get_keyed_dict()
+        keyed = self.keyed(buffers, int(packet[2]) & 0xFFFF)
+        any_full = stream.decode_packet(packet[3:].tobytes(), keyed, packet_id)
+        return any_full or any(rb.is_full() for rb in rbl)
+
+
+class ORFCIOConfigDecoder(_FCIODecoder):
+    """Decode configurations: a row each, and one for that of the stream processor."""
+
+    decoder_class = FCConfigDecoder
+    fsp_class = FSPConfigDecoder
+
+    def _keys(self, listeners: list[Listener]) -> dict[int | str, list[int | str]]:
+        return {
+            "fc_config": [f"fcid_{x.fcid}/config" for x in listeners],
+            "fsp_config": [f"swtid_{x.fcid}/config" for x in listeners if x.fsp],
+        }
+
+    def append_rows(
+        self, stream: FcioStream, buffers: dict[int | str, RawBuffer], packet_id: int
+    ) -> bool:
+        """Fill the next rows with the configuration in force of a stream.
+
+        Returns
+        -------
+        any_full
+            whether a buffer is full.
+        """
+        fcid = stream.config.streamid & 0xFFFF
+        any_full = False
+        rb = buffers.get(f"fcid_{fcid}/config")
+        if rb is not None:
+            self.decoder.append_row(stream, rb, packet_id)
+            any_full = rb.is_full()
+        rb = buffers.get(f"swtid_{fcid}/config")
+        if rb is not None and stream.fsp:
+            self.fsp_decoder.append_row(stream, rb, packet_id)
+            any_full |= rb.is_full()
+        return any_full
+
+    def decode_packet(
+        self, packet: OrcaPacket, packet_id: int, rbl: RawBufferList
+    ) -> bool:
+        """Decode a configuration, see :meth:`ORFCIOEventDecoder.decode_packet`."""
+        super().decode_packet(packet, packet_id, rbl)
+        stream = get_fcio_stream(packet[2])
+        return self.append_rows(stream, rbl.get_keyed_dict(), packet_id)
+
+
+class ORFCIOEventDecoder(_FCIODecoder):
+    """Decode events: a row for each trace, and one of the stream processor."""
+
+    decoder_class = FCEventDecoder
+    fsp_class = FSPEventDecoder
+
+    def set_header(self, header: OrcaHeader) -> None:
+        """Take keys and lengths of the traces from a header."""
+        super().set_header(header)
+        for listener in listeners_of(header):
+            self.set_trace(listener.fcid, listener.n_samples, listener.period)
+
+    def set_trace(self, fcid: int, n_samples: int, period: float) -> None:
+        """Set length and sampling period of the traces of a listener."""
+        values = self._values.setdefault(fcid, dict(self.decoder.decoded_values))
+        values["waveform"] = values["waveform"] | {"wf_len": n_samples, "dt": period}
+
+    def _keys(self, listeners: list[Listener]) -> dict[int | str, list[int | str]]:
+        keys: dict[int | str, list[int | str]] = {}
+        for x in listeners:
+            keys[x.fcid] = list(x.keys)
+            if x.fsp:
+                keys[f"swtid_{x.fcid}"] = [f"swtid_{x.fcid}/event"]
+        return keys
+
+    def get_decoded_values(self, key: int | str | None = None) -> dict[str, Any]:
+        """Return the columns of the table for a key."""
+        if isinstance(key, int):
+            return self._values.get(get_fcid(key), self.decoder.decoded_values)
+        return super().get_decoded_values(key)
+
+    def get_max_rows_in_packet(self) -> int:
+        """Return the largest number of traces of a listener."""
+        return self.max_rows_in_packet
+
+
+class ORFCIOEventHeaderDecoder(_FCIODecoder):
+    """Decode event headers: a row each, and one of the stream processor."""
+
+    decoder_class = FCEventHeaderDecoder
+    fsp_class = FSPEventDecoder
+
+    def _keys(self, listeners: list[Listener]) -> dict[int | str, list[int | str]]:
+        return {
+            "fc_eventheader": [f"fcid_{x.fcid}/evt_hdr" for x in listeners],
+            "fsp_event": [f"swtid_{x.fcid}/evt_hdr" for x in listeners if x.fsp],
+        }
+
+
+class ORFCIOStatusDecoder(_FCIODecoder):
+    """Decode status records: a row for each card, and one of the stream processor."""
+
+    decoder_class = FCStatusDecoder
+    fsp_class = FSPStatusDecoder
+
+    def _keys(self, listeners: list[Listener]) -> dict[int | str, list[int | str]]:
+        keys: dict[int | str, list[int | str]] = {}
+        for x in listeners:
+            cards = [0, *(0x2000 + i for i in range(x.n_children))]
+            keys[x.fcid] = [f"fcid_{x.fcid}/status/card{i}" for i in cards]
+            if x.fsp:
+                keys[f"swtid_{x.fcid}"] = [f"swtid_{x.fcid}/status"]
+        return keys
+
+    def get_max_rows_in_packet(self) -> int:
+        """Return the largest number of cards of a listener."""
+        return self.max_rows_in_packet

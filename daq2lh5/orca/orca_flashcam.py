@@ -1,0 +1,287 @@
+"""Decoders of FlashCam data as ORCA wrote them until 2024: one packet per trace."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .columns import LISTENER_CONFIG, MAX_TRACES, WAVEFORM
+from .orca_base import OrcaDecoder
+
+if TYPE_CHECKING:
+    from ..raw_buffer import RawBuffer
+    from .orca_header import OrcaHeader
+    from .orca_packet import OrcaPacket
+
+__all__ = [
+    "Listener",
+    "ORFlashCamADCWaveformDecoder",
+    "ORFlashCamListenerConfigDecoder",
+    "ORFlashCamWaveformDecoder",
+    "fc_event_decoded_values",
+    "get_board_id",
+    "get_fc_input",
+    "get_fcid",
+    "get_key",
+    "listeners_of",
+]
+
+LISTENER_CLASS = "ORFlashCamListenerModel"
+CARD_CLASSES = {"ORFlashCamADCModel": 16, "ORFlashCamADCStdModel": 4}
+"""Classes of ADC cards, and their sampling periods in ns."""
+
+MAX_CARDS = 256
+
+fc_event_decoded_values = WAVEFORM.decoded_values()
+"""Columns of the tables of traces."""
+
+
+def get_key(fcid: int, board_id: int, fc_input: int) -> int:
+    """Return the key of a trace: listener, card address and input in one number."""
+    return fcid * 1000000 + board_id * 100 + fc_input
+
+
+def get_fcid(key: int) -> int:
+    """Return the listener of a key made by :func:`get_key`."""
+    return key // 1000000
+
+
+def get_board_id(key: int) -> int:
+    """Return the card address of a key made by :func:`get_key`."""
+    return key // 100 % 10000
+
+
+def get_fc_input(key: int) -> int:
+    """Return the input of a key made by :func:`get_key`."""
+    return key % 100
+
+
+@dataclass
+class Listener:
+    """What the header says of a FlashCam listener.
+
+    Attributes
+    ----------
+    fcid
+        its id.
+    n_samples
+        samples of a trace; the listener's own configuration says better.
+    period
+        sampling period of its cards in ns.
+    cards
+        crate, slot and address of each.
+    n_children
+        number of the cards, known or not.
+    keys
+        keys of the inputs in use.
+    fsp
+        whether it has a stream processor (software trigger).
+    """
+
+    fcid: int
+    n_samples: int = 0
+    period: float = 16
+    cards: list[tuple[int, int, int]] = field(default_factory=list)
+    n_children: int = 0
+    keys: list[int] = field(default_factory=list)
+    fsp: bool = False
+
+
+def listeners_of(header: OrcaHeader) -> list[Listener]:
+    """Return the listeners that are read out, in the order of the header.
+
+    Only ``ReadoutDescription`` says what is read out; the settings are elsewhere
+    (ORCA, sections 2 and 4.3).
+    """
+    listeners = []
+    cards = header.get_object_info(list(CARD_CLASSES))
+    for entry in header.get_readout_info(LISTENER_CLASS):
+        fcid = entry.get("uniqueID", 0)
+        if not isinstance(fcid, int) or fcid < 1:
+            continue
+        listener = Listener(fcid)
+        settings = header.get_auxhw_info(LISTENER_CLASS, fcid)
+        if isinstance(settings, dict):
+            listener.n_samples = int(settings.get("eventSamples", 0))
+            listener.fsp = bool(settings.get("fspEnabled", False))
+        children = entry.get("children") or []
+        listener.n_children = len(children)
+        for child in children:
+            crate, slot = child.get("crate"), child.get("station")
+            card = cards.get(crate, {}).get(slot)
+            if card is None or "CardAddress" not in card:
+                continue
+            address = int(card["CardAddress"])
+            listener.cards.append((crate, slot, address))
+            listener.period = CARD_CLASSES[card["Class Name"]]
+            listener.keys += [
+                get_key(fcid, address, i)
+                for i, enabled in enumerate(card.get("Enabled") or [])
+                if enabled
+            ]
+        listeners.append(listener)
+    return listeners
+
+
+class ORFlashCamListenerConfigDecoder(OrcaDecoder):
+    """Decode the configurations of listeners (ORCA, section 4.3.1).
+
+    ::
+
+        word 1       id of the readout (upper half), of the listener
+        words 2-12   settings
+        words 13-    card address (upper half) and input of each trace
+
+    Behind the trace map may be revisions and hardware ids of the cards.
+    """
+
+    kind = "python"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.decoded_values = LISTENER_CONFIG.decoded_values()
+
+    def get_decoded_values(self, key: int | None = None) -> dict[str, Any]:  # noqa: ARG002
+        """Return the columns."""
+        return self.decoded_values
+
+    @staticmethod
+    def read(packet: OrcaPacket) -> dict[str, Any]:
+        """Return the settings by column name.
+
+        Raises
+        ------
+        ValueError
+            if they cannot be.
+        """
+        if len(packet) < 13:
+            msg = f"listener configuration of {len(packet)} words"
+            raise ValueError(msg)
+        names = [c.name for c in LISTENER_CONFIG.columns[4:15]]
+        settings = dict(zip(names, packet[2:13].view("int32").tolist(), strict=True))
+        n_traces, n_cards = settings["nadcs"], settings["adccards"]
+        if not 0 <= n_traces <= min(MAX_TRACES, len(packet) - 13):
+            msg = f"listener configuration with {n_traces} traces"
+            raise ValueError(msg)
+        if not 0 <= n_cards <= MAX_CARDS:
+            msg = f"listener configuration with {n_cards} cards"
+            raise ValueError(msg)
+        trace_map = packet[13 : 13 + n_traces]
+        revisions = np.zeros(n_cards, np.uint8)
+        ids = np.zeros(n_cards, np.uint64)
+        # four revisions a word, two words an id; older versions have neither
+        at, n_words = 13 + n_traces, -(-n_cards // 4)
+        if len(packet) == at + n_words + 2 * n_cards and n_cards:
+            revisions = packet[at : at + n_words].astype("<u4").view(np.uint8)[:n_cards]
+            halves = packet[at + n_words :].astype(np.uint64)
+            ids = halves[::2] << np.uint64(32) | halves[1::2]
+        return {
+            "packet_len": len(packet),
+            "readout_id": int(packet[1]) >> 16,
+            "fcid": int(packet[1]) & 0xFFFF,
+            **settings,
+            "ch_board_id": (trace_map >> 16).astype(np.uint16),
+            "ch_inputnum": (trace_map & 0xFFFF).astype(np.uint16),
+            "board_rev": revisions,
+            "board_uid": ids,
+        }
+
+    def decode_packet(
+        self, packet: OrcaPacket, packet_id: int, rbl: list[RawBuffer]
+    ) -> bool:
+        """Decode a configuration into the next row of the first buffer.
+
+        Parameters
+        ----------
+        packet
+            its words.
+        packet_id
+            number of the packet.
+        rbl
+            a list of one buffer.
+
+        Returns
+        -------
+        full
+            whether the buffer is full.
+
+        Raises
+        ------
+        ValueError
+            if the settings cannot be.
+        """
+        rb = rbl[0]
+        rb._append({"packet_id": packet_id} | self.read(packet))
+        return rb.is_full()
+
+
+class ORFlashCamWaveformDecoder(OrcaDecoder):
+    """Decode traces (ORCA, section 4.3.3): one row each.
+
+    ::
+
+        word 1    lengths of the headers and the trace, type of the event
+        word 2    crate, slot, card address, input and index of the trace
+        word 3-   FlashCam header: time offsets, dead region, time stamp, baseline
+        then      samples, two a word
+
+    Attributes
+    ----------
+    key_list
+        keys of the inputs in use, by listener.
+    skipped_channels
+        number of traces, by key, that no buffer asked for.
+    """
+
+    kind = "waveform"
+    split = 1
+
+    def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
+        self.decoded_values_template = copy.deepcopy(fc_event_decoded_values)
+        self.decoded_values: dict[int, dict[str, Any]] = {}
+        self.key_list: dict[int, list[int]] = {}
+        self.skipped_channels: dict[int, int] = {}
+        super().__init__(header=header, **kwargs)
+
+    def set_header(self, header: OrcaHeader) -> None:
+        """Take keys and lengths of the traces from a header."""
+        super().set_header(header)
+        self.key_list = {}
+        self.decoded_values = {}
+        for listener in listeners_of(header):
+            self.key_list[listener.fcid] = listener.keys
+            values = copy.deepcopy(self.decoded_values_template)
+            values["waveform"]["wf_len"] = listener.n_samples
+            values["waveform"]["dt"] = listener.period
+            self.decoded_values[listener.fcid] = values
+
+    def get_key_lists(self) -> list[list[int]]:
+        """Return the keys of each listener."""
+        return [list(keys) for keys in self.key_list.values()]
+
+    def get_decoded_values(self, key: int | None = None) -> dict[str, Any]:
+        """Return the columns of the table for a key.
+
+        Raises
+        ------
+        KeyError
+            if there is no listener with that key.
+        """
+        if key is None:
+            return next(
+                iter(self.decoded_values.values()), self.decoded_values_template
+            )
+        return self.decoded_values[get_fcid(key)]
+
+    def assert_nsamples(self, nsamples: int, fcid: int) -> None:
+        """Use another number of samples for the traces of a listener."""
+        self.decoded_values[fcid]["waveform"]["wf_len"] = nsamples
+
+
+class ORFlashCamADCWaveformDecoder(ORFlashCamWaveformDecoder):
+    """The same with other bits for input and index of the trace in word 2."""
+
+    split = 0

@@ -1,0 +1,462 @@
+"""Streamer of ORCA files."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..data_streamer import DataStreamer
+from ..errors import DecodeError
+from ..fc._kernel import FcioStream
+from ..raw_buffer import RawBuffer, RawBufferLibrary
+from ._kernel import OrcaStream
+from .orca_fcio import ORFCIOConfigDecoder, ORFCIOEventDecoder, _FCIODecoder
+from .orca_flashcam import (
+    ORFlashCamListenerConfigDecoder,
+    ORFlashCamWaveformDecoder,
+    listeners_of,
+)
+from .orca_header import OrcaHeader
+from .orca_header_decoder import OrcaHeaderDecoder, find_header, parse_header_packet
+
+if TYPE_CHECKING:
+    from ..data_decoder import DataDecoder
+    from .orca_base import OrcaDecoder
+
+log = logging.getLogger(__name__)
+
+__all__ = ["OrcaStreamer"]
+
+DECODERS = {
+    "ORRunDecoderForRun": "orca_run_decoder",
+    "ORFlashCamListenerConfigDecoder": "orca_flashcam",
+    "ORFlashCamADCWaveformDecoder": "orca_flashcam",
+    "ORFlashCamWaveformDecoder": "orca_flashcam",
+    "ORFCIOConfigDecoder": "orca_fcio",
+    "ORFCIOEventDecoder": "orca_fcio",
+    "ORFCIOEventHeaderDecoder": "orca_fcio",
+    "ORFCIOStatusDecoder": "orca_fcio",
+}
+"""Modules of the decoders of packets, by their names."""
+
+HEADER_SLOT = 0
+"""Number of the header's decoder in the kernel."""
+
+MAX_WIDTHS = 64
+"""Tables that may be opened for traces of other lengths."""
+
+CONFIG_TAGS = (-1000000001, -1, -8)
+"""What a packet with the configuration of an FCIO stream begins with."""
+
+
+class OrcaStreamer(DataStreamer):
+    """Decode ORCA files.
+
+    Attributes
+    ----------
+    header
+        the header in force.
+    header_decoder
+        its decoder.
+    missing_decoders
+        names of the decoders that the file asks for, and that there are not.
+    """
+
+    format_name = "ORCA"
+
+    def __init__(self) -> None:
+        self.header_decoder = OrcaHeaderDecoder()
+        super().__init__()
+
+    def start_anew(self) -> None:
+        """Forget the last stream."""
+        super().start_anew()
+        self.header = OrcaHeader()
+        self.decoders: dict[str, OrcaDecoder] = {}
+        self.missing_decoders: list[str] = []
+        self._kernel = OrcaStream()
+        self._names: list[str] = []
+        self._streams: dict[int, FcioStream] = {}
+        self._keyed: dict[str, dict] = {}
+        self._buffer_size = 0
+        self._header_bytes = 0
+        self._n_headers = 0
+        # by buffer: the number of samples of its rows, and buffers for others
+        self._widths: dict[int, tuple[RawBuffer, int]] = {}
+        self._siblings: dict[tuple[int, int], RawBuffer] = {}
+        self._unknown = (0, 0)
+        self._too_wide: tuple[RawBuffer, OrcaDecoder, int | str, int] | None = None
+
+    def get_decoder_list(self) -> list[DataDecoder]:
+        """Return the decoders of the kinds of packets that the file can have."""
+        return [self.header_decoder, *self.decoders.values()]
+
+    # ---- opening -------------------------------------------------------------------
+
+    def open_stream(
+        self,
+        stream_name: str,
+        rb_lib: RawBufferLibrary | None = None,
+        buffer_size: int = 8192,
+        chunk_mode: str = "any_full",
+        out_stream: str = "",
+    ) -> list[RawBuffer]:
+        """Open an ORCA file, and read its header.
+
+        Parameters are those of :meth:`.DataStreamer.open_stream`.
+
+        Returns
+        -------
+        header_data
+            the buffer of the header.
+
+        Raises
+        ------
+        DecodeError
+            if the input has no ORCA header, or one that cannot be read.
+        """
+        source = self.open_source(stream_name)
+        self._buffer_size = buffer_size
+        n_bytes = self._read_header()
+        source.consume(n_bytes)
+        self._header_bytes = n_bytes
+        self._set_header()
+        super().open_stream(stream_name, rb_lib, buffer_size, chunk_mode, out_stream)
+        self._bind()
+        self._account()
+        self.n_bytes_read = source.offset
+        header_data = []
+        for rb in self.rb_lib.get("OrcaHeaderDecoder", ()):
+            rb.loc = 1
+            header_data.append(rb)
+        return header_data
+
+    def close_stream(self) -> None:
+        """Close the input."""
+        if self.source is not None:
+            self.source.close()
+
+    def _read_header(self) -> int:
+        """Read the header at the start of the input; return its length in bytes."""
+        source = self.source
+        frame = find_header(source.fill(16)[:16])
+        n_bytes = 16 if frame is None else 4 * frame.n_words
+        if source.size is not None:
+            n_bytes = min(n_bytes, source.size)
+        packet = source.fill(n_bytes)[:n_bytes]
+        self.header, text = parse_header_packet(packet, source=source.name)
+        if frame.byte_order != "little":
+            msg = "the file has the byte order of PowerPC machines"
+            raise DecodeError(msg, source.name, 0, "this version cannot read it")
+        self.header_decoder.header, self.header_decoder._json = self.header, text
+        return n_bytes
+
+    def _set_header(self) -> None:
+        """Tell the decoders and the kernel what the header in force says."""
+        self._n_headers += 1
+        ids = self.header.get_id_to_decoder_name_dict(shift_data_id=False)
+        self._names = list(dict.fromkeys(["OrcaHeaderDecoder", *ids.values()]))
+        kinds = []
+        for name in self._names:
+            if name == "OrcaHeaderDecoder":
+                kinds.append(("header", 0))
+                continue
+            if name not in DECODERS:
+                kinds.append(("unknown", 0))
+                continue
+            if name not in self.decoders:
+                module = importlib.import_module(f"{__package__}.{DECODERS[name]}")
+                self.decoders[name] = getattr(module, name)()
+            self.decoders[name].set_header(self.header)
+            decoder = self.decoders[name]
+            kinds.append((decoder.kind, getattr(decoder, "split", 0)))
+        self.missing_decoders = [n for n in self._names[1:] if n not in DECODERS]
+        self._kernel.set_ids({i: self._names.index(n) for i, n in ids.items()}, kinds)
+        self._kernel.set_listeners(
+            [
+                (x.fcid, len(x.keys), x.period, x.cards)
+                for x in listeners_of(self.header)
+            ]
+        )
+
+    def _bind(self) -> None:
+        """Tell the kernels which buffers take what."""
+        for name, decoder in self.decoders.items():
+            if name not in self.rb_lib:
+                continue
+            if name not in self._keyed:
+                self._keyed[name] = dict(self.rb_lib[name].get_keyed_dict())
+            self.offer_keys(decoder, self._keyed[name], self._buffer_size)
+            if isinstance(decoder, ORFlashCamWaveformDecoder):
+                self._kernel.set_buffers(decoder.split, self._keyed[name])
+        for stream_id, stream in self._streams.items():
+            self._bind_stream(stream_id, stream)
+
+    def _bind_stream(self, stream_id: int, stream: FcioStream) -> None:
+        keyed: dict[str, dict] = {}
+        for name, decoder in self.decoders.items():
+            if isinstance(decoder, _FCIODecoder) and name in self._keyed:
+                wanted = decoder.keyed(self._keyed[name], stream_id & 0xFFFF)
+                for table, buffers in wanted.items():
+                    keyed[table] = keyed.get(table, {}) | buffers
+        if stream.configured:
+            stream.set_buffers(keyed)
+
+    # ---- reading -------------------------------------------------------------------
+
+    def read_packet(self) -> bool:
+        """Decode one packet."""
+        return self.read_packets(1)
+
+    def read_packets(self, limit: int) -> bool:
+        """Decode up to `limit` packets, see :meth:`.DataStreamer.read_packets`."""
+        if self._too_wide is not None:
+            self._make_room(*self._too_wide)
+            self._too_wide = None
+        kernel = self._kernel
+        kernel.rows_left = -1 if self.rows_left is None else self.rows_left
+        more = True
+        done = 0
+        kernel.begin()
+        try:
+            while done < limit:
+                status = self._decode(limit - done)
+                done += kernel.n_packets
+                if status == OrcaStream.FULL:
+                    self.any_full = True
+                    break
+                if status == OrcaStream.END or kernel.rows_left == 0:
+                    more = False
+                    break
+                if self.any_full:
+                    break
+        finally:
+            kernel.end()
+            self._account()
+        if self.rows_left is not None:
+            self.rows_left = kernel.rows_left
+        self.packet_id = kernel.packet_id
+        self.n_bytes_read = self.source.offset
+        return more
+
+    def _decode(self, limit: int) -> int:
+        """Run the kernel over the bytes at hand, and do what it leaves to Python."""
+        source, kernel = self.source, self._kernel
+        window = source.window
+        left = None if source.size is None else source.size - source.offset
+        if left is not None and left < len(window):
+            # the file has grown since it was opened
+            left = None
+        base = source.offset
+        status = kernel.decode(window, base, left, source.at_end, limit)
+        if status in (OrcaStream.HEADER, OrcaStream.WIDTH):
+            start, length = kernel.detail_start, 4 * kernel.detail_words
+            packet = np.frombuffer(bytes(window[start : start + length]), "<u4")
+            if status == OrcaStream.WIDTH:
+                self._other_width()
+            elif not self._packet(packet, base):
+                status = OrcaStream.SKIPPED
+        if status == OrcaStream.SKIPPED or kernel.scanning:
+            self._keep_stretch(window, status == OrcaStream.SKIPPED)
+        del window
+        source.consume(kernel.consumed)
+        if status == OrcaStream.MORE:
+            source.fill(kernel.need - kernel.consumed)
+        return status
+
+    def _packet(self, packet: np.ndarray, base: int) -> bool:
+        """Decode a rare packet; False if it is damaged."""
+        kernel = self._kernel
+        name = self._names[kernel.detail_slot]
+        packet_id = kernel.packet_id + 1
+        try:
+            if name == "OrcaHeaderDecoder":
+                self._new_header(packet)
+                kernel.pass_over(True)
+                return True
+            decoder = self.decoders[name]
+            if isinstance(decoder, _FCIODecoder):
+                return self._new_stream(packet, base)
+            if isinstance(decoder, ORFlashCamListenerConfigDecoder):
+                self._configure(decoder.read(packet))
+            rbs = self.rb_lib.get(name)
+            if not rbs:
+                kernel.pass_over(False)
+                return True
+            if rbs[0].is_full():
+                self.any_full = True
+                return True
+            self.any_full |= decoder.decode_packet(packet, packet_id, rbs)
+        except (ValueError, DecodeError) as e:
+            kernel.reject(base, str(e))
+            return False
+        kernel.pass_over(True)
+        if kernel.rows_left > 0:
+            kernel.rows_left -= 1
+        return True
+
+    # ---- headers and configurations in mid-file ------------------------------------
+
+    def _new_header(self, packet: np.ndarray) -> None:
+        """Use a header in mid-file from now on."""
+        header, _ = parse_header_packet(packet.tobytes(), source=self.source.name)
+        self._kernel.end()
+        self.header = header
+        self._set_header()
+        self._bind()
+        self._kernel.begin()
+        self.report.note("the file has more than one header: the first is written")
+
+    def _configure(self, settings: dict[str, Any]) -> None:
+        """Use the configuration that a listener of the first generation has sent."""
+        period = 4 if settings["adcbits"] == 12 else 16
+        boards, inputs = settings["ch_board_id"], settings["ch_inputnum"]
+        trace_map = boards.astype(np.uint32) << 16 | inputs
+        self._kernel.configure(settings["fcid"], settings["gps"], period, trace_map)
+
+    def _new_stream(self, packet: np.ndarray, base: int) -> bool:
+        """React to a configuration, or to a packet of a stream without one."""
+        kernel = self._kernel
+        payload = packet[2:] if packet[0] & 0x3FFFF == 0 else packet[1:]
+        stream_id = int(payload[0])
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            if payload[1:2].view("<i4")[0] not in CONFIG_TAGS:
+                kernel.reject(
+                    base, "FCIO record before the configuration of its stream"
+                )
+                return False
+            stream = self._streams[stream_id] = FcioStream()
+            kernel.add_stream(stream_id, stream)
+            stream.begin()
+            return True
+        # a configuration was read: the kernel goes on behind it
+        kernel.end()
+        decoder = self.decoders.get("ORFCIOConfigDecoder")
+        buffers = self._keyed.get("ORFCIOConfigDecoder", {})
+        if decoder is not None:
+            packet_id = kernel.packet_id + 1
+            self.any_full |= decoder.append_rows(stream, buffers, packet_id)
+        self._fit_events(stream_id & 0xFFFF, stream.config)
+        self._bind_stream(stream_id, stream)
+        kernel.begin()
+        return True
+
+    # ---- lengths of traces ---------------------------------------------------------
+
+    def _fit_events(self, fcid: int, config: Any) -> None:
+        """Make the event buffers of a listener fit its configuration."""
+        decoder = self.decoders.get("ORFCIOEventDecoder")
+        if not isinstance(decoder, ORFCIOEventDecoder):
+            return
+        decoder.set_trace(fcid, config.eventsamples, config.sampling_period_ns)
+        keyed = self._keyed.get("ORFCIOEventDecoder", {})
+        fitted: dict[int, RawBuffer] = {}
+        for key in [k for k in keyed if isinstance(k, int)]:
+            rb = keyed[key]
+            if key // 1000000 != fcid:
+                continue
+            if id(rb) not in fitted:
+                fitted[id(rb)] = self._fitting(rb, decoder, key, config.eventsamples)
+            keyed[key] = fitted[id(rb)]
+
+    def _other_width(self) -> None:
+        """React to a trace of another length than those of its buffer."""
+        kernel = self._kernel
+        name = self._names[kernel.detail_slot]
+        rb = kernel.detail_buffer
+        decoder = self.decoders[name]
+        wanted = rb, decoder, rb.key_list[0], kernel.detail_samples
+        if rb.loc or kernel.any_full:
+            # what was read so far is handed out first
+            self._too_wide = wanted
+            self._flush = self.any_full = True
+            return
+        kernel.end()
+        self._make_room(*wanted)
+        kernel.begin()
+
+    def _make_room(
+        self, rb: RawBuffer, decoder: OrcaDecoder, key: int | str, n_samples: int
+    ) -> None:
+        decoder.assert_nsamples(n_samples, key // 1000000)
+        keyed = self._keyed[type(decoder).__name__]
+        other = self._fitting(rb, decoder, key, n_samples)
+        for k, buffer in keyed.items():
+            if buffer is rb:
+                keyed[k] = other
+        self._kernel.set_buffers(decoder.split, keyed)
+
+    def _fitting(
+        self, rb: RawBuffer, decoder: OrcaDecoder, key: int | str, n_samples: int
+    ) -> RawBuffer:
+        """Return a buffer for traces of `n_samples`, to be used instead of `rb`.
+
+        That is `rb` itself as long as it has had no rows of another length.
+        """
+        first, width = self._widths.setdefault(id(rb), (rb, n_samples))
+        if width == n_samples:
+            if first._private or first._lgdo is None:
+                self._set_up([first], decoder, self._buffer_size)
+            return first
+        if (id(first), n_samples) not in self._siblings:
+            if len(self._siblings) >= MAX_WIDTHS:
+                msg = f"more than {MAX_WIDTHS} lengths of traces"
+                raise DecodeError(msg, self.source.name)
+            sibling = RawBuffer(
+                key_list=first.key_list,
+                out_stream=first.out_stream,
+                out_name=f"{first.out_name}_{n_samples}",
+                proc_spec=first.proc_spec,
+            )
+            self.rb_lib[type(decoder).__name__].append(sibling)
+            self._set_up([sibling], decoder, self._buffer_size)
+            self._siblings[id(first), n_samples] = sibling
+            self._widths[id(sibling)] = (first, n_samples)
+            self.report.note(f"traces of {n_samples} samples: {sibling.out_name}")
+        return self._siblings[id(first), n_samples]
+
+    # ---- accounting ----------------------------------------------------------------
+
+    def _keep_stretch(self, window: memoryview, over: bool) -> None:
+        """Hold on to the bytes of a stretch; account for it when it is over."""
+        kernel = self._kernel
+        start, end, fate, reason = kernel.stretch
+        first = max(start - self.source.offset, 0)
+        self.hold_stretch(window[first : max(kernel.consumed, first)])
+        if not over:
+            return
+        if fate == "unknown":
+            self.report.unknown_records[reason] += 1
+        code, packet_id = kernel.stretch_reason, kernel.packet_id
+        self.end_stretch(start, end, fate, reason, code, packet_id)
+
+    def _account(self) -> None:
+        """Bring the report up to date with the kernel's counts."""
+        report = self.report
+        packets = {"decoded": 1, "skipped": 0, "unknown": 0}
+        n_bytes = {"decoded": self._header_bytes, "skipped": 0, "unknown": 0}
+        for slot, name in enumerate(self._names):
+            fates = ("decoded", "skipped")
+            if slot and name not in DECODERS:
+                fates = ("decoded", "unknown")
+            for i, fate in enumerate(fates):
+                packets[fate] += self._kernel.counts(slot)[0][i]
+                n_bytes[fate] += self._kernel.counts(slot)[1][i]
+            if fates[1] == "unknown" and self._kernel.counts(slot)[0][1]:
+                report.unknown_records[name] = self._kernel.counts(slot)[0][1]
+        for fate in ("decoded", "skipped"):
+            report.packets[fate] = packets[fate]
+            report.bytes[fate] = n_bytes[fate]
+        # stretches that are no packets are counted by themselves
+        report.packets["unknown"] += packets["unknown"] - self._unknown[0]
+        report.bytes["unknown"] += n_bytes["unknown"] - self._unknown[1]
+        self._unknown = packets["unknown"], n_bytes["unknown"]
+        self.account_for_source()
+        if self._kernel.n_wrong_addresses:
+            report.note("traces with another card address than the header's were met")
+        if self._kernel.n_corrected:
+            report.note("card addresses were corrected by the listeners' trace maps")
