@@ -58,7 +58,9 @@ class TestColumns:
     def test_a_changed_declaration_is_written(self, generator, tmp_path, monkeypatch):
         monkeypatch.setattr(generator, "ROOT", tmp_path)
         (tmp_path / "daq2lh5").mkdir()
-        shutil.copytree(REPOSITORY / "daq2lh5" / "fc", tmp_path / "daq2lh5" / "fc")
+        for path in generated():
+            folder = path.parent.name
+            shutil.copytree(path.parent, tmp_path / "daq2lh5" / folder)
         shutil.copy(REPOSITORY / "daq2lh5" / "columns.py", tmp_path / "daq2lh5")
         (tmp_path / "daq2lh5" / "fc" / "_columns.pxi").unlink()
         generator.write_all()

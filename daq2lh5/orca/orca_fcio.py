@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import DecodeError
 from ..fc._kernel import FcioStream
-from ..fc.fc_base import FCDecoder
 from ..fc.fc_config_decoder import FCConfigDecoder
 from ..fc.fc_event_decoder import FCEventDecoder
 from ..fc.fc_eventheader_decoder import FCEventHeaderDecoder
@@ -24,11 +23,13 @@ from .orca_base import OrcaDecoder
 from .orca_flashcam import Listener, get_fcid, listeners_of
 
 if TYPE_CHECKING:
+    from ..fc.fc_base import FCDecoder
     from ..raw_buffer import RawBuffer, RawBufferList
     from .orca_header import OrcaHeader
     from .orca_packet import OrcaPacket
 
 __all__ = [
+    "FCIODecoder",
     "ORFCIOConfigDecoder",
     "ORFCIOEventDecoder",
     "ORFCIOEventHeaderDecoder",
@@ -62,7 +63,7 @@ def fcid_of(key: int | str) -> int:
     return int(key.partition("_")[2].partition("/")[0])
 
 
-class _FCIODecoder(OrcaDecoder):
+class FCIODecoder(OrcaDecoder):
     """What the decoders of FCIO packets share.
 
     Attributes
@@ -149,7 +150,7 @@ class _FCIODecoder(OrcaDecoder):
         return any_full or any(rb.is_full() for rb in rbl)
 
 
-class ORFCIOConfigDecoder(_FCIODecoder):
+class ORFCIOConfigDecoder(FCIODecoder):
     """Decode configurations: a row each, and one for that of the stream processor."""
 
     decoder_class = FCConfigDecoder
@@ -192,7 +193,7 @@ class ORFCIOConfigDecoder(_FCIODecoder):
         return self.append_rows(stream, rbl.get_keyed_dict(), packet_id)
 
 
-class ORFCIOEventDecoder(_FCIODecoder):
+class ORFCIOEventDecoder(FCIODecoder):
     """Decode events: a row for each trace, and one of the stream processor."""
 
     decoder_class = FCEventDecoder
@@ -228,7 +229,7 @@ class ORFCIOEventDecoder(_FCIODecoder):
         return self.max_rows_in_packet
 
 
-class ORFCIOEventHeaderDecoder(_FCIODecoder):
+class ORFCIOEventHeaderDecoder(FCIODecoder):
     """Decode event headers: a row each, and one of the stream processor."""
 
     decoder_class = FCEventHeaderDecoder
@@ -241,7 +242,7 @@ class ORFCIOEventHeaderDecoder(_FCIODecoder):
         }
 
 
-class ORFCIOStatusDecoder(_FCIODecoder):
+class ORFCIOStatusDecoder(FCIODecoder):
     """Decode status records: a row for each card, and one of the stream processor."""
 
     decoder_class = FCStatusDecoder

@@ -12,8 +12,9 @@ from ..data_streamer import DataStreamer
 from ..errors import DecodeError
 from ..fc._kernel import FcioStream
 from ..raw_buffer import RawBuffer, RawBufferLibrary
+from . import orca_packet
 from ._kernel import OrcaStream
-from .orca_fcio import ORFCIOConfigDecoder, ORFCIOEventDecoder, _FCIODecoder
+from .orca_fcio import FCIODecoder, ORFCIOEventDecoder
 from .orca_flashcam import (
     ORFlashCamListenerConfigDecoder,
     ORFlashCamWaveformDecoder,
@@ -21,10 +22,14 @@ from .orca_flashcam import (
 )
 from .orca_header import OrcaHeader
 from .orca_header_decoder import OrcaHeaderDecoder, find_header, parse_header_packet
+from .packet_file import PacketFile
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from ..data_decoder import DataDecoder
     from .orca_base import OrcaDecoder
+    from .orca_packet import OrcaPacket
 
 log = logging.getLogger(__name__)
 
@@ -69,11 +74,13 @@ class OrcaStreamer(DataStreamer):
 
     def __init__(self) -> None:
         self.header_decoder = OrcaHeaderDecoder()
+        self._packets: PacketFile | None = None
         super().__init__()
 
     def start_anew(self) -> None:
         """Forget the last stream."""
         super().start_anew()
+        self.close_in_stream()
         self.header = OrcaHeader()
         self.decoders: dict[str, OrcaDecoder] = {}
         self.missing_decoders: list[str] = []
@@ -136,6 +143,7 @@ class OrcaStreamer(DataStreamer):
 
     def close_stream(self) -> None:
         """Close the input."""
+        self.close_in_stream()
         if self.source is not None:
             self.source.close()
 
@@ -198,7 +206,7 @@ class OrcaStreamer(DataStreamer):
     def _bind_stream(self, stream_id: int, stream: FcioStream) -> None:
         keyed: dict[str, dict] = {}
         for name, decoder in self.decoders.items():
-            if isinstance(decoder, _FCIODecoder) and name in self._keyed:
+            if isinstance(decoder, FCIODecoder) and name in self._keyed:
                 wanted = decoder.keyed(self._keyed[name], stream_id & 0xFFFF)
                 for table, buffers in wanted.items():
                     keyed[table] = keyed.get(table, {}) | buffers
@@ -278,7 +286,7 @@ class OrcaStreamer(DataStreamer):
                 kernel.pass_over(True)
                 return True
             decoder = self.decoders[name]
-            if isinstance(decoder, _FCIODecoder):
+            if isinstance(decoder, FCIODecoder):
                 return self._new_stream(packet, base)
             if isinstance(decoder, ORFlashCamListenerConfigDecoder):
                 self._configure(decoder.read(packet))
@@ -297,6 +305,180 @@ class OrcaStreamer(DataStreamer):
         if kernel.rows_left > 0:
             kernel.rows_left -= 1
         return True
+
+    # ---- packets one at a time -----------------------------------------------------
+
+    def set_in_stream(self, stream_name: str) -> None:
+        """Open a file for :meth:`load_packet`, at its first packet."""
+        self.close_in_stream()
+        self._packets = PacketFile(stream_name)
+        self.packet_id = -1
+
+    def close_in_stream(self) -> None:
+        """Close the file of :meth:`load_packet`."""
+        if self._packets is not None:
+            self._packets.close()
+        self._packets = None
+
+    @property
+    def in_stream(self) -> BinaryIO | None:
+        """The open file of :meth:`load_packet`."""
+        return None if self._packets is None else self._packets.stream
+
+    @property
+    def packet_locs(self) -> list[int]:
+        """Offsets of the packets that were looked at so far."""
+        return [] if self._packets is None else self._packets.locations
+
+    @property
+    def valid_ids(self) -> set[int]:
+        """Ids of the packets that the file can have, not shifted."""
+        return set(self.header.get_id_to_decoder_name_dict(shift_data_id=False)) - {0}
+
+    @property
+    def decoder_id_dict(self) -> dict[int, OrcaDecoder]:
+        """The decoders by id, not shifted."""
+        names = self.header.get_id_to_decoder_name_dict(shift_data_id=False)
+        decoders = {type(d).__name__: d for d in self.get_decoder_list()}
+        return {i: decoders[name] for i, name in names.items() if name in decoders}
+
+    @property
+    def rbl_id_dict(self) -> dict[int, list[RawBuffer]]:
+        """The buffers by id of their packets, not shifted."""
+        decoders = self.decoder_id_dict
+        library = self.rb_lib or {}
+        by_name = {i: type(d).__name__ for i, d in decoders.items()}
+        return {i: library[name] for i, name in by_name.items() if name in library}
+
+    def _packet_file(self) -> PacketFile:
+        if self._packets is None:
+            if self.source is None or not self.source.name:
+                msg = "no file is open"
+                raise RuntimeError(msg)
+            self._packets = PacketFile(self.source.name)
+        return self._packets
+
+    def load_packet(
+        self,
+        index: int | None = None,
+        whence: int = 0,
+        skip_unknown_ids: bool = False,
+    ) -> OrcaPacket | None:
+        """Return a packet of the file, without decoding it.
+
+        Parameters
+        ----------
+        index
+            its number, see `whence`; by default the one after the last.
+        whence
+            0: from the start of the file; 1: 1 is the packet that was last looked at;
+            2: 1 is the last packet of the file.
+        skip_unknown_ids
+            return no more than the first words of packets that no decoder is for.
+
+        Returns
+        -------
+        packet
+            its words; None if there is no such packet.
+
+        Raises
+        ------
+        ValueError
+            for another `whence`.
+        """
+        packets = self._packet_file()
+        if whence not in (0, 1, 2):
+            msg = f"whence is 0, 1 or 2, not {whence}"
+            raise ValueError(msg)
+        if index is None:
+            index = self.packet_id + 1
+        elif whence == 1:
+            index += self.packet_id - 1
+        elif whence == 2:
+            index += packets.count() - 2
+        if index < 0:
+            self.packet_id = -1
+            return None
+        if not packets.find(index):
+            return None
+        self.packet_id = index
+        if skip_unknown_ids and packets.data_id(index) not in self.decoder_id_dict:
+            return packets.head(index)
+        return packets.packet(index)
+
+    def load_packet_header(self) -> OrcaPacket | None:
+        """Return the first words of the next packet: two if it is extended."""
+        head = self._packet_file().head(self.packet_id + 1)
+        if head is not None:
+            self.packet_id += 1
+        return head
+
+    def skip_packet(self, n: int = 1) -> bool:
+        """Go on behind the next `n` packets; false if there are fewer."""
+        if not self._packet_file().find(self.packet_id + n):
+            return False
+        self.packet_id += n
+        return True
+
+    def build_packet_locs(self, saveloc: bool = True) -> None:  # noqa: ARG002
+        """Find all packets; `saveloc` is kept for compatibility."""
+        self._packet_file().count()
+
+    def count_packets(self, saveloc: bool = True) -> int:  # noqa: ARG002
+        """Return the number of packets in the file; one cut off does not count.
+
+        `saveloc` is kept for compatibility.
+        """
+        return self._packet_file().count()
+
+    @staticmethod
+    def is_orca_stream(stream_name: str) -> bool:
+        """Whether a file is of ORCA, by its first bytes."""
+        packets = PacketFile(stream_name)
+        try:
+            head = packets.stream.read(16)
+        finally:
+            packets.close()
+        return len(head) == 16 and find_header(head) is not None
+
+    def hex_dump(
+        self,
+        stream_name: str,
+        n_packets: float = np.inf,
+        skip_header: bool = False,
+        shift_data_id: bool = True,
+        print_n_words: bool = False,
+        max_words: float = np.inf,
+        as_int: bool = False,
+        as_short: bool = False,
+    ) -> None:
+        """Show the packets of a file, see :func:`.orca_packet.hex_dump`.
+
+        Parameters
+        ----------
+        stream_name
+            name of the file.
+        n_packets
+            how many packets to show.
+        skip_header
+            begin with the packet after the header.
+        shift_data_id, print_n_words, max_words, as_int, as_short
+            see there.
+        """
+        self.set_in_stream(stream_name)
+        if skip_header:
+            self.skip_packet()
+        while n_packets > 0 and (packet := self.load_packet()) is not None:
+            orca_packet.hex_dump(
+                packet,
+                shift_data_id=shift_data_id,
+                print_n_words=print_n_words,
+                max_words=max_words,
+                as_int=as_int,
+                as_short=as_short,
+            )
+            n_packets -= 1
+        self.close_in_stream()
 
     # ---- headers and configurations in mid-file ------------------------------------
 
@@ -360,7 +542,7 @@ class OrcaStreamer(DataStreamer):
             if key // 1000000 != fcid:
                 continue
             if id(rb) not in fitted:
-                fitted[id(rb)] = self._fitting(rb, decoder, key, config.eventsamples)
+                fitted[id(rb)] = self._fitting(rb, decoder, config.eventsamples)
             keyed[key] = fitted[id(rb)]
 
     def _other_width(self) -> None:
@@ -384,14 +566,14 @@ class OrcaStreamer(DataStreamer):
     ) -> None:
         decoder.assert_nsamples(n_samples, key // 1000000)
         keyed = self._keyed[type(decoder).__name__]
-        other = self._fitting(rb, decoder, key, n_samples)
+        other = self._fitting(rb, decoder, n_samples)
         for k, buffer in keyed.items():
             if buffer is rb:
                 keyed[k] = other
         self._kernel.set_buffers(decoder.split, keyed)
 
     def _fitting(
-        self, rb: RawBuffer, decoder: OrcaDecoder, key: int | str, n_samples: int
+        self, rb: RawBuffer, decoder: OrcaDecoder, n_samples: int
     ) -> RawBuffer:
         """Return a buffer for traces of `n_samples`, to be used instead of `rb`.
 

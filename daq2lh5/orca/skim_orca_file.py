@@ -1,0 +1,36 @@
+"""Command that copies the first packets of an ORCA file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .orca_streamer import OrcaStreamer
+
+__all__ = ["skim_orca_file"]
+
+
+@click.command()
+@click.argument("in_file", type=click.Path(exists=True, dir_okay=False))
+@click.argument("n_packets", type=click.IntRange(min=1))
+@click.option("--out-file", help="File to write to.", type=click.Path(dir_okay=False))
+def skim_orca_file(in_file: str, n_packets: int, out_file: str | None) -> None:
+    """Copy the start of an ORCA file.
+
+    That is its header, its first packet (start of the run), the N_PACKETS after that,
+    and the last one (end of the run), to IN_FILE_firstN unless --out-file says
+    otherwise.
+    """
+    path = Path(out_file or f"{in_file}_first{n_packets}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    streamer = OrcaStreamer()
+    streamer.set_in_stream(in_file)
+    last = streamer.count_packets() - 1
+    numbers = [*range(min(n_packets + 2, last + 1))]
+    if last not in numbers:
+        numbers.append(last)
+    with path.open("wb") as f:
+        for number in numbers:
+            f.write(streamer.load_packet(number).tobytes())
+    streamer.close_in_stream()
