@@ -105,6 +105,7 @@ FORMATS = (
             "ORFCIOStatusDecoder",
             "ORSIS3302DecoderForEnergy",
             "ORSIS3316WaveformDecoder",
+            "ORGretina4MWaveformDecoder",
         ),
         _probe_orca,
         "orca.orca_streamer:OrcaStreamer",

@@ -17,6 +17,9 @@ cdef enum Kind:             # what a packet is, by its id
     KIND_RUN                # as that, of 4 words
     KIND_WAVEFORM           # FlashCam trace of the first generation
     KIND_FCIO
+    KIND_SIS3302
+    KIND_SIS3316
+    KIND_GRETINA4M
 
 cdef enum Reason:
     REASON_NONE
@@ -28,6 +31,7 @@ cdef enum Reason:
     REASON_TRACE_LENGTH     # samples missing
     REASON_CARD             # a card or input that the header does not have
     REASON_CONTENT          # contents that cannot be
+    REASON_TRAILER          # a mark at the end, or between events, is missing
     N_REASONS
 
 cdef struct Ids:

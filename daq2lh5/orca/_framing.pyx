@@ -115,6 +115,14 @@ cdef bint looks_right(const uint8_t* data, int64_t n, const Packet* p) noexcept 
         fh = (word >> 22) & 0x3F
         ns = (word >> 6) & 0xFFFF
         return ns % 2 == 0 and oh >= 3 and fh >= 15 and oh + fh <= p.n_words
+    if p.kind == KIND_SIS3302:
+        if words + 4 * p.n_words > data + n:
+            return p.n_words >= 10
+        return p.n_words >= 10 and load_u32(words + 4 * p.n_words - 4) == <uint32_t>0xDEADBEEF
+    if p.kind == KIND_SIS3316:
+        return p.n_words >= 14
+    if p.kind == KIND_GRETINA4M:
+        return p.n_words % 1024 == 2 and p.n_words > 2
     return p.kind == KIND_PYTHON
 
 

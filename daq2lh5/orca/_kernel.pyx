@@ -10,7 +10,9 @@ The sections named are those of the format document "ORCA".
 """
 
 from libc.math cimport NAN
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport (
+    int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
+)
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -21,6 +23,7 @@ from .._core.bytes cimport load_i32, load_u32
 from .._core.sink cimport RowSink, SinkTable, new_sink_table
 from .._core.status cimport *
 from ..fc._kernel cimport FcioStream
+from ._digitizers cimport *
 from ._framing cimport *
 
 include "_columns.pxi"
@@ -29,6 +32,8 @@ cdef enum:
     N_CARDS = 1024          # 5 bits of crate, 5 bits of slot
     N_INPUTS = 32
     N_SPLITS = 2            # ways to split input and trace index (4.3.3)
+    N_TABLES = N_SPLITS + N_DIGITIZERS
+    N_CHANNELS = 8192       # crate, card and channel in one number (2.1)
     MAX_TRACES = 2400
     FIXED_ID = 1000         # above all values of Status
 
@@ -48,6 +53,7 @@ REASONS = {
     REASON_TRACE_LENGTH: "trace longer than its packet",
     REASON_CARD: "trace of a card or input that the header does not have",
     REASON_CONTENT: "impossible contents of a packet",
+    REASON_TRAILER: "a mark in the packet is missing",
 }
 
 KINDS = {
@@ -57,6 +63,9 @@ KINDS = {
     "run": KIND_RUN,
     "waveform": KIND_WAVEFORM,
     "fcio": KIND_FCIO,
+    "sis3302": KIND_SIS3302,
+    "sis3316": KIND_SIS3316,
+    "gretina4m": KIND_GRETINA4M,
 }
 """What a packet can be, by name."""
 
@@ -97,13 +106,17 @@ cdef class OrcaStream:
     cdef Listener* listeners
     cdef int n_listeners
     cdef tuple tables
-    cdef RowSink* sinks[N_SPLITS]
+    cdef RowSink* sinks[N_TABLES]
+    cdef int16_t channel_sinks[N_DIGITIZERS][N_CHANNELS]
+    cdef readonly int64_t n_bad_events
+    cdef readonly int64_t n_unfollowed
     # by slot: which split its packets have
     cdef int16_t split[N_LONG_IDS]
     cdef dict streams
     cdef FcioStream current
     cdef int64_t current_id
     cdef int64_t inner
+    cdef bint written
 
     cdef public int64_t packet_id
     cdef readonly int64_t consumed
@@ -140,7 +153,9 @@ cdef class OrcaStream:
         self.tables = (
             new_sink_table(sizeof(ORFlashCamWaveformColumns), bind_or_flash_cam_waveform),
             new_sink_table(sizeof(ORFlashCamWaveformColumns), bind_or_flash_cam_waveform),
+            *new_digitizer_tables(),
         )
+        memset(self.channel_sinks, 0xFF, sizeof(self.channel_sinks))
         self.streams = {}
         self.current_id = -1
         self.rows_left = -1
@@ -242,6 +257,22 @@ cdef class OrcaStream:
                 card.sinks[split][k] = places[id(buffer)]
         table.set_buffers(buffers)
 
+    def set_channel_buffers(self, kind, keyed):
+        """Say which buffers take the events of a kind of digitizer, by key."""
+        cdef int number = KINDS[kind] - KIND_SIS3302
+        cdef SinkTable table = self.tables[N_SPLITS + number]
+        places = {}
+        buffers = []
+        memset(self.channel_sinks[number], 0xFF, sizeof(self.channel_sinks[number]))
+        for key, buffer in keyed.items():
+            if not 0 <= key < N_CHANNELS:
+                continue
+            if id(buffer) not in places:
+                places[id(buffer)] = len(buffers)
+                buffers.append(buffer)
+            self.channel_sinks[number][key] = places[id(buffer)]
+        table.set_buffers(buffers)
+
     def add_stream(self, stream_id, FcioStream stream):
         """Have the records of a stream decoded by `stream`."""
         self.streams[stream_id] = stream
@@ -253,7 +284,7 @@ cdef class OrcaStream:
         """Bind the buffers; until `end` nobody else may touch them."""
         cdef SinkTable table
         cdef int t
-        for t in range(N_SPLITS):
+        for t in range(N_TABLES):
             table = self.tables[t]
             table.acquire()
             self.sinks[t] = table.sinks
@@ -266,7 +297,7 @@ cdef class OrcaStream:
         cdef int t
         for stream in self.streams.values():
             (<FcioStream>stream).end()
-        for t in range(N_SPLITS):
+        for t in range(N_TABLES):
             table = self.tables[t]
             table.release()
             self.sinks[t] = NULL
@@ -339,8 +370,11 @@ cdef class OrcaStream:
             if p.kind == KIND_UNKNOWN:
                 self.done(&p, False)
                 continue
-            if p.kind == KIND_WAVEFORM:
-                status = self.waveform(data, base, &p)
+            if p.kind == KIND_WAVEFORM or p.kind >= KIND_SIS3302:
+                if p.kind == KIND_WAVEFORM:
+                    status = self.waveform(data, base, &p)
+                else:
+                    status = self.digitizer(data, base, &p)
                 if status != STATUS_LIMIT:
                     return status
                 continue
@@ -531,6 +565,114 @@ cdef class OrcaStream:
             self.rows_left -= 1
         self.done(p, True)
         return STATUS_LIMIT
+
+    # ---- digitizers ----------------------------------------------------------------
+
+    cdef Status digitizer(
+        self, const uint8_t* data, int64_t base, const Packet* p
+    ) noexcept nogil:
+        """Write a row for each event of a packet."""
+        cdef const uint8_t* w = data + p.start
+        cdef int number = p.kind - KIND_SIS3302
+        cdef int table = N_SPLITS + number
+        cdef int64_t width
+        cdef Event e
+        cdef RowSink* sink
+        cdef int index
+        cdef uint32_t key
+        e.next = 0
+        while next_event(w, p, &e):
+            # `inner` counts the events that are done
+            if e.number < self.inner:
+                continue
+            if e.reason != REASON_NONE:
+                if e.last:
+                    self.inner = 0
+                    return self.bad(
+                        base, p.start, p.start + 4 * p.n_words, e.reason
+                    )
+                self.n_bad_events += 1
+                self.inner = e.number + 1
+                continue
+            key = e.crate << 9 | e.card << 4 | e.channel
+            index = self.channel_sinks[number][key]
+            if index >= 0:
+                sink = &self.sinks[table][index]
+                if sink.capacity == 0:
+                    return self.lacks(STATUS_ALLOCATE, table, index)
+                if sink.loc >= sink.capacity:
+                    return self.lacks(STATUS_FULL, table, index)
+                width = samples_per_row(number, sink.columns)
+                if 0 <= width < e.n_samples:
+                    self.detail_slot = p.slot
+                    self.detail_start = p.start
+                    self.detail_words = p.n_words
+                    self.detail_samples = e.n_samples
+                    return self.lacks(STATUS_WIDTH, table, index)
+                write_event(number, sink.columns, sink.loc, self.packet_id + 1, w, &e)
+                sink.loc += 1
+                if sink.capacity - sink.loc < sink.fill_safety:
+                    self.any_full = True
+                if self.rows_left > 0:
+                    self.rows_left -= 1
+                self.written = True
+            self.inner = e.number + 1
+            if e.last and e.next < p.n_words:
+                self.n_unfollowed += 1
+            if e.last or self.rows_left == 0:
+                break
+        self.inner = 0
+        self.done(p, self.written)
+        self.written = False
+        return STATUS_LIMIT
+
+    @staticmethod
+    def decode_one(decoder, packet, int64_t packet_id, buffers):
+        """Decode a single packet into the buffers of a :class:`.RawBufferList`.
+
+        Returns
+        -------
+        any_full
+            whether a buffer is full.
+
+        Raises
+        ------
+        ValueError
+            if the packet is damaged, or does not fit the buffers.
+        """
+        from .orca_flashcam import listeners_of
+        cdef OrcaStream stream = OrcaStream()
+        data_id = int(packet[0]) & 0xFFFC0000
+        split = getattr(decoder, "split", 0)
+        stream.set_ids({data_id: 1}, [("header", 0), (decoder.kind, split)])
+        keyed = buffers.get_keyed_dict()
+        if decoder.kind == "waveform":
+            stream.set_listeners(
+                [
+                    (x.fcid, len(x.keys), x.period, x.cards)
+                    for x in listeners_of(decoder.header)
+                ]
+            )
+            stream.set_buffers(split, keyed)
+        else:
+            stream.set_channel_buffers(decoder.kind, keyed)
+        stream.packet_id = packet_id - 1
+        data = packet.tobytes()
+        stream.begin()
+        try:
+            status = stream.decode(data, 0, len(data), True, 1)
+        finally:
+            stream.end()
+        if status == STATUS_SKIPPED:
+            raise ValueError(f"packet {packet_id}: {stream.stretch[3]}")
+        if status == STATUS_WIDTH:
+            raise ValueError(
+                f"packet {packet_id}: trace of {stream.detail_samples} samples does "
+                "not fit the buffer"
+            )
+        if not stream.n_packets:
+            raise ValueError(f"packet {packet_id} does not fit the buffer")
+        return bool(stream.any_full)
 
     cdef Status lacks(self, Status status, int table, int64_t sink) noexcept nogil:
         self.detail_table = table

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..columns import Column, Table
-from ..fc.columns import FC_EVENT, MAX_TRACES
+from ..fc.columns import FC_EVENT, MAX_SAMPLES, MAX_TRACES
 
 PACKET_ID = Column(
     "packet_id",
@@ -81,6 +81,84 @@ LISTENER_CONFIG = Table(
     ),
 )
 
+
+MAX_CARDS = 256
+"""Cards in the status of a listener."""
+
+
+def _per_card(
+    name: str,
+    description: str,
+    source: str,
+    n: int = 1,
+    dtype: str = "uint32",
+    units: str | None = None,
+) -> Column:
+    """Declare a column with `n` values for each card, one card after the other."""
+    return Column(
+        name,
+        dtype,
+        description,
+        units=units,
+        kind="vector",
+        length=MAX_CARDS * n,
+        source=f"ORCA 4.3.2, card word {source}",
+    )
+
+
+def _seconds(name: str, description: str, word: int) -> Column:
+    source = f"w[{word}] + 1e-6*w[{word + 1}]"
+    return Column(name, "float64", description, units="s", source=source)
+
+
+LISTENER_STATUS = Table(
+    "ORFlashCamListenerStatus",
+    "One row per status of a FlashCam listener of the first generation.",
+    (
+        PACKET_ID,
+        Column("readout_id", "uint16", "Id of the readout.", source="w[1]>>16"),
+        Column("fcid", "uint16", "Id of the listener.", source="w[1]&0xFFFF"),
+        _i32("status", "1: no errors, 0: errors.", 2),
+        _seconds("statustime", "Time of the status, by the clock of the cards.", 3),
+        _seconds("cputime", "Time of the status, by the clock of the server.", 5),
+        _seconds("startoffset", "Start of the run, by the clock of the cards.", 8),
+        _i32("n_cards", "Number of cards.", 13),
+        _i32("card_data_size", "Bytes of the status of a card in FCIO.", 14),
+        _per_card("card_id", "Id of each card.", "0"),
+        _per_card("card_status", "Status of each card.", "1"),
+        _per_card("card_eventnumber", "Event that each card is at.", "2"),
+        _per_card("card_pps_count", "PPS count of each card.", "3"),
+        _per_card("card_clock_tick_count", "Clock ticks since the last PPS.", "4"),
+        _per_card("card_max_clock_ticks", "Clock ticks at the last PPS.", "5"),
+        _per_card("card_n_env_vals", "Number of sensors of each card.", "6"),
+        _per_card("card_n_cti_links", "Number of CTI links of each card.", "7"),
+        _per_card("card_n_link_states", "Number of links of each card.", "8"),
+        _per_card("card_n_errors_tot", "Number of errors of each card.", "10"),
+        _per_card("card_n_env_errors", "Errors of the sensors.", "11"),
+        _per_card("card_n_cti_errors", "Errors of the CTI links.", "12"),
+        _per_card("card_n_link_errors", "Errors of the links.", "13"),
+        _per_card("card_n_other_errors", "Other errors: 5 of each card.", "14-18", 5),
+        _per_card("card_cti_links", "CTI links: 4 of each card.", "35-38", 4),
+        _per_card("card_link_states", "States of the links of the last card.", "39-"),
+        _per_card(
+            "card_temps", "Temperatures: 5 of each card.", "19-23", 5, "int32", "mC"
+        ),
+        _per_card(
+            "card_voltages", "Voltages: 6 of each card.", "24-29", 6, "int32", "mV"
+        ),
+        _per_card("card_main_current", "Current of each card.", "30", 1, "int32", "mA"),
+        _per_card("card_humidity", "Humidity at each card.", "31", 1, "int32", "o/oo"),
+        _per_card(
+            "card_adc_temps",
+            "Temperatures of the ADC boards: 2 of each card.",
+            "32-33",
+            2,
+            "int32",
+            "mC",
+        ),
+    ),
+)
+
 _ORCA_FIELDS = {
     "event_type": Column("event_type", "uint8", "Type of the event.", source="w[1]"),
     "fcid": Column("fcid", "uint8", "Id of the listener.", source="header"),
@@ -107,7 +185,104 @@ WAVEFORM = replace(
     columns=(PACKET_ID, *(c for c in WAVEFORM.columns if c.name != "packet_id")),
 )
 
-KERNEL_TABLES = (WAVEFORM,)
+_PLACE = (
+    Column("crate", "uint8", "Crate of the card.", source="w[1]"),
+    Column("card", "uint8", "Slot of the card.", source="w[1]"),
+    Column("channel", "uint8", "Channel of the card.", source="w[1]"),
+)
+
+
+def _samples(dtype: str, source: str) -> Column:
+    return Column(
+        "waveform",
+        dtype,
+        "Samples of the trace.",
+        kind="waveform",
+        length=MAX_SAMPLES,
+        source=source,
+    )
+
+
+def _adc(name: str, description: str, source: str) -> Column:
+    return Column(name, "uint32", description, units="adc", source=source)
+
+
+def _plain(name: str, description: str, source: str) -> Column:
+    return Column(name, "uint32", description, source=source)
+
+
+SIS3302 = Table(
+    "ORSIS3302DecoderForEnergy",
+    "One row per trace of a SIS3302 card.",
+    (
+        PACKET_ID,
+        _adc("energy", "Maximum of the energy filter.", "ORCA 4.5"),
+        _plain("energy_first", "Energy filter at the first point of the gate.", "4.5"),
+        Column(
+            "timestamp",
+            "uint64",
+            "Time stamp of the card.",
+            units="clock_ticks",
+            source="w[4]>>16, w[5]",
+        ),
+        *_PLACE,
+        _samples("uint16", "ORCA 4.5"),
+    ),
+)
+
+SIS3316 = Table(
+    "ORSIS3316Waveform",
+    "One row per event of a channel of a SIS3316 card.",
+    (
+        PACKET_ID,
+        _adc("energy", "Maximum of the energy filter.", "format bit 3"),
+        _plain("energy_first", "Energy filter at the start.", "format bit 3"),
+        Column(
+            "timestamp",
+            "uint64",
+            "Time stamp of the card.",
+            units="clock_ticks",
+            source="h[0]>>16, h[1]",
+        ),
+        _adc("peakHighValue", "Highest sample.", "format bit 0"),
+        _adc("peakHighIndex", "Index of the highest sample.", "format bit 0"),
+        _plain("information", "Flags of the card.", "format bit 0"),
+        *(_adc(f"accSum{i}", f"Sum of gate {i}.", "format bit 0") for i in range(1, 7)),
+        *(_adc(f"accSum{i}", f"Sum of gate {i}.", "format bit 1") for i in range(7, 9)),
+        _adc("mawMax", "Maximum of the moving average.", "format bit 2"),
+        _adc("mawBefore", "Moving average before the trigger.", "format bit 2"),
+        _adc("mawAfter", "Moving average after the trigger.", "format bit 2"),
+        _adc("startEnergy", "Energy filter at the start.", "format bit 3"),
+        _adc("maxEnergy", "Maximum of the energy filter.", "format bit 3"),
+        *_PLACE,
+        _samples("uint16", "ORCA 4.6"),
+    ),
+)
+
+GRETINA4M = Table(
+    "ORGretina4MWaveform",
+    "One row per event of a channel of a Gretina4M card.",
+    (
+        PACKET_ID,
+        Column(
+            "energy", "uint32", "Size of the energy.", units="adc", source="h[3], h[4]"
+        ),
+        Column(
+            "timestamp",
+            "uint64",
+            "Time stamp of the card.",
+            units="clock_ticks",
+            source="h[2], h[3]",
+        ),
+        *_PLACE,
+        Column("board_id", "uint16", "Id of the board.", source="h[1]"),
+        Column("serial_number", "uint16", "Serial number of the board.", source="w[1]"),
+        Column("fifo_state", "uint8", "1: half full, 2: nearly full.", source="w[1]"),
+        _samples("int16", "h[15]-h[1023]"),
+    ),
+)
+
+KERNEL_TABLES = (WAVEFORM, SIS3302, SIS3316, GRETINA4M)
 """Tables that the kernel fills."""
 
-TABLES = (RUN, LISTENER_CONFIG, WAVEFORM)
+TABLES = (RUN, LISTENER_CONFIG, LISTENER_STATUS, *KERNEL_TABLES)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .columns import LISTENER_CONFIG, MAX_TRACES, WAVEFORM
+from .columns import LISTENER_CONFIG, LISTENER_STATUS, MAX_CARDS, MAX_TRACES, WAVEFORM
 from .orca_base import OrcaDecoder
+from .orca_packet import is_extended
 
 if TYPE_CHECKING:
     from ..raw_buffer import RawBuffer
@@ -20,6 +21,7 @@ __all__ = [
     "Listener",
     "ORFlashCamADCWaveformDecoder",
     "ORFlashCamListenerConfigDecoder",
+    "ORFlashCamListenerStatusDecoder",
     "ORFlashCamWaveformDecoder",
     "fc_event_decoded_values",
     "get_board_id",
@@ -33,7 +35,33 @@ LISTENER_CLASS = "ORFlashCamListenerModel"
 CARD_CLASSES = {"ORFlashCamADCModel": 16, "ORFlashCamADCStdModel": 4}
 """Classes of ADC cards, and their sampling periods in ns."""
 
-MAX_CARDS = 256
+CARDS_AT = 15
+"""Word of a listener's status where its cards start."""
+
+CARD_WORDS = 39
+CARD_FIELDS = {
+    "card_id": (0, 1),
+    "card_status": (1, 2),
+    "card_eventnumber": (2, 3),
+    "card_pps_count": (3, 4),
+    "card_clock_tick_count": (4, 5),
+    "card_max_clock_ticks": (5, 6),
+    "card_n_env_vals": (6, 7),
+    "card_n_cti_links": (7, 8),
+    "card_n_link_states": (8, 9),
+    "card_n_errors_tot": (10, 11),
+    "card_n_env_errors": (11, 12),
+    "card_n_cti_errors": (12, 13),
+    "card_n_link_errors": (13, 14),
+    "card_n_other_errors": (14, 19),
+    "card_temps": (19, 24),
+    "card_voltages": (24, 30),
+    "card_main_current": (30, 31),
+    "card_humidity": (31, 32),
+    "card_adc_temps": (32, 34),
+    "card_cti_links": (35, 39),
+}
+"""Words of each card in a listener's status: the first, and the one after the last."""
 
 fc_event_decoded_values = WAVEFORM.decoded_values()
 """Columns of the tables of traces."""
@@ -216,6 +244,117 @@ class ORFlashCamListenerConfigDecoder(OrcaDecoder):
         rb = rbl[0]
         rb._append({"packet_id": packet_id} | self.read(packet))
         return rb.is_full()
+
+
+class ORFlashCamListenerStatusDecoder(OrcaDecoder):
+    """Decode the status that listeners report (ORCA, section 4.3.2): one row each.
+
+    ::
+
+        word 1       id of the readout (upper half), of the listener
+        word 2       whether there are errors
+        words 3-9    times
+        word 13-14   number of cards, bytes that each has in FCIO
+        words 15-    39 words for each card, then links of the last one
+
+    The writer reserves room for the links behind each card, but does not use it: the
+    next card overwrites them. Packets that have it are understood as well.
+    """
+
+    kind = "python"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.decoded_values = LISTENER_STATUS.decoded_values()
+
+    def get_decoded_values(self, key: int | None = None) -> dict[str, Any]:  # noqa: ARG002
+        """Return the columns."""
+        return self.decoded_values
+
+    @staticmethod
+    def read(packet: OrcaPacket) -> dict[str, Any]:
+        """Return the status by column name.
+
+        Raises
+        ------
+        ValueError
+            if it cannot be.
+        """
+        w = packet[1:] if len(packet) and is_extended(packet) else packet
+        if len(w) < CARDS_AT:
+            msg = f"listener status of {len(packet)} words"
+            raise ValueError(msg)
+        n = int(w[13])
+        if not 1 <= n <= MAX_CARDS:
+            msg = f"listener status with {n} cards"
+            raise ValueError(msg)
+        if len(w) < CARDS_AT + CARD_WORDS * n:
+            msg = f"listener status of {len(packet)} words with {n} cards"
+            raise ValueError(msg)
+        stride = _card_stride(w, n)
+        end = CARDS_AT + stride * (n - 1) + CARD_WORDS
+        at = CARDS_AT + stride * np.arange(n)[:, None] + np.arange(CARD_WORDS)
+        cards = w[at]
+        dtypes = {c.name: c.dtype for c in LISTENER_STATUS.columns}
+        return {
+            "readout_id": int(w[1]) >> 16,
+            "fcid": int(w[1]) & 0xFFFF,
+            "status": int(w[2:3].view("int32")[0]),
+            "statustime": int(w[3]) + 1e-6 * int(w[4]),
+            "cputime": int(w[5]) + 1e-6 * int(w[6]),
+            "startoffset": int(w[8]) + 1e-6 * int(w[9]),
+            "n_cards": n,
+            "card_data_size": int(w[14:15].view("int32")[0]),
+            "card_link_states": w[end : end + n],
+            **{
+                name: cards[:, first:last].ravel().view(dtypes[name])
+                for name, (first, last) in CARD_FIELDS.items()
+            },
+        }
+
+    def decode_packet(
+        self, packet: OrcaPacket, packet_id: int, rbl: list[RawBuffer]
+    ) -> bool:
+        """Decode a status into the next row of the first buffer.
+
+        Parameters
+        ----------
+        packet
+            its words.
+        packet_id
+            number of the packet.
+        rbl
+            a list of one buffer.
+
+        Returns
+        -------
+        full
+            whether the buffer is full.
+
+        Raises
+        ------
+        ValueError
+            if the status cannot be.
+        """
+        rb = rbl[0]
+        rb._append({"packet_id": packet_id} | self.read(packet))
+        return rb.is_full()
+
+
+def _card_stride(w: OrcaPacket, n: int) -> int:
+    """Return the words from one card to the next in the status of a listener."""
+    if n == 1 or _is_card_id(w[CARDS_AT + CARD_WORDS]):
+        return CARD_WORDS
+    stride = CARD_WORDS + n
+    end = CARDS_AT + stride * (n - 1) + CARD_WORDS
+    if end <= len(w) and _is_card_id(w[CARDS_AT + stride]):
+        return stride
+    return CARD_WORDS
+
+
+def _is_card_id(word: int) -> bool:
+    """Whether `word` can be the id of a card: a kind, and a number of 12 bits."""
+    return word == 0 or int(word) >> 12 in (1, 2, 4)
 
 
 class ORFlashCamWaveformDecoder(OrcaDecoder):

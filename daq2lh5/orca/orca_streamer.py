@@ -15,9 +15,11 @@ from ..raw_buffer import RawBuffer, RawBufferLibrary
 from . import orca_packet
 from ._kernel import OrcaStream
 from .orca_fcio import FCIODecoder, ORFCIOEventDecoder
+from .orca_digitizers import DigitizerDecoder
 from .orca_flashcam import (
     ORFlashCamListenerConfigDecoder,
     ORFlashCamWaveformDecoder,
+    get_fcid,
     listeners_of,
 )
 from .orca_header import OrcaHeader
@@ -38,12 +40,16 @@ __all__ = ["OrcaStreamer"]
 DECODERS = {
     "ORRunDecoderForRun": "orca_run_decoder",
     "ORFlashCamListenerConfigDecoder": "orca_flashcam",
+    "ORFlashCamListenerStatusDecoder": "orca_flashcam",
     "ORFlashCamADCWaveformDecoder": "orca_flashcam",
     "ORFlashCamWaveformDecoder": "orca_flashcam",
     "ORFCIOConfigDecoder": "orca_fcio",
     "ORFCIOEventDecoder": "orca_fcio",
     "ORFCIOEventHeaderDecoder": "orca_fcio",
     "ORFCIOStatusDecoder": "orca_fcio",
+    "ORSIS3302DecoderForEnergy": "orca_digitizers",
+    "ORSIS3316WaveformDecoder": "orca_digitizers",
+    "ORGretina4MWaveformDecoder": "orca_digitizers",
 }
 """Modules of the decoders of packets, by their names."""
 
@@ -198,10 +204,16 @@ class OrcaStreamer(DataStreamer):
             if name not in self._keyed:
                 self._keyed[name] = dict(self.rb_lib[name].get_keyed_dict())
             self.offer_keys(decoder, self._keyed[name], self._buffer_size)
-            if isinstance(decoder, ORFlashCamWaveformDecoder):
-                self._kernel.set_buffers(decoder.split, self._keyed[name])
+            self._set_buffers(decoder)
         for stream_id, stream in self._streams.items():
             self._bind_stream(stream_id, stream)
+
+    def _set_buffers(self, decoder: OrcaDecoder) -> None:
+        keyed = self._keyed[type(decoder).__name__]
+        if isinstance(decoder, ORFlashCamWaveformDecoder):
+            self._kernel.set_buffers(decoder.split, keyed)
+        elif isinstance(decoder, DigitizerDecoder):
+            self._kernel.set_channel_buffers(decoder.kind, keyed)
 
     def _bind_stream(self, stream_id: int, stream: FcioStream) -> None:
         keyed: dict[str, dict] = {}
@@ -564,13 +576,14 @@ class OrcaStreamer(DataStreamer):
     def _make_room(
         self, rb: RawBuffer, decoder: OrcaDecoder, key: int | str, n_samples: int
     ) -> None:
-        decoder.assert_nsamples(n_samples, key // 1000000)
+        is_flashcam = isinstance(decoder, ORFlashCamWaveformDecoder)
+        decoder.assert_nsamples(n_samples, get_fcid(key) if is_flashcam else key)
         keyed = self._keyed[type(decoder).__name__]
         other = self._fitting(rb, decoder, n_samples)
         for k, buffer in keyed.items():
             if buffer is rb:
                 keyed[k] = other
-        self._kernel.set_buffers(decoder.split, keyed)
+        self._set_buffers(decoder)
 
     def _fitting(
         self, rb: RawBuffer, decoder: OrcaDecoder, n_samples: int
@@ -640,5 +653,11 @@ class OrcaStreamer(DataStreamer):
         self.account_for_source()
         if self._kernel.n_wrong_addresses:
             report.note("traces with another card address than the header's were met")
+        if self._kernel.n_bad_events:
+            report.irregular["event of a digitizer without its mark"] = (
+                self._kernel.n_bad_events
+            )
+        if self._kernel.n_unfollowed:
+            report.note("digitizer packets with moving averages: their first event only")
         if self._kernel.n_corrected:
             report.note("card addresses were corrected by the listeners' trace maps")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import h5py
 import pytest
+from writers import orca
 
 import daq2lh5
 
@@ -118,7 +119,27 @@ def test_channelwise_with_arguments(tmp_path):
     assert names == ["cut_channels.lh5", "cut_slow.lh5"]
 
 
-@pytest.mark.parametrize("guide", ["quickstart.rst", "out_spec.rst", "report.rst"])
+def test_orca_header(tmp_path):
+    source = tmp_path / "run.orca"
+    source.write_bytes(orca.make_stream(n_channels=3, run_number=77))
+    daq2lh5.build_raw(source, out_spec=tmp_path / "run.lh5")
+    said = []
+    for file in ("run.orca", "run.lh5"):
+        done = run("orca_header.py", file, "header.json", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout)
+        assert "ReadoutDescription" in (tmp_path / "header.json").read_text()
+    assert said[0] == said[1]
+    assert "run 77\n" in said[0]
+    assert "ORFlashCamADCModel, 3 inputs in use" in said[0]
+    assert "ORRunDecoderForRun" in said[0]
+    assert run("orca_header.py", cwd=tmp_path).returncode == 2
+
+
+GUIDES = ["quickstart.rst", "out_spec.rst", "report.rst", "writing.rst"]
+
+
+@pytest.mark.parametrize("guide", GUIDES)
 def test_guide(guide, tmp_path, monkeypatch):
     """The examples in the docs give what stands there."""
     monkeypatch.chdir(tmp_path)
