@@ -1,6 +1,6 @@
 # Events in the packets of digitizers.
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from ._framing cimport Kind, Packet, Reason
 
@@ -22,7 +22,9 @@ cdef struct Event:
     Reason reason           # why it cannot be used
 
 cdef tuple new_digitizer_tables()
-cdef bint next_event(const uint8_t* w, const Packet* p, Event* e) noexcept nogil
+cdef bint next_event(
+    const uint8_t* w, const Packet* p, const int32_t* averages, Event* e
+) noexcept nogil
 cdef int64_t samples_per_row(int table, const void* columns) noexcept nogil
 cdef void write_event(
     int table, void* columns, int64_t row, int64_t packet_id, const uint8_t* w,

@@ -31,17 +31,20 @@ cdef tuple new_digitizer_tables():
     )
 
 
-cdef bint next_event(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
+cdef bint next_event(
+    const uint8_t* w, const Packet* p, const int32_t* averages, Event* e
+) noexcept nogil:
     """Find the next event of a packet; false if there is none.
 
-    Before the first one, `next` is 0. An event with a `reason` cannot be used.
+    Before the first one, `next` is 0. An event with a `reason` cannot be used. The
+    words of moving averages, which no event tells, are in `averages`, by channel.
     """
     cdef uint32_t word
     e.reason = REASON_NONE
     e.last = False
     if e.next == 0:
         e.number = -1
-        if p.head_words != 1 or p.n_words < 4:
+        if p.n_words < 4:
             return refuse(e, p, REASON_CONTENT)
         word = load_u32(w + 4)
         e.crate = (word >> 21) & 0xF
@@ -53,7 +56,7 @@ cdef bint next_event(const uint8_t* w, const Packet* p, Event* e) noexcept nogil
             return False
         return sis3302(w, p, e)
     if p.kind == KIND_SIS3316:
-        return sis3316(w, p, e)
+        return sis3316(w, p, averages, e)
     return gretina4m(w, p, e)
 
 
@@ -110,7 +113,9 @@ cdef inline int64_t words_before_check(uint32_t bits) noexcept nogil:
     return n
 
 
-cdef bint sis3316(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
+cdef bint sis3316(
+    const uint8_t* w, const Packet* p, const int32_t* averages, Event* e
+) noexcept nogil:
     """Find the next event by the lengths of the events themselves (4.6)."""
     cdef int64_t start = e.next if e.next else 10
     cdef int64_t check
@@ -138,8 +143,9 @@ cdef bint sis3316(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
     e.next = check + 1 + averaged + e.n_samples // 2
     if e.next > p.n_words:
         return refuse(e, p, REASON_TRACE_LENGTH)
-    # words of unknown number follow: the moving average
-    e.last = (word >> 27) & 1
+    if (word >> 27) & 1:
+        # ORCA cuts the last one of a packet short
+        e.next += averages[(e.crate << 9 | e.card << 4 | e.channel) & 0x1FFF]
     return True
 
 

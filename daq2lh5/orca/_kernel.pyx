@@ -108,8 +108,8 @@ cdef class OrcaStream:
     cdef tuple tables
     cdef RowSink* sinks[N_TABLES]
     cdef int16_t channel_sinks[N_DIGITIZERS][N_CHANNELS]
+    cdef int32_t averages[N_CHANNELS]
     cdef readonly int64_t n_bad_events
-    cdef readonly int64_t n_unfollowed
     # by slot: which split its packets have
     cdef int16_t split[N_LONG_IDS]
     cdef dict streams
@@ -256,6 +256,13 @@ cdef class OrcaStream:
                     buffers.append(buffer)
                 card.sinks[split][k] = places[id(buffer)]
         table.set_buffers(buffers)
+
+    def set_averages(self, words):
+        """Say how many words the moving averages of SIS3316 events have, by key."""
+        memset(self.averages, 0, sizeof(self.averages))
+        for key, n in words.items():
+            if 0 <= key < N_CHANNELS:
+                self.averages[key] = min(max(n, 0), 0xFFE)
 
     def set_channel_buffers(self, kind, keyed):
         """Say which buffers take the events of a kind of digitizer, by key."""
@@ -469,7 +476,8 @@ cdef class OrcaStream:
         self, const uint8_t* data, int64_t base, const Packet* p
     ) noexcept nogil:
         """Write the row of one trace (4.3.3)."""
-        cdef const uint8_t* w = data + p.start
+        cdef Packet q = as_long(p)
+        cdef const uint8_t* w = data + q.start
         cdef int64_t end = p.start + 4 * p.n_words
         cdef int split = self.split[p.slot]
         cdef uint32_t word1, word2, oh, fh, ns, input, trace, address, other
@@ -478,7 +486,7 @@ cdef class OrcaStream:
         cdef RowSink* sink
         cdef ORFlashCamWaveformColumns* c
         cdef int index
-        if p.head_words != 1 or p.n_words < 20:
+        if q.n_words < 18:
             return self.bad(base, p.start, end, REASON_CONTENT)
         word1 = load_u32(w + 4)
         word2 = load_u32(w + 8)
@@ -489,10 +497,10 @@ cdef class OrcaStream:
             # so written for some days in March 2023
             oh = 3
             fh = 17
-            ns = <uint32_t>(2 * (p.n_words - 20))
+            ns = <uint32_t>(2 * max(q.n_words - 20, 0))
         if (fh != 17 and fh != 15) or oh < 3:
             return self.bad(base, p.start, end, REASON_CONTENT)
-        if ns % 2 or <int64_t>oh + fh + ns // 2 > p.n_words:
+        if ns % 2 or <int64_t>oh + fh + ns // 2 > q.n_words:
             return self.bad(base, p.start, end, REASON_TRACE_LENGTH)
         card = &self.cards[word2 >> 22]
         if card.listener < 0:
@@ -572,7 +580,8 @@ cdef class OrcaStream:
         self, const uint8_t* data, int64_t base, const Packet* p
     ) noexcept nogil:
         """Write a row for each event of a packet."""
-        cdef const uint8_t* w = data + p.start
+        cdef Packet q = as_long(p)
+        cdef const uint8_t* w = data + q.start
         cdef int number = p.kind - KIND_SIS3302
         cdef int table = N_SPLITS + number
         cdef int64_t width
@@ -581,7 +590,7 @@ cdef class OrcaStream:
         cdef int index
         cdef uint32_t key
         e.next = 0
-        while next_event(w, p, &e):
+        while next_event(w, &q, self.averages, &e):
             # `inner` counts the events that are done
             if e.number < self.inner:
                 continue
@@ -617,8 +626,6 @@ cdef class OrcaStream:
                     self.rows_left -= 1
                 self.written = True
             self.inner = e.number + 1
-            if e.last and e.next < p.n_words:
-                self.n_unfollowed += 1
             if e.last or self.rows_left == 0:
                 break
         self.inner = 0
@@ -656,6 +663,7 @@ cdef class OrcaStream:
             stream.set_buffers(split, keyed)
         else:
             stream.set_channel_buffers(decoder.kind, keyed)
+            stream.set_averages(getattr(decoder, "maw_words", {}))
         stream.packet_id = packet_id - 1
         data = packet.tobytes()
         stream.begin()
@@ -782,6 +790,14 @@ cdef class OrcaStream:
     HEADER = STATUS_HEADER
     SKIPPED = STATUS_SKIPPED
     WIDTH = STATUS_WIDTH
+
+
+cdef inline Packet as_long(const Packet* p) noexcept nogil:
+    """Return the packet without the word that an extended one has more."""
+    cdef Packet q = p[0]
+    q.start += 4 * (p.head_words - 1)
+    q.n_words -= p.head_words - 1
+    return q
 
 
 cdef inline void input_of(

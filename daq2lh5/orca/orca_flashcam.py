@@ -125,6 +125,9 @@ def listeners_of(header: OrcaHeader) -> list[Listener]:
     (ORCA, sections 2 and 4.3).
     """
     listeners = []
+    # look-ups warn of what is missing: most files have no FlashCam
+    if LISTENER_CLASS not in str(header.get("ReadoutDescription")):
+        return listeners
     cards = header.get_object_info(list(CARD_CLASSES))
     for entry in header.get_readout_info(LISTENER_CLASS):
         fcid = entry.get("uniqueID", 0)

@@ -14,8 +14,8 @@ from ..fc._kernel import FcioStream
 from ..raw_buffer import RawBuffer, RawBufferLibrary
 from . import orca_packet
 from ._kernel import OrcaStream
+from .orca_digitizers import DigitizerDecoder, ORSIS3316WaveformDecoder
 from .orca_fcio import FCIODecoder, ORFCIOEventDecoder
-from .orca_digitizers import DigitizerDecoder
 from .orca_flashcam import (
     ORFlashCamListenerConfigDecoder,
     ORFlashCamWaveformDecoder,
@@ -214,6 +214,8 @@ class OrcaStreamer(DataStreamer):
             self._kernel.set_buffers(decoder.split, keyed)
         elif isinstance(decoder, DigitizerDecoder):
             self._kernel.set_channel_buffers(decoder.kind, keyed)
+            if isinstance(decoder, ORSIS3316WaveformDecoder):
+                self._kernel.set_averages(decoder.maw_words)
 
     def _bind_stream(self, stream_id: int, stream: FcioStream) -> None:
         keyed: dict[str, dict] = {}
@@ -275,6 +277,12 @@ class OrcaStreamer(DataStreamer):
         if status in (OrcaStream.HEADER, OrcaStream.WIDTH):
             start, length = kernel.detail_start, 4 * kernel.detail_words
             packet = np.frombuffer(bytes(window[start : start + length]), "<u4")
+            fcio = isinstance(
+                self.decoders.get(self._names[kernel.detail_slot]), FCIODecoder
+            )
+            if not fcio and kernel.detail_slot != HEADER_SLOT and _is_extended(packet):
+                # as if it were a long one
+                packet = np.delete(packet, 1)
             if status == OrcaStream.WIDTH:
                 self._other_width()
             elif not self._packet(packet, base):
@@ -657,7 +665,9 @@ class OrcaStreamer(DataStreamer):
             report.irregular["event of a digitizer without its mark"] = (
                 self._kernel.n_bad_events
             )
-        if self._kernel.n_unfollowed:
-            report.note("digitizer packets with moving averages: their first event only")
         if self._kernel.n_corrected:
             report.note("card addresses were corrected by the listeners' trace maps")
+
+
+def _is_extended(packet: OrcaPacket) -> bool:
+    return not orca_packet.is_short(packet) and orca_packet.is_extended(packet)
