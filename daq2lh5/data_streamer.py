@@ -367,9 +367,10 @@ class DataStreamer(ABC):
         described: dict | None = None
         for rb in rbs:
             rb.fill_safety = most
-            if keys.total() == most:
+            if most > 1:
                 # one row for each key: only those that the buffer takes count
-                rb.fill_safety = max(1, sum(keys[k] for k in set(rb.key_list)))
+                own = sum(keys[k] for k in set(rb.key_list))
+                rb.fill_safety = max(1, min(most, own))
             if buffer_size < rb.fill_safety:
                 msg = (
                     f"{type(decoder).__name__}: a packet can have {rb.fill_safety} "
@@ -460,6 +461,8 @@ class DataStreamer(ABC):
                 for _, rb in self.rb_lib.buffers()
                 if (rb.loc > 0 if everything else rb.is_full() and rb.loc > 0)
             ]
+            for rb in chunk:
+                rb._used = True
             # nobody must take a stretch without rows for the end of the stream
             if chunk or not self._more or mode == "single_packet":
                 return chunk

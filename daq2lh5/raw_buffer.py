@@ -94,6 +94,8 @@ class RawBuffer:
     ) -> None:
         self._table: TableBuffer | None = None
         self._exposed = False
+        # whether rows of it were handed out
+        self._used = False
         self._make: Callable[[], lgdo.LGDO] | None = None
         self._describe: Callable[[], tuple[Layout, list[np.ndarray]]] | None = None
         self.lgdo = lgdo

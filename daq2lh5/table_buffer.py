@@ -300,6 +300,11 @@ class TableBuffer:
         """Bytes that one row takes."""
         return sum(column.row_bytes() for column in self.fields)
 
+    @property
+    def n_samples(self) -> int:
+        """Samples of its waveforms; 0 if it has none."""
+        return next((f.width for f in self.fields if f.kind == "waveform"), 0)
+
     def widest_bytes(self) -> int:
         """Bytes that a row of its widest dataset takes; vectors have no rows."""
         widths = [f.dtype.itemsize * f.width for f in self.fields if f.kind != "vector"]

@@ -73,7 +73,9 @@ KINDS = {
 cdef struct Card:
     int listener            # number of its listener; -1: no such card
     uint32_t address
+    float dt
     int16_t sinks[N_SPLITS][N_INPUTS]
+    int64_t skipped[N_SPLITS][N_INPUTS]
 
 cdef struct Listener:
     uint32_t fcid
@@ -115,6 +117,7 @@ cdef class OrcaStream:
     cdef dict streams
     cdef FcioStream current
     cdef int64_t current_id
+    cdef bint bound
     cdef int64_t inner
     cdef bint written
 
@@ -136,7 +139,7 @@ cdef class OrcaStream:
     cdef int64_t bytes_done[2][N_LONG_IDS]
     cdef readonly int64_t n_wrong_addresses
     cdef readonly int64_t n_corrected
-    cdef dict skipped
+    cdef int64_t skipped[N_DIGITIZERS][N_CHANNELS]
 
     cdef readonly bint scanning
     cdef int64_t scan_at
@@ -198,28 +201,36 @@ cdef class OrcaStream:
         Parameters
         ----------
         listeners
-            of each its id, the number of inputs in use, the sampling period in ns, and
-            its cards as ``(crate, slot, address)``.
+            of each its id, the number of inputs in use, and its cards as
+            ``(crate, slot, address, sampling period in ns)``.
         """
         cdef Py_ssize_t i, k
-        free(self.listeners)
+        cdef Listener* before = self.listeners
+        cdef int n_before = self.n_listeners
         self.n_listeners = 0
         self.listeners = <Listener*>calloc(max(len(listeners), 1), sizeof(Listener))
         if self.listeners == NULL:
+            free(before)
             raise MemoryError
         self.n_listeners = len(listeners)
+        # configurations hold on when a sub-run begins
+        for i in range(self.n_listeners):
+            for k in range(n_before):
+                if before[k].fcid == listeners[i][0]:
+                    self.listeners[i] = before[k]
+        free(before)
         for i in range(N_CARDS):
             self.cards[i].listener = -1
             memset(self.cards[i].sinks, 0xFF, sizeof(self.cards[i].sinks))
-        for i, (fcid, n_enabled, period, cards) in enumerate(listeners):
+        for i, (fcid, n_enabled, cards) in enumerate(listeners):
             self.listeners[i].fcid = fcid
             self.listeners[i].n_enabled = n_enabled
-            self.listeners[i].dt = period
-            for crate, slot, address in cards:
+            for crate, slot, address, period in cards:
                 if 0 <= crate < 32 and 0 <= slot < 32:
                     k = crate * 32 + slot
                     self.cards[k].listener = i
                     self.cards[k].address = address & 0xFFFF
+                    self.cards[k].dt = period
 
     def configure(self, fcid, int32_t gps, float period, tracemap):
         """Use the configuration that a listener has sent."""
@@ -283,7 +294,6 @@ cdef class OrcaStream:
     def add_stream(self, stream_id, FcioStream stream):
         """Have the records of a stream decoded by `stream`."""
         self.streams[stream_id] = stream
-        self.current_id = -1
 
     # ---- the loop ------------------------------------------------------------------
 
@@ -295,15 +305,14 @@ cdef class OrcaStream:
             table = self.tables[t]
             table.acquire()
             self.sinks[t] = table.sinks
-        for stream in self.streams.values():
-            (<FcioStream>stream).begin()
 
     def end(self):
         """Write back how far the buffers are filled, and let go of them."""
         cdef SinkTable table
         cdef int t
-        for stream in self.streams.values():
-            (<FcioStream>stream).end()
+        if self.bound:
+            self.current.end()
+            self.bound = False
         for t in range(N_TABLES):
             table = self.tables[t]
             table.release()
@@ -447,11 +456,16 @@ cdef class OrcaStream:
             self.reject(base, None)
             return STATUS_SKIPPED
         stream_id = load_u32(packet + head - 4)
-        if stream_id != self.current_id:
+        if stream_id != self.current_id or not self.bound:
             if stream_id not in self.streams:
                 return STATUS_HEADER
+            # streams may share buffers: only one has them at a time
+            if self.bound:
+                self.current.end()
             self.current = self.streams[stream_id]
             self.current_id = stream_id
+            self.current.begin()
+            self.bound = True
         stream = self.current
         # what was done of it before a configuration counts
         done = stream.packets_done[0] - (self.inner > 0)
@@ -480,8 +494,9 @@ cdef class OrcaStream:
         cdef const uint8_t* w = data + q.start
         cdef int64_t end = p.start + 4 * p.n_words
         cdef int split = self.split[p.slot]
-        cdef uint32_t word1, word2, oh, fh, ns, input, trace, address, other
+        cdef uint32_t word1, word2, oh, fh, ns, input, trace, address, other, written
         cdef Card* card
+        cdef Card* place
         cdef Listener* l
         cdef RowSink* sink
         cdef ORFlashCamWaveformColumns* c
@@ -506,20 +521,26 @@ cdef class OrcaStream:
         if card.listener < 0:
             return self.bad(base, p.start, end, REASON_CARD)
         l = &self.listeners[card.listener]
+        place = card
         address = card.address
         input_of(word2, split, &input, &trace)
+        written = input
         if l.configured:
             if not in_map(l, trace, address, input):
                 # one version wrote the other split under this name
                 input_of(word2, 1 - split, &input, &other)
                 if in_map(l, other, address, input):
                     trace = other
-                else:
-                    input_of(word2, split, &input, &trace)
+                    written = input
             if trace >= <uint32_t>l.n_map:
                 return self.bad(base, p.start, end, REASON_CARD)
-        index = card.sinks[split][input]
+            place = self.card_at(card, l.map[trace] >> 16)
+            input = l.map[trace] & 0xFFFF
+        if input >= N_INPUTS:
+            return self.bad(base, p.start, end, REASON_CARD)
+        index = place.sinks[split][input]
         if index < 0:
+            place.skipped[split][input] += 1
             self.done(p, False)
             return STATUS_LIMIT
         sink = &self.sinks[split][index]
@@ -540,12 +561,9 @@ cdef class OrcaStream:
         if other != (address & 0xFF) and other != ((address >> 4) & 0xFF):
             self.n_wrong_addresses += 1
             address = other << 4
-        if l.configured and (l.map[trace] >> 16 != address or (
-            l.map[trace] & 0xFFFF
-        ) != input):
+        if l.configured and (l.map[trace] >> 16 != address or input != written):
             self.n_corrected += 1
             address = l.map[trace] >> 16
-            input = l.map[trace] & 0xFFFF
         or_flash_cam_waveform_set_packet_id(c, sink.loc, <uint32_t>(self.packet_id + 1))
         or_flash_cam_waveform_set_event_type(c, sink.loc, <uint8_t>(word1 & 0x1F))
         or_flash_cam_waveform_set_fcid(c, sink.loc, <uint8_t>l.fcid)
@@ -554,7 +572,9 @@ cdef class OrcaStream:
         or_flash_cam_waveform_set_board_id(c, sink.loc, <uint16_t>address)
         or_flash_cam_waveform_set_fc_input(c, sink.loc, <uint8_t>input)
         or_flash_cam_waveform_set_channel(c, sink.loc, <uint16_t>trace)
-        write_times(c, sink.loc, w + 4 * oh, <int>fh, l)
+        write_times(
+            c, sink.loc, w + 4 * oh, <int>fh, l, l.dt if l.configured else card.dt
+        )
         if c.waveform.values != NULL:
             if ns:
                 memcpy(
@@ -604,8 +624,10 @@ cdef class OrcaStream:
                 self.inner = e.number + 1
                 continue
             key = e.crate << 9 | e.card << 4 | e.channel
-            index = self.channel_sinks[number][key]
-            if index >= 0:
+            index = self.channel_sinks[number][key & (N_CHANNELS - 1)]
+            if index < 0:
+                self.skipped[number][key & (N_CHANNELS - 1)] += 1
+            else:
                 sink = &self.sinks[table][index]
                 if sink.capacity == 0:
                     return self.lacks(STATUS_ALLOCATE, table, index)
@@ -656,7 +678,7 @@ cdef class OrcaStream:
         if decoder.kind == "waveform":
             stream.set_listeners(
                 [
-                    (x.fcid, len(x.keys), x.period, x.cards)
+                    (x.fcid, len(x.keys), x.cards)
                     for x in listeners_of(decoder.header)
                 ]
             )
@@ -681,6 +703,18 @@ cdef class OrcaStream:
         if not stream.n_packets:
             raise ValueError(f"packet {packet_id} does not fit the buffer")
         return bool(stream.any_full)
+
+    cdef Card* card_at(self, Card* card, uint32_t address) noexcept nogil:
+        """Return the card of the same listener that has an address, if there is one."""
+        cdef int k
+        if card.address == address:
+            return card
+        for k in range(N_CARDS):
+            if self.cards[k].listener == card.listener and (
+                self.cards[k].address == address
+            ):
+                return &self.cards[k]
+        return card
 
     cdef Status lacks(self, Status status, int table, int64_t sink) noexcept nogil:
         self.detail_table = table
@@ -774,6 +808,27 @@ cdef class OrcaStream:
             (self.bytes_done[0][slot], self.bytes_done[1][slot]),
         )
 
+    def skipped_channels(self, kind, int split):
+        """Return how many rows of each key nobody asked for, of one decoder."""
+        cdef int i, k
+        cdef int number
+        counts = {}
+        if kind == "waveform":
+            for i in range(N_CARDS):
+                if self.cards[i].listener < 0:
+                    continue
+                fcid = self.listeners[self.cards[i].listener].fcid
+                for k in range(N_INPUTS):
+                    if self.cards[i].skipped[split][k]:
+                        key = fcid * 1000000 + self.cards[i].address * 100 + k
+                        counts[key] = self.cards[i].skipped[split][k]
+        else:
+            number = KINDS[kind] - KIND_SIS3302
+            for i in range(N_CHANNELS):
+                if self.skipped[number][i]:
+                    counts[i] = self.skipped[number][i]
+        return counts
+
     @property
     def stretch(self):
         """The stretch last passed over: ``(start, end, kind, reason)``."""
@@ -820,7 +875,7 @@ cdef inline bint in_map(
 
 cdef void write_times(
     ORFlashCamWaveformColumns* c, int64_t row, const uint8_t* h, int fh,
-    const Listener* l,
+    const Listener* l, float dt,
 ) noexcept nogil:
     """Write what the FlashCam header of a trace says, and what follows from it."""
     cdef int n_offsets = fh - 10
@@ -874,4 +929,4 @@ cdef void write_times(
         c, row, <uint16_t>(load_u32(h + 4 * (fh - 1)) >> 16)
     )
     (<float*>(c.waveform.t0.data + row * c.waveform.t0.step))[0] = 0
-    (<float*>(c.waveform.dt.data + row * c.waveform.dt.step))[0] = l.dt
+    (<float*>(c.waveform.dt.data + row * c.waveform.dt.step))[0] = dt

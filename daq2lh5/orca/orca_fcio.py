@@ -199,6 +199,10 @@ class ORFCIOEventDecoder(FCIODecoder):
     decoder_class = FCEventDecoder
     fsp_class = FSPEventDecoder
 
+    def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
+        self.skipped_channels: dict[int, int] = {}
+        super().__init__(header=header, **kwargs)
+
     def set_header(self, header: OrcaHeader) -> None:
         """Take keys and lengths of the traces from a header."""
         super().set_header(header)

@@ -100,7 +100,7 @@ class Listener:
     period
         sampling period of its cards in ns.
     cards
-        crate, slot and address of each.
+        crate, slot, address and sampling period of each.
     n_children
         number of the cards, known or not.
     keys
@@ -112,7 +112,7 @@ class Listener:
     fcid: int
     n_samples: int = 0
     period: float = 16
-    cards: list[tuple[int, int, int]] = field(default_factory=list)
+    cards: list[tuple[int, int, int, float]] = field(default_factory=list)
     n_children: int = 0
     keys: list[int] = field(default_factory=list)
     fsp: bool = False
@@ -146,8 +146,8 @@ def listeners_of(header: OrcaHeader) -> list[Listener]:
             if card is None or "CardAddress" not in card:
                 continue
             address = int(card["CardAddress"])
-            listener.cards.append((crate, slot, address))
             listener.period = CARD_CLASSES[card["Class Name"]]
+            listener.cards.append((crate, slot, address, listener.period))
             listener.keys += [
                 get_key(fcid, address, i)
                 for i, enabled in enumerate(card.get("Enabled") or [])

@@ -97,7 +97,8 @@ class OrcaStreamer(DataStreamer):
         self._buffer_size = 0
         self._header_bytes = 0
         self._n_headers = 0
-        # by buffer: the number of samples of its rows, and buffers for others
+        # by buffer: the one that it stands in for, or itself, and its samples a row;
+        # by that and other numbers of samples: the buffers that stand in
         self._widths: dict[int, tuple[RawBuffer, int]] = {}
         self._siblings: dict[tuple[int, int], RawBuffer] = {}
         self._unknown = (0, 0)
@@ -172,7 +173,9 @@ class OrcaStreamer(DataStreamer):
         """Tell the decoders and the kernel what the header in force says."""
         self._n_headers += 1
         ids = self.header.get_id_to_decoder_name_dict(shift_data_id=False)
-        self._names = list(dict.fromkeys(["OrcaHeaderDecoder", *ids.values()]))
+        # numbers of decoders stay, whatever a later header has
+        names = [*self._names, "OrcaHeaderDecoder", *ids.values()]
+        self._names = list(dict.fromkeys(names))
         kinds = []
         for name in self._names:
             if name == "OrcaHeaderDecoder":
@@ -190,10 +193,7 @@ class OrcaStreamer(DataStreamer):
         self.missing_decoders = [n for n in self._names[1:] if n not in DECODERS]
         self._kernel.set_ids({i: self._names.index(n) for i, n in ids.items()}, kinds)
         self._kernel.set_listeners(
-            [
-                (x.fcid, len(x.keys), x.period, x.cards)
-                for x in listeners_of(self.header)
-            ]
+            [(x.fcid, len(x.keys), x.cards) for x in listeners_of(self.header)]
         )
 
     def _bind(self) -> None:
@@ -533,7 +533,6 @@ class OrcaStreamer(DataStreamer):
                 return False
             stream = self._streams[stream_id] = FcioStream()
             kernel.add_stream(stream_id, stream)
-            stream.begin()
             return True
         # a configuration was read: the kernel goes on behind it
         kernel.end()
@@ -543,6 +542,7 @@ class OrcaStreamer(DataStreamer):
             packet_id = kernel.packet_id + 1
             self.any_full |= decoder.append_rows(stream, buffers, packet_id)
         self._fit_events(stream_id & 0xFFFF, stream.config)
+        self._fit_status(stream_id & 0xFFFF, stream.keys()["FCStatus"])
         self._bind_stream(stream_id, stream)
         kernel.begin()
         return True
@@ -565,12 +565,27 @@ class OrcaStreamer(DataStreamer):
                 fitted[id(rb)] = self._fitting(rb, decoder, config.eventsamples)
             keyed[key] = fitted[id(rb)]
 
+    def _fit_status(self, fcid: int, keys: list[str]) -> None:
+        """Give cards that the header does not tell of to who wants all of them."""
+        keyed = self._keyed.get("ORFCIOStatusDecoder", {})
+        rb = keyed.get(f"fcid_{fcid}/status/card0")
+        for wanted, _ in self._patterns.get("ORFCIOStatusDecoder", ()):
+            if wanted is rb:
+                for key in keys:
+                    keyed.setdefault(key, rb)
+
     def _other_width(self) -> None:
         """React to a trace of another length than those of its buffer."""
         kernel = self._kernel
         name = self._names[kernel.detail_slot]
         rb = kernel.detail_buffer
         decoder = self.decoders[name]
+        if not rb._private:
+            msg = (
+                f"buffer '{rb.out_name}' has no room for traces of "
+                f"{kernel.detail_samples} samples"
+            )
+            raise ValueError(msg)
         wanted = rb, decoder, rb.key_list[0], kernel.detail_samples
         if rb.loc or kernel.any_full:
             # what was read so far is handed out first
@@ -600,10 +615,18 @@ class OrcaStreamer(DataStreamer):
 
         That is `rb` itself as long as it has had no rows of another length.
         """
-        first, width = self._widths.setdefault(id(rb), (rb, n_samples))
-        if width == n_samples:
-            if first._private or first._lgdo is None:
-                self._set_up([first], decoder, self._buffer_size)
+        if not rb._private:
+            # only the user can replace it
+            return rb
+        if id(rb) not in self._widths and (rb._used or rb.loc):
+            self._widths[id(rb)] = rb, rb._table.n_samples
+        if id(rb) not in self._widths:
+            # no trace has been read yet: what the header said does not count
+            self._widths[id(rb)] = rb, n_samples
+            self._set_up([rb], decoder, self._buffer_size)
+            return rb
+        first, _ = self._widths[id(rb)]
+        if self._widths[id(first)][1] == n_samples:
             return first
         if (id(first), n_samples) not in self._siblings:
             if len(self._siblings) >= MAX_WIDTHS:
@@ -618,7 +641,7 @@ class OrcaStreamer(DataStreamer):
             self.rb_lib[type(decoder).__name__].append(sibling)
             self._set_up([sibling], decoder, self._buffer_size)
             self._siblings[id(first), n_samples] = sibling
-            self._widths[id(sibling)] = (first, n_samples)
+            self._widths[id(sibling)] = first, n_samples
             self.report.note(f"traces of {n_samples} samples: {sibling.out_name}")
         return self._siblings[id(first), n_samples]
 
@@ -659,6 +682,7 @@ class OrcaStreamer(DataStreamer):
         report.bytes["unknown"] += n_bytes["unknown"] - self._unknown[1]
         self._unknown = packets["unknown"], n_bytes["unknown"]
         self.account_for_source()
+        self._account_for_channels()
         if self._kernel.n_wrong_addresses:
             report.note("traces with another card address than the header's were met")
         if self._kernel.n_bad_events:
@@ -667,6 +691,26 @@ class OrcaStreamer(DataStreamer):
             )
         if self._kernel.n_corrected:
             report.note("card addresses were corrected by the listeners' trace maps")
+
+    def _account_for_channels(self) -> None:
+        """Report rows of channels that nobody asked for."""
+        for name, decoder in self.decoders.items():
+            if name not in (self.rb_lib or ()):
+                continue
+            if isinstance(decoder, (ORFlashCamWaveformDecoder, DigitizerDecoder)):
+                split = getattr(decoder, "split", 0)
+                skipped = self._kernel.skipped_channels(decoder.kind, split)
+            elif isinstance(decoder, ORFCIOEventDecoder):
+                skipped = decoder.skipped_channels
+                for stream in self._streams.values():
+                    for key, n in stream.skipped_channels().items():
+                        skipped[key] = skipped.get(key, 0) + n
+            else:
+                continue
+            decoder.skipped_channels = skipped
+            if skipped:
+                counts = {str(key): n for key, n in skipped.items()}
+                self.report.skipped_channels[name] = counts
 
 
 def _is_extended(packet: OrcaPacket) -> bool:

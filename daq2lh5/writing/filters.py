@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-from isal import isal_zlib
 
 from .._core.chunks import fletcher32, pack_chunk
 from .._core.deflate import WaveformDeflater
@@ -37,7 +36,8 @@ DEFLATE, SHUFFLE, FLETCHER32, ZSTD = 1, 2, 3, 32015
 """Numbers of filters in HDF5 files."""
 
 FAST_LEVEL = 1
-"""Level of ISA-L: the highest that is worth its time for waveforms."""
+"""Level of zlib for what is no waveform: little data, and the same bytes every time
+(ISA-L is faster, but its output depends on what happens to be in memory)."""
 
 H5PY_FILTERS = ("gzip", "lzf", "szip")
 
@@ -167,7 +167,7 @@ class ChunkEncoder:
                 return self._with_checksum(payload, filters), 0
         pack_chunk(chunk, pieces, itemsize, filters.shuffle)
         if filters.compressor == "fast":
-            payload = isal_zlib.compress(chunk, FAST_LEVEL)
+            payload = zlib.compress(chunk, FAST_LEVEL)
         elif filters.compressor == "deflate":
             payload = zlib.compress(chunk, filters.level)
         elif filters.compressor == "zstd":
