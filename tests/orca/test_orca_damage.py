@@ -1,0 +1,935 @@
+"""Damaged ORCA files: no crash, no hang, every byte counted, no whole packet lost.
+
+Each case of `test_random_damage` is a file with one random change. How many:
+`DAQ2LH5_DAMAGED_FILES` (default 200), from which seed: `DAQ2LH5_DAMAGE_SEED`. "Section"
+means a section of the format description ``orca.md``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import math
+import os
+import struct
+import time
+import tracemalloc
+from collections import Counter
+from functools import cache, lru_cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from fc.test_damage import COLUMNS, N_FILES, SEED, change
+from fc.test_fc_streamer import fed
+from orca import reference
+from orca.test_orca_streamer import (
+    CONFIG,
+    EVENT,
+    EVENT_HEADER,
+    FILE_A,
+    FILE_B,
+    LISTENER,
+    MAP,
+    NEW_WAVEFORM,
+    OLD_WAVEFORM,
+    ONE_STREAM,
+    RUN,
+    STATUS,
+    SUPPORTED,
+    TESTDATA,
+    Tables,
+    config_packet,
+    decode,
+    differences,
+    event_packet,
+    fcio_file,
+    flashcam_file,
+    joined,
+    n_rows,
+    real_files,
+    traces,
+    wanted_tables,
+    waveform,
+)
+from writers import fcio
+from writers import orca as writer
+
+import daq2lh5
+from daq2lh5.errors import DecodeError
+
+SECONDS = 20
+"""More than a damaged file of some hundred kilobytes may take."""
+
+SOURCES: dict[str, dict[str, Any]] = {
+    "flashcam": {"kinds": "flashcam", "n_events": 20, "n_channels": 3},
+    "12 bit": {
+        "kinds": "flashcam",
+        "listeners": 2,
+        "n_events": 12,
+        "n_channels": 2,
+        "heartbeat_every": 9,
+    },
+    "fcio": {"kinds": "fcio", "n_events": 40, "n_channels": 3},
+    "fsp": {
+        "kinds": "fcio",
+        "n_events": 60,
+        "n_channels": 4,
+        "fcio_options": {"kind": "mixed", "fsp": True, "status_every": 7},
+        "heartbeat_every": 20,
+    },
+    "headers": {
+        "kinds": "fcio",
+        "n_events": 80,
+        "n_channels": 5,
+        "fcio_options": {"kind": "header", "deadtime": True},
+    },
+    "sub-runs": {
+        "kinds": ("flashcam", "fcio", "unknown"),
+        "n_events": 12,
+        "n_channels": 2,
+        "subruns": 1,
+    },
+}
+
+
+@cache
+def make(name: str) -> tuple[bytes, list[writer.Packet]]:
+    return writer.make_indexed_stream(**({"n_samples": 40} | SOURCES[name]))
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "run.orca"
+
+
+def read(path: Any, data: bytes, **options: Any) -> tuple[Tables, Any]:
+    """Read a damaged file: its tables, and the report, which must add up."""
+    path.write_bytes(data)
+    began = time.monotonic()
+    decoded = decode(path, **options)
+    assert time.monotonic() - began < SECONDS
+    report = decoded.report
+    assert report.n_bytes == len(data)
+    bad = report.bytes["corrupt"] + report.bytes["cut_off"]
+    if report.n_damage < 100:
+        assert sum(d.length for d in report.damage) == bad
+    ends = [0, *(end for d in report.damage for end in (d.offset, d.offset + d.length))]
+    assert all(a <= b for a, b in pairwise([*ends, len(data)]))
+    return joined(decoded.tables, report.notes), report
+
+
+def agrees(path: Any, data: bytes, **options: Any) -> Any:
+    """Check that a damaged file gives what the reference reader gets out of it."""
+    tables, report = read(path, data, **options)
+    assert differences(tables, wanted_tables(data), padded=True) == []
+    return report
+
+
+def struck_at(data: bytes, offset: int, word: int) -> bytes:
+    """Overwrite a word."""
+    return data[:offset] + struct.pack("<I", word) + data[offset + 4 :]
+
+
+# --- ends of files (sections 1.6 and 7.1) -------------------------------------------
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_file_cut_at_many_places(name, file):
+    """What ends before the cut is there, nothing else, and the rest is counted."""
+    data, index = make(name)
+    ends = [packet.offset + packet.length for packet in index]
+    rng = np.random.default_rng(len(data))
+    chosen = {*rng.integers(ends[0], len(data), 12).tolist()}
+    for packet in (index[1], index[3], index[-2], index[-1]):
+        chosen |= {packet.offset + k for k in (0, 1, 3, 4, 7, 8, 9, 11, 12, 13)}
+        chosen |= {packet.offset + packet.length - k for k in (1, 4)}
+    for cut in sorted(c for c in chosen if ends[0] <= c < len(data)):
+        whole = max(end for end in ends if end <= cut)
+        tables, report = read(file, data[:cut])
+        assert differences(tables, wanted_tables(data[:whole])) == [], cut
+        assert report.bytes["cut_off"] == cut - whole, cut
+        assert report.bytes["corrupt"] == 0
+        assert report.exit_status == (3 if cut > whole else 0)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 4, 8, 15, 16, 100, -1, -2])
+def test_header_cut_off(cut, file):
+    """There is nothing to read: clear words, no other exception."""
+    packet = writer.header_packet(writer.header())
+    file.write_bytes(packet[:cut] if cut >= 0 else packet[: len(packet) - 4 + cut])
+    with pytest.raises(DecodeError):
+        decode(file)
+
+
+@pytest.mark.parametrize("name", ["flashcam", "fsp"])
+@pytest.mark.parametrize("n", range(1, 8))
+@pytest.mark.parametrize("first", [1, 0xF1])
+def test_stray_bytes_at_the_end(name, n, first, file):
+    """Section 7.1: none of the rows is lost."""
+    data, _ = make(name)
+    tables, report = read(file, data + bytes(range(first, first + n)))
+    assert differences(tables, wanted_tables(data)) == []
+    assert report.bytes["cut_off"] + report.bytes["corrupt"] == n
+    assert report.exit_status == 3
+
+
+def test_file_of_a_header_alone(file):
+    data = writer.header_packet(writer.header())
+    tables, report = read(file, data)
+    assert (tables, report.bytes["decoded"]) == ({}, len(data))
+
+
+# --- single packets (sections 1.7, 7.3 to 7.8) --------------------------------------
+
+ID = writer.DATA_IDS
+DAMAGES: dict[str, tuple[int, int]] = {
+    "zero": (0, 0),
+    "zeroed length": (0, -1),
+    "all ones": (0, 0xFFFFFFFF),
+    "bad id of the largest length": (0, 0x7FFFFFFF),
+    "bad id": (0, 0x1F00 << 18 | 4),
+    "bad short id": (0, 0xFBFFFFFF),
+    "largest length": (0, -2),
+    "second word zero": (4, 0),
+    "second word one": (4, 1),
+    "second word two": (4, 2),
+    "second word of all ones": (4, 0xFFFFFFFF),
+    "second word of 2**31": (4, 0x80000000),
+    "third word of all ones": (8, 0xFFFFFFFF),
+    "fourth word of all ones": (12, 0xFFFFFFFF),
+    "fourth word zero": (12, 0),
+}
+"""Where in a packet is what; -1 and -2 for the packet's own id with another length."""
+
+
+def damaged(data: bytes, packet: writer.Packet, name: str) -> bytes:
+    at, word = DAMAGES[name]
+    if word < 0:
+        (old,) = struct.unpack_from("<I", data, packet.offset)
+        word = old & 0xFFFC0000 | (0 if word == -1 else 0x3FFFF)
+    return struck_at(data, packet.offset + at, word)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", SOURCES)
+def test_one_bad_word_costs_one_packet(name, damage, file):
+    """Also in the third-last packet and in the last one: all others are kept."""
+    data, index = make(name)
+    config = max(i for i, p in enumerate(index[:9]) if p.kind in (CONFIG, LISTENER))
+    for which in (config + 2, config + 7, len(index) // 2, -4, -3, -2, -1):
+        packet = index[which]
+        if packet.kind == writer.HEADER or packet.length < 16:
+            continue
+        bad = damaged(data, packet, damage)
+        tables, _ = read(file, bad)
+        wanted = rows_by_packet(data)
+        found = signatures(tables)
+        for i, each in enumerate(index):
+            if i != which % len(index):
+                missing = wanted.get(each.offset, Counter()) - found
+                assert not missing, (which, i, each.kind)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["flashcam", "fsp", "sub-runs"])
+def test_one_bad_word_gives_what_the_reference_reads(name, damage, file):
+    """Also packet ids, which count the packets of bad contents only."""
+    data, index = make(name)
+    for which in (len(index) // 2, -3):
+        if index[which].kind != writer.HEADER:
+            agrees(file, damaged(data, index[which], damage))
+
+
+@pytest.mark.parametrize("name", ["flashcam", "fcio", "fsp", "headers"])
+@pytest.mark.parametrize("change_by", [-1, 1, 7, 1000])
+def test_wrong_length_costs_one_packet(name, change_by, file):
+    """Section 1.7: also if it reaches into the next packets."""
+    data, index = make(name)
+    for which in (10, -10):
+        struck = index[which]
+        if struck.kind in (RUN, "ORFlashCamListenerStatusDecoder"):
+            continue
+        where = struck.offset + (0 if name == "flashcam" else 4)
+        (word,) = struct.unpack_from("<I", data, where)
+        tables, report = read(file, struck_at(data, where, word + change_by))
+        wanted = rows_by_packet(data)
+        found = signatures(tables)
+        for i, each in enumerate(index):
+            if i != which % len(index):
+                assert not wanted.get(each.offset, Counter()) - found, (which, i)
+        assert not report.clean
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 40, 1000])
+def test_lost_bytes(name, n, file):
+    """Section 7.3: what is whole is kept."""
+    data, index = make(name)
+    for which in (6, len(index) // 2, -5):
+        start = index[which].offset + 5
+        tables, _ = read(file, data[:start] + data[start + n :])
+        wanted = rows_by_packet(data)
+        found = signatures(tables)
+        for each in index:
+            if each.offset + each.length <= start or each.offset >= start + n:
+                assert not wanted.get(each.offset, Counter()) - found, which
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 5000])
+@pytest.mark.parametrize("block_size", [None, 7])
+@pytest.mark.parametrize("where", [1, 5, -1, None])
+def test_zeros_between_packets(n, block_size, where, file):
+    """Section 7.4: a block of zero words, of which nothing is lost, is no damage."""
+    for name in ("flashcam", "fsp"):
+        data, index = make(name)
+        at = len(data) if where is None else index[where].offset
+        if block_size and n > 1000:
+            continue
+        report = agrees(
+            file, data[:at] + bytes(4 * n) + data[at:], block_size=block_size
+        )
+        assert report.bytes["corrupt"] == report.bytes["cut_off"] == 0
+        unknown = {"words of zero": 1}
+        if name == "flashcam":
+            unknown["ORFlashCamListenerStatusDecoder"] = 1
+        assert report.unknown_records == unknown
+
+
+@pytest.mark.parametrize("n", [1, 3, 7, 4001])
+def test_zeros_and_garbage_between_packets(n, file):
+    """Section 1.7 b: where no packet follows the zeros, a search does."""
+    data, index = make("fcio")
+    at = index[9].offset
+    tables, report = read(file, data[:at] + bytes(400) + b"\xff" * n + data[at:])
+    assert differences(tables, wanted_tables(data)) == []
+    assert report.bytes["corrupt"] in (n, n + 400)
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 97, 20_000])
+@pytest.mark.parametrize("where", [1, 5, -1])
+@pytest.mark.parametrize("name", ["flashcam", "fsp"])
+def test_garbage_between_packets(name, n, where, file):
+    data, index = make(name)
+    at = index[where].offset
+    noise = np.random.default_rng(n).bytes(n)
+    tables, report = read(file, data[:at] + noise + data[at:])
+    found = signatures(tables)
+    wanted: Counter[Any] = sum(rows_by_packet(data).values(), Counter())
+    assert not wanted - found
+    assert report.bytes["corrupt"] >= n
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 2**24, 2**32 - 1])
+@pytest.mark.parametrize(
+    "name", [RUN, LISTENER, OLD_WAVEFORM, CONFIG, EVENT, "ORUnheardOfDecoderForLong"]
+)
+@pytest.mark.parametrize("where", [4, -1])
+def test_bogus_extended_packet(name, length, where, file):
+    """Sections 7.6 and 7.7: no endless loop, no memory, no other packet lost."""
+    for source in ("flashcam", "fsp"):
+        data, index = make(source)
+        if source == "flashcam":
+            data, index = with_ids(source)
+        at = index[where].offset
+        bogus = writer.extended_packet(ID[name], length=length)
+        tracemalloc.start()
+        try:
+            tables, _ = read(file, data[:at] + bogus + data[at:])
+            assert tracemalloc.get_traced_memory()[1] < 64e6
+        finally:
+            tracemalloc.stop()
+        wanted: Counter[Any] = sum(rows_by_packet(data).values(), Counter())
+        # length 3 takes the first word of the packet behind
+        if length != 3:
+            assert not wanted - signatures(tables), source
+
+
+@cache
+def with_ids(name: str) -> tuple[bytes, list[writer.Packet]]:
+    """Give a file a header that describes all decoders."""
+    run = writer.Run(**({"n_samples": 40} | SOURCES[name]))
+    plist = run.plist()
+    plist["dataDescription"] = writer.data_description(writer.DATA_IDS)
+    _, *packets = run.packets()
+    return writer.assemble([writer.header_packet(plist), *packets])
+
+
+@pytest.mark.parametrize("name", [*SUPPORTED, "ORUnheardOfDecoderForLong"])
+@pytest.mark.parametrize("n_words", [1, 2, 3, 4, 13, 20])
+@pytest.mark.parametrize("fill", [0, 0xFFFFFFFF])
+def test_short_packets_of_every_decoder(name, n_words, fill, file):
+    """Sections 7.8 and 7.19: legal in their length, so nothing else suffers."""
+    data, index = with_ids("sub-runs")
+    at = index[len(index) // 2].offset
+    short = writer.long_packet(ID[name], (fill,) * (n_words - 1))
+    tables, _ = read(file, data[:at] + short + data[at:])
+    wanted: Counter[Any] = sum(rows_by_packet(data).values(), Counter())
+    assert not wanted - signatures(tables)
+    if n_words < 4:
+        # nothing can come of so few words
+        assert not signatures(tables) - wanted
+
+
+@pytest.mark.parametrize("where", [3, 5, -3, -2, -1])
+@pytest.mark.parametrize("name", ["flashcam", "fsp"])
+def test_two_legal_short_packets(name, where, file):
+    """Section 7.13, and section 8, B1: nothing is lost."""
+    if name == "flashcam":
+        data, index = with_ids(name)
+    else:
+        data, index = make(name)
+    at = index[where].offset
+    short = writer.unknown(short=True)
+    for packets in (short * 2, short + writer.shaper(7, short=True), short * 50):
+        report = agrees(file, data[:at] + packets + data[at:])
+        assert report.clean
+        counted = report.unknown_records["ORUnheardOfDecoderForShort"]
+        assert counted >= 1
+
+
+def test_short_ids_stored_as_negative_numbers(file):
+    """Section 1.5."""
+    plist = writer.header()
+    entry = plist["dataDescription"]["ORShaperModel"]["Shaper"]
+    entry["dataId"] -= 2**32
+    packets = (writer.run(), writer.shaper(4000, short=True), writer.run(0))
+    report = agrees(file, b"".join((writer.header_packet(plist), *packets)))
+    assert report.clean
+
+
+# --- headers (sections 7.2, 7.9 and 7.10) -------------------------------------------
+
+
+@pytest.mark.parametrize("n_after", range(5))
+def test_header_in_mid_file_followed_by_few_packets(n_after, file):
+    """Section 7.2."""
+    data, index = make("flashcam")
+    end = index[0].length
+    report = agrees(file, data + data[:end] + data[index[5].offset :][: n_after * 16])
+    assert report.bytes["decoded"] > len(data)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'<?xml version="1.0" encoding="UTF-8"?><plist>',
+        b'<?xml version="1.0" encoding="UTF-8"?><plist><array/></plist>',
+        b'<?xml version="1.0" encoding="UTF-8"?><plist><string/></plist>',
+        b'<?xml version="1.0" encoding="UTF-8"?>' + b"\xff\0\1" * 30,
+    ],
+    ids=["no end", "a list", "a string", "noise"],
+)
+def test_bad_header_in_mid_file(text, file):
+    """Sections 1.2 and 7.9: the one before holds on."""
+    data, index = make("flashcam")
+    at = index[9].offset
+    bad = writer.header_packet(text)
+    tables, report = read(file, data[:at] + bad + data[at:])
+    wanted: Counter[Any] = sum(rows_by_packet(data).values(), Counter())
+    assert not wanted - signatures(tables)
+    assert report.bytes["corrupt"] == len(bad)
+
+
+STRANGE_PLISTS: dict[str, Any] = {
+    "empty": {},
+    "no table of ids": {"ObjectInfo": {}},
+    "lists in place of dictionaries": {"ObjectInfo": [], "dataDescription": []},
+    "texts": dict.fromkeys(writer.header(), "text"),
+    "numbers": dict.fromkeys(writer.header(), 7),
+    "description of texts": {"dataDescription": {"a": {"b": "c"}, "d": "e"}},
+    "id that is no number": {
+        "dataDescription": {"a": {"b": {"decoder": RUN, "dataId": "x"}}}
+    },
+    "ids out of range": {
+        "dataDescription": {
+            "a": {
+                "b": {"decoder": RUN, "dataId": 2**40},
+                "c": {"decoder": RUN, "dataId": -(2**40)},
+                "d": {"decoder": RUN, "dataId": 0},
+            }
+        }
+    },
+    "decoder that is no text": {
+        "dataDescription": {"a": {"b": {"decoder": 5, "dataId": 4 << 18}}}
+    },
+    "two decoders of one id": {
+        "dataDescription": {
+            "a": {
+                "b": {"decoder": RUN, "dataId": 4 << 18},
+                "c": {"decoder": EVENT, "dataId": 4 << 18},
+            }
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("name", STRANGE_PLISTS)
+@pytest.mark.parametrize("where", ["first", "mid-file"])
+def test_strange_property_lists(name, where, file):
+    """Either they are refused in our own words, or they say nothing."""
+    packet = writer.header_packet(STRANGE_PLISTS[name])
+    data = packet + writer.run() if where == "first" else make("flashcam")[0] + packet
+    try:
+        _, report = read(file, data)
+    except DecodeError:
+        assert where == "first"
+        return
+    if where != "first":
+        assert report.bytes["decoded"] >= len(data) - len(packet) - 1000
+
+
+LISTENER_INFO = writer.listener(1)
+STRANGE_LISTENERS: dict[str, dict[str, Any]] = {
+    "listener that is no number": {"readouts": [writer.readout("x", [(0, 1)])]},
+    "listener zero": {"readouts": [writer.readout(0, [(0, 1)])]},
+    "negative listener": {"readouts": [writer.readout(-1, [(0, 1)])]},
+    "large listener": {"readouts": [writer.readout(2**40, [(0, 1)])]},
+    "listener twice": {"readouts": [writer.readout(1, [(0, 1)])] * 2},
+    "card twice": {"readouts": [writer.readout(1, [(0, 1), (0, 1)])]},
+    "no such card": {"readouts": [writer.readout(1, [(7, 30)])]},
+    "card out of range": {
+        "readouts": [writer.readout(1, [(99, 99)])],
+        "crates": [writer.crate(99, [writer.flashcam_adc(99, 0x120)])],
+    },
+    "address that is no number": {
+        "crates": [writer.crate(0, [writer.flashcam_adc(1, "x")])]
+    },
+    "large address": {"crates": [writer.crate(0, [writer.flashcam_adc(1, 2**40)])]},
+    "many inputs": {
+        "crates": [writer.crate(0, [writer.flashcam_adc(1, 0x120, enabled=[1] * 99)])]
+    },
+    "inputs that are no list": {
+        "crates": [
+            writer.crate(0, [writer.flashcam_adc(1, 0x120) | {"Enabled": "yes"}])
+        ]
+    },
+    "samples that are no number": {"aux_hw": [LISTENER_INFO | {"eventSamples": "x"}]},
+    "negative samples": {"aux_hw": [LISTENER_INFO | {"eventSamples": -5}]},
+    "huge number of samples": {"aux_hw": [LISTENER_INFO | {"eventSamples": 2**40}]},
+    "no crates": {"crates": None},
+    "no cards": {"crates": [writer.crate(0, None)]},
+    "no auxiliary hardware": {"aux_hw": []},
+}
+
+
+@pytest.mark.parametrize("name", STRANGE_LISTENERS)
+@pytest.mark.parametrize("generation", ["flashcam", "fcio"])
+def test_strange_settings_of_listeners(name, generation, file):
+    """Sections 7.10 and 7.14: no exception but one of ours, and no byte uncounted."""
+    options = {
+        "crates": [writer.crate(0, [writer.flashcam_adc(1, 0x120)])],
+        "aux_hw": [LISTENER_INFO],
+        "readouts": [writer.readout(1, [(0, 1)])],
+    } | STRANGE_LISTENERS[name]
+    if generation == "flashcam":
+        config = writer.flashcam_config(MAP, nsamples=8)
+        data = flashcam_file(waveform(), config, waveform(), **options)
+    else:
+        data = fcio_file(config_packet(), event_packet(), **options)
+    try:
+        tables, _ = read(file, data)
+    except DecodeError:
+        return
+    assert n_rows(tables[RUN]) == data.count(writer.run()) + (generation == "flashcam")
+
+
+def test_header_of_all_types_of_values(file):
+    """Section 7.9: dates, data, nan and inf survive."""
+    strange = {
+        "date": dt.datetime(2025, 1, 2, 3, 4, 5),
+        "data": b"\0\1\xff",
+        "nan": math.nan,
+        "inf": math.inf,
+        "text": "ä \t é <&>",
+    }
+    plist = writer.header(objects={"Strange": strange})
+    file.write_bytes(writer.header_packet(plist) + writer.run())
+    decoded = decode(file)
+    assert decoded.header == reference.read(file.read_bytes()).header.json()
+    assert decoded.n_rows(RUN) == 1
+
+
+# --- contents (sections 7.14 to 7.18) -----------------------------------------------
+
+
+def test_traces_that_cannot_be(file):
+    """Sections 4.3.3 and 7.14: they are dropped and counted, others are kept."""
+    good = waveform()
+    bad = {
+        "no such card": waveform(slot=2),
+        "no such trace": waveform(channel=6),
+        "no ticks": waveform(timestamp=(0, 0, 0, -1)),
+        "too long": waveform(n_samples=10),
+        "odd": waveform(n_samples=7),
+        "no header words": waveform(flashcam_words=0),
+        "few header words": waveform(orca_words=1),
+        "many header words": waveform(flashcam_words=63),
+    }
+    for name, packet in bad.items():
+        data = flashcam_file(
+            writer.flashcam_config(MAP, nsamples=8), good, packet, good
+        )
+        report = agrees(file, data)
+        lost = sum(report.bytes[fate] for fate in ("corrupt", "skipped", "unknown"))
+        assert lost == len(packet), name
+        assert report.damage or report.skipped_channels or report.notes, name
+
+
+def test_input_that_is_not_in_use(file):
+    """Section 7.14: counted by decoder and key."""
+    enabled = [True, False] * 3
+    crates = [writer.crate(0, [writer.flashcam_adc(1, 0x120, enabled=enabled)])]
+    data = flashcam_file(
+        *(waveform(fc_input=i, channel=i) for i in (0, 1, 1, 2, 3)),
+        crates=crates,
+        readouts=[writer.readout(1, [(0, 1)])],
+    )
+    report = agrees(file, data)
+    assert report.skipped_channels == {OLD_WAVEFORM: {"1028801": 2, "1028803": 1}}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"nadcs": -1},
+        {"nadcs": 2401},
+        {"nadcs": 2**31 - 1},
+        {"adccards": -1},
+        {"adccards": 257},
+        {"adccards": 2**31 - 1},
+        {"nsamples": -1},
+        {"nsamples": 100_000},
+        {"adcbits": 0},
+        {"fcid": 0xFFFF},
+    ],
+    ids=str,
+)
+def test_configuration_of_a_listener_that_cannot_be(options, file):
+    """Section 4.3.1: the record is rejected, the rest is kept."""
+    data = flashcam_file(waveform(), writer.flashcam_config(MAP, **options), waveform())
+    tables, _ = read(file, data)
+    wanted = wanted_tables(data)
+    # a number of samples that cannot be says nothing of the traces
+    assert differences(tables, wanted, padded="nsamples" not in options) == [] or (
+        "nsamples" in options and n_rows(tables["ORFlashCamADCWaveform_0"]) == 2
+    )
+
+
+def test_fcio_packets_that_cannot_be(file):
+    """Sections 4.4, 7.14 and 7.17: dropped and counted, others are kept."""
+    elsewhere = fcio.config(
+        adcs=2, eventsamples=4, tracemap=(0x1100000, 0x9900001), streamid=0x10001
+    )
+    data = fcio_file(
+        event_packet(),
+        config_packet(elsewhere),
+        event_packet(1),
+        event_packet(2, 1),
+        writer.fcio_packet(fcio.status(), data_id=ID[EVENT]),
+        writer.extended_packet(ID[EVENT]),
+        event_packet(3, streamid=0x10003),
+        event_packet(4, n_samples=3),
+        event_packet(5),
+        **ONE_STREAM,
+    )
+    report = agrees(file, data)
+    assert report.n_damage >= 4
+    assert report.skipped_channels == {EVENT: {"1244801": 2}}
+
+
+def test_configuration_with_the_id_of_another_stream(file):
+    """Section 4.4: the low half of word 2 is that of the configuration."""
+    other = fcio.config(
+        adcs=2, eventsamples=4, tracemap=(0x1100000, 0x1100001), streamid=0x10002
+    )
+    data = fcio_file(
+        config_packet(), event_packet(), config_packet(other), event_packet(3)
+    )
+    agrees(file, data)
+
+
+@pytest.mark.parametrize("options", [{"eventsamples": 2**31 - 1}, {"adcs": 2400}])
+def test_configuration_of_a_stream_that_is_too_large(options, file):
+    """Nothing is allocated from it, and the next one is read."""
+    settings = {"adcs": 2, "eventsamples": 4, "tracemap": (0x1100000, 0x1100001)}
+    bad = fcio.config(**(settings | {"streamid": 0x10001} | options))
+    data = fcio_file(
+        config_packet(bad), event_packet(), config_packet(), event_packet(3)
+    )
+    tables, _ = read(file, data)
+    events = [t for k, t in tables.items() if k.startswith("ORFCIOEvent")]
+    rows = [int(i) for t in events for i in t["packet_id"]]
+    assert rows[-2:] == [5, 5]
+
+
+def test_records_that_the_end_of_the_packet_cuts(file):
+    """Sections 4.4 and 7.17: whatever is cut, the next packets are read."""
+    records = {
+        CONFIG: fcio.handshake()
+        + fcio.config(adcs=2, eventsamples=4, tracemap=(1, 2), streamid=0x10001),
+        EVENT: fcio.event(traces()),
+        EVENT_HEADER: fcio.event_header((0, 1), ((1, 2), (3, 4))),
+        STATUS: fcio.status(),
+    }
+    for decoder, record in records.items():
+        for n in (0, 1, 4, 5, 8, 12, 60, 72, len(record) // 2, len(record) - 1):
+            payload = struct.pack("<I", 0x10001) + record[:n]
+            data = fcio_file(
+                config_packet(),
+                event_packet(1),
+                writer.extended_packet(ID[decoder], payload),
+                event_packet(2),
+                **ONE_STREAM,
+            )
+            tables, _ = read(file, data)
+            ids = [int(i) for i in tables["ORFCIOEvent"]["packet_id"]]
+            assert ids[:2] == [3, 3], (decoder, n)
+            if decoder != CONFIG:
+                assert ids[-2:] == [5, 5], (decoder, n)
+
+
+# --- pipes and compressed files -----------------------------------------------------
+
+
+def summary(report: Any) -> list[Any]:
+    found = [(d.offset, d.length, d.fate) for d in report.damage]
+    return [dict(report.bytes), dict(report.packets), found]
+
+
+@pytest.mark.parametrize("damage", ["none", *DAMAGES])
+@pytest.mark.parametrize("name", ["flashcam", "fsp"])
+def test_damage_in_a_pipe_or_a_compressed_file(name, damage, tmp_path):
+    """The size of the stream is not known before its end: nothing else differs."""
+    data, index = make(name)
+    if damage != "none":
+        data = damaged(data, index[len(index) // 2], damage)
+    path = tmp_path / "run.orca"
+    tables, report = read(path, data)
+    path.write_bytes(gzip.compress(data))
+    decoded = decode(path)
+    assert differences(joined(decoded.tables, decoded.report.notes), tables) == []
+    assert summary(decoded.report) == summary(report)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with fed(pipe, data, 1000):
+        decoded = decode(pipe)
+    assert differences(joined(decoded.tables, decoded.report.notes), tables) == []
+    assert summary(decoded.report) == summary(report)
+
+
+@pytest.mark.parametrize("n_words", [2**18, 2**24, 2**24 + 1, 2**31, 2**32 - 1])
+def test_pipe_with_a_length_that_never_ends(n_words, tmp_path):
+    """Section 1.7 f: no memory for what does not come, and all packets are kept."""
+    data, index = make("fcio")
+    at = index[9].offset
+    bogus = writer.extended_packet(ID[EVENT], 0x10001, length=n_words)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    stream = data[:at] + bogus + data[at:]
+    tracemalloc.start()
+    try:
+        with fed(pipe, stream, 1 << 16):
+            decoded = decode(pipe)
+        # the longest packet that is believed in has 64 MiB
+        assert tracemalloc.get_traced_memory()[1] < 80e6
+    finally:
+        tracemalloc.stop()
+    assert decoded.report.n_bytes == len(stream)
+    wanted: Counter[Any] = sum(rows_by_packet(data).values(), Counter())
+    assert not wanted - signatures(decoded.tables)
+
+
+def test_truncated_compressed_file(tmp_path):
+    """Section 1.4: as a truncated last packet, and the report says why."""
+    data, index = make("fsp")
+    path = tmp_path / "run.orca.gz"
+    path.write_bytes(gzip.compress(data)[:-3000])
+    decoded = decode(path)
+    n = decoded.report.n_bytes
+    assert decoded.report.container_error
+    assert decoded.report.exit_status == 3
+    whole = max(p.offset for p in index if p.offset <= n)
+    assert differences(decoded.tables, wanted_tables(data[:whole])) == []
+
+
+# --- random damage ------------------------------------------------------------------
+
+
+def signature(name: str, columns: list[str], row: list[Any]) -> tuple[bytes, ...]:
+    """Describe a row by what its own bytes and the configuration say."""
+    parts = [name.encode()]
+    for column, value in zip(columns, row, strict=True):
+        array = np.asarray(value)
+        if column == "waveform/values":
+            array = np.trim_zeros(array, "b")
+        if array.dtype.kind == "S":
+            array = array.astype("S7")
+        if array.dtype.kind == "f":
+            array = np.where(np.isnan(array), np.nan, array)
+        parts.append(array.tobytes())
+    return tuple(parts)
+
+
+def columns_of_interest(columns: Any) -> list[str]:
+    """Leave out the number of the packet, and what earlier events say."""
+    if "obs_wps_sum_value" in columns or "mu_offset_sec" not in columns:
+        return sorted(c for c in columns if c != "packet_id")
+    if "crate" in columns:
+        return sorted(c for c in columns if c != "packet_id")
+    more = ("channel", "waveform/values", "tracelist")
+    return sorted(c for c in (*COLUMNS, *more) if c in columns)
+
+
+def signatures(tables: Tables) -> Counter[Any]:
+    """Count the rows of each kind, whatever their tables."""
+    found: Counter[Any] = Counter()
+    for name, columns in tables.items():
+        chosen = columns_of_interest(columns)
+        for row in zip(*(columns[c] for c in chosen), strict=True):
+            found[signature(kind_of(name), chosen, list(row))] += 1
+    return found
+
+
+def kind_of(table: str) -> str:
+    """Name the decoder of a table, whose name may go on with keys."""
+    names = [n.removesuffix("Decoder") for n in SUPPORTED]
+    return max((n for n in names if table.startswith(n)), key=len)
+
+
+class _Tracing(reference._Reader):
+    """Reference reader that knows the packet of each row."""
+
+    def __init__(self, framing: reference.Framing) -> None:
+        super().__init__(framing)
+        self.origins: list[tuple[reference.Packet, str, reference.Row]] = []
+
+    def _add(self, packet: reference.Packet, *args: Any, **options: Any) -> None:
+        super()._add(packet, *args, **options)
+        decoder = options.get("decoder") or packet.decoder
+        self.origins.append((packet, decoder, self.rows[decoder][-1]))
+
+
+def origins(data: bytes) -> list[tuple[reference.Packet, tuple[bytes, ...]]]:
+    """Read the rows of a file, and the packet of each."""
+    reader = _Tracing(reference.read_packets(data))
+    reader.read()
+    found = []
+    for packet, decoder, row in reader.origins:
+        if decoder not in SUPPORTED:
+            continue
+        schema = reference.SCHEMAS[row.schema]
+        chosen = columns_of_interest(schema)
+        values = [reference._as_declared(row.values[c], schema[c]) for c in chosen]
+        found.append((packet, signature(kind_of(decoder), chosen, values)))
+    return found
+
+
+@lru_cache(maxsize=32)
+def rows_by_packet(data: bytes) -> dict[int, Counter[Any]]:
+    """Count the rows that each packet gives, by where the packet is."""
+    found: dict[int, Counter[Any]] = {}
+    for packet, row in origins(data):
+        found.setdefault(packet.offset, Counter())[row] += 1
+    return found
+
+
+class Sample:
+    """An undamaged file, and its packets."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.data, self.index = make(name)
+        self.head = self.index[0].length
+        self.packets = {self.data[p.offset : p.offset + p.length] for p in self.index}
+
+
+@cache
+def sample(name: str) -> Sample:
+    return Sample(name)
+
+
+def check(of: Sample, pieces: list[Any], path: Any) -> list[str]:
+    """Read a damaged file; list what is not as it must be."""
+    data = b"".join(
+        piece if isinstance(piece, bytes) else of.data[slice(*piece)]
+        for piece in pieces
+    )
+    is_headed = data[: of.head] == of.data[: of.head]
+    try:
+        tables, _ = read(path, data)
+    except DecodeError as error:
+        return [f"refused: {error}"] if is_headed else []
+    except AssertionError as error:
+        return [str(error)[:300]]
+    if not is_headed:
+        return []
+    try:
+        wanted = Counter(row for p, row in origins(data) if p.data in of.packets)
+    except (KeyError, TypeError, AttributeError):
+        # a damaged header in mid-file, which the reference cannot read
+        return []
+    missing = wanted - signatures(tables)
+    if missing:
+        kinds = {row[0].decode() for row in missing}
+        return [f"{missing.total()} of {wanted.total()} rows are missing: {kinds}"]
+    return []
+
+
+def cases(name: str, n: int, seed: int) -> Any:
+    """Make the changes of one file, always the same ones; few are in the header."""
+    of = sample(name)
+    for number in range(n):
+        rng = np.random.default_rng([seed, number, sum(name.encode())])
+        other = sample([*SOURCES][int(rng.integers(len(SOURCES)))])
+        if number % 8 == 7:
+            yield number, *change(rng, of.data, other.data)
+            continue
+        what, pieces = change(rng, of.data[of.head :], other.data[other.head :])
+        moved = [
+            p if isinstance(p, bytes) else (p[0] + of.head, p[1] + of.head)
+            for p in pieces
+        ]
+        yield number, what, [(0, of.head), *moved]
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_random_damage(name, file):
+    """No crash, no hang, bytes add up, and what the reference finds whole is there."""
+    wrong = []
+    for number, what, pieces in cases(name, N_FILES // len(SOURCES) + 1, SEED):
+        problems = check(sample(name), pieces, file)
+        if problems:
+            shown = [p if isinstance(p, tuple) else p[:40] for p in pieces]
+            wrong.append((number, what, shown, *problems))
+    assert wrong == []
+
+
+@real_files
+@pytest.mark.parametrize("name", [FILE_A, FILE_B])
+def test_random_damage_of_real_files(name, file):
+    """One bad first word costs one packet (section 1.7)."""
+    data = (TESTDATA / "orca" / name).read_bytes()
+    packets = reference.read_packets(data).packets
+    wanted = {p.offset: c for p, c in zip(packets, packets, strict=True)}
+    rng = np.random.default_rng(SEED)
+    for which in (-4, -3, -2, *rng.integers(5, len(packets), 5)):
+        packet = packets[which]
+        bad = struck_at(data, packet.offset, int(rng.integers(2**32)) & 0x7FFFFFFF)
+        tables, report = read(file, bad)
+        assert report.bytes["corrupt"] == 4 * packet.length, which
+        assert len(wanted) == len(packets)
+        assert report.packets["decoded"] == len(packets) - 1
+    assert tables
+
+
+def test_damaged_file_is_converted(file, tmp_path):
+    """`build_raw` keeps the damaged bytes, and says so by its exit status."""
+    data, index = make("fsp")
+    file.write_bytes(damaged(data, index[9], "bad id"))
+    report = daq2lh5.build_raw(str(file), out_spec=str(tmp_path / "out.lh5"))
+    assert report.exit_status == 3
+    assert report.n_bytes == len(data)
+    assert report.garbage_bytes_kept == index[9].length
+    assert NEW_WAVEFORM not in report.unknown_records
