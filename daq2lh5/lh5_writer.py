@@ -16,7 +16,6 @@ import itertools
 import os
 import time
 from collections import OrderedDict
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,6 +24,7 @@ import h5py
 import numpy as np
 from h5py import h5d, h5o, h5p
 
+from .threads import Threads
 from .writing.columns import WIDE_ROW, Chunk, Column
 from .writing.filters import (
     ChunkEncoder,
@@ -604,20 +604,21 @@ class _Syncer:
     def __init__(self, file: h5py.File) -> None:
         self._file = file
         self._bytes = 0
-        self._pool: ThreadPoolExecutor | None = None
-        self._running: Future | None = None
+        self._thread: Threads | None = None
+        self._running: Task | None = None
 
     def count(self, n: int) -> None:
         """Take note of `n` bytes that were written."""
         self._bytes += n
-        busy = self._running is not None and not self._running.done()
+        busy = self._running is not None and not self._running.done
         if self._bytes < SYNC_BYTES or busy:
             return
         self._bytes = 0
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(1, "daq2lh5-sync")
+        if self._thread is None:
+            self._thread = Threads(1, "daq2lh5-sync")
         self.wait()
-        self._running = self._pool.submit(os.fsync, self._file.id.get_vfd_handle())
+        descriptor = self._file.id.get_vfd_handle()
+        self._running = self._thread.submit(partial(os.fsync, descriptor))
 
     def wait(self) -> None:
         """Wait for what is on its way; raises what went wrong with it."""
@@ -627,9 +628,9 @@ class _Syncer:
 
     def close(self) -> None:
         """End the thread."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True)
-            self._pool = None
+        if self._thread is not None:
+            self._thread.close()
+            self._thread = None
 
 
 def _encode(chunks: list[Chunk], encoder: ChunkEncoder) -> list[tuple[Any, int]]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +14,13 @@ import h5py
 from .errors import OutSpecError
 from .lh5_writer import LH5Writer, check_settings, split_settings
 from .raw_buffer import files_of
+from .threads import without_signals
 from .writing.memory import MemoryPlan
 from .writing.parents import write_attributes
 from .writing.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from types import TracebackType
 
     from .garbage import Garbage
@@ -234,7 +233,7 @@ class OutputFiles:
                 raise
         for file in self._files.values():
             _flush_to_disk(file.temporary)
-        with _without_signals():
+        with without_signals():
             self._rename()
             finished, self._files = self._files, {}
             report.outputs = [file.name for file in finished.values()]
@@ -266,7 +265,7 @@ class OutputFiles:
 
     def discard(self) -> None:
         """Remove what was written and is not finished."""
-        with _without_signals():
+        with without_signals():
             for file in self._files.values():
                 file.temporary.unlink(missing_ok=True)
             self.pipeline.close()
@@ -313,31 +312,6 @@ def _close_unfinished(file: _File) -> None:
         file.handle.close()
     except Exception as e:
         abandoned.append((file, e))
-
-
-@contextmanager
-def _without_signals() -> Iterator[None]:
-    """Hold signals back for a moment: what is inside must be done whole.
-
-    Blocking them would not do: Python's handlers run in this thread whatever thread
-    takes the signal.
-    """
-    met: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
-    before: dict[int, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in numbers:
-            handler = signal.getsignal(number)
-            if callable(handler):
-                before[number] = handler
-                signal.signal(number, lambda n, _frame: met.append(n))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for number in dict.fromkeys(met):
-            signal.raise_signal(number)
 
 
 def _flush_to_disk(path: Path) -> None:

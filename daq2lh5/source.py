@@ -17,7 +17,6 @@ import lzma
 import os
 import select
 import stat
-import threading
 import time
 import zlib
 from collections.abc import Callable, Generator, Iterator
@@ -27,7 +26,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from .threads import start_thread
+
 if TYPE_CHECKING:
+    import threading
     from types import TracebackType
 
     from typing_extensions import Self
@@ -603,13 +605,8 @@ class _DecodedReader:
     def _start(self) -> None:
         # The thread must not hold a reference to this object, or a forgotten source
         # would never be collected.
-        self._thread = threading.Thread(
-            target=_decompress,
-            args=(self._raw, self._decode, self._pieces, self._slots),
-            name="daq2lh5-decompress",
-            daemon=True,
-        )
-        self._thread.start()
+        args = (self._raw, self._decode, self._pieces, self._slots)
+        self._thread = start_thread(_decompress, args, "daq2lh5-decompress")
 
 
 class _Handover:

@@ -187,7 +187,7 @@ class ORFCIOConfigDecoder(FCIODecoder):
     def decode_packet(
         self, packet: OrcaPacket, packet_id: int, rbl: RawBufferList
     ) -> bool:
-        """Decode a configuration, see :meth:`ORFCIOEventDecoder.decode_packet`."""
+        """Take note of a configuration, and append its row."""
         super().decode_packet(packet, packet_id, rbl)
         stream = get_fcio_stream(packet[2])
         return self.append_rows(stream, rbl.get_keyed_dict(), packet_id)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..threads import Threads
 from .filters import ChunkEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
+
+    from ..threads import Task
 
 __all__ = ["Pipeline"]
 
@@ -45,9 +47,9 @@ class Pipeline:
         self.work_seconds = 0.0
         self.wait_seconds = 0.0
         self._in_flight = 0
-        self._queue: deque[tuple[Future, int, Callable[[Any], None]]] = deque()
+        self._queue: deque[tuple[Task, int, Callable[[Any], None]]] = deque()
         self._local = threading.local()
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: Threads | None = None
 
     def submit(
         self,
@@ -72,11 +74,11 @@ class Pipeline:
             done(result)
             return
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads, "daq2lh5")
-        self._queue.append((self._pool.submit(self._run, work), size, done))
+            self._pool = Threads(self.threads, "daq2lh5")
+        self._queue.append((self._pool.submit(partial(self._run, work)), size, done))
         self._in_flight += size
         while self._queue and (
-            self._in_flight > self.limit or self._queue[0][0].done()
+            self._in_flight > self.limit or self._queue[0][0].done
         ):
             self._finish_first()
 
@@ -88,9 +90,9 @@ class Pipeline:
         return result, time.thread_time() - start
 
     def _finish_first(self) -> None:
-        future, size, done = self._queue[0]
+        task, size, done = self._queue[0]
         start = time.perf_counter()
-        result, seconds = future.result()
+        result, seconds = task.result()
         self.wait_seconds += time.perf_counter() - start
         self.work_seconds += seconds
         self._queue.popleft()
@@ -107,5 +109,5 @@ class Pipeline:
         self._queue.clear()
         self._in_flight = 0
         if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool.close()
             self._pool = None
