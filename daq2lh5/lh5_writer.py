@@ -24,7 +24,7 @@ import h5py
 import numpy as np
 from h5py import h5d, h5o, h5p
 
-from .threads import Threads
+from .threads import Task, Threads
 from .writing.columns import WIDE_ROW, Chunk, Column
 from .writing.filters import (
     ChunkEncoder,

@@ -17,11 +17,15 @@ from daq2lh5.threads import Threads, start_thread, without_signals
 class TestWithoutSignals:
     def test_a_signal_comes_afterwards(self):
         seen = []
-        with pytest.raises(KeyboardInterrupt):
+
+        def work() -> None:
             with without_signals():
                 os.kill(os.getpid(), signal.SIGINT)
                 time.sleep(0.01)
                 seen.append("whole")
+
+        with pytest.raises(KeyboardInterrupt):
+            work()
         assert seen == ["whole"]
 
     def test_handlers_are_the_same_as_before(self):

@@ -77,9 +77,7 @@ class Pipeline:
             self._pool = Threads(self.threads, "daq2lh5")
         self._queue.append((self._pool.submit(partial(self._run, work)), size, done))
         self._in_flight += size
-        while self._queue and (
-            self._in_flight > self.limit or self._queue[0][0].done
-        ):
+        while self._queue and (self._in_flight > self.limit or self._queue[0][0].done):
             self._finish_first()
 
     def _run(self, work: Callable[[ChunkEncoder], Any]) -> tuple[Any, float]:
