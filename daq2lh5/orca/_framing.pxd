@@ -68,9 +68,16 @@ cdef Found packet_at(
     const Window* w, const Ids* ids, int64_t at, Packet* p, Reason* reason,
     int64_t* need,
 ) noexcept nogil
+cdef bint ends_well(const Window* w, const Ids* ids, const Packet* p) noexcept nogil
 cdef bint looks_right(const Window* w, const Ids* ids, const Packet* p) noexcept nogil
 cdef Found fcio_records(
     const uint8_t* data, int64_t n, int allowed, int64_t* begin
+) noexcept nogil
+cdef Found chain_at(
+    const Window* w, const Ids* ids, int64_t at, int64_t* need
+) noexcept nogil
+cdef bint packets_until(
+    const Window* w, const Ids* ids, int64_t at, int64_t end
 ) noexcept nogil
 cdef Found find_packet(
     const Window* w, const Ids* ids, int64_t start, int64_t stop, int64_t* found,

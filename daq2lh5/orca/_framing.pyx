@@ -93,6 +93,17 @@ cdef Found header_at(
     return fits(end, p, reason)
 
 
+cdef bint ends_well(const Window* w, const Ids* ids, const Packet* p) noexcept nogil:
+    """Whether the text of a header is whole, as far as its end tells (1.2)."""
+    cdef int64_t end = p.start + 4 * p.n_words
+    cdef int64_t start = p.start + 16
+    if ids.is_swapped:
+        return True
+    while end > start and w.data[end - 1] in (0, 10, 13, 32):
+        end -= 1
+    return end > start and memcmp(w.data + end - 8, b"</plist>", 8) == 0
+
+
 cdef inline Found fits(int64_t end, const Packet* p, Reason* reason) noexcept nogil:
     """Whether a packet may be as long as it says, and the data are long enough."""
     if end >= 0 and 4 * p.n_words > end - p.start:
@@ -190,6 +201,16 @@ cdef Found fcio_records(
     return FOUND_MORE if at > n else FOUND_YES
 
 
+cdef inline int weight(Kind kind) noexcept nogil:
+    """For how many packets one counts that looks right.
+
+    The frames of FCIO records fill their packet, the lengths in a trace add up to it.
+    """
+    if kind == KIND_FCIO:
+        return 3
+    return 2 if kind == KIND_WAVEFORM else 1
+
+
 cdef Found chain_at(
     const Window* w, const Ids* ids, int64_t at, int64_t* need
 ) noexcept nogil:
@@ -198,6 +219,7 @@ cdef Found chain_at(
     cdef Reason reason
     cdef Found found
     cdef int length
+    cdef int n_right = 0
     cdef bint right = True
     for length in range(CHAIN):
         if w.at_end and at == w.n and length:
@@ -206,12 +228,15 @@ cdef Found chain_at(
         if found == FOUND_MORE:
             return FOUND_MORE
         if found == FOUND_NO:
-            return FOUND_YES if right and length >= SHORT_CHAIN else FOUND_NO
+            return FOUND_YES if n_right >= SHORT_CHAIN else FOUND_NO
         if length == 0 and load_u32(w.data + at) >> 31:
             # ids of short packets match too often to begin with
             return FOUND_NO
-        right = right and looks_right(w, ids, &p)
-        if length == 0 and not right and p.kind != KIND_UNKNOWN:
+        if right and looks_right(w, ids, &p):
+            n_right += weight(p.kind)
+        else:
+            right = False
+        if n_right == 0 and p.kind != KIND_UNKNOWN:
             return FOUND_NO
         at += 4 * p.n_words
         if at > w.n:
@@ -222,6 +247,20 @@ cdef Found chain_at(
                 return FOUND_MORE
             return FOUND_NO
     return FOUND_YES
+
+
+cdef bint packets_until(
+    const Window* w, const Ids* ids, int64_t at, int64_t end
+) noexcept nogil:
+    """Whether the packets from `at` on fill all that is before `end`."""
+    cdef Packet p
+    cdef Reason reason
+    cdef int64_t need
+    while at < end:
+        if packet_at(w, ids, at, &p, &reason, &need) != FOUND_YES:
+            return False
+        at += 4 * p.n_words
+    return at == end
 
 
 cdef Found find_packet(

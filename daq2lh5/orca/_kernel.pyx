@@ -418,10 +418,13 @@ cdef class OrcaStream:
         cdef Found found
         cdef int64_t end = p.start + 4 * p.n_words
         cdef int64_t where = 0
-        if p.kind == KIND_HEADER or (w.at_end and end == w.n) or w.left == end:
-            # a header may bring other ids
+        if (w.at_end and end == w.n) or w.left == end:
             return STATUS_LIMIT
-        found = packet_at(w, &self.ids, end, &follower, &reason, &self.need)
+        if p.kind == KIND_HEADER:
+            # it may bring other ids
+            found = FOUND_YES if ends_well(w, &self.ids, p) else FOUND_NO
+        else:
+            found = packet_at(w, &self.ids, end, &follower, &reason, &self.need)
         if found == FOUND_MORE:
             return STATUS_MORE
         if found == FOUND_YES:
@@ -482,13 +485,15 @@ cdef class OrcaStream:
     cdef Status pass_condemned(self, const Window* w) noexcept nogil:
         """Pass over a packet, or what is before the first that begins inside of it."""
         cdef int64_t end = self.consumed + 4 * self.detail_words
-        cdef int64_t where = 0
-        cdef Found found
-        found = find_packet(
-            w, &self.ids, self.consumed + 1, end, &where, &self.need
-        )
-        if found == FOUND_MORE:
-            return STATUS_MORE
+        cdef int64_t where = self.consumed
+        cdef Found found = FOUND_YES
+        while found == FOUND_YES:
+            found = find_packet(w, &self.ids, where + 1, end, &where, &self.need)
+            if found == FOUND_MORE:
+                return STATUS_MORE
+            # a packet follows this one: others inside of it must end where it begins
+            if found == FOUND_YES and packets_until(w, &self.ids, where, end):
+                break
         self.condemned = False
         self.stretch_start = w.base + self.consumed
         if found == FOUND_NO:
@@ -538,6 +543,9 @@ cdef class OrcaStream:
         self.any_full |= stream.any_full
         if status == STATUS_END or status == STATUS_LIMIT:
             self.pass_over(stream.packets_done[0] > done)
+            return STATUS_END
+        if status == STATUS_HEADER and not stream.header_is_config:
+            # settings of the stream processor alone
             return STATUS_END
         if status == STATUS_SKIPPED:
             if stream.stretch_kind == STRETCH_UNKNOWN:
@@ -817,28 +825,26 @@ cdef class OrcaStream:
         """Look for the next packet (1.7)."""
         cdef int64_t at = self.scan_at - w.base
         cdef int64_t where = at
-        cdef Packet p
-        cdef Reason reason
         cdef Found found
         if self.stretch_reason == REASON_ZEROS:
             # a block of zero words is no damage (7.4)
             while w.n - at >= 4 and load_u32(w.data + at) == 0:
                 at += 4
+            found = FOUND_MORE
             if w.n - at < 4 and not w.at_end:
-                self.scan_at = w.base + at
-                self.consumed = at
                 self.need = at + 4
-                return STATUS_MORE
-            if w.n == at:
+            elif w.n == at:
                 return self.finish_scan(w.base, at, STRETCH_UNKNOWN)
-            found = packet_at(w, &self.ids, at, &p, &reason, &self.need)
+            else:
+                found = self.after_zeros(w, at, &where)
             if found == FOUND_MORE:
                 self.scan_at = w.base + at
-                self.consumed = at
+                self.consumed = max(self.consumed, at - 3)
                 return STATUS_MORE
             if found == FOUND_YES:
+                if where < at:
+                    return self.finish_scan(w.base, where, STRETCH_CORRUPT)
                 return self.finish_scan(w.base, at, STRETCH_UNKNOWN)
-            self.stretch_reason = reason
         found = find_packet(w, &self.ids, at, w.n, &where, &self.need)
         if found == FOUND_YES:
             return self.finish_scan(w.base, where, STRETCH_CORRUPT)
@@ -849,6 +855,30 @@ cdef class OrcaStream:
         if self.stretch_reason in (REASON_PAST_END, REASON_STRAY):
             return self.finish_scan(w.base, w.n, STRETCH_CUT)
         return self.finish_scan(w.base, w.n, STRETCH_CORRUPT)
+
+    cdef Found after_zeros(
+        self, const Window* w, int64_t at, int64_t* where
+    ) noexcept nogil:
+        """Look for the packet behind a block of zeros that ends at `at`.
+
+        A packet may begin with zeros too, and then the block seems to end later.
+        """
+        cdef Packet p
+        cdef Reason reason
+        cdef Found found
+        where[0] = at
+        found = chain_at(w, &self.ids, at, &self.need)
+        if found == FOUND_NO:
+            found = find_packet(
+                w, &self.ids, max(at - 3, self.stretch_start - w.base + 1), at, where,
+                &self.need,
+            )
+        if found == FOUND_NO:
+            where[0] = at
+            found = packet_at(w, &self.ids, at, &p, &reason, &self.need)
+            if found == FOUND_NO:
+                self.stretch_reason = reason
+        return found
 
     # ---- what Python asks for ------------------------------------------------------
 

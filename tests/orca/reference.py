@@ -817,9 +817,12 @@ def read_packets(data: bytes) -> Framing:
             # others begin inside of it.
             last = framing.packets[-1] if framing.packets else None
             was_cut = isinstance(error, _Cut)
+            after = offset
+            if framing.zeros and framing.zeros[-1][1] == offset:
+                after = framing.zeros[-1][0]
             if (
                 last is not None
-                and last.offset + 4 * last.length == offset
+                and last.offset + 4 * last.length == after
                 and (
                     scanner.is_sound(last) is False
                     or scanner.next_packet(last.offset, offset) is not None
@@ -827,6 +830,8 @@ def read_packets(data: bytes) -> Framing:
             ):
                 framing.packets.pop()
                 framing.headers.pop()
+                if after < offset:
+                    framing.zeros.pop()
                 offset = last.offset
                 was_cut = False
             found = scanner.next_packet(offset)
