@@ -98,6 +98,7 @@ class DataStreamer(ABC):
         self._stretch = bytearray()
         self._stretch_lost = 0
         self._patterns: dict[str, list[tuple[RawBuffer, list]]] = {}
+        self._wildcards: dict[str, RawBuffer] = {}
 
     # ---- for derived classes -------------------------------------------------------
 
@@ -272,28 +273,18 @@ class DataStreamer(ABC):
             log.warning("%s has no decoders", type(self).__name__)
         return rb_lib
 
-    @staticmethod
     def _from_wildcard(
-        template: RawBuffer, name: str, decoder: DataDecoder
+        self, template: RawBuffer, name: str, decoder: DataDecoder
     ) -> RawBufferList:
         """Make the buffers of a decoder that only ``*`` asks for."""
         rbs = RawBufferList()
-        short = name.removesuffix("Decoder")
-        out_name = fill_in(template.out_name, {"name": short}, keep=("key",))
-        out_stream = fill_in(template.out_stream, {"name": short}, keep=("key",))
+        self._wildcards[name] = template
         key_lists = decoder.get_key_lists()
         for i, key_list in enumerate(key_lists):
             suffix = ""
             if len(key_lists) > 1:
                 suffix = f"_{key_list[0] if len(key_list) == 1 else i}"
-            rbs.append(
-                RawBuffer(
-                    key_list=key_list,
-                    out_stream=out_stream,
-                    out_name=out_name + suffix,
-                    proc_spec=template.proc_spec,
-                )
-            )
+            rbs.append(_from_template(template, name, key_list, suffix))
         return rbs
 
     def _match_patterns(self, name: str, decoder: DataDecoder) -> None:
@@ -417,6 +408,41 @@ class DataStreamer(ABC):
                     rb.key_list.append(key)
                 break
 
+    def offer_table(
+        self, decoder: DataDecoder, key: int | str, keyed: dict, buffer_size: int
+    ) -> None:
+        """Make a table for a key that the stream has only now, if the user wants all.
+
+        Parameters
+        ----------
+        decoder
+            the decoder with the key, which has columns of its own.
+        key
+            the key.
+        keyed
+            the decoder's buffers by key: the new one is added.
+        buffer_size
+            largest number of rows of the buffer.
+        """
+        name = type(decoder).__name__
+        if key in keyed or name not in self.rb_lib:
+            return
+        if name in self._wildcards:
+            rb = _from_template(self._wildcards[name], name, [key], f"_{key}")
+        else:
+            matching = [
+                rb
+                for rb, patterns in self._patterns.get(name, ())
+                if _matches(key, patterns) and "{key" in rb.out_name + rb.out_stream
+            ]
+            if not matching:
+                self.report.note(f"{name}: there are rows of '{key}', and no table")
+                return
+            rb = _for_key(matching[0], key)
+        keyed[key] = rb
+        self.rb_lib[name].append(rb)
+        self._set_up([rb], decoder, buffer_size)
+
     # ---- reading -------------------------------------------------------------------
 
     def read_chunk(
@@ -486,6 +512,19 @@ class DataStreamer(ABC):
 def _matches(key: object, patterns: list) -> bool:
     """Whether a key matches one of the patterns."""
     return any(fnmatch.fnmatchcase(str(key), p) for p in patterns)
+
+
+def _from_template(
+    template: RawBuffer, name: str, key_list: list, suffix: str
+) -> RawBuffer:
+    """Make the buffer of a decoder from one that is for all."""
+    short = {"name": name.removesuffix("Decoder")}
+    return RawBuffer(
+        key_list=key_list,
+        out_stream=fill_in(template.out_stream, short, keep=("key",)),
+        out_name=fill_in(template.out_name, short, keep=("key",)) + suffix,
+        proc_spec=template.proc_spec,
+    )
 
 
 def _for_key(template: RawBuffer, key: object) -> RawBuffer:

@@ -487,12 +487,19 @@ cdef class OrcaStream:
         cdef int64_t end = self.consumed + 4 * self.detail_words
         cdef int64_t where = self.consumed
         cdef Found found = FOUND_YES
+        # where packets follow, others inside of this one must end where they begin
+        cdef Found after = FOUND_YES
+        if end < w.n or not w.at_end:
+            after = chain_at(w, &self.ids, end, &self.need)
+        if after == FOUND_MORE:
+            return STATUS_MORE
         while found == FOUND_YES:
             found = find_packet(w, &self.ids, where + 1, end, &where, &self.need)
             if found == FOUND_MORE:
                 return STATUS_MORE
-            # a packet follows this one: others inside of it must end where it begins
-            if found == FOUND_YES and packets_until(w, &self.ids, where, end):
+            if found == FOUND_YES and (
+                after == FOUND_NO or packets_until(w, &self.ids, where, end)
+            ):
                 break
         self.condemned = False
         self.stretch_start = w.base + self.consumed

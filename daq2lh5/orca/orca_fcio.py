@@ -75,6 +75,8 @@ class FCIODecoder(OrcaDecoder):
 
     Attributes
     ----------
+    part
+        end of the keys of rows that are not of a channel.
     decoder, fsp_decoder
         decoders of the records, for their columns.
     key_list
@@ -82,6 +84,7 @@ class FCIODecoder(OrcaDecoder):
     """
 
     kind = "fcio"
+    part: ClassVar[str]
     decoder_class: ClassVar[type[FCDecoder]]
     fsp_class: ClassVar[type[FCDecoder]]
 
@@ -105,6 +108,16 @@ class FCIODecoder(OrcaDecoder):
     def _keys(self, listeners: list[Listener]) -> dict[int | str, list[int | str]]:
         """Return the lists of keys that share a table, in order."""
         raise NotImplementedError
+
+    def fsp_key(self, fcid: int) -> str:
+        """Return the key of the rows of a listener's stream processor."""
+        return f"swtid_{fcid}/{self.part}"
+
+    def add_stream_processor(self, fcid: int) -> None:
+        """Take note of a stream processor that the header does not tell of."""
+        key = self.fsp_key(fcid)
+        if not any(key in keys for keys in self.key_list.values()):
+            self.key_list[key.partition("/")[0]] = [key]
 
     def get_key_lists(self) -> list[list[int | str]]:
         """Return the keys, in lists of those that share a table."""
@@ -161,13 +174,14 @@ class ORFCIOConfigDecoder(FCIODecoder):
     """Decode configurations: a row each, and one for that of the stream processor."""
 
     variant = records(1)
+    part = "config"
     decoder_class = FCConfigDecoder
     fsp_class = FSPConfigDecoder
 
     def _keys(self, listeners: list[Listener]) -> dict[int | str, list[int | str]]:
         return {
             "fc_config": [f"fcid_{x.fcid}/config" for x in listeners],
-            "fsp_config": [f"swtid_{x.fcid}/config" for x in listeners if x.fsp],
+            "fsp_config": [self.fsp_key(x.fcid) for x in listeners if x.fsp],
         }
 
     def append_rows(
@@ -186,7 +200,7 @@ class ORFCIOConfigDecoder(FCIODecoder):
         if rb is not None:
             self.decoder.append_row(stream, rb, packet_id)
             any_full = rb.is_full()
-        rb = buffers.get(f"swtid_{fcid}/config")
+        rb = buffers.get(self.fsp_key(fcid))
         if rb is not None and stream.fsp:
             self.fsp_decoder.append_row(stream, rb, packet_id)
             any_full |= rb.is_full()
@@ -205,6 +219,7 @@ class ORFCIOEventDecoder(FCIODecoder):
     """Decode events: a row for each trace, and one of the stream processor."""
 
     variant = records(3, 6)
+    part = "event"
     decoder_class = FCEventDecoder
     fsp_class = FSPEventDecoder
 
@@ -228,7 +243,7 @@ class ORFCIOEventDecoder(FCIODecoder):
         for x in listeners:
             keys[x.fcid] = list(x.keys)
             if x.fsp:
-                keys[f"swtid_{x.fcid}"] = [f"swtid_{x.fcid}/event"]
+                keys[f"swtid_{x.fcid}"] = [self.fsp_key(x.fcid)]
         return keys
 
     def get_decoded_values(self, key: int | str | None = None) -> dict[str, Any]:
@@ -246,13 +261,14 @@ class ORFCIOEventHeaderDecoder(FCIODecoder):
     """Decode event headers: a row each, and one of the stream processor."""
 
     variant = records(7)
+    part = "evt_hdr"
     decoder_class = FCEventHeaderDecoder
     fsp_class = FSPEventDecoder
 
     def _keys(self, listeners: list[Listener]) -> dict[int | str, list[int | str]]:
         return {
             "fc_eventheader": [f"fcid_{x.fcid}/evt_hdr" for x in listeners],
-            "fsp_event": [f"swtid_{x.fcid}/evt_hdr" for x in listeners if x.fsp],
+            "fsp_event": [self.fsp_key(x.fcid) for x in listeners if x.fsp],
         }
 
 
@@ -260,6 +276,7 @@ class ORFCIOStatusDecoder(FCIODecoder):
     """Decode status records: a row for each card, and one of the stream processor."""
 
     variant = records(4)
+    part = "status"
     decoder_class = FCStatusDecoder
     fsp_class = FSPStatusDecoder
 
@@ -269,7 +286,7 @@ class ORFCIOStatusDecoder(FCIODecoder):
             cards = [0, *(0x2000 + i for i in range(x.n_children))]
             keys[x.fcid] = [f"fcid_{x.fcid}/status/card{i}" for i in cards]
             if x.fsp:
-                keys[f"swtid_{x.fcid}"] = [f"swtid_{x.fcid}/status"]
+                keys[f"swtid_{x.fcid}"] = [self.fsp_key(x.fcid)]
         return keys
 
     def get_max_rows_in_packet(self) -> int:

@@ -534,6 +534,8 @@ class OrcaStreamer(DataStreamer):
             return
         # a configuration was read: the kernel goes on behind it
         kernel.end()
+        if stream.fsp:
+            self._add_stream_processor(stream_id & 0xFFFF)
         decoder = self.decoders.get("ORFCIOConfigDecoder")
         buffers = self._keyed.get("ORFCIOConfigDecoder", {})
         if decoder is not None:
@@ -543,6 +545,15 @@ class OrcaStreamer(DataStreamer):
         self._fit_status(stream_id & 0xFFFF, stream.keys()["FCStatus"])
         self._bind_stream(stream_id, stream)
         kernel.begin()
+
+    def _add_stream_processor(self, fcid: int) -> None:
+        """Make tables for rows that the header does not tell of (4.4)."""
+        for name, keyed in self._keyed.items():
+            decoder = self.decoders[name]
+            if isinstance(decoder, FCIODecoder):
+                decoder.add_stream_processor(fcid)
+                key = decoder.fsp_key(fcid)
+                self.offer_table(decoder, key, keyed, self._buffer_size)
 
     # ---- lengths of traces ---------------------------------------------------------
 
