@@ -224,6 +224,21 @@ class Source:
         self._start += n
         self.offset += n
 
+    def swap_words(self) -> None:
+        """From here on, turn the bytes of each 32-bit word around.
+
+        Up to three bytes at the end of the input, too few for a word, stay as they
+        are.
+        """
+        self._require_open()
+        _swap(self._block[self._start : self._end])
+        if not self.at_end:
+            # the part of a word at the end of the window is read once more
+            end = self._end - (self._end - self._start) % 4
+            part = bytes(self._block[end : self._end])
+            self._end = end
+            self._reader = _SwappingReader(self._reader, part)
+
     def close(self) -> None:
         """Release the input and the block; stop the reader thread."""
         if self._closed:
@@ -288,6 +303,58 @@ class Source:
         self.error = self._reader.error
         if self.error is not None:
             self.error_offset = self.offset + self._end
+
+
+class _SwappingReader:
+    """Words of another reader, with their bytes turned around."""
+
+    def __init__(self, reader: _Reader, part: bytes) -> None:
+        self._reader = reader
+        # of the next word, what was read before
+        self._part = part
+        # of the last word, what did not fit
+        self._rest = memoryview(b"")
+
+    @property
+    def bytes_read(self) -> int:
+        return self._reader.bytes_read
+
+    @property
+    def error(self) -> str | None:
+        return self._reader.error
+
+    def followed_by_nothing(self) -> bool:
+        waiting = self._rest or self._part
+        return not waiting and self._reader.followed_by_nothing()
+
+    def readinto(self, view: memoryview) -> int:
+        if not self._rest and len(view) < 4:
+            word = memoryview(bytearray(4))
+            self._rest = word[: self._read_words(word)]
+        if self._rest:
+            n = min(len(view), len(self._rest))
+            view[:n] = self._rest[:n]
+            self._rest = self._rest[n:]
+            return n
+        return self._read_words(view[: len(view) // 4 * 4])
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def _read_words(self, view: memoryview) -> int:
+        n = len(self._part)
+        view[:n] = self._part
+        self._part = b""
+        n += self._reader.readinto(view[n:])
+        while n % 4 and (more := self._reader.readinto(view[n : n + -n % 4])):
+            n += more
+        _swap(view[:n])
+        return n
+
+
+def _swap(view: memoryview) -> None:
+    words = np.frombuffer(view[: len(view) // 4 * 4], "<u4")
+    words.byteswap(inplace=True)
 
 
 def open_source(

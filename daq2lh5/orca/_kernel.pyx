@@ -199,6 +199,10 @@ cdef class OrcaStream:
             self.ids.kind[i] = KINDS[kind]
             self.ids.variant[i] = variant
 
+    def set_swapped(self):
+        """Say that the text of later headers has swapped words (1.3)."""
+        self.ids.is_swapped = True
+
     def set_listeners(self, listeners):
         """Say which FlashCam cards there are.
 

@@ -176,7 +176,6 @@ class ORFlashCamListenerConfigDecoder(OrcaDecoder):
     Behind the trace map may be revisions and hardware ids of the cards.
     """
 
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.decoded_values = LISTENER_CONFIG.decoded_values()
@@ -269,7 +268,6 @@ class ORFlashCamListenerStatusDecoder(OrcaDecoder):
     The writer reserves room for the links behind each card, but does not use it: the
     next card overwrites them. Packets that have it are understood as well.
     """
-
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

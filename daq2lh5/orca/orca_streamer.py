@@ -23,7 +23,12 @@ from .orca_flashcam import (
     listeners_of,
 )
 from .orca_header import OrcaHeader
-from .orca_header_decoder import OrcaHeaderDecoder, find_header, parse_header_packet
+from .orca_header_decoder import (
+    HeaderFrame,
+    OrcaHeaderDecoder,
+    find_header,
+    parse_header_packet,
+)
 from .packet_file import PacketFile
 
 if TYPE_CHECKING:
@@ -97,6 +102,7 @@ class OrcaStreamer(DataStreamer):
         self._buffer_size = 0
         self._header_bytes = 0
         self._n_headers = 0
+        self._swapped = False
         # by buffer: the one that it stands in for, or itself, and its samples a row;
         # by that and other numbers of samples: the buffers that stand in
         self._widths: dict[int, tuple[RawBuffer, int]] = {}
@@ -134,9 +140,14 @@ class OrcaStreamer(DataStreamer):
         """
         source = self.open_source(stream_name)
         self._buffer_size = buffer_size
-        n_bytes = self._read_header()
-        source.consume(n_bytes)
-        self._header_bytes = n_bytes
+        frame = self._read_header()
+        self._header_bytes = 4 * frame.n_words
+        source.consume(self._header_bytes)
+        self._swapped = frame.byte_order == "big"
+        if self._swapped:
+            source.swap_words()
+            self._kernel.set_swapped()
+            self.report.note("the words of the file are big-endian, as PowerPCs write")
         self._set_header()
         super().open_stream(stream_name, rb_lib, buffer_size, chunk_mode, out_stream)
         self._bind()
@@ -154,8 +165,8 @@ class OrcaStreamer(DataStreamer):
         if self.source is not None:
             self.source.close()
 
-    def _read_header(self) -> int:
-        """Read the header at the start of the input; return its length in bytes."""
+    def _read_header(self) -> HeaderFrame:
+        """Read the header at the start of the input."""
         source = self.source
         frame = find_header(source.fill(16)[:16])
         n_bytes = 16 if frame is None else 4 * frame.n_words
@@ -163,11 +174,8 @@ class OrcaStreamer(DataStreamer):
             n_bytes = min(n_bytes, source.size)
         packet = source.fill(n_bytes)[:n_bytes]
         self.header, text = parse_header_packet(packet, source=source.name)
-        if frame.byte_order != "little":
-            msg = "the file has the byte order of PowerPC machines"
-            raise DecodeError(msg, source.name, 0, "this version cannot read it")
         self.header_decoder.header, self.header_decoder._json = self.header, text
-        return n_bytes
+        return frame
 
     def _set_header(self) -> None:
         """Tell the decoders and the kernel what the header in force says."""
@@ -276,7 +284,7 @@ class OrcaStreamer(DataStreamer):
         status = kernel.decode(window, base, left, source.at_end, limit)
         if status in (OrcaStream.HEADER, OrcaStream.WIDTH):
             start, length = kernel.detail_start, 4 * kernel.detail_words
-            packet = np.frombuffer(bytes(window[start : start + length]), "<u4")
+            packet = np.frombuffer(bytearray(window[start : start + length]), "<u4")
             fcio = isinstance(
                 self.decoders.get(self._names[kernel.detail_slot]), FCIODecoder
             )
@@ -455,11 +463,8 @@ class OrcaStreamer(DataStreamer):
     def is_orca_stream(stream_name: str) -> bool:
         """Whether a file is of ORCA, by its first bytes."""
         packets = PacketFile(stream_name)
-        try:
-            head = packets.stream.read(16)
-        finally:
-            packets.close()
-        return len(head) == 16 and find_header(head) is not None
+        packets.close()
+        return packets.frame is not None
 
     def hex_dump(
         self,
@@ -504,6 +509,9 @@ class OrcaStreamer(DataStreamer):
 
     def _new_header(self, packet: np.ndarray) -> None:
         """Use a header in mid-file from now on."""
+        if self._swapped:
+            # the text was in order
+            packet[2:].byteswap(inplace=True)
         header, _ = parse_header_packet(packet.tobytes(), source=self.source.name)
         self._kernel.end()
         self.header = header

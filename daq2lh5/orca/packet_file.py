@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from .orca_header_decoder import find_header
 from .orca_packet import get_data_id, get_n_words, is_extended, is_short
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class PacketFile:
     ----------
     stream
         the open file.
+    frame
+        how the header at the start lies in the file; None if there is none.
     locations
         offsets of the packets found so far.
     """
@@ -43,6 +46,8 @@ class PacketFile:
             head = f.read(6)
         opener = next((o for magic, o in OPENERS if head.startswith(magic)), open)
         self.stream: BinaryIO = opener(name, "rb")
+        self.frame = find_header(self.stream.read(16).ljust(16))
+        self._swapped = self.frame is not None and self.frame.byte_order == "big"
         self.locations: list[int] = []
         self._end = 0
 
@@ -73,7 +78,8 @@ class PacketFile:
     def _words(self, offset: int, n: int) -> OrcaPacket:
         self.stream.seek(offset)
         data = self.stream.read(4 * n)
-        return np.frombuffer(data[: len(data) // 4 * 4], "<u4")
+        words = np.frombuffer(data[: len(data) // 4 * 4], "<u4")
+        return words.byteswap() if self._swapped else words
 
     def head(self, index: int) -> OrcaPacket | None:
         """Return the first word or two of a packet; None if there is none."""
@@ -87,7 +93,11 @@ class PacketFile:
         if not self.find(index):
             return None
         head = self._words(self.locations[index], 3)
-        return self._words(self.locations[index], get_n_words(head))
+        packet = self._words(self.locations[index], get_n_words(head))
+        if self._swapped and get_data_id(head) == 0:
+            # the text of a header is in order
+            packet[2:].byteswap(inplace=True)
+        return packet
 
     def data_id(self, index: int) -> int | None:
         """Return the id of a packet, not shifted."""
