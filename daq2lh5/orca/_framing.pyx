@@ -123,7 +123,30 @@ cdef bint looks_right(const uint8_t* data, int64_t n, const Packet* p) noexcept 
         return p.n_words >= 14
     if p.kind == KIND_GRETINA4M:
         return p.n_words % 1024 == 2 and p.n_words > 2
+    if p.kind > KIND_GRETINA4M:
+        return digitizer_looks_right(words, n - p.start, p)
     return p.kind == KIND_PYTHON
+
+
+cdef bint digitizer_looks_right(
+    const uint8_t* words, int64_t n, const Packet* p
+) noexcept nogil:
+    """Whether the first event of a packet looks like one (5.2 to 5.6)."""
+    cdef int64_t first = p.head_words + 1
+    cdef uint32_t word
+    if p.n_words < first + 4 or n < 4 * first + 4:
+        return False
+    word = load_u32(words + 4 * first)
+    if p.kind == KIND_GRETINA4A:
+        return word == <uint32_t>0xAAAAAAAA
+    if p.kind == KIND_SIS3305:
+        return 4 <= word <= p.n_words
+    if p.kind == KIND_SIS3320:
+        if n < 4 * first + 40:
+            return False
+        word = load_u32(words + 4 * first + 36) >> 16
+        return word == 0xDADA or word == 0xEDED
+    return word >> 28 == 0xA and (word & 0xFFFFFFF) <= p.n_words
 
 
 cdef Found chain_at(
