@@ -301,13 +301,14 @@ class OrcaStreamer(DataStreamer):
             if rbs[0].is_full():
                 self.any_full = True
                 return True
+            n_before = rbs[0].loc
             self.any_full |= decoder.decode_packet(packet, packet_id, rbs)
         except (ValueError, DecodeError) as e:
             kernel.reject(base, str(e))
             return False
         kernel.pass_over(True)
         if kernel.rows_left > 0:
-            kernel.rows_left -= 1
+            kernel.rows_left -= rbs[0].loc - n_before
         return True
 
     # ---- packets one at a time -----------------------------------------------------
