@@ -59,8 +59,10 @@ cdef bint next_event(
     cdef uint32_t word
     e.reason = REASON_NONE
     e.last = False
-    if e.next == 0:
-        e.number = -1
+    if e.next:
+        e.number += 1
+    else:
+        e.number = 0
         e.n_extra = 0
         e.exact = False
         e.cut = False
@@ -71,7 +73,6 @@ cdef bint next_event(
         e.card = (word >> 16) & 0x1F
         e.channel = (word >> 8) & 0xFF
         set_key(e)
-    e.number += 1
     if p.kind == KIND_SIS3302:
         return next_sis3302(w, p, e)
     if p.kind == KIND_SIS3316:
