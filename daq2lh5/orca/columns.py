@@ -14,7 +14,7 @@ from dataclasses import replace
 from ..columns import Column, Table
 from ..fc.columns import FC_EVENT, MAX_TRACES
 from .common_columns import PACKET_ID
-from .digitizer_columns import DIGITIZER_TABLES
+from .digitizer_columns import TABLES as DIGITIZER_TABLES
 
 
 def _bit(name: str, description: str, bit: int) -> Column:
@@ -186,4 +186,4 @@ WAVEFORM = replace(
 KERNEL_TABLES = (WAVEFORM, *DIGITIZER_TABLES)
 """Tables that the kernel fills."""
 
-TABLES = (RUN, LISTENER_CONFIG, LISTENER_STATUS, *KERNEL_TABLES)
+TABLES = (RUN, LISTENER_CONFIG, LISTENER_STATUS, WAVEFORM)

@@ -6,11 +6,19 @@ them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from . import slow_control_columns as tables
 from .orca_packet import is_short
-from .record_decoder import RecordDecoder, enough, place
+from .record_decoder import (
+    OneValueDecoder,
+    RecordDecoder,
+    TimedValuesDecoder,
+    device,
+    enough,
+    floats,
+    place,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,16 +54,6 @@ __all__ = [
 ]
 
 
-def _floats(w: np.ndarray) -> np.ndarray:
-    """Return words as floating-point numbers."""
-    return w.view("float32")
-
-
-def _device(w: np.ndarray, time: int = 2) -> dict[str, Any]:
-    """Return the number of the device, and the time in word `time`."""
-    return {"id": int(w[1]) & 0xFFFF, "time": w[time]}
-
-
 def _card(w: np.ndarray) -> dict[str, Any]:
     """Return crate and card, and the time in word 2."""
     where = place(int(w[1]))
@@ -73,7 +71,7 @@ class ORScriptDecoderForState(RecordDecoder):
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         script_type = int(w[1]) >> 24 & 0xF
-        return _device(w) | {"script_type": script_type, "started": w[3] != 0}
+        return device(w) | {"script_type": script_type, "started": w[3] != 0}
 
 
 class ORScriptDecoderForRecord(RecordDecoder):
@@ -89,7 +87,7 @@ class ORScriptDecoderForRecord(RecordDecoder):
             msg = f"text of {n_bytes} bytes in a record of {len(w)} words"
             raise ValueError(msg)
         script_type = int(w[1]) >> 24 & 0xF
-        return _device(w) | {
+        return device(w) | {
             "script_type": script_type,
             "tag": w[3],
             "text": text[:n_bytes],
@@ -135,7 +133,7 @@ class ORMJDPreAmpDecoderForAdc(RecordDecoder):
             "id": int(w[1]) & 0xFFF,
             "time": w[2],
             "enabled": int(w[3]) & 0xFFFF,
-            "adc": _floats(w)[4:20],
+            "adc": floats(w)[4:20],
         }
 
 
@@ -152,7 +150,7 @@ class ORiSegHVCardDecoderForHV(RecordDecoder):
         word = int(w[1])
         n = word >> 4 & 0x1F
         enough(w, 5 + 2 * n)
-        pairs = _floats(w)[5 : 5 + 2 * n]
+        pairs = floats(w)[5 : 5 + 2 * n]
         return {
             # not where other records have them
             "crate": word >> 20 & 0xF,
@@ -172,11 +170,11 @@ class ORVHQ224LDecoderForHVStatus(RecordDecoder):
     n_words = 11
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
-        return _device(w) | {
+        return device(w) | {
             "status1": w[3:11:4],
             "status2": w[4:11:4],
-            "voltage": _floats(w)[5:11:4],
-            "current": _floats(w)[6:11:4],
+            "voltage": floats(w)[5:11:4],
+            "current": floats(w)[6:11:4],
         }
 
 
@@ -187,50 +185,25 @@ class ORNHQ226LDecoderForHVStatus(ORVHQ224LDecoderForHVStatus):
 # --- temperature, pressure, level, current ------------------------------------------
 
 
-class _OneValueDecoder(RecordDecoder):
-    """A decoder of records of one value: device, value, time."""
-
-    n_words = 4
-
-    def read(self, w: np.ndarray) -> dict[str, Any]:
-        return _device(w, 3) | {self.table.columns[-1].name: _floats(w)[2]}
-
-
-class ORCTITempDecoderForTemperature(_OneValueDecoder):
+class ORCTITempDecoderForTemperature(OneValueDecoder):
     """Decode temperatures of CTI cryogenic pumps."""
 
     table = tables.CTI_TEMPERATURE
 
 
-class ORKeithley6487DecoderForCurrent(_OneValueDecoder):
+class ORKeithley6487DecoderForCurrent(OneValueDecoder):
     """Decode currents of Keithley 6487 picoammeters."""
 
     table = tables.KEITHLEY_CURRENT
 
 
-class ORKJL2200IonGaugeDecoderForPressure(_OneValueDecoder):
+class ORKJL2200IonGaugeDecoderForPressure(OneValueDecoder):
     """Decode pressures of KJL2200 ion gauges."""
 
     table = tables.ION_GAUGE_PRESSURE
 
 
-class _TimedValuesDecoder(RecordDecoder):
-    """A decoder of records of several values, each followed by its time."""
-
-    n_values: ClassVar[int]
-    n_words = 2
-
-    def read(self, w: np.ndarray) -> dict[str, Any]:
-        enough(w, 2 + 2 * self.n_values)
-        pairs = w[2 : 2 + 2 * self.n_values]
-        return {
-            "id": int(w[1]) & 0xFFFF,
-            "time": pairs[1::2],
-            self.table.columns[-1].name: _floats(pairs)[::2],
-        }
-
-
-class ORLakeShore210DecoderForTemperature(_TimedValuesDecoder):
+class ORLakeShore210DecoderForTemperature(TimedValuesDecoder):
     """Decode the eight temperatures of LakeShore 210 monitors."""
 
     table = tables.LAKE_SHORE
@@ -240,7 +213,7 @@ class ORLakeShore210DecoderForTemperature(_TimedValuesDecoder):
         return super().read(w) | {"kelvin": int(w[1]) >> 16 & 1}
 
 
-class ORMksPdr2000DecoderForPressure(_TimedValuesDecoder):
+class ORMksPdr2000DecoderForPressure(TimedValuesDecoder):
     """Decode the two pressures of MKS PDR2000 gauges."""
 
     table = tables.MKS_PRESSURE
@@ -250,21 +223,21 @@ class ORMksPdr2000DecoderForPressure(_TimedValuesDecoder):
         return super().read(w) | {"units": int(w[1]) >> 16 & 0xF}
 
 
-class ORTPG256ADecoderForPressure(_TimedValuesDecoder):
+class ORTPG256ADecoderForPressure(TimedValuesDecoder):
     """Decode the six pressures of TPG256A gauges."""
 
     table = tables.TPG_PRESSURE
     n_values = 6
 
 
-class ORBocTIC3DecoderForPressure(_TimedValuesDecoder):
+class ORBocTIC3DecoderForPressure(TimedValuesDecoder):
     """Decode the three pressures of BOC TIC gauges."""
 
     table = tables.BOC_PRESSURE
     n_values = 3
 
 
-class ORAmi286DecoderForLevel(_TimedValuesDecoder):
+class ORAmi286DecoderForLevel(TimedValuesDecoder):
     """Decode the four levels of AMI 286 monitors."""
 
     table = tables.AMI_LEVEL
@@ -299,9 +272,9 @@ class ORLabJackDecoderForIOData(RecordDecoder):
     n_words = 15
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
-        return _device(w, 14) | {
+        return device(w, 14) | {
             "differential": int(w[1]) >> 16 & 0xF,
-            "adc": _floats(w)[2:10],
+            "adc": floats(w)[2:10],
             "counter": w[10],
             "direction": w[11],
             "output": w[12],
@@ -316,8 +289,8 @@ class ORLabJackUE9DecoderForIOData(RecordDecoder):
     n_words = 98
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
-        return _device(w) | {
-            "adc": _floats(w)[3:87],
+        return device(w) | {
+            "adc": floats(w)[3:87],
             "counter": w[87:89],
             "timer": w[89:95],
             "direction": w[95],
@@ -371,7 +344,7 @@ class ORIP320DecoderForValue(RecordDecoder):
         return _card(w) | {
             "ip_slot": int(w[1]) & 0xF,
             "channel": w[3 : 3 + 2 * n : 2],
-            "value": _floats(w)[4 : 3 + 2 * n : 2],
+            "value": floats(w)[4 : 3 + 2 * n : 2],
         }
 
 
@@ -382,7 +355,7 @@ class ORHVcRIODecoderForAdc(RecordDecoder):
     n_words = 6
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
-        return _device(w) | {"index": w[3], "value": w[4:6].view("float64")[0]}
+        return device(w) | {"index": w[3], "value": w[4:6].view("float64")[0]}
 
 
 class ORADEIControlDecoderForAdc(ORHVcRIODecoderForAdc):

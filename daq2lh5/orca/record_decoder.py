@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from ..raw_buffer import RawBuffer
     from .orca_packet import OrcaPacket
 
-__all__ = ["RecordDecoder", "enough", "place"]
+__all__ = [
+    "OneValueDecoder",
+    "RecordDecoder",
+    "TimedValuesDecoder",
+    "device",
+    "enough",
+    "floats",
+    "place",
+]
 
 
 def enough(words: np.ndarray, n: int) -> None:
@@ -38,6 +46,16 @@ def place(word: int) -> dict[str, int]:
         "card": word >> 16 & 0x1F,
         "channel": word >> 8 & 0xFF,
     }
+
+
+def floats(w: np.ndarray) -> np.ndarray:
+    """Return words as floating-point numbers."""
+    return w.view("float32")
+
+
+def device(w: np.ndarray, time: int = 2) -> dict[str, Any]:
+    """Return the number of the device, and the time in word `time`."""
+    return {"id": int(w[1]) & 0xFFFF, "time": w[time]}
 
 
 class RecordDecoder(OrcaDecoder):
@@ -101,3 +119,28 @@ class RecordDecoder(OrcaDecoder):
         if values is not None:
             rbl[0]._append({"packet_id": packet_id} | values)
         return rbl[0].is_full()
+
+
+class OneValueDecoder(RecordDecoder):
+    """A decoder of records of one value: device, value, time."""
+
+    n_words = 4
+
+    def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
+        return device(w, 3) | {self.table.columns[-1].name: floats(w)[2]}
+
+
+class TimedValuesDecoder(RecordDecoder):
+    """A decoder of records of several values, each followed by its time."""
+
+    n_values: ClassVar[int]
+    n_words = 2
+
+    def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
+        enough(w, 2 + 2 * self.n_values)
+        pairs = w[2 : 2 + 2 * self.n_values]
+        return {
+            "id": int(w[1]) & 0xFFFF,
+            "time": pairs[1::2],
+            self.table.columns[-1].name: floats(pairs)[::2],
+        }
