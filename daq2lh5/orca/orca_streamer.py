@@ -567,7 +567,7 @@ class OrcaStreamer(DataStreamer):
         decoder = self.decoders[name]
         if rb._table is None:
             msg = (
-                f"buffer '{rb.out_name}' has no room for traces of "
+                f"the rows of buffer '{rb.out_name}' are not for traces of "
                 f"{kernel.detail_samples} samples"
             )
             raise ValueError(msg)
