@@ -67,7 +67,7 @@ def as_long(packet: OrcaPacket) -> OrcaPacket:
     Other packets are returned as they are. A length that does not fit in word 0 is
     the largest that does.
     """
-    if is_short(packet) or not is_extended(packet) or len(packet) < 2:
+    if len(packet) < 2 or is_short(packet) or not is_extended(packet):
         return packet
     packet = np.delete(packet, 1)
     packet[0] |= min(len(packet), LENGTH_MASK)
