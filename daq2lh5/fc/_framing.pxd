@@ -18,6 +18,7 @@ cdef enum Reason:
     REASON_TRACE_INDEX      # a trace that the configuration does not have
     REASON_COUNT            # a count that cannot be
     REASON_CONFIG           # a configuration outside the format's limits
+    REASON_LISTENER         # a configuration of another stream
     REASON_NO_CONFIG        # a record that needs a configuration before the first
     REASON_PROTOCOL         # handshake of another protocol
     REASON_SWALLOWED        # a record that holds another one
@@ -68,6 +69,7 @@ cdef struct Limits:
     int32_t sizes[3]        # adcs, triggers, eventsamples
     int64_t n_traces
     int64_t trace_bytes     # of one trace with its two leading words
+    int32_t listener        # whose configurations these must be; -1: any
 
 cdef enum Found:
     FOUND_NO

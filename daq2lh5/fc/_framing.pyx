@@ -339,6 +339,13 @@ cdef Reason check_config(
     cdef int k
     if r.n_frames < r.n_required and not limits.configured:
         return REASON_INCOMPLETE
+    if limits.listener >= 0:
+        if r.n_frames <= STREAM_ID_FRAME or r.frames[STREAM_ID_FRAME].length < 4:
+            return REASON_INCOMPLETE
+        if load_i32(
+            data + r.frames[STREAM_ID_FRAME].start
+        ) & 0xFFFF != limits.listener:
+            return REASON_LISTENER
     for k in range(3):
         sizes[k] = limits.sizes[k]
         if k < r.n_frames:

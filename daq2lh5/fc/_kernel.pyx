@@ -50,6 +50,7 @@ REASONS = {
     REASON_TRACE_INDEX: "trace index outside the configuration",
     REASON_COUNT: "impossible count",
     REASON_CONFIG: "configuration outside the limits of the format",
+    REASON_LISTENER: "configuration of another stream",
     REASON_NO_CONFIG: "record before the first configuration",
     REASON_PROTOCOL: "handshake of another protocol",
     REASON_SWALLOWED: "record runs into another record",
@@ -74,6 +75,11 @@ IRREGULARITIES = (
 cdef class FcioStream:
     """State of one FCIO stream, and where its rows go.
 
+    Parameters
+    ----------
+    listener
+        number of the listener whose configurations the stream has; -1: not known.
+
     Attributes
     ----------
     packet_id
@@ -87,7 +93,7 @@ cdef class FcioStream:
         ``(decoded, skipped)``.
     """
 
-    def __cinit__(self):
+    def __cinit__(self, int32_t listener=-1):
         self.s = <State*>calloc(1, sizeof(State))
         self.record = <Record*>calloc(1, sizeof(Record))
         self.fsp_record = <Record*>calloc(1, sizeof(Record))
@@ -101,6 +107,7 @@ cdef class FcioStream:
         self.packet_id = -1
         self.rows_left = -1
         self.walk = -1
+        self.limits.listener = listener
         self.unmap_all()
         reset_dead_time(&self.s.dead_time)
 

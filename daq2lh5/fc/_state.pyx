@@ -35,7 +35,7 @@ cdef void apply_config(
     for k in range(10):
         take(<char*>fields[k], 4, data, r, k)
     take(<char*>c.tracemap, sizeof(c.tracemap), data, r, 10)
-    take(<char*>&c.streamid, 4, data, r, 11)
+    take(<char*>&c.streamid, 4, data, r, STREAM_ID_FRAME)
     limits.sizes[0], limits.sizes[1], limits.sizes[2] = c.adcs, c.triggers, c.samples
     limits.n_traces = <int64_t>c.adcs + c.triggers
     limits.trace_bytes = 2 * (<int64_t>c.samples + 2)

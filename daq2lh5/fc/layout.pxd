@@ -52,4 +52,5 @@ cdef enum:
     MAX_LINKS = 256
     # 2.2
     FSP_CONFIG_FRAMES = 48
+    STREAM_ID_FRAME = 11    # of a configuration
     FSP_STATUS_BYTES = 112

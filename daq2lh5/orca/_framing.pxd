@@ -35,6 +35,7 @@ cdef enum Reason:
     REASON_ID               # an id that the header does not have
     REASON_LENGTH           # a length that cannot be
     REASON_PAST_END         # a packet longer than the rest of the data
+    REASON_SWALLOWED        # a packet in which other packets begin
     REASON_STRAY            # bytes at the end, too few for a word
     REASON_ZEROS            # space that was never filled
     REASON_TRACE_LENGTH     # samples missing
@@ -47,6 +48,10 @@ cdef struct Ids:
     int16_t long_slot[N_LONG_IDS]       # number of the decoder, -1: none
     int16_t short_slot[N_SHORT_IDS]
     int16_t kind[N_LONG_IDS]            # by slot
+    # by slot: which of two layouts a trace has; which FCIO records a packet may have,
+    # a bit for each tag
+    int16_t variant[N_LONG_IDS]
+    bint is_swapped                     # the text of headers has swapped words (1.3)
 
 cdef struct Packet:
     int64_t start           # of word 0 in the window
@@ -60,11 +65,23 @@ cdef enum Found:
     FOUND_YES
     FOUND_MORE              # needs more bytes to tell
 
+# The window of the file that is at hand.
+cdef struct Window:
+    const uint8_t* data
+    int64_t n
+    int64_t base            # where it is in the file
+    int64_t left            # bytes from its start to the end of the data, or -1
+    bint at_end             # nothing comes after it
+
 cdef Found packet_at(
-    const uint8_t* data, int64_t n, int64_t left, bint at_end, const Ids* ids,
-    int64_t at, Packet* p, Reason* reason, int64_t* need,
+    const Window* w, const Ids* ids, int64_t at, Packet* p, Reason* reason,
+    int64_t* need,
+) noexcept nogil
+cdef bint looks_right(const Window* w, const Ids* ids, const Packet* p) noexcept nogil
+cdef Found fcio_records(
+    const uint8_t* data, int64_t n, int allowed, int64_t* begin
 ) noexcept nogil
 cdef Found find_packet(
-    const uint8_t* data, int64_t n, int64_t left, bint at_end, const Ids* ids,
-    int64_t start, int64_t* found, int64_t* need,
+    const Window* w, const Ids* ids, int64_t start, int64_t stop, int64_t* found,
+    int64_t* need,
 ) noexcept nogil

@@ -49,6 +49,7 @@ REASONS = {
     REASON_ID: "no packet of this file has such an id",
     REASON_LENGTH: "impossible length of a packet",
     REASON_PAST_END: "packet runs past the end of the data",
+    REASON_SWALLOWED: "wrong length of a packet: others begin inside",
     REASON_STRAY: "too few bytes for a word",
     REASON_ZEROS: "words of zero",
     REASON_TRACE_LENGTH: "trace longer than its packet",
@@ -127,8 +128,6 @@ cdef class OrcaStream:
     cdef int32_t averages[N_CHANNELS]
     cdef readonly int64_t n_bad_events
     cdef readonly int64_t n_cut_events
-    # by slot: which split its packets have
-    cdef int16_t split[N_LONG_IDS]
     cdef dict streams
     cdef FcioStream current
     cdef int64_t current_id
@@ -157,6 +156,10 @@ cdef class OrcaStream:
     cdef readonly int64_t n_corrected
     cdef int64_t skipped[N_DIGITIZERS][N_CHANNELS]
 
+    # where the packet is that no other begins in, as far as can be told
+    cdef int64_t sound
+    # the packet at hand is to be passed over
+    cdef bint condemned
     cdef readonly bint scanning
     cdef int64_t scan_at
     cdef int stretch_kind
@@ -177,6 +180,7 @@ cdef class OrcaStream:
         memset(self.channel_sinks, 0xFF, sizeof(self.channel_sinks))
         self.streams = {}
         self.current_id = -1
+        self.sound = -1
         self.rows_left = -1
         self.set_ids({}, [])
         self.set_listeners([])
@@ -195,7 +199,7 @@ cdef class OrcaStream:
         slots
             by id, not shifted: the number of the decoder.
         kinds
-            by number: a name of `KINDS`, and the split of FlashCam words (0 or 1).
+            by number: a name of `KINDS`, and its `Ids.variant`.
         """
         cdef Py_ssize_t i
         for i in range(N_LONG_IDS):
@@ -207,9 +211,9 @@ cdef class OrcaStream:
                 self.ids.short_slot[data_id >> 26] = slot
             else:
                 self.ids.long_slot[data_id >> 18] = slot
-        for i, (kind, split) in enumerate(kinds):
+        for i, (kind, variant) in enumerate(kinds):
             self.ids.kind[i] = KINDS[kind]
-            self.split[i] = split
+            self.ids.variant[i] = variant
 
     def set_listeners(self, listeners):
         """Say which FlashCam cards there are.
@@ -348,28 +352,28 @@ cdef class OrcaStream:
         at the packet of `detail_slot`, and to call `pass_over` when it is done.
         """
         cdef Status status
-        cdef int64_t n_left = -1 if left is None else left
-        cdef const uint8_t* data = &window[0] if window.shape[0] else NULL
-        cdef int64_t n = window.shape[0]
+        cdef Window w
+        w.data = &window[0] if window.shape[0] else NULL
+        w.n = window.shape[0]
+        w.base = base
+        w.left = -1 if left is None else left
+        w.at_end = at_end
         self.any_full = False
         self.n_packets = 0
         self.consumed = 0
         self.need = 0
         while True:
             with nogil:
-                status = self.run(data, n, base, n_left, at_end, max_packets)
+                status = self.run(&w, max_packets)
             if status == STATUS_HEADER and self.ids.kind[self.detail_slot] == KIND_FCIO:
-                status = self.records(data, base)
+                status = self.records(w.data)
                 if status == STATUS_END:
                     continue
             elif self.provide(status):
                 continue
             return <int>status
 
-    cdef Status run(
-        self, const uint8_t* data, int64_t n, int64_t base, int64_t left, bint at_end,
-        int64_t max_packets,
-    ) noexcept nogil:
+    cdef Status run(self, const Window* w, int64_t max_packets) noexcept nogil:
         cdef Status status
         cdef Packet p
         cdef Reason reason
@@ -377,46 +381,87 @@ cdef class OrcaStream:
         cdef int64_t end
         while True:
             if self.scanning:
-                status = self.scan(data, n, base, left, at_end)
+                status = self.scan(w)
                 if status != STATUS_LIMIT:
                     return status
                 continue
+            if self.condemned:
+                return self.pass_condemned(w)
             if self.any_full:
                 return STATUS_FULL
             if self.n_packets >= max_packets or self.rows_left == 0:
                 return STATUS_LIMIT
-            if self.consumed == n and at_end:
+            if self.consumed == w.n and w.at_end:
                 return STATUS_END
-            found = packet_at(
-                data, n, left, at_end, &self.ids, self.consumed, &p, &reason, &self.need
-            )
+            found = packet_at(w, &self.ids, self.consumed, &p, &reason, &self.need)
             if found == FOUND_MORE:
                 return STATUS_MORE
             if found == FOUND_NO:
-                self.start_scan(base, reason)
+                self.start_scan(w.base, reason)
                 continue
             end = p.start + 4 * p.n_words
-            if end > n:
-                if at_end:
-                    self.start_scan(base, REASON_PAST_END)
+            if end > w.n:
+                if w.at_end:
+                    self.start_scan(w.base, REASON_PAST_END)
                     continue
                 self.need = end
                 return STATUS_MORE
+            if self.sound != w.base + p.start:
+                status = self.inspect(w, &p)
+                if status == STATUS_MORE or status == STATUS_SKIPPED:
+                    return status
+                if self.scanning:
+                    continue
+                self.sound = w.base + p.start
             if p.kind == KIND_UNKNOWN:
                 self.done(&p, False)
                 continue
             if p.kind == KIND_WAVEFORM or p.kind >= KIND_SIS3302:
                 if p.kind == KIND_WAVEFORM:
-                    status = self.waveform(data, base, &p)
+                    status = self.waveform(w.data, &p)
                 else:
-                    status = self.digitizer(data, base, &p)
+                    status = self.digitizer(w.data, &p)
                 if status != STATUS_LIMIT:
                     return status
                 continue
-            self.detail_slot = p.slot
-            self.detail_start = p.start
-            self.detail_words = p.n_words
+            self.show(&p)
             return STATUS_HEADER
+
+    cdef Status inspect(self, const Window* w, const Packet* p) noexcept nogil:
+        """Make sure that a packet does not hide others (1.7 a).
+
+        Where no packet follows one, its length may be wrong.
+        """
+        cdef Packet follower
+        cdef Reason reason
+        cdef Found found
+        cdef int64_t end = p.start + 4 * p.n_words
+        cdef int64_t where = 0
+        if p.kind == KIND_HEADER or (w.at_end and end == w.n) or w.left == end:
+            # a header may bring other ids
+            return STATUS_LIMIT
+        found = packet_at(w, &self.ids, end, &follower, &reason, &self.need)
+        if found == FOUND_MORE:
+            return STATUS_MORE
+        if found == FOUND_YES:
+            return STATUS_LIMIT
+        if p.kind != KIND_UNKNOWN and not looks_right(w, &self.ids, p):
+            self.start_scan(w.base, REASON_CONTENT)
+            return STATUS_LIMIT
+        found = find_packet(w, &self.ids, p.start + 1, end, &where, &self.need)
+        if found == FOUND_MORE:
+            return STATUS_MORE
+        if found == FOUND_NO:
+            return STATUS_LIMIT
+        self.stretch_start = w.base + p.start
+        self.stretch_reason = REASON_SWALLOWED
+        return self.finish_scan(w.base, where, STRETCH_CORRUPT)
+
+    cdef void show(self, const Packet* p) noexcept nogil:
+        """Leave a packet to Python."""
+        self.detail_slot = p.slot
+        self.detail_start = p.start
+        self.detail_words = p.n_words
 
     cdef void done(self, const Packet* p, bint decoded) noexcept nogil:
         """Count a packet, and go on behind it."""
@@ -436,44 +481,59 @@ cdef class OrcaStream:
         self.inner = 0
         self.done(&p, decoded)
 
-    def reject(self, int64_t base, reason):
+    def reject(self, reason):
         """Take the packet that Python was to look at for damaged."""
+        cdef Packet p
+        p.start = self.detail_start
+        p.n_words = self.detail_words
         self.stretch_text = reason
         self.inner = 0
-        self.bad(
-            base, self.detail_start, self.detail_start + 4 * self.detail_words,
-            REASON_CONTENT,
-        )
+        self.bad(&p, REASON_CONTENT)
 
-    cdef Status bad(
-        self, int64_t base, int64_t start, int64_t end, Reason reason
-    ) noexcept nogil:
-        """Pass over a packet with impossible contents."""
-        self.stretch_kind = STRETCH_CORRUPT
-        self.stretch_start = base + start
-        self.stretch_end = base + end
+    cdef Status bad(self, const Packet* p, Reason reason) noexcept nogil:
+        """Have a packet with impossible contents passed over."""
+        self.condemned = True
+        self.detail_start = p.start
+        self.detail_words = p.n_words
         self.stretch_reason = reason
-        self.packet_id += 1
-        self.n_packets += 1
-        self.consumed = end
-        return STATUS_SKIPPED
+        return STATUS_LIMIT
+
+    cdef Status pass_condemned(self, const Window* w) noexcept nogil:
+        """Pass over a packet, or what is before the first that begins inside of it."""
+        cdef int64_t end = self.consumed + 4 * self.detail_words
+        cdef int64_t where = 0
+        cdef Found found
+        found = find_packet(
+            w, &self.ids, self.consumed + 1, end, &where, &self.need
+        )
+        if found == FOUND_MORE:
+            return STATUS_MORE
+        self.condemned = False
+        self.stretch_start = w.base + self.consumed
+        if found == FOUND_NO:
+            self.packet_id += 1
+            self.n_packets += 1
+            where = end
+        return self.finish_scan(w.base, where, STRETCH_CORRUPT)
 
     # ---- records of FCIO -----------------------------------------------------------
 
-    cdef Status records(self, const uint8_t* data, int64_t base) except *:
+    cdef Status records(self, const uint8_t* data) except *:
         """Decode the packet at hand, if its stream is known (4.4)."""
         cdef const uint8_t* packet = data + self.detail_start
         cdef int64_t head = 12
-        cdef int64_t n, done
+        cdef int64_t n, done, begin
         cdef uint32_t stream_id
         cdef Status status
         cdef FcioStream stream
         if load_u32(packet) & 0x3FFFF:
             head = 8
         n = 4 * self.detail_words - head
-        if n < 4:
-            self.reject(base, None)
-            return STATUS_SKIPPED
+        if n < 4 or fcio_records(
+            packet + head, n, self.ids.variant[self.detail_slot], &begin
+        ) == FOUND_NO:
+            self.reject("a packet without a record of its kind")
+            return STATUS_END
         stream_id = load_u32(packet + head - 4)
         if stream_id != self.current_id or not self.bound:
             if stream_id not in self.streams:
@@ -489,7 +549,8 @@ cdef class OrcaStream:
         # what was done of it before a configuration counts
         done = stream.packets_done[0] - (self.inner > 0)
         status = stream.decode_payload(
-            packet + head, n, self.inner, self.packet_id + 1, self.rows_left
+            packet + head, n, max(self.inner, begin), self.packet_id + 1,
+            self.rows_left,
         )
         self.rows_left = stream.rows_left
         self.inner = stream.consumed
@@ -500,19 +561,19 @@ cdef class OrcaStream:
         if status == STATUS_SKIPPED:
             if stream.stretch_kind == STRETCH_UNKNOWN:
                 return STATUS_END
-            self.reject(base, stream.stretch[3])
+            self.reject(stream.stretch[3])
+            return STATUS_END
         return status
 
     # ---- traces of the first generation --------------------------------------------
 
     cdef Status waveform(
-        self, const uint8_t* data, int64_t base, const Packet* p
+        self, const uint8_t* data, const Packet* p
     ) noexcept nogil:
         """Write the row of one trace (4.3.3)."""
         cdef Packet q = as_long(p)
         cdef const uint8_t* w = data + q.start
-        cdef int64_t end = p.start + 4 * p.n_words
-        cdef int split = self.split[p.slot]
+        cdef int split = self.ids.variant[p.slot]
         cdef uint32_t word1, word2, oh, fh, ns, input, trace, address, other, written
         cdef Card* card
         cdef Card* place
@@ -521,7 +582,7 @@ cdef class OrcaStream:
         cdef ORFlashCamWaveformColumns* c
         cdef int index
         if q.n_words < 18:
-            return self.bad(base, p.start, end, REASON_CONTENT)
+            return self.bad(p, REASON_CONTENT)
         word1 = load_u32(w + 4)
         word2 = load_u32(w + 8)
         oh = word1 >> 28
@@ -533,12 +594,15 @@ cdef class OrcaStream:
             fh = 17
             ns = <uint32_t>(2 * max(q.n_words - 20, 0))
         if (fh != 17 and fh != 15) or oh < 3:
-            return self.bad(base, p.start, end, REASON_CONTENT)
-        if ns % 2 or <int64_t>oh + fh + ns // 2 > q.n_words:
-            return self.bad(base, p.start, end, REASON_TRACE_LENGTH)
+            return self.bad(p, REASON_CONTENT)
+        if ns % 2 or <int64_t>oh + fh + ns // 2 > q.n_words or (
+            # a trace that is left out has its room all the same
+            ns and oh + fh + ns // 2 != q.n_words
+        ):
+            return self.bad(p, REASON_TRACE_LENGTH)
         card = &self.cards[word2 >> 22]
         if card.listener < 0:
-            return self.bad(base, p.start, end, REASON_CARD)
+            return self.bad(p, REASON_CARD)
         l = &self.listeners[card.listener]
         place = card
         address = card.address
@@ -552,11 +616,11 @@ cdef class OrcaStream:
                     trace = other
                     written = input
             if trace >= <uint32_t>l.n_map:
-                return self.bad(base, p.start, end, REASON_CARD)
+                return self.bad(p, REASON_CARD)
             place = self.card_at(card, l.map[trace] >> 16)
             input = l.map[trace] & 0xFFFF
         if input >= N_INPUTS:
-            return self.bad(base, p.start, end, REASON_CARD)
+            return self.bad(p, REASON_CARD)
         index = place.sinks[split][input]
         if index < 0:
             place.skipped[split][input] += 1
@@ -569,13 +633,11 @@ cdef class OrcaStream:
             return self.lacks(STATUS_FULL, split, index)
         c = <ORFlashCamWaveformColumns*>sink.columns
         if ns and c.waveform.width >= 0 and c.waveform.width != <Py_ssize_t>ns:
-            self.detail_slot = p.slot
-            self.detail_start = p.start
-            self.detail_words = p.n_words
+            self.show(p)
             self.detail_samples = ns
             return self.lacks(STATUS_WIDTH, split, index)
         if load_i32(w + 4 * (oh + fh - 2)) == -1:
-            return self.bad(base, p.start, end, REASON_CONTENT)
+            return self.bad(p, REASON_CONTENT)
         other = (word2 >> 14) & 0xFF
         if other != (address & 0xFF) and other != ((address >> 4) & 0xFF):
             self.n_wrong_addresses += 1
@@ -616,7 +678,7 @@ cdef class OrcaStream:
     # ---- digitizers ----------------------------------------------------------------
 
     cdef Status digitizer(
-        self, const uint8_t* data, int64_t base, const Packet* p
+        self, const uint8_t* data, const Packet* p
     ) noexcept nogil:
         """Write a row for each event of a packet."""
         cdef Packet q = as_long(p)
@@ -635,9 +697,7 @@ cdef class OrcaStream:
             if e.reason != REASON_NONE:
                 if e.last:
                     self.inner = 0
-                    return self.bad(
-                        base, p.start, p.start + 4 * p.n_words, e.reason
-                    )
+                    return self.bad(p, e.reason)
                 self.n_bad_events += 1
                 self.inner = e.number + 1
                 continue
@@ -654,9 +714,7 @@ cdef class OrcaStream:
                 if 0 <= width < e.n_samples or (
                     e.exact and e.n_samples and 0 <= width != e.n_samples
                 ):
-                    self.detail_slot = p.slot
-                    self.detail_start = p.start
-                    self.detail_words = p.n_words
+                    self.show(p)
                     self.detail_samples = e.n_samples
                     self.detail_key = e.key
                     return self.lacks(STATUS_WIDTH, table, index)
@@ -697,8 +755,7 @@ cdef class OrcaStream:
         from .orca_flashcam import listeners_of
         cdef OrcaStream stream = OrcaStream()
         data_id = int(packet[0]) & 0xFFFC0000
-        split = getattr(decoder, "split", 0)
-        stream.set_ids({data_id: 1}, [("header", 0), (decoder.kind, split)])
+        stream.set_ids({data_id: 1}, [("header", 0), (decoder.kind, decoder.variant)])
         keyed = buffers.get_keyed_dict()
         if decoder.kind == "waveform":
             stream.set_listeners(
@@ -707,7 +764,7 @@ cdef class OrcaStream:
                     for x in listeners_of(decoder.header)
                 ]
             )
-            stream.set_buffers(split, keyed)
+            stream.set_buffers(decoder.variant, keyed)
         else:
             stream.set_channel_buffers(decoder.kind, keyed)
             stream.set_averages(getattr(decoder, "maw_words", {}))
@@ -790,48 +847,42 @@ cdef class OrcaStream:
         self.consumed = end
         return STATUS_SKIPPED
 
-    cdef Status scan(
-        self, const uint8_t* data, int64_t n, int64_t base, int64_t left, bint at_end,
-    ) noexcept nogil:
+    cdef Status scan(self, const Window* w) noexcept nogil:
         """Look for the next packet (1.7)."""
-        cdef int64_t at = self.scan_at - base
+        cdef int64_t at = self.scan_at - w.base
         cdef int64_t where = at
         cdef Packet p
         cdef Reason reason
         cdef Found found
         if self.stretch_reason == REASON_ZEROS:
             # a block of zero words is no damage (7.4)
-            while n - at >= 4 and load_u32(data + at) == 0:
+            while w.n - at >= 4 and load_u32(w.data + at) == 0:
                 at += 4
-            if n - at < 4 and not at_end:
-                self.scan_at = base + at
+            if w.n - at < 4 and not w.at_end:
+                self.scan_at = w.base + at
                 self.consumed = at
                 self.need = at + 4
                 return STATUS_MORE
-            if n == at:
-                return self.finish_scan(base, at, STRETCH_UNKNOWN)
-            found = packet_at(
-                data, n, left, at_end, &self.ids, at, &p, &reason, &self.need
-            )
+            if w.n == at:
+                return self.finish_scan(w.base, at, STRETCH_UNKNOWN)
+            found = packet_at(w, &self.ids, at, &p, &reason, &self.need)
             if found == FOUND_MORE:
-                self.scan_at = base + at
+                self.scan_at = w.base + at
                 self.consumed = at
                 return STATUS_MORE
             if found == FOUND_YES:
-                return self.finish_scan(base, at, STRETCH_UNKNOWN)
+                return self.finish_scan(w.base, at, STRETCH_UNKNOWN)
             self.stretch_reason = reason
-        found = find_packet(
-            data, n, left, at_end, &self.ids, at, &where, &self.need
-        )
+        found = find_packet(w, &self.ids, at, w.n, &where, &self.need)
         if found == FOUND_YES:
-            return self.finish_scan(base, where, STRETCH_CORRUPT)
+            return self.finish_scan(w.base, where, STRETCH_CORRUPT)
         if found == FOUND_MORE:
-            self.scan_at = base + where
+            self.scan_at = w.base + where
             self.consumed = where
             return STATUS_MORE
         if self.stretch_reason in (REASON_PAST_END, REASON_STRAY):
-            return self.finish_scan(base, n, STRETCH_CUT)
-        return self.finish_scan(base, n, STRETCH_CORRUPT)
+            return self.finish_scan(w.base, w.n, STRETCH_CUT)
+        return self.finish_scan(w.base, w.n, STRETCH_CORRUPT)
 
     # ---- what Python asks for ------------------------------------------------------
 

@@ -49,7 +49,6 @@ class DigitizerDecoder(OrcaDecoder):
         number of traces, by key, that no buffer asked for.
     """
 
-    kind: ClassVar[str]
     card_class: ClassVar[str]
     n_channels: ClassVar[int]
     table: ClassVar[Table]

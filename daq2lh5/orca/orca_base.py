@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..data_decoder import DataDecoder
 
@@ -26,7 +26,12 @@ class OrcaDecoder(DataDecoder):
     ----------
     header
         the header, or None.
+    kind, variant
+        how the kernel decodes the packets.
     """
+
+    kind: ClassVar[str] = "python"
+    variant: ClassVar[int] = 0
 
     def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -48,7 +48,9 @@ def get_fcio_stream(streamid: int) -> FcioStream:
 
     A streamer has streams of its own.
     """
-    return fcio_stream_library.setdefault(int(streamid), FcioStream())
+    return fcio_stream_library.setdefault(
+        int(streamid), FcioStream(int(streamid) & 0xFFFF)
+    )
 
 
 def extract_header_information(header: OrcaHeader) -> dict[int, Listener]:
@@ -61,6 +63,11 @@ def fcid_of(key: int | str) -> int:
     if isinstance(key, int):
         return get_fcid(key)
     return int(key.partition("_")[2].partition("/")[0])
+
+
+def records(*tags: int) -> int:
+    """Return which records a packet may have, as the kernel wants to know it."""
+    return sum(1 << tag for tag in tags)
 
 
 class FCIODecoder(OrcaDecoder):
@@ -153,6 +160,7 @@ class FCIODecoder(OrcaDecoder):
 class ORFCIOConfigDecoder(FCIODecoder):
     """Decode configurations: a row each, and one for that of the stream processor."""
 
+    variant = records(1)
     decoder_class = FCConfigDecoder
     fsp_class = FSPConfigDecoder
 
@@ -196,6 +204,7 @@ class ORFCIOConfigDecoder(FCIODecoder):
 class ORFCIOEventDecoder(FCIODecoder):
     """Decode events: a row for each trace, and one of the stream processor."""
 
+    variant = records(3, 6)
     decoder_class = FCEventDecoder
     fsp_class = FSPEventDecoder
 
@@ -236,6 +245,7 @@ class ORFCIOEventDecoder(FCIODecoder):
 class ORFCIOEventHeaderDecoder(FCIODecoder):
     """Decode event headers: a row each, and one of the stream processor."""
 
+    variant = records(7)
     decoder_class = FCEventHeaderDecoder
     fsp_class = FSPEventDecoder
 
@@ -249,6 +259,7 @@ class ORFCIOEventHeaderDecoder(FCIODecoder):
 class ORFCIOStatusDecoder(FCIODecoder):
     """Decode status records: a row for each card, and one of the stream processor."""
 
+    variant = records(4)
     decoder_class = FCStatusDecoder
     fsp_class = FSPStatusDecoder
 

@@ -129,22 +129,22 @@ def listeners_of(header: OrcaHeader) -> list[Listener]:
         return listeners
     cards = header.get_object_info(list(CARD_CLASSES))
     for entry in header.get_readout_info(LISTENER_CLASS):
-        fcid = entry.get("uniqueID", 0)
-        if not isinstance(fcid, int) or fcid < 1:
+        fcid = _number(entry.get("uniqueID"), 0xFFFF)
+        if not fcid:
             continue
         listener = Listener(fcid)
         settings = header.get_auxhw_info(LISTENER_CLASS, fcid)
         if isinstance(settings, dict):
-            listener.n_samples = int(settings.get("eventSamples", 0))
+            listener.n_samples = _number(settings.get("eventSamples"), 0xFFFF)
             listener.fsp = bool(settings.get("fspEnabled", False))
         children = entry.get("children") or []
         listener.n_children = len(children)
         for child in children:
             crate, slot = child.get("crate"), child.get("station")
             card = cards.get(crate, {}).get(slot)
-            if card is None or "CardAddress" not in card:
+            address = _number((card or {}).get("CardAddress"), 0xFFFF, -1)
+            if address < 0:
                 continue
-            address = int(card["CardAddress"])
             listener.period = CARD_CLASSES[card["Class Name"]]
             listener.cards.append((crate, slot, address, listener.period))
             listener.keys += [
@@ -154,6 +154,13 @@ def listeners_of(header: OrcaHeader) -> list[Listener]:
             ]
         listeners.append(listener)
     return listeners
+
+
+def _number(value: Any, most: int, otherwise: int = 0) -> int:
+    """Return a number of the header, or `otherwise` if it cannot be one."""
+    if isinstance(value, (int, float)) and 0 <= value <= most:
+        return int(value)
+    return otherwise
 
 
 class ORFlashCamListenerConfigDecoder(RecordDecoder):
@@ -301,7 +308,7 @@ class ORFlashCamWaveformDecoder(OrcaDecoder):
     """
 
     kind = "waveform"
-    split = 1
+    variant = 1
 
     def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
         self.decoded_values_template = copy.deepcopy(fc_event_decoded_values)
@@ -348,4 +355,4 @@ class ORFlashCamWaveformDecoder(OrcaDecoder):
 class ORFlashCamADCWaveformDecoder(ORFlashCamWaveformDecoder):
     """The same with other bits for input and index of the trace in word 2."""
 
-    split = 0
+    variant = 0

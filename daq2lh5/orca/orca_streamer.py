@@ -174,7 +174,7 @@ class OrcaStreamer(DataStreamer):
                 self.decoders[name] = getattr(module, name)()
             self.decoders[name].set_header(self.header)
             decoder = self.decoders[name]
-            kinds.append((decoder.kind, getattr(decoder, "split", 0)))
+            kinds.append((decoder.kind, decoder.variant))
         self.missing_decoders = [n for n in self._names[1:] if n not in DECODERS]
         self._kernel.set_ids({i: self._names.index(n) for i, n in ids.items()}, kinds)
         self._kernel.set_listeners(
@@ -196,7 +196,7 @@ class OrcaStreamer(DataStreamer):
     def _set_buffers(self, decoder: OrcaDecoder) -> None:
         keyed = self._keyed[type(decoder).__name__]
         if isinstance(decoder, ORFlashCamWaveformDecoder):
-            self._kernel.set_buffers(decoder.split, keyed)
+            self._kernel.set_buffers(decoder.variant, keyed)
         elif isinstance(decoder, DigitizerDecoder):
             self._kernel.set_channel_buffers(decoder.kind, keyed)
             if isinstance(decoder, ORSIS3316WaveformDecoder):
@@ -269,8 +269,8 @@ class OrcaStreamer(DataStreamer):
                 packet = orca_packet.as_long(packet)
             if status == OrcaStream.WIDTH:
                 self._other_width()
-            elif not self._packet(packet, base):
-                status = OrcaStream.SKIPPED
+            else:
+                self._packet(packet)
         if status == OrcaStream.SKIPPED or kernel.scanning:
             self._keep_stretch(window, status == OrcaStream.SKIPPED)
         del window
@@ -279,8 +279,8 @@ class OrcaStreamer(DataStreamer):
             source.fill(kernel.need - kernel.consumed)
         return status
 
-    def _packet(self, packet: np.ndarray, base: int) -> bool:
-        """Decode a rare packet; False if it is damaged."""
+    def _packet(self, packet: np.ndarray) -> None:
+        """Decode a rare packet."""
         kernel = self._kernel
         name = self._names[kernel.detail_slot]
         packet_id = kernel.packet_id + 1
@@ -288,28 +288,28 @@ class OrcaStreamer(DataStreamer):
             if name == "OrcaHeaderDecoder":
                 self._new_header(packet)
                 kernel.pass_over(True)
-                return True
+                return
             decoder = self.decoders[name]
             if isinstance(decoder, FCIODecoder):
-                return self._new_stream(packet, base)
+                self._new_stream(packet)
+                return
             if isinstance(decoder, ORFlashCamListenerConfigDecoder):
                 self._configure(decoder.read(packet))
             rbs = self.rb_lib.get(name)
             if not rbs:
                 kernel.pass_over(False)
-                return True
+                return
             if rbs[0].is_full():
                 self.any_full = True
-                return True
+                return
             n_before = rbs[0].loc
             self.any_full |= decoder.decode_packet(packet, packet_id, rbs)
         except (ValueError, DecodeError) as e:
-            kernel.reject(base, str(e))
-            return False
+            kernel.reject(str(e))
+            return
         kernel.pass_over(True)
         if kernel.rows_left > 0:
             kernel.rows_left -= rbs[0].loc - n_before
-        return True
 
     # ---- packets one at a time -----------------------------------------------------
 
@@ -504,7 +504,7 @@ class OrcaStreamer(DataStreamer):
         trace_map = boards.astype(np.uint32) << 16 | inputs
         self._kernel.configure(settings["fcid"], settings["gps"], period, trace_map)
 
-    def _new_stream(self, packet: np.ndarray, base: int) -> bool:
+    def _new_stream(self, packet: np.ndarray) -> None:
         """React to a configuration, or to a packet of a stream without one."""
         kernel = self._kernel
         payload = packet[2:] if packet[0] & 0x3FFFF == 0 else packet[1:]
@@ -512,13 +512,11 @@ class OrcaStreamer(DataStreamer):
         stream = self._streams.get(stream_id)
         if stream is None:
             if payload[1:2].view("<i4")[0] not in CONFIG_TAGS:
-                kernel.reject(
-                    base, "FCIO record before the configuration of its stream"
-                )
-                return False
-            stream = self._streams[stream_id] = FcioStream()
+                kernel.reject("FCIO record before the configuration of its stream")
+                return
+            stream = self._streams[stream_id] = FcioStream(stream_id & 0xFFFF)
             kernel.add_stream(stream_id, stream)
-            return True
+            return
         # a configuration was read: the kernel goes on behind it
         kernel.end()
         decoder = self.decoders.get("ORFCIOConfigDecoder")
@@ -530,7 +528,6 @@ class OrcaStreamer(DataStreamer):
         self._fit_status(stream_id & 0xFFFF, stream.keys()["FCStatus"])
         self._bind_stream(stream_id, stream)
         kernel.begin()
-        return True
 
     # ---- lengths of traces ---------------------------------------------------------
 
@@ -700,8 +697,7 @@ class OrcaStreamer(DataStreamer):
             if name not in (self.rb_lib or ()):
                 continue
             if isinstance(decoder, (ORFlashCamWaveformDecoder, DigitizerDecoder)):
-                split = getattr(decoder, "split", 0)
-                skipped = self._kernel.skipped_channels(decoder.kind, split)
+                skipped = self._kernel.skipped_channels(decoder.kind, decoder.variant)
             elif isinstance(decoder, ORFCIOEventDecoder):
                 skipped = decoder.skipped_channels
                 for stream in self._streams.values():

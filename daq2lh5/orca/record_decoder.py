@@ -61,7 +61,6 @@ def device(w: np.ndarray, time: int = 2) -> dict[str, Any]:
 class RecordDecoder(OrcaDecoder):
     """A decoder of records with one row each and no keys."""
 
-    kind = "python"
     table: ClassVar[Table]
     n_words: ClassVar[int]
     """Words that a record has at least."""

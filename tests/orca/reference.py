@@ -736,9 +736,10 @@ class _Scanner:
             return len(w) >= 10 and w[-1] == 0xDEADBEEF
         return None
 
-    def next_packet(self, offset: int) -> int | None:
+    def next_packet(self, offset: int, stop: int | None = None) -> int | None:
         """Search for a packet after damage (section 1.7)."""
-        for candidate in range(offset + 1, len(self.data) - 3):
+        end = len(self.data) - 3
+        for candidate in range(offset + 1, end if stop is None else min(end, stop)):
             word = self.word(candidate)
             if word >> 31:
                 continue
@@ -813,13 +814,17 @@ def read_packets(data: bytes) -> Framing:
         try:
             data_id, length, start = scanner.at(offset)
         except (_Invalid, _Cut) as error:
-            # A packet that is unsound and followed by none has a wrong length.
+            # A packet followed by none has a wrong length if it is unsound, or if
+            # others begin inside of it.
             last = framing.packets[-1] if framing.packets else None
             was_cut = isinstance(error, _Cut)
             if (
                 last is not None
                 and last.offset + 4 * last.length == offset
-                and scanner.is_sound(last) is False
+                and (
+                    scanner.is_sound(last) is False
+                    or scanner.next_packet(last.offset, offset) is not None
+                )
             ):
                 framing.packets.pop()
                 framing.headers.pop()
