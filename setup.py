@@ -25,6 +25,9 @@ MODULES = (
     "daq2lh5.fc._rows",
     "daq2lh5.fc._kernel",
     "daq2lh5.orca._framing",
+    "daq2lh5.orca._sis",
+    "daq2lh5.orca._gretina",
+    "daq2lh5.orca._caen",
     "daq2lh5.orca._digitizers",
     "daq2lh5.orca._kernel",
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import UnknownFormatError, did_you_mean
+from .orca.decoder_names import DECODERS as ORCA_DECODERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,21 +93,7 @@ FORMATS = (
         "ORCA",
         "ORCA",
         ("orca",),
-        (
-            "OrcaHeaderDecoder",
-            "ORRunDecoderForRun",
-            "ORFlashCamListenerConfigDecoder",
-            "ORFlashCamListenerStatusDecoder",
-            "ORFlashCamADCWaveformDecoder",
-            "ORFlashCamWaveformDecoder",
-            "ORFCIOConfigDecoder",
-            "ORFCIOEventDecoder",
-            "ORFCIOEventHeaderDecoder",
-            "ORFCIOStatusDecoder",
-            "ORSIS3302DecoderForEnergy",
-            "ORSIS3316WaveformDecoder",
-            "ORGretina4MWaveformDecoder",
-        ),
+        ("OrcaHeaderDecoder", *ORCA_DECODERS),
         _probe_orca,
         "orca.orca_streamer:OrcaStreamer",
     ),

@@ -20,6 +20,15 @@ cdef enum Kind:             # what a packet is, by its id
     KIND_SIS3302
     KIND_SIS3316
     KIND_GRETINA4M
+    KIND_GRETINA4A
+    KIND_SIS3305
+    KIND_SIS3320
+    KIND_V1730
+    KIND_V1724
+    KIND_V1720
+    KIND_V1721
+    KIND_DT5725
+    KIND_DT5720
 
 cdef enum Reason:
     REASON_NONE

@@ -165,7 +165,29 @@ cdef bint looks_right(const Window* w, const Ids* ids, const Packet* p) noexcept
         return n_words >= 13
     if p.kind == KIND_GRETINA4M:
         return n_words % 1024 == 2 and n_words > 2
+    if p.kind > KIND_GRETINA4M:
+        return digitizer_looks_right(words, n_words, there, p.kind)
     return p.kind == KIND_PYTHON
+
+
+cdef bint digitizer_looks_right(
+    const uint8_t* words, int64_t n_words, int64_t there, Kind kind
+) noexcept nogil:
+    """Whether the first event of a packet looks like one (5.2 to 5.6)."""
+    cdef uint32_t word
+    if n_words < 6 or there < 3:
+        return False
+    word = load_u32(words + 8)
+    if kind == KIND_GRETINA4A:
+        return word == <uint32_t>0xAAAAAAAA
+    if kind == KIND_SIS3305:
+        return 4 <= word <= n_words
+    if kind == KIND_SIS3320:
+        if n_words < 12 or there < 12:
+            return False
+        word = load_u32(words + 44) >> 16
+        return word == 0xDADA or word == 0xEDED
+    return word >> 28 == 0xA and (word & 0xFFFFFFF) <= n_words
 
 
 cdef Found fcio_records(

@@ -24,6 +24,7 @@ from .._core.sink cimport RowSink, SinkTable, new_sink_table
 from .._core.status cimport *
 from ..fc._kernel cimport FcioStream
 from ._digitizers cimport *
+from ._events cimport *
 from ._framing cimport *
 
 include "_columns.pxi"
@@ -67,6 +68,15 @@ KINDS = {
     "sis3302": KIND_SIS3302,
     "sis3316": KIND_SIS3316,
     "gretina4m": KIND_GRETINA4M,
+    "gretina4a": KIND_GRETINA4A,
+    "sis3305": KIND_SIS3305,
+    "sis3320": KIND_SIS3320,
+    "v1730": KIND_V1730,
+    "v1724": KIND_V1724,
+    "v1720": KIND_V1720,
+    "v1721": KIND_V1721,
+    "dt5725": KIND_DT5725,
+    "dt5720": KIND_DT5720,
 }
 """What a packet can be, by name."""
 
@@ -100,8 +110,12 @@ cdef class OrcaStream:
     detail_slot, detail_start, detail_words
         the packet that Python is to look at: number of its decoder, where it is in the
         window, its length.
-    detail_samples
-        samples that a trace has, where its buffer has another number.
+    detail_samples, detail_key
+        samples that a trace has, where its buffer has another number, and the key of
+        its channel, if it is of a digitizer.
+    n_bad_events, n_cut_events
+        events of digitizers that cannot be used, and packets with a part of one at
+        their ends.
     """
 
     cdef Ids ids
@@ -113,6 +127,7 @@ cdef class OrcaStream:
     cdef int16_t channel_sinks[N_DIGITIZERS][N_CHANNELS]
     cdef int32_t averages[N_CHANNELS]
     cdef readonly int64_t n_bad_events
+    cdef readonly int64_t n_cut_events
     cdef dict streams
     cdef FcioStream current
     cdef int64_t current_id
@@ -130,6 +145,7 @@ cdef class OrcaStream:
     cdef readonly int64_t detail_start
     cdef readonly int64_t detail_words
     cdef readonly int64_t detail_samples
+    cdef readonly int64_t detail_key
     cdef int detail_table
     cdef int64_t detail_sink
 
@@ -284,19 +300,22 @@ cdef class OrcaStream:
                 self.averages[key] = min(max(n, 0), 0xFFE)
 
     def set_channel_buffers(self, kind, keyed):
-        """Say which buffers take the events of a kind of digitizer, by key."""
+        """Say which buffers take the events of a kind of digitizer, by key.
+
+        That of the key None takes those of channels that have none of their own.
+        """
         cdef int number = KINDS[kind] - KIND_SIS3302
         cdef SinkTable table = self.tables[N_SPLITS + number]
-        places = {}
-        buffers = []
-        memset(self.channel_sinks[number], 0xFF, sizeof(self.channel_sinks[number]))
+        cdef int16_t place
+        cdef int i
+        buffers = list({id(buffer): buffer for buffer in keyed.values()}.values())
+        places = {id(buffer): i for i, buffer in enumerate(buffers)}
+        place = places[id(keyed[None])] if None in keyed else -1
+        for i in range(N_CHANNELS):
+            self.channel_sinks[number][i] = place
         for key, buffer in keyed.items():
-            if not 0 <= key < N_CHANNELS:
-                continue
-            if id(buffer) not in places:
-                places[id(buffer)] = len(buffers)
-                buffers.append(buffer)
-            self.channel_sinks[number][key] = places[id(buffer)]
+            if key is not None and 0 <= key < N_CHANNELS:
+                self.channel_sinks[number][key] = places[id(buffer)]
         table.set_buffers(buffers)
 
     def add_stream(self, stream_id, FcioStream stream):
@@ -689,7 +708,6 @@ cdef class OrcaStream:
         cdef Event e
         cdef RowSink* sink
         cdef int index
-        cdef uint32_t key
         e.next = 0
         while next_event(w, &q, self.averages, &e):
             # `inner` counts the events that are done
@@ -702,10 +720,9 @@ cdef class OrcaStream:
                 self.n_bad_events += 1
                 self.inner = e.number + 1
                 continue
-            key = e.crate << 9 | e.card << 4 | e.channel
-            index = self.channel_sinks[number][key & (N_CHANNELS - 1)]
+            index = self.channel_sinks[number][e.key]
             if index < 0:
-                self.skipped[number][key & (N_CHANNELS - 1)] += 1
+                self.skipped[number][e.key] += 1
             else:
                 sink = &self.sinks[table][index]
                 if sink.capacity == 0:
@@ -713,10 +730,16 @@ cdef class OrcaStream:
                 if sink.loc >= sink.capacity:
                     return self.lacks(STATUS_FULL, table, index)
                 width = samples_per_row(number, sink.columns)
-                if 0 <= width < e.n_samples:
+                if 0 <= width < e.n_samples or (
+                    e.exact and e.n_samples and 0 <= width != e.n_samples
+                ):
                     self.show(p)
                     self.detail_samples = e.n_samples
+                    self.detail_key = e.key
                     return self.lacks(STATUS_WIDTH, table, index)
+                if not row_has_room(number, sink.columns, sink.loc, &e):
+                    sink.need = e.n_extra
+                    return self.lacks(STATUS_GROW, table, index)
                 write_event(number, sink.columns, sink.loc, self.packet_id + 1, w, &e)
                 sink.loc += 1
                 if sink.capacity - sink.loc < sink.fill_safety:
@@ -727,6 +750,8 @@ cdef class OrcaStream:
             self.inner = e.number + 1
             if e.last or self.rows_left == 0:
                 break
+        if e.cut:
+            self.n_cut_events += 1
         self.inner = 0
         self.done(p, self.written)
         self.written = False
@@ -780,6 +805,11 @@ cdef class OrcaStream:
             raise ValueError(f"packet {packet_id} does not fit the buffer")
         return bool(stream.any_full)
 
+    def drop_event(self):
+        """Pass over the event of a digitizer that the kernel stopped for."""
+        self.inner += 1
+        self.n_bad_events += 1
+
     cdef Card* card_at(self, Card* card, uint32_t address) noexcept nogil:
         """Return the card of the same listener that has an address, if there is one."""
         cdef int k
@@ -809,11 +839,15 @@ cdef class OrcaStream:
         if status == STATUS_FULL and not self.any_full:
             self.any_full = True
             return False
-        if status != STATUS_ALLOCATE:
+        if status != STATUS_ALLOCATE and status != STATUS_GROW:
             return False
         table = self.tables[self.detail_table]
         table.unbind(self.detail_sink)
-        table.buffers[self.detail_sink]._arrays()
+        if status == STATUS_GROW:
+            need = self.sinks[self.detail_table][self.detail_sink].need
+            table.buffers[self.detail_sink]._grow(need)
+        else:
+            table.buffers[self.detail_sink]._arrays()
         table.bind_one(self.detail_sink)
         return True
 

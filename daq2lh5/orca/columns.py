@@ -1,4 +1,7 @@
-"""The output tables of ORCA data, but for those of FCIO records in ORCA packets.
+"""The output tables of runs and of FlashCam's first generation.
+
+Those of digitizers and of slow control are in modules of their own, those of FCIO
+records in ORCA packets in :mod:`daq2lh5.fc.columns`.
 
 ``ORCA`` in a column's source is the format document "ORCA"; ``w`` are the words of a
 packet, ``h`` those of the FlashCam header in it.
@@ -9,14 +12,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..columns import Column, Table
-from ..fc.columns import FC_EVENT, MAX_SAMPLES, MAX_TRACES
-
-PACKET_ID = Column(
-    "packet_id",
-    "uint32",
-    "Number of the packet in the file; the header is packet 0.",
-    source="ORCA 3",
-)
+from ..fc.columns import FC_EVENT, MAX_TRACES
+from .common_columns import PACKET_ID
+from .digitizer_columns import TABLES as DIGITIZER_TABLES
 
 
 def _bit(name: str, description: str, bit: int) -> Column:
@@ -185,104 +183,7 @@ WAVEFORM = replace(
     columns=(PACKET_ID, *(c for c in WAVEFORM.columns if c.name != "packet_id")),
 )
 
-_PLACE = (
-    Column("crate", "uint8", "Crate of the card.", source="w[1]"),
-    Column("card", "uint8", "Slot of the card.", source="w[1]"),
-    Column("channel", "uint8", "Channel of the card.", source="w[1]"),
-)
-
-
-def _samples(dtype: str, source: str) -> Column:
-    return Column(
-        "waveform",
-        dtype,
-        "Samples of the trace.",
-        kind="waveform",
-        length=MAX_SAMPLES,
-        source=source,
-    )
-
-
-def _adc(name: str, description: str, source: str) -> Column:
-    return Column(name, "uint32", description, units="adc", source=source)
-
-
-def _plain(name: str, description: str, source: str) -> Column:
-    return Column(name, "uint32", description, source=source)
-
-
-SIS3302 = Table(
-    "ORSIS3302DecoderForEnergy",
-    "One row per trace of a SIS3302 card.",
-    (
-        PACKET_ID,
-        _adc("energy", "Maximum of the energy filter.", "ORCA 4.5"),
-        _plain("energy_first", "Energy filter at the first point of the gate.", "4.5"),
-        Column(
-            "timestamp",
-            "uint64",
-            "Time stamp of the card.",
-            units="clock_ticks",
-            source="w[4]>>16, w[5]",
-        ),
-        *_PLACE,
-        _samples("uint16", "ORCA 4.5"),
-    ),
-)
-
-SIS3316 = Table(
-    "ORSIS3316Waveform",
-    "One row per event of a channel of a SIS3316 card.",
-    (
-        PACKET_ID,
-        _adc("energy", "Maximum of the energy filter.", "format bit 3"),
-        _plain("energy_first", "Energy filter at the start.", "format bit 3"),
-        Column(
-            "timestamp",
-            "uint64",
-            "Time stamp of the card.",
-            units="clock_ticks",
-            source="h[0]>>16, h[1]",
-        ),
-        _adc("peakHighValue", "Highest sample.", "format bit 0"),
-        _adc("peakHighIndex", "Index of the highest sample.", "format bit 0"),
-        _plain("information", "Flags of the card.", "format bit 0"),
-        *(_adc(f"accSum{i}", f"Sum of gate {i}.", "format bit 0") for i in range(1, 7)),
-        *(_adc(f"accSum{i}", f"Sum of gate {i}.", "format bit 1") for i in range(7, 9)),
-        _adc("mawMax", "Maximum of the moving average.", "format bit 2"),
-        _adc("mawBefore", "Moving average before the trigger.", "format bit 2"),
-        _adc("mawAfter", "Moving average after the trigger.", "format bit 2"),
-        _adc("startEnergy", "Energy filter at the start.", "format bit 3"),
-        _adc("maxEnergy", "Maximum of the energy filter.", "format bit 3"),
-        *_PLACE,
-        _samples("uint16", "ORCA 4.6"),
-    ),
-)
-
-GRETINA4M = Table(
-    "ORGretina4MWaveform",
-    "One row per event of a channel of a Gretina4M card.",
-    (
-        PACKET_ID,
-        Column(
-            "energy", "uint32", "Size of the energy.", units="adc", source="h[3], h[4]"
-        ),
-        Column(
-            "timestamp",
-            "uint64",
-            "Time stamp of the card.",
-            units="clock_ticks",
-            source="h[2], h[3]",
-        ),
-        *_PLACE,
-        Column("board_id", "uint16", "Id of the board.", source="h[1]"),
-        Column("serial_number", "uint16", "Serial number of the board.", source="w[1]"),
-        Column("fifo_state", "uint8", "1: half full, 2: nearly full.", source="w[1]"),
-        _samples("int16", "h[15]-h[1023]"),
-    ),
-)
-
-KERNEL_TABLES = (WAVEFORM, SIS3302, SIS3316, GRETINA4M)
+KERNEL_TABLES = (WAVEFORM, *DIGITIZER_TABLES)
 """Tables that the kernel fills."""
 
-TABLES = (RUN, LISTENER_CONFIG, LISTENER_STATUS, *KERNEL_TABLES)
+TABLES = (RUN, LISTENER_CONFIG, LISTENER_STATUS, WAVEFORM)

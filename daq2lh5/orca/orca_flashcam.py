@@ -10,10 +10,9 @@ import numpy as np
 
 from .columns import LISTENER_CONFIG, LISTENER_STATUS, MAX_CARDS, MAX_TRACES, WAVEFORM
 from .orca_base import OrcaDecoder
-from .orca_packet import is_extended
+from .record_decoder import RecordDecoder, enough
 
 if TYPE_CHECKING:
-    from ..raw_buffer import RawBuffer
     from .orca_header import OrcaHeader
     from .orca_packet import OrcaPacket
 
@@ -164,7 +163,7 @@ def _number(value: Any, most: int, otherwise: int = 0) -> int:
     return otherwise
 
 
-class ORFlashCamListenerConfigDecoder(OrcaDecoder):
+class ORFlashCamListenerConfigDecoder(RecordDecoder):
     """Decode the configurations of listeners (ORCA, section 4.3.1).
 
     ::
@@ -176,16 +175,10 @@ class ORFlashCamListenerConfigDecoder(OrcaDecoder):
     Behind the trace map may be revisions and hardware ids of the cards.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.decoded_values = LISTENER_CONFIG.decoded_values()
+    table = LISTENER_CONFIG
+    n_words = 13
 
-    def get_decoded_values(self, key: int | None = None) -> dict[str, Any]:  # noqa: ARG002
-        """Return the columns."""
-        return self.decoded_values
-
-    @staticmethod
-    def read(packet: OrcaPacket) -> dict[str, Any]:
+    def read(self, w: np.ndarray) -> dict[str, Any]:
         """Return the settings by column name.
 
         Raises
@@ -193,31 +186,30 @@ class ORFlashCamListenerConfigDecoder(OrcaDecoder):
         ValueError
             if they cannot be.
         """
-        if len(packet) < 13:
-            msg = f"listener configuration of {len(packet)} words"
-            raise ValueError(msg)
+        # the streamer calls this too
+        enough(w, self.n_words)
         names = [c.name for c in LISTENER_CONFIG.columns[4:15]]
-        settings = dict(zip(names, packet[2:13].view("int32").tolist(), strict=True))
+        settings = dict(zip(names, w[2:13].view("int32").tolist(), strict=True))
         n_traces, n_cards = settings["nadcs"], settings["adccards"]
-        if not 0 <= n_traces <= min(MAX_TRACES, len(packet) - 13):
+        if not 0 <= n_traces <= min(MAX_TRACES, len(w) - 13):
             msg = f"listener configuration with {n_traces} traces"
             raise ValueError(msg)
         if not 0 <= n_cards <= MAX_CARDS:
             msg = f"listener configuration with {n_cards} cards"
             raise ValueError(msg)
-        trace_map = packet[13 : 13 + n_traces]
+        trace_map = w[13 : 13 + n_traces]
         revisions = np.zeros(n_cards, np.uint8)
         ids = np.zeros(n_cards, np.uint64)
         # four revisions a word, two words an id; older versions have neither
         at, n_words = 13 + n_traces, -(-n_cards // 4)
-        if len(packet) == at + n_words + 2 * n_cards and n_cards:
-            revisions = packet[at : at + n_words].astype("<u4").view(np.uint8)[:n_cards]
-            halves = packet[at + n_words :].astype(np.uint64)
+        if len(w) == at + n_words + 2 * n_cards and n_cards:
+            revisions = w[at : at + n_words].astype("<u4").view(np.uint8)[:n_cards]
+            halves = w[at + n_words :].astype(np.uint64)
             ids = halves[::2] << np.uint64(32) | halves[1::2]
         return {
-            "packet_len": len(packet),
-            "readout_id": int(packet[1]) >> 16,
-            "fcid": int(packet[1]) & 0xFFFF,
+            "packet_len": len(w),
+            "readout_id": int(w[1]) >> 16,
+            "fcid": int(w[1]) & 0xFFFF,
             **settings,
             "ch_board_id": (trace_map >> 16).astype(np.uint16),
             "ch_inputnum": (trace_map & 0xFFFF).astype(np.uint16),
@@ -225,36 +217,8 @@ class ORFlashCamListenerConfigDecoder(OrcaDecoder):
             "board_uid": ids,
         }
 
-    def decode_packet(
-        self, packet: OrcaPacket, packet_id: int, rbl: list[RawBuffer]
-    ) -> bool:
-        """Decode a configuration into the next row of the first buffer.
 
-        Parameters
-        ----------
-        packet
-            its words.
-        packet_id
-            number of the packet.
-        rbl
-            a list of one buffer.
-
-        Returns
-        -------
-        full
-            whether the buffer is full.
-
-        Raises
-        ------
-        ValueError
-            if the settings cannot be.
-        """
-        rb = rbl[0]
-        rb._append({"packet_id": packet_id} | self.read(packet))
-        return rb.is_full()
-
-
-class ORFlashCamListenerStatusDecoder(OrcaDecoder):
+class ORFlashCamListenerStatusDecoder(RecordDecoder):
     """Decode the status that listeners report (ORCA, section 4.3.2): one row each.
 
     ::
@@ -269,16 +233,10 @@ class ORFlashCamListenerStatusDecoder(OrcaDecoder):
     next card overwrites them. Packets that have it are understood as well.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.decoded_values = LISTENER_STATUS.decoded_values()
+    table = LISTENER_STATUS
+    n_words = CARDS_AT
 
-    def get_decoded_values(self, key: int | None = None) -> dict[str, Any]:  # noqa: ARG002
-        """Return the columns."""
-        return self.decoded_values
-
-    @staticmethod
-    def read(packet: OrcaPacket) -> dict[str, Any]:
+    def read(self, w: np.ndarray) -> dict[str, Any]:
         """Return the status by column name.
 
         Raises
@@ -286,16 +244,12 @@ class ORFlashCamListenerStatusDecoder(OrcaDecoder):
         ValueError
             if it cannot be.
         """
-        w = packet[1:] if len(packet) and is_extended(packet) else packet
-        if len(w) < CARDS_AT:
-            msg = f"listener status of {len(packet)} words"
-            raise ValueError(msg)
         n = int(w[13])
         if not 1 <= n <= MAX_CARDS:
             msg = f"listener status with {n} cards"
             raise ValueError(msg)
         if len(w) < CARDS_AT + CARD_WORDS * n:
-            msg = f"listener status of {len(packet)} words with {n} cards"
+            msg = f"listener status of {len(w)} words with {n} cards"
             raise ValueError(msg)
         stride = _card_stride(w, n)
         end = CARDS_AT + stride * (n - 1) + CARD_WORDS
@@ -317,34 +271,6 @@ class ORFlashCamListenerStatusDecoder(OrcaDecoder):
                 for name, (first, last) in CARD_FIELDS.items()
             },
         }
-
-    def decode_packet(
-        self, packet: OrcaPacket, packet_id: int, rbl: list[RawBuffer]
-    ) -> bool:
-        """Decode a status into the next row of the first buffer.
-
-        Parameters
-        ----------
-        packet
-            its words.
-        packet_id
-            number of the packet.
-        rbl
-            a list of one buffer.
-
-        Returns
-        -------
-        full
-            whether the buffer is full.
-
-        Raises
-        ------
-        ValueError
-            if the status cannot be.
-        """
-        rb = rbl[0]
-        rb._append({"packet_id": packet_id} | self.read(packet))
-        return rb.is_full()
 
 
 def _card_stride(w: OrcaPacket, n: int) -> int:

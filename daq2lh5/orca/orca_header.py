@@ -140,6 +140,27 @@ class OrcaHeader(dict):
                 found.setdefault(place[0], {})[place[1]] = card
         return found
 
+    def get_usb_info(self, orca_class_name: str) -> dict[int, dict]:
+        """Return the settings of all USB devices of a class, by number.
+
+        Parameters
+        ----------
+        orca_class_name
+            the class.
+        """
+        found: dict[int, dict] = {}
+        for entry in _entries(self, "ObjectInfo", "USB"):
+            for name, settings in entry.items():
+                # the name ends in the number of the unit
+                unit = name.rpartition(" ")[2]
+                if (
+                    isinstance(settings, dict)
+                    and settings.get("Class Name") == orca_class_name
+                    and unit.isdecimal()
+                ):
+                    found[int(unit)] = settings
+        return found
+
     def get_readout_info(
         self, orca_class_name: str, unique_id: int = -1
     ) -> list[dict] | dict:

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 __all__ = [
     "OrcaPacket",
+    "as_long",
     "get_data_id",
     "get_n_words",
     "hex_dump",
@@ -58,6 +59,19 @@ def is_short(packet: OrcaPacket) -> bool:
 def is_extended(packet: OrcaPacket) -> bool:
     """Whether a packet that is not short has its length in word 1."""
     return not int(packet[0]) & LENGTH_MASK
+
+
+def as_long(packet: OrcaPacket) -> OrcaPacket:
+    """Return an extended packet as if it were a long one: word 1 left out.
+
+    Other packets are returned as they are. A length that does not fit in word 0 is
+    the largest that does.
+    """
+    if len(packet) < 2 or is_short(packet) or not is_extended(packet):
+        return packet
+    packet = np.delete(packet, 1)
+    packet[0] |= min(len(packet), LENGTH_MASK)
+    return packet
 
 
 def get_n_words(packet: OrcaPacket) -> int:

@@ -14,6 +14,7 @@ from ..fc._kernel import FcioStream
 from ..raw_buffer import RawBuffer, RawBufferLibrary
 from . import orca_packet
 from ._kernel import OrcaStream
+from .decoder_names import DECODERS
 from .orca_digitizers import DigitizerDecoder, ORSIS3316WaveformDecoder
 from .orca_fcio import FCIODecoder, ORFCIOEventDecoder
 from .orca_flashcam import (
@@ -40,23 +41,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-__all__ = ["OrcaStreamer"]
-
-DECODERS = {
-    "ORRunDecoderForRun": "orca_run_decoder",
-    "ORFlashCamListenerConfigDecoder": "orca_flashcam",
-    "ORFlashCamListenerStatusDecoder": "orca_flashcam",
-    "ORFlashCamADCWaveformDecoder": "orca_flashcam",
-    "ORFlashCamWaveformDecoder": "orca_flashcam",
-    "ORFCIOConfigDecoder": "orca_fcio",
-    "ORFCIOEventDecoder": "orca_fcio",
-    "ORFCIOEventHeaderDecoder": "orca_fcio",
-    "ORFCIOStatusDecoder": "orca_fcio",
-    "ORSIS3302DecoderForEnergy": "orca_digitizers",
-    "ORSIS3316WaveformDecoder": "orca_digitizers",
-    "ORGretina4MWaveformDecoder": "orca_digitizers",
-}
-"""Modules of the decoders of packets, by their names."""
+__all__ = ["DECODERS", "OrcaStreamer"]
 
 HEADER_SLOT = 0
 """Number of the header's decoder in the kernel."""
@@ -108,7 +93,7 @@ class OrcaStreamer(DataStreamer):
         self._widths: dict[int, tuple[RawBuffer, int]] = {}
         self._siblings: dict[tuple[int, int], RawBuffer] = {}
         self._unknown = (0, 0)
-        self._too_wide: tuple[RawBuffer, OrcaDecoder, int | str, int] | None = None
+        self._too_wide: tuple[RawBuffer, OrcaDecoder, int, int] | None = None
 
     def get_decoder_list(self) -> list[DataDecoder]:
         """Return the decoders of the kinds of packets that the file can have."""
@@ -288,9 +273,8 @@ class OrcaStreamer(DataStreamer):
             fcio = isinstance(
                 self.decoders.get(self._names[kernel.detail_slot]), FCIODecoder
             )
-            if not fcio and kernel.detail_slot != HEADER_SLOT and _is_extended(packet):
-                # as if it were a long one
-                packet = np.delete(packet, 1)
+            if not fcio and kernel.detail_slot != HEADER_SLOT:
+                packet = orca_packet.as_long(packet)
             if status == OrcaStream.WIDTH:
                 self._other_width()
             else:
@@ -326,13 +310,14 @@ class OrcaStreamer(DataStreamer):
             if rbs[0].is_full():
                 self.any_full = True
                 return
+            n_before = rbs[0].loc
             self.any_full |= decoder.decode_packet(packet, packet_id, rbs)
         except (ValueError, DecodeError) as e:
             kernel.reject(str(e))
             return
         kernel.pass_over(True)
         if kernel.rows_left > 0:
-            kernel.rows_left -= 1
+            kernel.rows_left -= rbs[0].loc - n_before
 
     # ---- packets one at a time -----------------------------------------------------
 
@@ -596,13 +581,13 @@ class OrcaStreamer(DataStreamer):
         name = self._names[kernel.detail_slot]
         rb = kernel.detail_buffer
         decoder = self.decoders[name]
-        if not rb._private:
+        if rb._table is None:
             msg = (
-                f"buffer '{rb.out_name}' has no room for traces of "
+                f"the rows of buffer '{rb.out_name}' are not for traces of "
                 f"{kernel.detail_samples} samples"
             )
             raise ValueError(msg)
-        wanted = rb, decoder, rb.key_list[0], kernel.detail_samples
+        wanted = rb, decoder, kernel.detail_key, kernel.detail_samples
         if rb.loc or kernel.any_full:
             # what was read so far is handed out first
             self._too_wide = wanted
@@ -613,15 +598,30 @@ class OrcaStreamer(DataStreamer):
         kernel.begin()
 
     def _make_room(
-        self, rb: RawBuffer, decoder: OrcaDecoder, key: int | str, n_samples: int
+        self, rb: RawBuffer, decoder: OrcaDecoder, channel: int, n_samples: int
     ) -> None:
-        is_flashcam = isinstance(decoder, ORFlashCamWaveformDecoder)
-        decoder.assert_nsamples(n_samples, get_fcid(key) if is_flashcam else key)
+        """Have traces of `n_samples` go to a buffer for such.
+
+        Those of a FlashCam listener all have the same length; of a digitizer only
+        those of the channel with the key `channel` go elsewhere.
+        """
+        key = rb.key_list[0]
         keyed = self._keyed[type(decoder).__name__]
-        other = self._fitting(rb, decoder, n_samples)
-        for k, buffer in keyed.items():
-            if buffer is rb:
-                keyed[k] = other
+        channels = [channel]
+        if isinstance(decoder, ORFlashCamWaveformDecoder):
+            key = get_fcid(key)
+            channels = [k for k, buffer in keyed.items() if buffer is rb]
+        decoder.assert_nsamples(n_samples, key)
+        try:
+            other = self._fitting(rb, decoder, n_samples)
+        except DecodeError:
+            if not isinstance(decoder, DigitizerDecoder):
+                raise
+            # one event is no reason to give up the rest
+            self._kernel.drop_event()
+            return
+        if other is not rb:
+            keyed |= dict.fromkeys(channels, other)
         self._set_buffers(decoder)
 
     def _fitting(
@@ -631,10 +631,10 @@ class OrcaStreamer(DataStreamer):
 
         That is `rb` itself as long as it has had no rows of another length.
         """
-        if not rb._private:
+        if rb._table is None:
             # only the user can replace it
             return rb
-        if id(rb) not in self._widths and (rb._used or rb.loc):
+        if id(rb) not in self._widths and (rb._used or rb.loc or rb._exposed):
             self._widths[id(rb)] = rb, rb._table.n_samples
         if id(rb) not in self._widths:
             # no trace has been read yet: what the header said does not count
@@ -702,9 +702,11 @@ class OrcaStreamer(DataStreamer):
         if self._kernel.n_wrong_addresses:
             report.note("traces with another card address than the header's were met")
         if self._kernel.n_bad_events:
-            report.irregular["event of a digitizer without its mark"] = (
+            report.irregular["event of a digitizer that cannot be used"] = (
                 self._kernel.n_bad_events
             )
+        if self._kernel.n_cut_events:
+            report.note("digitizers: packets that end in a part of an event were met")
         if self._kernel.n_corrected:
             report.note("card addresses were corrected by the listeners' trace maps")
 
@@ -726,7 +728,3 @@ class OrcaStreamer(DataStreamer):
             if skipped:
                 counts = {str(key): n for key, n in skipped.items()}
                 self.report.skipped_channels[name] = counts
-
-
-def _is_extended(packet: OrcaPacket) -> bool:
-    return not orca_packet.is_short(packet) and orca_packet.is_extended(packet)

@@ -33,6 +33,14 @@ def words(packet: bytes) -> np.ndarray:
     return np.frombuffer(packet, "<u4")
 
 
+def read(packet: np.ndarray) -> dict[str, Any]:
+    """Decode one packet into the columns of its row."""
+    decoder = ORFlashCamListenerStatusDecoder()
+    rb = RawBuffer(lgdo=decoder.make_lgdo(size=1))
+    decoder.decode_packet(packet, 1, [rb])
+    return {name: rows[0] for name, rows in rows_of(rb).items()}
+
+
 def decoded(packets: list[bytes]) -> dict[str, list[Any]]:
     """Decode packets, numbered from 1, as those of a file."""
     decoder = ORFlashCamListenerStatusDecoder()
@@ -173,7 +181,6 @@ def test_as_many_cards_as_there_can_be():
 def test_form_with_the_length_in_word_1():
     packet = writer.flashcam_status([card(0)])
     longer = writer.extended_packet(int.from_bytes(packet[:4], "little"), packet[4:])
-    read = ORFlashCamListenerStatusDecoder.read
     for name, value in read(words(packet)).items():
         assert np.array_equal(read(words(longer))[name], value)
 
@@ -192,15 +199,13 @@ def test_form_with_the_length_in_word_1():
 )
 def test_a_record_that_cannot_be_is_refused(packet, reason):
     with pytest.raises(ValueError, match=reason):
-        ORFlashCamListenerStatusDecoder.read(words(packet))
+        read(words(packet))
 
 
 def test_links_that_are_cut_off_are_those_that_are_left():
     packet = writer.flashcam_status([card()], link_states=(7,))
-    assert ORFlashCamListenerStatusDecoder.read(words(packet))["card_link_states"] == [
-        7
-    ]
-    cut = ORFlashCamListenerStatusDecoder.read(words(packet)[:-1])
+    assert read(words(packet))["card_link_states"] == [7]
+    cut = read(words(packet)[:-1])
     assert len(cut["card_link_states"]) == 0
 
 

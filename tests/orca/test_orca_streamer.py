@@ -254,10 +254,12 @@ def wanted_reading(data: bytes) -> reference.Reading:
 def wanted_tables(data: bytes) -> Tables:
     tables = {k: t for k, t in wanted_reading(data).tables().items() if n_rows(t)}
     for name, table in tables.items():
-        if name.startswith("ORSIS3302"):
+        if name.startswith(("ORSIS3302", "ORGretina4A")):
             # the format document calls these optional
-            for extra in ("flags", "energy_waveform"):
+            for extra in ("energy_waveform", "waveform_flags"):
                 table.pop(extra, None)
+        if name.startswith("ORSIS3302"):
+            table.pop("flags", None)
     return tables
 
 

@@ -1598,7 +1598,7 @@ def test_sis3320():
     reading = read_vme(writer.sis3320(events, crate=2, channel=6, is_split=True))
     rows = reading.columns("ORSIS3320WaveformDecoder")
     assert rows["timestamp"] == [0x1234_89AB_CDEF, 5, 6]
-    assert waveforms(rows) == [[1, 2, 3], [], [4, 5]]
+    assert waveforms(rows) == [[1, 2, 3], [0, 0, 0], [4, 5]]
     gates = [rows[f"accSum{i}"][0] for i in range(1, 9)]
     assert gates == [0xFFFFF, 2, 3, 4, 5, 6, 7, 0xFFFF]
     assert rows["waveform/dt"] == [4] * 3
