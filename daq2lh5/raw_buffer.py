@@ -586,7 +586,7 @@ def append_buffer(
     if rb._lgdo is None and rb._describe is not None:
         writer.append(*rb._describe(), rb.out_name, group)
         writer.drain()
-    elif not rb._private or table.layout is None:
+    elif not rb._private:
         data = rb._writable()
         if data is not None:
             writer.append_lgdo(data, rb.out_name, group, rb._rows_to_write(data))
