@@ -27,6 +27,7 @@ import numpy as np
 from h5py import h5d, h5o, h5p
 
 from .threads import Task, Threads
+from .writing.codecs import use_lh5_codecs
 from .writing.columns import WIDE_ROW, Chunk, Column
 from .writing.filters import (
     ChunkEncoder,
@@ -686,6 +687,7 @@ class LH5Writer:
         """Have lh5 write what is nothing for this module."""
         import lh5  # noqa: PLC0415  (takes a second)
 
+        use_lh5_codecs(obj)
         self.pipeline.drain()
         for target in self._objects.values():
             self._ensure(target)

@@ -130,7 +130,8 @@ class Field:
     @cached_property
     def codec(self) -> Codec | None:
         """What encodes the values of waveforms."""
-        return codec_of(self.member_attrs.get("values", {}).get("compression"))
+        wanted = self.member_attrs.get("values", {}).get("compression")
+        return codec_of(wanted, f"{self.name}/values")
 
     def describe(self, layout: Layout) -> None:
         """Add the column to a layout."""

@@ -19,7 +19,9 @@ from ..errors import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Codec", "Encoded", "codec_of"]
+    import lgdo
+
+__all__ = ["Codec", "Encoded", "codec_of", "use_lh5_codecs"]
 
 RADWARE, ULEB128 = "radware_sigcompress", "uleb128_zigzag_diff"
 CLASSES = {"RadwareSigcompress": RADWARE, "ULEB128ZigZagDiff": ULEB128}
@@ -155,7 +157,7 @@ class Codec:
         return Encoded(out[: ends[-1] if len(ends) else 0].copy(), ends, altered)
 
 
-def codec_of(compression: object) -> Codec | None:
+def codec_of(compression: object, what: str = "compression") -> Codec | None:
     """Return the codec that a ``compression`` attribute asks for.
 
     Parameters
@@ -165,12 +167,41 @@ def codec_of(compression: object) -> Codec | None:
         (``"RadwareSigcompress(codec_shift=-32768)"``); its name; or a dictionary of its
         name (``"codec"``) and parameters. None for anything else, such as a filter of
         HDF5.
+    what
+        that is compressed so, for messages.
 
     Raises
     ------
     ValueError
         for a codec that there is not, or with parameters that it has not.
     """
+    try:
+        return _codec_of(compression)
+    except ValueError as e:
+        msg = f"'{what}': {e}"
+        raise ValueError(msg) from None
+
+
+def use_lh5_codecs(obj: lgdo.LGDO) -> None:
+    """Have waveforms ask for codecs by objects of lh5, which is to write them."""
+    import lgdo  # noqa: PLC0415  (the caller has an object of it already)
+    from lh5 import compression  # noqa: PLC0415  (it is about to be used)
+
+    if not isinstance(obj, lgdo.Struct):
+        return
+    for name, member in obj.items():
+        use_lh5_codecs(member)
+        if name == "values" and isinstance(obj, lgdo.WaveformTable):
+            codec = codec_of(member.attrs.get("compression"), name)
+            if codec is not None:
+                member.attrs["compression"] = (
+                    compression.RadwareSigcompress(codec.shift)
+                    if codec.name == RADWARE
+                    else compression.ULEB128ZigZagDiff()
+                )
+
+
+def _codec_of(compression: object) -> Codec | None:
     if isinstance(compression, str):
         return _codec_of_text(compression)
     if isinstance(compression, dict) and "codec" in compression:
@@ -196,7 +227,7 @@ def _codec_of_text(text: str) -> Codec | None:
             # as lh5 has it: a float in the file
             parameters[key.strip()] = float(value)
         except ValueError:
-            msg = f"'{text}': '{argument.strip()}' gives no number to a parameter"
+            msg = f"'{argument.strip()}' in {text} gives no number to a parameter"
             raise ValueError(msg) from None
     return _codec_with(parameters)
 

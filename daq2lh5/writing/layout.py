@@ -39,6 +39,9 @@ __all__ = [
 NOT_ATTRIBUTES = ("compression", "hdf5_settings")
 """Attributes of an array that say how it is written, and are not written."""
 
+NOT_COMPRESSED = {"compression": None, "compression_opts": None}
+"""Settings of what is encoded already, whatever those for all datasets are."""
+
 ENCODED_LENGTHS = np.empty(0, np.uint32)
 """Rows for the lengths of waveforms to encode: the codec makes them."""
 
@@ -215,10 +218,7 @@ def array(
     """
     dtype = np.dtype(dtype)
     settings: dict[str, Any] = {}
-    codec = codec_of(attrs.get("compression"))
-    if codec is not None:
-        msg = f"'{path}': {codec.name} is for the values of waveforms alone"
-        raise ValueError(msg)
+    _refuse_codec(path, attrs)
     if "compression" in attrs:
         value = attrs["compression"]
         settings |= value if isinstance(value, dict) else {"compression": value}
@@ -258,9 +258,8 @@ def add_encoded(
     datatype = "array_of_encoded_equalsized_arrays<1,1>{real}"
     layout.groups[path] = {"datatype": datatype} | codec.attrs
     layout.groups[f"{path}/encoded_data"] = {"datatype": "array<1>{array<1>{real}}"}
-    # there is nothing left to compress
-    settings = {"compression": None}
-    data = array(coding.data, np.dtype(np.uint8), (), settings, "array<1>")
+    data = array(coding.data, np.dtype(np.uint8), (), {}, "array<1>")
+    data.settings |= NOT_COMPRESSED
     lengths = array(coding.lengths, np.dtype(np.uint32), (), {}, "array<1>")
     lengths.counts = data.path
     layout.datasets += [data, lengths]
@@ -272,8 +271,16 @@ def table_type(names: list[str]) -> str:
     return f"table{{{','.join(sorted(names))}}}"
 
 
+def _refuse_codec(path: str, attrs: dict[str, Any]) -> None:
+    codec = codec_of(attrs.get("compression"), path)
+    if codec is not None:
+        msg = f"'{path}': {codec.name} is for the values of waveforms of equal length"
+        raise ValueError(msg)
+
+
 def refuse_settings(path: str, attrs: dict[str, Any]) -> None:
     """Refuse what lh5 cannot write either: settings of something that is no array."""
+    _refuse_codec(path, attrs)
     if "hdf5_settings" in attrs:
         msg = f"'{path}' is no array: hdf5_settings are for its members that are arrays"
         raise TypeError(msg)
@@ -346,7 +353,7 @@ def _describe_struct(
     for name, member in obj.items():
         below = _below(path, str(name))
         if name == "values" and isinstance(obj, lgdo.WaveformTable):
-            codec = codec_of(member.attrs.get("compression"))
+            codec = codec_of(member.attrs.get("compression"), below)
             if codec is not None and isinstance(member, lgdo.ArrayOfEqualSizedArrays):
                 values = member.nda[:n_rows]
                 add_encoded(layout, below, codec, values.dtype, values.shape[1])
@@ -412,6 +419,5 @@ def _describe_encoded(
     data, size = _below(path, "encoded_data"), _below(path, "decoded_size")
     if not _describe_vectors(obj.encoded_data, data, n_rows, layout, rows):
         return False
-    # it is compressed already
-    layout.datasets[-2].settings["compression"] = None
+    layout.datasets[-2].settings |= NOT_COMPRESSED
     return _describe(obj.decoded_size, size, n_rows, layout, rows)
