@@ -575,16 +575,26 @@ class LH5Writer:
         """Make a column of lengths anew, with numbers of 64 bits."""
         number = target.layout.numbers[path]
         old = target.columns[number]
-        pending = [rows for chunk in old.last() for rows in chunk.pieces]
+        waiting = old.last()
         self._write_object(target)
         self._open.pop(old.path, None)
-        rows = np.concatenate([self.file[old.path][()], *pending]).astype(np.int64)
+        # those that wait may be in the file, too
+        written = self.file[old.path][: waiting[0].start if waiting else None]
+        pieces = [rows for chunk in waiting for rows in chunk.pieces]
+        rows = np.concatenate([written, *pieces]).astype(np.int64)
         del self.file[old.path]
         dataset = replace(target.layout.datasets[number], dtype=np.dtype(np.int64))
         _create(self.file, old.path, dataset, old.chunk_rows, self.settings)
         target.columns[number] = Column(dataset, old.path, old.chunk_rows)
         target.columns[number].filters = old.filters
         self._write_now(target, target.columns[number].append(rows))
+        log.warning(
+            "'%s' has more than 4 GiB of encoded waveforms: '%s' gets 64 bits, which "
+            "lh5 reads for radware_sigcompress, but not (0.3.0) for "
+            "uleb128_zigzag_diff; tables for each channel, or further files, avoid it",
+            target.path,
+            path,
+        )
 
     def _know_filters(self, target: _Object) -> None:
         if target.template is None and not target.exists:
