@@ -618,8 +618,12 @@ class LH5Writer:
         """
         if target.template is None and not target.exists:
             # small as it is, its chunks need not be as large as planned
+            encoded = [target.column(c.data) for c in target.layout.codings]
             for column in target.columns:
-                rounded = 1 << max(column.rows - 1, 0).bit_length()
+                bits = max(column.rows - 1, 0).bit_length()
+                # what is not compressed takes its space to the end of the chunk
+                step = 1 << max(bits - 4, 0) if column in encoded else 1 << bits
+                rounded = -(-column.rows // step) * step
                 column.chunk_rows = min(column.chunk_rows, max(SMALLEST_CHUNK, rounded))
             self._use_template(target)
         chunks = [chunk for c in target.columns for chunk in c.last()]

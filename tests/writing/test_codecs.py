@@ -347,3 +347,12 @@ class TestConversion:
         )
         subprocess.run([sys.executable, "-c", code], check=True)
         assert len(lh5.read("FCEvent/waveform/values", tmp_path / "x")) == 120
+
+
+def test_small_tables_are_not_much_larger_than_their_bytes(tmp_path):
+    """What is not compressed takes the space of a whole chunk."""
+    for n in (1, 30, 500, 1500):
+        write(tmp_path / "x", [made(n, ULEB128)])
+        with h5py.File(tmp_path / "x") as file:
+            data = file["obj/wf/values/encoded_data/flattened_data"]
+            assert data.id.get_storage_size() <= 1.125 * len(data) + 16
