@@ -6,7 +6,7 @@ of two samples.
 
 A row is gone through three times while it is in the cache: samples become 16-bit
 numbers and differences; extremes are looked for in steps that compilers make vectors
-of; and what is left is packed four at a time.
+of; and what is left is packed four at a time. Hosts are little-endian.
 """
 
 from libc.stdint cimport (

@@ -5,7 +5,7 @@ sample to the one before as a number without sign, in groups of 7 bits, as many 
 takes.
 
 Differences are made for several samples together. What is noise takes a byte or two
-each, and is written without asking for each which.
+each, and is written without asking for each which. Hosts are little-endian.
 """
 
 from libc.stdint cimport (

@@ -133,7 +133,10 @@ class Codec:
         ValueError
             if these samples cannot be encoded.
         """
-        width = samples.shape[1] if samples.ndim == 2 else 0
+        if samples.ndim != (2 if lengths is None else 1):
+            msg = f"samples of shape {samples.shape}: waveforms are rows of samples"
+            raise ValueError(msg)
+        width = samples.shape[-1] if lengths is None else 0
         self.check(samples.dtype, width, "samples")
         if lengths is None:
             bounds = np.arange(len(samples) + 1, dtype=np.int64) * width

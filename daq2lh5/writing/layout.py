@@ -354,7 +354,11 @@ def _describe_struct(
         below = _below(path, str(name))
         if name == "values" and isinstance(obj, lgdo.WaveformTable):
             codec = codec_of(member.attrs.get("compression"), below)
-            if codec is not None and isinstance(member, lgdo.ArrayOfEqualSizedArrays):
+            if (
+                codec is not None
+                and isinstance(member, lgdo.ArrayOfEqualSizedArrays)
+                and member.nda.ndim == 2
+            ):
                 values = member.nda[:n_rows]
                 add_encoded(layout, below, codec, values.dtype, values.shape[1])
                 rows += [values, ENCODED_LENGTHS]

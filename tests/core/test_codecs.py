@@ -362,6 +362,14 @@ class TestRefused:
         with pytest.raises(ValueError, match="encodes integers"):
             codec.encode(np.zeros((2, 5), dtype))
 
+    @pytest.mark.parametrize("codec", CODECS)
+    def test_shapes(self, codec):
+        for shape in ((), (5,), (2, 3, 4)):
+            with pytest.raises(ValueError, match="rows of samples"):
+                codec.encode(np.zeros(shape, "u2"))
+        with pytest.raises(ValueError, match="rows of samples"):
+            codec.encode(np.zeros((2, 3), "u2"), np.array([3, 6]))
+
     def test_too_long(self):
         """lh5 encodes more, but cannot decode it."""
         n = radware.MAX_SAMPLES + 1

@@ -273,6 +273,15 @@ class TestRefused:
             with pytest.raises(ValueError, match="'other': radware_sigcompress is for"):
                 write(tmp_path / "x", [table])
 
+    def test_waveforms_of_more_dimensions(self, tmp_path):
+        table = made(6, ULEB128)
+        values = lgdo.ArrayOfEqualSizedArrays(
+            nda=np.zeros((6, 5, 4), "u2"), dims=(1, 2), attrs={"compression": ULEB128}
+        )
+        table["wf"].add_field("values", values)
+        with pytest.raises(ValueError, match="'wf/values': uleb128_zigzag_diff is for"):
+            write(tmp_path / "x", [table])
+
     @pytest.mark.parametrize(
         ("dtype", "width", "message"),
         [("f4", 50, "encodes integers, not float32"), ("u2", 40_000, "too long")],
