@@ -584,16 +584,17 @@ class LH5Writer:
         rows = np.concatenate([written, *pieces]).astype(np.int64)
         del self.file[old.path]
         dataset = replace(target.layout.datasets[number], dtype=np.dtype(np.int64))
-        _create(self.file, old.path, dataset, old.chunk_rows, self.settings)
-        target.columns[number] = Column(dataset, old.path, old.chunk_rows)
-        target.columns[number].filters = old.filters
+        created, _ = _create(
+            self.file, old.path, dataset, old.chunk_rows, self.settings
+        )
+        target.columns[number] = Column.of_dataset(dataset, created)
         self._write_now(target, target.columns[number].append(rows))
         log.warning(
             "'%s' has more than 4 GiB of encoded waveforms: '%s' gets 64 bits, which "
             "lh5 reads for radware_sigcompress, but not (0.3.0) for "
             "uleb128_zigzag_diff; tables for each channel, or further files, avoid it",
             target.path,
-            path,
+            old.path,
         )
 
     def _know_filters(self, target: _Object) -> None:

@@ -204,7 +204,9 @@ class TestRows:
 class TestManyBytes:
     """`cumulative_length` holds 32 bits, as that of lh5; then it gets 64."""
 
-    @pytest.mark.parametrize("settings", [{}, {"compression": "lzf"}])
+    @pytest.mark.parametrize(
+        "settings", [{}, {"compression": "lzf"}, {"chunks": (700,)}]
+    )
     @pytest.mark.parametrize("limit", [100, 30_000, 200_000])
     def test_of_a_conversion(self, limit, settings, tmp_path, monkeypatch, caplog):
         monkeypatch.setattr(lh5_writer, "UINT32_MAX", limit)
@@ -233,7 +235,9 @@ class TestManyBytes:
         self.check(tmp_path / "x", parts[:1], np.uint32)
         monkeypatch.setattr(lh5_writer, "UINT32_MAX", 3000)
         for i in (1, 2):
-            write_to_lh5_and_clear([buffer_of(parts[i], tmp_path / "x")])
+            rb = buffer_of(parts[i], tmp_path / "x")
+            # settings of datasets that are made anew
+            write_to_lh5_and_clear([rb], compression=None, shuffle=False)
             self.check(tmp_path / "x", parts[: i + 1], np.int64)
 
     def check(self, path, parts, dtype) -> None:
