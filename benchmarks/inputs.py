@@ -312,6 +312,13 @@ SIX_CHANNELS = "fcio/L200-comm-20211130-phy-spms.fcio"
 MANY_CHANNELS = "fcio/l200-p06-r007-cal-20230725T202227Z.fcio"
 HEADERS = "orca/l200-p13-r007-aph-20250101T003931Z.orca"
 
+WAVEFORMS = (
+    SIX_CHANNELS,
+    MANY_CHANNELS,
+    "orca/L200-comm-20220519-phy-geds.orca",
+)
+"""Real files with waveforms of 16 bits."""
+
 READING = ("decode", "memory", "memcpy")
 WRITING = ("convert", "threads1", "uncompressed", "zstd")
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WORKER = Path(__file__).resolve().with_name("worker.py")
 CONVERSION = WORKER.with_name("conversion.py")
+CODECS = WORKER.with_name("waveform_codecs.py")
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 

@@ -22,7 +22,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import inputs
-from measure import ChildError, Goal, Result, Side, alternate
+from measure import CODECS, ChildError, Goal, Result, Side, alternate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -64,6 +64,7 @@ CASES = {
     "memory": "peak memory of that, above that of the interpreter with its imports",
     "memcpy": "the rate at which numpy copies the bytes from memory to 32 MiB",
     **{name: conversion.text for name, conversion in CONVERSIONS.items()},
+    "codecs": "encode waveforms of real files, next to lh5 (in place of the peer)",
     "growth": "peak memory of our conversions of inputs of several sizes",
     "startup": "command line, import, and conversion of a small file",
 }
@@ -83,6 +84,9 @@ GOALS = {
     "channels:2000ch:whole process": Goal(10, "ratio"),
     "channels:*:whole process": Goal(8, "ratio"),
     "convert:*:output / input": Goal(0.98, "ratio"),
+    "codecs:*:radware*": Goal(3.5, "ratio"),
+    "codecs:*:uleb128 uint16": Goal(8, "ratio"),
+    "codecs:*:uleb128 uint32": Goal(2.5, "ratio"),
     "growth:*:* less *": Goal(50, "ours", at_most=True),
     "*:peak memory*": Goal(PEAK_MB, "ours", at_most=True),
     "startup::--help": Goal(0.25, "ours", at_most=True),
@@ -93,7 +97,7 @@ GOALS = {
 def names_of_cases() -> list[str]:
     """Return the names of all cases as ``case:input``."""
     names = [f"{case}:{kind.name}" for kind in inputs.INPUTS for case in kind.cases]
-    return [*names, "startup"]
+    return [*names, "codecs", "startup"]
 
 
 @dataclass
@@ -170,6 +174,8 @@ class Bench:
                     self.run_growth(kind)
             except inputs.SampleMissingError as error:
                 self.skipped.append({"what": kind.name, "reason": str(error)})
+        if "codecs" in self.selected:
+            self.run_codecs()
         if "startup" in self.selected:
             self.run_startup()
 
@@ -414,6 +420,36 @@ class Bench:
                 self.add("growth", kind.name, quantity, "MB", {"ours": more})
         for path in (*files.values(), prime):
             path.unlink()
+
+    def run_codecs(self) -> None:
+        """Encode waveforms of real files, by turns with lh5."""
+        ours = self.sides[0]
+        for file in inputs.WAVEFORMS:
+            path = self.data / file
+            if not path.is_file():
+                reason = f"no {file} here"
+                self.skipped.append({"what": f"codecs, {path.name}", "reason": reason})
+                continue
+
+            def run(side: Side, path: Path = path) -> dict[str, Any]:
+                return side.script(CODECS, str(path))
+
+            runs = self.measure(f"codecs {path.name}", [ours], run).get(ours.name, [])
+            for what in [k for k, v in (runs or [{}])[0].items() if type(v) is dict]:
+                rates: dict[str, list[float]] = {
+                    "ours": [],
+                    "lh5": [],
+                    "two threads": [],
+                }
+                for found in (r[what] for r in runs):
+                    for who, seconds in found["seconds"].items():
+                        rates[who] += [found["bytes"] / MB / s for s in seconds]
+                for quantity, who in (
+                    (what, "ours"),
+                    (f"{what}, 2 threads", "two threads"),
+                ):
+                    samples = {"ours": rates[who], "peer": rates["lh5"]}
+                    self.add("codecs", path.stem[:20], quantity, "MB/s", samples)
 
     def run_startup(self) -> None:
         """Measure how long it takes until something happens."""

@@ -27,8 +27,9 @@ class DataDecoder:
     ``array<1>{array<1>{real}}``, ``array_of_equalsized_arrays<1,1>{real}``), ``units``
     and what the datatype needs. Every other entry becomes an attribute of the column.
     ``hdf5_settings`` and ``compression`` say how the column is written; those of a
-    waveform are dictionaries by member (``values``, ``t0``, ``dt``). The user may
-    change the dictionary before a stream is opened.
+    waveform are dictionaries by member (``values``, ``t0``, ``dt``), where
+    ``compression`` of the values may be a codec of waveforms. The user may change the
+    dictionary before a stream is opened.
 
     Parameters
     ----------

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import logging
 import os
 import time
 from collections import OrderedDict
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +27,7 @@ import numpy as np
 from h5py import h5d, h5o, h5p
 
 from .threads import Task, Threads
+from .writing.codecs import use_lh5_codecs
 from .writing.columns import WIDE_ROW, Chunk, Column
 from .writing.filters import (
     ChunkEncoder,
@@ -42,6 +45,10 @@ if TYPE_CHECKING:
 
     import lgdo
 
+    from .writing.codecs import Encoded
+    from .writing.layout import Coding
+
+log = logging.getLogger(__name__)
 
 __all__ = ["LH5Writer", "check_settings", "split_settings"]
 
@@ -59,6 +66,11 @@ SHAPES = ("chunks", "maxshape", "shape")
 
 SMALLEST_CHUNK = 16
 """Rows of the chunk of a table that has next to none."""
+
+UINT32_MAX = 2**32 - 1
+"""What lengths of encoded waveforms can say before they need more bits."""
+
+NO_BYTES = np.empty(0, np.uint8)
 
 _numbers = itertools.count()
 
@@ -98,6 +110,8 @@ class _Object:
         whether it is in the file.
     held
         chunks that are to be written, with their filter masks.
+    altered
+        waveforms, by the path of their column, that codecs could not keep as they are.
     """
 
     def __init__(self, path: str, layout: Layout, columns: list[Column]) -> None:
@@ -107,6 +121,11 @@ class _Object:
         self.template: _Template | None = None
         self.exists = False
         self.held: list[tuple[Chunk, Any, int]] = []
+        self.altered: dict[str, int] = {}
+
+    def column(self, path: str) -> Column:
+        """Return the dataset with a path below the object."""
+        return self.columns[self.layout.numbers[path]]
 
     def append(self, rows: Sequence[np.ndarray]) -> list[Chunk]:
         """Take rows for each dataset; return the chunks that are complete."""
@@ -121,6 +140,14 @@ class _Object:
         for column, new in zip(self.columns, rows, strict=True):
             chunks += column.append(new)
         return chunks
+
+
+class _Job(NamedTuple):
+    """Work for any thread on so many bytes, and what to do with the result."""
+
+    size: int
+    work: Callable[[ChunkEncoder], Any]
+    done: Callable[[Any], None]
 
 
 class _Template:
@@ -269,8 +296,8 @@ class LH5Writer:
         layout
             what the object is made of.
         rows
-            new rows of each dataset of the layout. They must stay as they are until
-            `release` is called.
+            new rows of each dataset of the layout (of what is to be encoded: see
+            :func:`.add_encoded`). They must stay as they are until `release` is called.
         name, group
             where the object is.
         release
@@ -286,8 +313,17 @@ class LH5Writer:
         if target is None:
             target = self._enter(path, name, group, layout)
         elif target.layout is not layout:
+            # what is being encoded comes before, however these rows are encoded
+            self.pipeline.drain()
+        rows = list(rows)
+        jobs = []
+        for coding in layout.codings:
+            number = layout.numbers[coding.data]
+            jobs += self._encoding(target, coding, rows[number])
+            rows[number] = NO_BYTES
+        if target.layout is not layout:
             rows = self._check_same(target, layout, rows)
-        self._submit(target, target.append(rows), release)
+        self._submit([*jobs, *self._filtering(target, target.append(rows))], release)
 
     def drain(self) -> None:
         """Wait until no rows that were appended are needed any more."""
@@ -299,8 +335,18 @@ class LH5Writer:
 
     def finish(self) -> None:
         """Write everything that is left; the file is complete then."""
+        if any(target.layout.codings for target in self._objects.values()):
+            self.pipeline.drain()
         for target in self._objects.values():
             self._submit_last(target)
+            for path, n in target.altered.items():
+                log.warning(
+                    "'%s': %d waveforms have samples that do not fit the codec; they "
+                    "are not the same when decoded",
+                    _join(target.path, path),
+                    n,
+                )
+            target.altered = {}
         self.pipeline.drain()
         with self._timed():
             self._parents.write()
@@ -386,6 +432,12 @@ class LH5Writer:
                 raise RuntimeError(msg)
             _compare_rows(node.name, node.shape[1:], dataset.row_shape)
             columns.append(Column.of_dataset(dataset, node))
+        for coding in layout.codings:
+            node = self.file.get(_join(path, coding.decoded_size))
+            if isinstance(node, h5py.Dataset):
+                _compare_rows(
+                    _join(path, coding.path), (int(node[()]),), (coding.n_samples,)
+                )
         target = _Object(path, layout, columns)
         target.exists = True
         self._rewrite_scalars(target, layout)
@@ -409,6 +461,11 @@ class LH5Writer:
         for dataset in new.datasets:
             column = target.columns[old.numbers[dataset.path]]
             _compare_rows(column.path, column.row_shape, dataset.row_shape)
+        for coding in new.codings:
+            found, _ = old.scalars[coding.decoded_size]
+            _compare_rows(
+                _join(target.path, coding.path), (found,), (coding.n_samples,)
+            )
         if repr(old.scalars) != repr(new.scalars):
             self._ensure(target)
             self._rewrite_scalars(target, new)
@@ -443,46 +500,117 @@ class LH5Writer:
     # ---- chunks --------------------------------------------------------------------
 
     def _submit(
-        self,
-        target: _Object,
-        chunks: list[Chunk],
-        release: Callable[[], None] | None = None,
+        self, jobs: list[_Job], release: Callable[[], None] | None = None
     ) -> None:
-        """Have chunks encoded, and written when that is done."""
-        if not chunks:
-            if release is not None:
-                release()
-            return
-        if target.template is None and not target.exists:
-            self._use_template(target)
+        """Have jobs done by the threads; `release` is called when they all are."""
+        if not jobs and release is not None:
+            release()
+        for i, (size, work, done) in enumerate(jobs):
+            last = i == len(jobs) - 1
+            finished = partial(_released, release, done) if last and release else done
+            self.pipeline.submit(size, work, finished)
+
+    def _filtering(self, target: _Object, chunks: list[Chunk]) -> list[_Job]:
+        """Return jobs that make chunks; they are written when that is done."""
+        if chunks:
+            self._know_filters(target)
+        jobs = []
         start = size = 0
         for i, chunk in enumerate(chunks):
             size += chunk.size
-            last = i == len(chunks) - 1
-            if size >= TASK_BYTES or last:
-                self._submit_task(
-                    target, chunks[start : i + 1], size, release if last else None
-                )
+            if size >= TASK_BYTES or i == len(chunks) - 1:
+                some = chunks[start : i + 1]
+                done = partial(self._take, target, some)
+                jobs.append(self._filter_job(some, size, done))
                 start, size = i + 1, 0
+        return jobs
 
-    def _submit_task(
-        self,
-        target: _Object,
-        chunks: list[Chunk],
-        size: int,
-        release: Callable[[], None] | None,
+    def _filter_job(
+        self, chunks: list[Chunk], size: int, done: Callable[[Any], None]
+    ) -> _Job:
+        for chunk in chunks:
+            # here, in order: the choice must not depend on the threads
+            chunk.column.choose(chunk, self._encoder)
+        return _Job(size, partial(_encode, chunks), done)
+
+    def _encoding(
+        self, target: _Object, coding: Coding, waveforms: np.ndarray
+    ) -> list[_Job]:
+        """Return jobs that encode waveforms, which become rows when that is done."""
+        row_bytes = waveforms.itemsize * coding.n_samples
+        step = max(1, TASK_BYTES // max(row_bytes, 1))
+        jobs = []
+        for start in range(0, len(waveforms), step):
+            some = waveforms[start : start + step]
+            work = partial(_encode_waveforms, coding, some)
+            done = partial(self._append_encoded, target, coding)
+            jobs.append(_Job(some.nbytes, work, done))
+        return jobs
+
+    def _append_encoded(
+        self, target: _Object, coding: Coding, encoded: Encoded
     ) -> None:
-        def done(results: list[tuple[Any, int]]) -> None:
-            if release is not None:
-                release()
-            with self._timed():
-                self._hold(target, chunks, results)
-                if self._held_bytes > self.plan.held:
-                    for other in self._objects.values():
-                        if other.held:
-                            self._write_object(other)
+        """Append encoded waveforms, which come in order.
 
-        self._start(chunks, size, done)
+        What is left to do is next to nothing, and done at once: so the order of all
+        that is written is the same for any number of threads.
+        """
+        if encoded.altered:
+            known = target.altered.get(coding.path, 0)
+            target.altered[coding.path] = known + encoded.altered
+        data = target.column(coding.data)
+        ends = encoded.ends + data.rows
+        if ends[-1] > UINT32_MAX and target.column(coding.lengths).dtype == np.uint32:
+            self._widen(target, coding.lengths)
+        chunks = data.append(encoded.data) + target.column(coding.lengths).append(ends)
+        self._write_now(target, chunks)
+
+    def _write_now(self, target: _Object, chunks: list[Chunk]) -> None:
+        """Make chunks in this thread, and write them."""
+        if chunks:
+            self._know_filters(target)
+            self._take(target, chunks, _encode(chunks, self._encoder))
+
+    def _widen(self, target: _Object, path: str) -> None:
+        """Make a column of lengths anew, with numbers of 64 bits."""
+        number = target.layout.numbers[path]
+        old = target.columns[number]
+        waiting = old.last()
+        self._write_object(target)
+        self._open.pop(old.path, None)
+        # those that wait may be in the file, too
+        written = self.file[old.path][: waiting[0].start if waiting else None]
+        pieces = [rows for chunk in waiting for rows in chunk.pieces]
+        rows = np.concatenate([written, *pieces]).astype(np.int64)
+        del self.file[old.path]
+        dataset = replace(target.layout.datasets[number], dtype=np.dtype(np.int64))
+        created, _ = _create(
+            self.file, old.path, dataset, old.chunk_rows, self.settings
+        )
+        target.columns[number] = Column.of_dataset(dataset, created)
+        self._write_now(target, target.columns[number].append(rows))
+        log.warning(
+            "'%s' has more than 4 GiB of encoded waveforms: '%s' gets 64 bits, which "
+            "lh5 reads for radware_sigcompress, but not (0.3.0) for "
+            "uleb128_zigzag_diff; tables for each channel, or further files, avoid it",
+            target.path,
+            old.path,
+        )
+
+    def _know_filters(self, target: _Object) -> None:
+        if target.template is None and not target.exists:
+            self._use_template(target)
+
+    def _take(
+        self, target: _Object, chunks: list[Chunk], results: list[tuple[Any, int]]
+    ) -> None:
+        """Take chunks that are made, and write if there are enough of them."""
+        with self._timed():
+            self._hold(target, chunks, results)
+            if self._held_bytes > self.plan.held:
+                for other in self._objects.values():
+                    if other.held:
+                        self._write_object(other)
 
     def _submit_last(self, target: _Object) -> None:
         """Have the rest of an object written.
@@ -491,8 +619,12 @@ class LH5Writer:
         """
         if target.template is None and not target.exists:
             # small as it is, its chunks need not be as large as planned
+            encoded = [target.column(c.data) for c in target.layout.codings]
             for column in target.columns:
-                rounded = 1 << max(column.rows - 1, 0).bit_length()
+                bits = max(column.rows - 1, 0).bit_length()
+                # what is not compressed takes its space to the end of the chunk
+                step = 1 << max(bits - 4, 0) if column in encoded else 1 << bits
+                rounded = -(-column.rows // step) * step
                 column.chunk_rows = min(column.chunk_rows, max(SMALLEST_CHUNK, rounded))
             self._use_template(target)
         chunks = [chunk for c in target.columns for chunk in c.last()]
@@ -509,19 +641,8 @@ class LH5Writer:
                     target.exists = True
                     self._forget_held(target)
 
-        self._start(chunks, sum(c.size for c in chunks), done)
-
-    def _start(
-        self,
-        chunks: list[Chunk],
-        size: int,
-        done: Callable[[list[tuple[Any, int]]], None],
-    ) -> None:
-        """Have chunks encoded by some thread."""
-        for chunk in chunks:
-            # here, in order: the choice must not depend on the threads
-            chunk.column.choose(chunk, self._encoder)
-        self.pipeline.submit(size, partial(_encode, chunks), done)
+        size = sum(c.size for c in chunks)
+        self._submit([self._filter_job(chunks, size, done)])
 
     def _hold(
         self, target: _Object, chunks: list[Chunk], results: list[tuple[Any, int]]
@@ -581,6 +702,7 @@ class LH5Writer:
         """Have lh5 write what is nothing for this module."""
         import lh5  # noqa: PLC0415  (takes a second)
 
+        use_lh5_codecs(obj)
         self.pipeline.drain()
         for target in self._objects.values():
             self._ensure(target)
@@ -635,6 +757,19 @@ class _Syncer:
 
 def _encode(chunks: list[Chunk], encoder: ChunkEncoder) -> list[tuple[Any, int]]:
     return [chunk.encode(encoder) for chunk in chunks]
+
+
+def _encode_waveforms(
+    coding: Coding, waveforms: np.ndarray, encoder: ChunkEncoder
+) -> Encoded:
+    return coding.codec.encode(waveforms, room=encoder.room)
+
+
+def _released(
+    release: Callable[[], None], done: Callable[[Any], None], result: Any
+) -> None:
+    release()
+    done(result)
 
 
 def _join(path: str, below: str) -> str:

@@ -162,7 +162,7 @@ class OutputFiles:
         self.plan = plan
         self.pipeline.limit = plan.in_flight
         layouts = [rb._table.layout for _, rb in rb_lib.buffers() if rb._table]
-        check_settings(self.settings, filter(None, dict.fromkeys(layouts)))
+        check_settings(self.settings, dict.fromkeys(layouts))
         files = files_of(rb_lib)
         self.check(files)
         for file in files:

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import OutSpecError, did_you_mean
 from .table_buffer import TableBuffer, arrays_of, grow_vectors
+from .writing.codecs import use_lh5_codecs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -586,7 +587,7 @@ def append_buffer(
     if rb._lgdo is None and rb._describe is not None:
         writer.append(*rb._describe(), rb.out_name, group)
         writer.drain()
-    elif not rb._private or table.layout is None:
+    elif not rb._private:
         data = rb._writable()
         if data is not None:
             writer.append_lgdo(data, rb.out_name, group, rb._rows_to_write(data))
@@ -650,6 +651,7 @@ def _write_with_lh5(
         data = rb._writable()
         if rb.loc > 0 and file and data is not None:
             check_processing(rb)
+            use_lh5_codecs(data)
             rows = {"n_rows": rb._rows_to_write(data)} | kwargs
             lh5_store.write(data, rb.out_name, file, group=group, **rows)
         rb.loc = 0

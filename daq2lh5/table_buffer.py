@@ -13,12 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .writing.layout import Layout, array, is_codec, refuse_settings, table_type
+from .writing.codecs import codec_of
+from .writing.layout import (
+    ENCODED_LENGTHS,
+    Layout,
+    add_encoded,
+    array,
+    refuse_settings,
+    table_type,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import lgdo
+
+    from .writing.codecs import Codec
 
 __all__ = ["Field", "TableBuffer", "arrays_of", "grow_vectors"]
 
@@ -117,8 +127,14 @@ class Field:
             f"{self.name}/flattened_data": np.zeros(capacity, self.dtype),
         }
 
-    def describe(self, layout: Layout) -> bool:
-        """Add the column to a layout; false if its rows must be encoded before."""
+    @cached_property
+    def codec(self) -> Codec | None:
+        """What encodes the values of waveforms."""
+        wanted = self.member_attrs.get("values", {}).get("compression")
+        return codec_of(wanted, f"{self.name}/values")
+
+    def describe(self, layout: Layout) -> None:
+        """Add the column to a layout."""
         name, attrs = self.name, self.attrs
         if self.kind == "scalar":
             layout.datasets.append(array(name, self.dtype, (), attrs, "array<1>"))
@@ -129,19 +145,15 @@ class Field:
             )
         elif self.kind == "waveform":
             members = self.member_attrs
-            if is_codec(members["values"].get("compression")):
-                return False
             layout.groups[name] = {"datatype": table_type(list(members))} | attrs
-            shape = (self.width,)
-            layout.datasets.append(
-                array(
-                    f"{name}/values",
-                    self.dtype,
-                    shape,
-                    members["values"],
-                    FIXED_DATATYPE,
+            path, shape = f"{name}/values", (self.width,)
+            if self.codec is not None:
+                add_encoded(layout, path, self.codec, self.dtype, self.width)
+            else:
+                values = members["values"]
+                layout.datasets.append(
+                    array(path, self.dtype, shape, values, FIXED_DATATYPE)
                 )
-            )
             for member in ("t0", "dt"):
                 path = f"{name}/{member}"
                 layout.datasets.append(
@@ -154,13 +166,14 @@ class Field:
             lengths = array(f"{name}/cumulative_length", np.int64, (), {}, "array<1>")
             lengths.counts = flat.path
             layout.datasets += [flat, lengths]
-        return True
 
     def rows(self, arrays: dict[str, np.ndarray], n: int) -> list[np.ndarray]:
         """Return the first `n` rows, for each dataset of `describe`."""
         name = self.name
         if self.kind == "waveform":
-            return [arrays[f"{name}/{m}"][:n] for m in ("values", "t0", "dt")]
+            values, t0, dt = (arrays[f"{name}/{m}"][:n] for m in ("values", "t0", "dt"))
+            lengths = [] if self.codec is None else [ENCODED_LENGTHS]
+            return [values, *lengths, t0, dt]
         if self.kind != "vector":
             return [arrays[name][:n]]
         offsets = arrays[f"{name}/offsets"]
@@ -214,10 +227,12 @@ class _Shared:
         self.spares: dict[int, list[dict[str, np.ndarray]]] = {}
 
     @cached_property
-    def layout(self) -> Layout | None:
+    def layout(self) -> Layout:
         datatype = table_type([column.name for column in self._fields])
         layout = Layout({"": {"datatype": datatype}})
-        return layout if all(f.describe(layout) for f in self._fields) else None
+        for column in self._fields:
+            column.describe(layout)
+        return layout
 
 
 class TableBuffer:
@@ -251,8 +266,8 @@ class TableBuffer:
         return other
 
     @property
-    def layout(self) -> Layout | None:
-        """How the table is written; None if its rows must be encoded before."""
+    def layout(self) -> Layout:
+        """How the table is written."""
         return self._shared.layout
 
     def resize(self, size: int) -> None:

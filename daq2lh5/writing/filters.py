@@ -154,9 +154,7 @@ class ChunkEncoder:
             bytes to store, and which filters were left out: a chunk that its
             compressor would make larger is stored without.
         """
-        if len(self._scratch) < size:
-            self._scratch = np.empty(size, np.uint8)
-        chunk = self._scratch[:size]
+        chunk = self.room(size)
         mask = 0
         if waveforms:
             whole = len(pieces) == 1 and pieces[0].nbytes == size
@@ -177,6 +175,12 @@ class ChunkEncoder:
         if filters.compressor and len(payload) >= size and may_be_raw:
             payload, mask = chunk.tobytes(), filters.raw_mask
         return self._with_checksum(payload, filters), mask
+
+    def room(self, size: int) -> np.ndarray:
+        """Return memory for `size` bytes, until it is asked for again."""
+        if len(self._scratch) < size:
+            self._scratch = np.empty(size, np.uint8)
+        return self._scratch[:size]
 
     @staticmethod
     def _with_checksum(payload: bytes, filters: Filters) -> bytes:

@@ -9,12 +9,13 @@ is made once for a table, not each time that rows are added.
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from .codecs import Codec, codec_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     import lgdo
 
 __all__ = [
+    "ENCODED_LENGTHS",
+    "Coding",
     "Dataset",
     "Layout",
+    "add_encoded",
     "array",
-    "is_codec",
     "layout_of_lgdo",
     "layout_of_values",
     "refuse_settings",
@@ -35,6 +38,12 @@ __all__ = [
 
 NOT_ATTRIBUTES = ("compression", "hdf5_settings")
 """Attributes of an array that say how it is written, and are not written."""
+
+NOT_COMPRESSED = {"compression": None, "compression_opts": None}
+"""Settings of what is encoded already, whatever those for all datasets are."""
+
+ENCODED_LENGTHS = np.empty(0, np.uint32)
+"""Rows for the lengths of waveforms to encode: the codec makes them."""
 
 
 @dataclass
@@ -70,6 +79,39 @@ class Dataset:
         return self.dtype.itemsize * math.prod(self.row_shape)
 
 
+class Coding(NamedTuple):
+    """Waveforms that are written encoded.
+
+    Attributes
+    ----------
+    path
+        of their group, below the object.
+    codec
+        what encodes them.
+    n_samples
+        samples of a waveform.
+    """
+
+    path: str
+    codec: Codec
+    n_samples: int
+
+    @property
+    def data(self) -> str:
+        """Path of the bytes of all rows; for them, waveforms are handed over."""
+        return f"{self.path}/encoded_data/flattened_data"
+
+    @property
+    def lengths(self) -> str:
+        """Path of the number of bytes up to the end of each row."""
+        return f"{self.path}/encoded_data/cumulative_length"
+
+    @property
+    def decoded_size(self) -> str:
+        """Path of the number of samples of a waveform."""
+        return f"{self.path}/decoded_size"
+
+
 @dataclass(eq=False)
 class Layout:
     """The HDF5 objects of an LH5 object.
@@ -82,11 +124,14 @@ class Layout:
         what grows by rows.
     scalars
         value and attributes of datasets without rows, by path.
+    codings
+        waveforms that are written encoded.
     """
 
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     datasets: list[Dataset] = field(default_factory=list)
     scalars: dict[str, tuple[Any, dict[str, Any]]] = field(default_factory=dict)
+    codings: list[Coding] = field(default_factory=list)
 
     @cached_property
     def numbers(self) -> dict[str, int]:
@@ -142,12 +187,6 @@ def scalar(value: Any, attrs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     return value, {"datatype": kind} | attrs
 
 
-def is_codec(compression: object) -> bool:
-    """Whether `compression` is a waveform codec of lh5."""
-    module = sys.modules.get("lh5.compression")
-    return module is not None and isinstance(compression, module.WaveformCodec)
-
-
 def element_type(dtype: np.dtype) -> str:
     """Return the LH5 name of an element type."""
     names = {"b": "bool", "c": "complex", "S": "string", "U": "string", "V": "blob"}
@@ -171,9 +210,15 @@ def array(
         all attributes but the datatype.
     datatype
         LH5 datatype without the type of the elements.
+
+    Raises
+    ------
+    ValueError
+        if a codec of waveforms is asked for.
     """
     dtype = np.dtype(dtype)
     settings: dict[str, Any] = {}
+    _refuse_codec(path, attrs)
     if "compression" in attrs:
         value = attrs["compression"]
         settings |= value if isinstance(value, dict) else {"compression": value}
@@ -185,13 +230,57 @@ def array(
     return Dataset(path, dtype, tuple(row_shape), kept, settings)
 
 
+def add_encoded(
+    layout: Layout, path: str, codec: Codec, dtype: np.dtype, n_samples: int
+) -> None:
+    """Add waveforms that are to be encoded to a layout.
+
+    Its rows are the waveforms, and `ENCODED_LENGTHS`. Of their attributes only those of
+    the codec are written (format document "LH5", section 3.3).
+
+    Parameters
+    ----------
+    layout, path
+        where they are.
+    codec
+        how to encode them.
+    dtype, n_samples
+        of the waveforms.
+
+    Raises
+    ------
+    ValueError
+        if such waveforms cannot be encoded.
+    """
+    codec.check(dtype, n_samples, path)
+    coding = Coding(path, codec, n_samples)
+    layout.codings.append(coding)
+    datatype = "array_of_encoded_equalsized_arrays<1,1>{real}"
+    layout.groups[path] = {"datatype": datatype} | codec.attrs
+    layout.groups[f"{path}/encoded_data"] = {"datatype": "array<1>{array<1>{real}}"}
+    data = array(coding.data, np.dtype(np.uint8), (), {}, "array<1>")
+    data.settings |= NOT_COMPRESSED
+    lengths = array(coding.lengths, np.dtype(np.uint32), (), {}, "array<1>")
+    lengths.counts = data.path
+    layout.datasets += [data, lengths]
+    layout.scalars[coding.decoded_size] = scalar(n_samples, {})
+
+
 def table_type(names: list[str]) -> str:
     """Return the datatype of a table with columns of these names."""
     return f"table{{{','.join(sorted(names))}}}"
 
 
+def _refuse_codec(path: str, attrs: dict[str, Any]) -> None:
+    codec = codec_of(attrs.get("compression"), path)
+    if codec is not None:
+        msg = f"'{path}': {codec.name} is for the values of waveforms of equal length"
+        raise ValueError(msg)
+
+
 def refuse_settings(path: str, attrs: dict[str, Any]) -> None:
     """Refuse what lh5 cannot write either: settings of something that is no array."""
+    _refuse_codec(path, attrs)
     if "hdf5_settings" in attrs:
         msg = f"'{path}' is no array: hdf5_settings are for its members that are arrays"
         raise TypeError(msg)
@@ -262,29 +351,21 @@ def _describe_struct(
     refuse_settings(path, obj.attrs)
     layout.groups[path] = dict(obj.attrs)
     for name, member in obj.items():
-        if (
-            name == "values"
-            and isinstance(obj, lgdo.WaveformTable)
-            and isinstance(member, lgdo.ArrayOfEqualSizedArrays)
-            and is_codec(member.attrs.get("compression"))
-        ):
-            member = _encoded(member, n_rows)  # noqa: PLW2901
-        if not _describe(member, _below(path, str(name)), n_rows, layout, rows):
+        below = _below(path, str(name))
+        if name == "values" and isinstance(obj, lgdo.WaveformTable):
+            codec = codec_of(member.attrs.get("compression"), below)
+            if (
+                codec is not None
+                and isinstance(member, lgdo.ArrayOfEqualSizedArrays)
+                and member.nda.ndim == 2
+            ):
+                values = member.nda[:n_rows]
+                add_encoded(layout, below, codec, values.dtype, values.shape[1])
+                rows += [values, ENCODED_LENGTHS]
+                continue
+        if not _describe(member, below, n_rows, layout, rows):
             return False
     return True
-
-
-def _encoded(
-    values: lgdo.ArrayOfEqualSizedArrays, n_rows: int | None
-) -> lgdo.ArrayOfEncodedEqualSizedArrays:
-    """Encode the rows that are wanted as the codec in their attributes says."""
-    import lgdo  # noqa: PLC0415
-    from lh5 import compression  # noqa: PLC0415  (its codec is at hand)
-
-    wanted = lgdo.ArrayOfEqualSizedArrays(
-        nda=values.nda[:n_rows], dims=values.dims, attrs=dict(values.attrs)
-    )
-    return compression.encode(wanted, codec=values.attrs["compression"])
 
 
 def _describe_array(
@@ -298,7 +379,7 @@ def _describe_array(
     attrs = obj.getattrs(datatype=True)
     dataset = array(path, data.dtype, data.shape[1:], attrs, "")
     dataset.attrs["datatype"] = attrs["datatype"]
-    if data.dtype.kind not in "iufbcS" or is_codec(attrs.get("compression")):
+    if data.dtype.kind not in "iufbcS":
         return False
     layout.datasets.append(dataset)
     rows.append(data)
@@ -342,6 +423,5 @@ def _describe_encoded(
     data, size = _below(path, "encoded_data"), _below(path, "decoded_size")
     if not _describe_vectors(obj.encoded_data, data, n_rows, layout, rows):
         return False
-    # it is compressed already
-    layout.datasets[-2].settings["compression"] = None
+    layout.datasets[-2].settings |= NOT_COMPRESSED
     return _describe(obj.decoded_size, size, n_rows, layout, rows)

@@ -136,7 +136,7 @@ def test_orca_header(tmp_path):
     assert run("orca_header.py", cwd=tmp_path).returncode == 2
 
 
-GUIDES = ["quickstart.rst", "out_spec.rst", "report.rst", "writing.rst"]
+GUIDES = ["quickstart.rst", "out_spec.rst", "report.rst", "writing.rst", "codecs.rst"]
 
 
 @pytest.mark.parametrize("guide", GUIDES)
