@@ -19,6 +19,7 @@ MODULES = (
     "daq2lh5._core.chunks",
     "daq2lh5._core.deflate",
     "daq2lh5._core.sink",
+    "daq2lh5.buffer_processor._kernels",
     "daq2lh5.fc._dead_time",
     "daq2lh5.fc._framing",
     "daq2lh5.fc._state",

@@ -143,7 +143,10 @@ def scalar(value: Any, attrs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 
 
 def is_codec(compression: object) -> bool:
-    """Whether `compression` is a waveform codec of lh5."""
+    """Whether `compression` is a waveform codec of lh5, or the expression for one."""
+    if isinstance(compression, str):
+        # no filter of HDF5 is called so
+        return compression.rstrip().endswith(")")
     module = sys.modules.get("lh5.compression")
     return module is not None and isinstance(compression, module.WaveformCodec)
 
