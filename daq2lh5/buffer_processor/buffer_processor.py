@@ -11,7 +11,6 @@ import copy
 import logging
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 
 from ..table_buffer import Field
 from .dsp import NativeChain
@@ -19,6 +18,7 @@ from .spec import ProcSpec
 
 if TYPE_CHECKING:
     import lgdo
+    import numpy as np
 
     from ..raw_buffer import RawBuffer
 
@@ -335,8 +335,7 @@ def check_dspeed() -> None:
 
     if find_spec("dspeed") is None:
         msg = (
-            "this dsp_config needs dspeed, which is not installed; "
-            "install daq2lh5[dsp]"
+            "this dsp_config needs dspeed, which is not installed; install daq2lh5[dsp]"
         )
         raise ModuleNotFoundError(msg, name="dspeed")
 

@@ -227,7 +227,9 @@ class NativeChain:
             for p, s in zip_longest(presums, saturations):
                 arguments: dict[str, Any] = {}
                 if p is not None:
-                    sums = _make_sums(p, values, (wanted or {}).get(f"{p.output}/values"))
+                    sums = _make_sums(
+                        p, values, (wanted or {}).get(f"{p.output}/values")
+                    )
                     arguments |= {"sums": sums, "mean": p.mean}
                     rate = values.shape[1] // sums.shape[1]
                     results[p.rate] = np.full(n, rate, p.total(values.dtype))

@@ -195,7 +195,8 @@ class Plan:
                 # it may come out of there
                 continue
             if field is None or (
-                member and (field.kind != "waveform" or member not in field.member_attrs)
+                member
+                and (field.kind != "waveform" or member not in field.member_attrs)
             ):
                 log.info("no '%s' to convert", path)
                 return
