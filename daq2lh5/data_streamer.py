@@ -390,7 +390,7 @@ class DataStreamer(ABC):
             check_processing(rb)
             # what comes of the rows takes memory besides
             plan = rb._plan
-            row_bytes = table.row_bytes() + (plan.row_bytes if plan else 0)
+            row_bytes = table.row_bytes() + (plan.copied_bytes if plan else 0)
             rows = self.plan.buffer_rows(row_bytes, table.widest_bytes())
             rb._table.resize(max(min(rows, buffer_size), rb.fill_safety))
 

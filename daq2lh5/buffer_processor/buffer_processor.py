@@ -11,7 +11,6 @@ import copy
 import logging
 from typing import TYPE_CHECKING, Any
 
-
 from ..table_buffer import Field
 from .dsp import NativeChain
 from .spec import ProcSpec

@@ -281,7 +281,8 @@ class _Selection:
         found = [rb for _, rb in self._buffers if place_of(rb)[1] == path]
         for part in (path, first, last):
             found += [rb for name, rb in self._buffers if name == part]
-        same = [rb for _, rb in self._buffers if rb.out_name == last]
+        # of a buffer whose group is not given, the name of the table must do
+        same = [rb for _, rb in self._buffers if place_of(rb)[1] == last]
         if len(same) == 1:
             found += same
         for part in (path, first, last):

@@ -88,6 +88,13 @@ class Plan:
             return 2 * sum(field.row_bytes() for field in self._source.values())
         return sum(field.row_bytes() for field in self.fields)
 
+    @property
+    def copied_bytes(self) -> int:
+        """Bytes of a row that take memory besides the table's."""
+        if self.own_rows or self.layout is None:
+            return self.row_bytes
+        return sum(d.row_bytes for d in self.layout.datasets if d.path in self._made)
+
     def run(self, arrays: Arrays, n: int, own: bool = False) -> list[np.ndarray]:
         """Process the first `n` rows.
 

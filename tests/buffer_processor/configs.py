@@ -16,16 +16,12 @@ def presum_node(
     **fields: Any,
 ) -> dict[str, Any]:
     """Describe a presummed waveform."""
+    shape = f"shape=len({source}){division}{factor}"
+    times = f"period={source}.period*{factor}, offset={source}.offset"
     return {
         "module": "dspeed.processors",
         "function": "presum",
-        "args": [
-            source,
-            mean,
-            rate,
-            f"{output}(shape=len({source}){division}{factor}, "
-            f"period={source}.period*{factor}, offset={source}.offset{extra})",
-        ],
+        "args": [source, mean, rate, f"{output}({shape}, {times}{extra})"],
         "unit": "ADC",
     } | fields
 

@@ -6,8 +6,12 @@ samples of 8 and 16 bits, else in float64, one rounded step for each sample.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def float_for(dtype: np.dtype) -> type[np.floating]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from buffer_processor import reference
+from daq2lh5.buffer_processor._kernels import largest_exact_factor, reduce_waveforms
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from daq2lh5.buffer_processor._kernels import largest_exact_factor, reduce_waveforms
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
 FACTORS = (1, 2, 3, 4, 7, 8, 12, 16, 20, 64, 256, 300)
