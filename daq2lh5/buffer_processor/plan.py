@@ -68,6 +68,7 @@ class Plan:
         self._steps: list[Step] = []
         # arrays that are new, not views on those of the table
         self._made: set[str] = set()
+        self._converted: dict[str, np.dtype] = {}
         self._on_arrays = True
         self.needs_dspeed = False
         self._plan_window()
@@ -190,7 +191,7 @@ class Plan:
                 self._made |= {f"{name}/{m}" for m in ("values", "t0", "dt")}
 
         def process(arrays: Arrays, work: Arrays, n: int) -> None:
-            work |= chain.run(arrays, n, self.spec.dtype_conv)
+            work |= chain.run(arrays, n, self._converted)
 
         self._steps.append(process)
 
@@ -220,6 +221,7 @@ class Plan:
                 self._work[name] = replace(field, dtype=dtype, attrs=attrs)
             if now != dtype:
                 self._made.add(path)
+                self._converted[path] = dtype
                 self._steps.append(_conversion(path, dtype))
 
     def _plan_drop(self) -> None:

@@ -122,6 +122,10 @@ SPECS = {
             "rate": "uint8",
         },
     },
+    "types of what is new, not reached": {
+        "dsp_config": configs.production(),
+        "dtype_conv": {"rate": "uint8", "nothing": "int8", "presummed/values": "u4"},
+    },
     "drop": {"drop": ["waveform", "hits", "flag"]},
     "drop up to the first that is not there": {"drop": ["flag", "nothing", "hits"]},
     "settings": {
