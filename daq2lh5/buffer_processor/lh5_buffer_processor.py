@@ -125,7 +125,8 @@ def process_file(
     try:
         with outputs, _open_input(in_file) as source:
             outputs.check([out_file])
-            paths = list(_objects(source, ""))
+            links: dict[str, str] = {}
+            paths = list(_objects(source, "", {}, links))
             if not paths:
                 msg = f"{in_file}: there is nothing in it that is LH5"
                 raise RuntimeError(msg)
@@ -152,6 +153,8 @@ def process_file(
                 report.note(text)
             report.bytes["decoded"] = os.path.getsize(in_file)
             report.packets["decoded"] = len(paths)
+            outputs.complete()
+            _make_links(writer.file, source, links)
             outputs.finish(report)
     finally:
         # an interruption may have hit the first attempt to clean up
@@ -175,31 +178,71 @@ def _open_input(name: str) -> h5py.File:
         raise RuntimeError(msg) from e
 
 
-def _objects(group: h5py.Group, path: str) -> Iterator[str]:
-    """Return the paths of the LH5 objects in a group that is none itself."""
+def _objects(
+    group: h5py.Group,
+    path: str,
+    seen: dict[tuple[int, int], str],
+    links: dict[str, str],
+) -> Iterator[str]:
+    """Return the paths of the LH5 objects in a group that is none itself.
+
+    Parameters
+    ----------
+    group, path
+        the group and where it is.
+    seen
+        paths of all nodes so far, by place in the file.
+    links
+        where further names of objects go, with the first.
+    """
     for name in group:
         below = f"{path}/{name}" if path else name
-        node = group[name]
-        if _is_parent(node):
-            yield from _objects(node, below)
+        node = group.get(name)
+        if node is None:
+            log.warning("'%s' leads nowhere: not copied", below)
+            continue
+        info = h5py.h5o.get_info(node.id)
+        first = seen.setdefault((info.fileno, info.addr), below)
+        if first != below:
+            links[below] = first
+        elif _is_parent(node):
+            yield from _objects(node, below, seen, links)
         elif "datatype" in node.attrs:
             yield below
         else:
             log.warning("'%s' has no datatype: not copied", below)
 
 
+def _make_links(file: h5py.File, source: h5py.File, links: dict[str, str]) -> None:
+    """Give objects their further names, as detectors' names for channels."""
+    for path, first in links.items():
+        if first not in file or path.startswith(f"{first}/"):
+            # nothing came of it, or it is around itself
+            continue
+        parent = path.rpartition("/")[0]
+        if parent and parent not in file:
+            file.create_group(parent).attrs.update(source[parent].attrs)
+        file[path] = file[first]
+
+
+def _datatype(node: h5py.Group | h5py.Dataset) -> str:
+    """Return the LH5 datatype of a node; groups without one are structs."""
+    datatype = node.attrs.get("datatype", "struct{}")
+    return datatype.decode() if isinstance(datatype, bytes) else str(datatype)
+
+
 def _is_parent(node: h5py.Group | h5py.Dataset) -> bool:
     """Whether a group is there only to have others in it."""
     if not isinstance(node, h5py.Group):
         return False
-    datatype = node.attrs.get("datatype", "struct{}")
-    return datatype.startswith("struct") and all(
-        isinstance(node[name], h5py.Group) for name in node
+    # links that lead nowhere have None
+    return _datatype(node).startswith("struct") and not any(
+        isinstance(node.get(name), h5py.Dataset) for name in node
     )
 
 
 def _is_table(node: h5py.Group | h5py.Dataset) -> bool:
-    return node.attrs["datatype"].startswith("table")
+    return _datatype(node).startswith("table")
 
 
 def _read(

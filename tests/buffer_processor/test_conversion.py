@@ -374,6 +374,28 @@ class TestFiles:
         assert (out.windowed["values"].nda == values[:, 10:30]).all()
         assert out.hits == table.hits
 
+    def test_links(self, raw, tmp_path, caplog):
+        """Names of detectors for the tables of channels stay names of them."""
+        linked, out = tmp_path / "linked.lh5", tmp_path / "out.lh5"
+        linked.write_bytes(raw.read_bytes())
+        with h5py.File(linked, "a") as file:
+            names = file.create_group("raw")
+            names.attrs["datatype"] = "struct{V02}"
+            names["V02"] = file["ch1027201/raw"]
+            names["self"] = names
+            names["nowhere"] = h5py.SoftLink("/nothing")
+            file["bare"] = [1, 2]
+        lh5_buffer_processor(
+            str(linked), out_spec={"drop": ["waveform"]}, proc_file_name=str(out)
+        )
+        with h5py.File(out) as file:
+            assert file["raw/V02"] == file["ch1027201/raw"]
+            assert file["raw"].attrs["datatype"] == "struct{V02}"
+            assert set(file["raw"]) == {"V02"}
+        assert "raw/nowhere" in caplog.text
+        assert "'bare' has no datatype" in caplog.text
+        assert tables_of(out) == processed(raw, {"drop": ["waveform"]})
+
     def test_encoded_waveforms(self, run, raw, tmp_path):
         encoded, out = tmp_path / "encoded.lh5", tmp_path / "out.lh5"
         spec = {"compression": {"waveform/values": "ULEB128ZigZagDiff()"}}
