@@ -321,6 +321,7 @@ WAVEFORMS = (
 
 READING = ("decode", "memory", "memcpy")
 WRITING = ("convert", "threads1", "uncompressed", "zstd")
+PROCESSING = ("presum", "production")
 
 INPUTS = (
     InputKind(
@@ -334,14 +335,14 @@ INPUTS = (
         "6 channels x 6000 samples, sparse events, real",
         real(SPARSE_EVENT),
         SIX_CHANNELS,
-        cases=(*READING, *WRITING, "channels", "growth"),
+        cases=(*READING, *WRITING, "channels", *PROCESSING, "growth"),
     ),
     InputKind(
         "123ch",
         "123 channels x 8192 samples, full events, real",
         real(EVENT),
         MANY_CHANNELS,
-        cases=(*READING, *WRITING, "channels"),
+        cases=(*READING, *WRITING, "channels", *PROCESSING),
         peer_options={"buffer_size": 2048},
     ),
     *(

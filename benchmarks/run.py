@@ -48,6 +48,8 @@ class Conversion:
     filters: str = "default"
     channels: bool = False
     """Whether each channel has a table of its own."""
+    processing: str = ""
+    """What becomes of waveforms: see `proc_spec` in `conversion.py`."""
     options: dict[str, Any] = field(default_factory=dict)
     """Of ours alone."""
 
@@ -58,6 +60,15 @@ CONVERSIONS = {
     "uncompressed": Conversion("convert without compression", "none"),
     "zstd": Conversion("convert with zstd (by hdf5plugin) and shuffle", "zstd"),
     "channels": Conversion("convert with one table per channel", channels=True),
+    "presum": Conversion(
+        "the same with zstd, windowed and presummed waveforms",
+        "zstd",
+        channels=True,
+        processing="presum",
+    ),
+    "production": Conversion(
+        "the same with codecs for them", "zstd", channels=True, processing="codecs"
+    ),
 }
 CASES = {
     "decode": "open a stream and iterate over its chunks, writing nothing",
@@ -382,6 +393,7 @@ class Bench:
                     "output": str(out),
                     "filters": way.filters,
                     "channels": way.channels,
+                    "processing": way.processing,
                     "options": options,
                 }
             )

@@ -170,7 +170,7 @@ def build_raw(
         how files and datasets are written: arguments of :class:`h5py.File` and
         ``create_dataset``. By default datasets are shuffled and compressed by gzip.
     db_dict
-        values for the processing of buffers.
+        values for the processing of buffers, by the names of tables or groups.
     threads
         number of threads that compress, by default that of the cores which this process
         may use; with 1 the caller's does everything. The files are the same.
@@ -224,7 +224,7 @@ def convert(
     overwrite: bool = False,
     compass_config_file: str | None = None,
     hdf5_settings: dict[str, Any] | None = None,
-    db_dict: dict | None = None,  # noqa: ARG001  (for the processing to come)
+    db_dict: dict | None = None,
     threads: int | None = None,
     memory_limit: int = DEFAULT_LIMIT,
     keywords: dict[str, Any] | None = None,
@@ -277,7 +277,7 @@ def convert(
                 raise OutSpecError(msg)
             if n_max != float("inf"):
                 streamer.rows_left = int(n_max)
-            _convert_opened(streamer, header_data, outputs, progress)
+            _convert_opened(streamer, header_data, outputs, db_dict, progress)
     finally:
         # an interruption may have hit the first attempt to clean up
         outputs.discard()
@@ -298,18 +298,20 @@ def _convert_opened(
     streamer: DataStreamer,
     header_data: list[RawBuffer],
     outputs: OutputFiles,
+    db_dict: dict | None,
     progress: Callable[[DataStreamer], None] | None,
 ) -> None:
     """Write everything that a streamer gives, and complete the files."""
     report = streamer.report
     outputs.open(streamer.rb_lib, streamer.plan)
-    _write(header_data, outputs, report, exchange=False)
+    exchange = outputs.pipeline.threads > 1
+    _write(header_data, outputs, report, db_dict, exchange=False)
     while True:
         with _timed(report, "decode"):
             chunk = streamer.read_chunk()
         if not chunk:
             break
-        _write(chunk, outputs, report, exchange=outputs.pipeline.threads > 1)
+        _write(chunk, outputs, report, db_dict, exchange)
         if progress is not None:
             progress(streamer)
     _account_for_rest(streamer)
@@ -407,6 +409,7 @@ def _write(
     chunk: list[RawBuffer],
     outputs: OutputFiles,
     report: ConversionReport,
+    db_dict: dict | None,
     exchange: bool,
 ) -> None:
     """Write the buffers of a chunk, account for their rows, empty them."""
@@ -417,7 +420,7 @@ def _write(
         file, group = split_out_stream(rb.out_stream)
         table = f"{group.strip('/')}/{rb.out_name}".lstrip("/")
         report.add_rows(file, table, rb.loc, _times_of(rb))
-        append_buffer(rb, outputs.writer_of(file), group, exchange)
+        append_buffer(rb, outputs.writer_of(file), group, exchange, db_dict)
         rb.loc = 0
 
 

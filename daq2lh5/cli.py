@@ -161,6 +161,103 @@ def convert(
 
 
 @main.command()
+@click.argument("file", metavar="FILE.lh5")
+@click.option(
+    "-s",
+    "--spec",
+    required=True,
+    metavar="SPEC",
+    help="JSON/YAML file with an output specification whose buffers have a proc_spec, "
+    "or with a proc_spec alone, for all tables with waveforms.",
+)
+@click.option(
+    "-o", "--output", metavar="FILE", help="Output file (default: FILE_proc.lh5)."
+)
+@click.option("-w", "--overwrite", is_flag=True, help="Replace the output file.")
+@click.option(
+    "-j",
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Threads that compress (default: the cores that there are; 1: none).",
+)
+@click.option(
+    "--memory-limit",
+    metavar="SIZE",
+    default="1G",
+    show_default=True,
+    help="Memory for buffers and queues together, for instance 512M.",
+)
+@click.option(
+    "-k",
+    "--kwargs",
+    default="{}",
+    metavar="JSON",
+    help="'db_dict' and 'hdf5_settings', as for build_raw.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Say more, with times.")
+@click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
+@click.option("--debug", is_flag=True, help="Say everything, with tracebacks.")
+def process(
+    file: str,
+    spec: str,
+    output: str | None,
+    overwrite: bool,
+    threads: int | None,
+    memory_limit: str,
+    kwargs: str,
+    verbose: bool,
+    quiet: bool,
+    debug: bool,
+) -> None:
+    """Process the tables of a raw LH5 file into another file.
+
+    Windows, presummed waveforms, types, codecs: all that the proc_spec of an output
+    specification can say. What it is not for is copied. The exit status is 0, 1 if it
+    failed, 2 if nothing was tried.
+    """
+    from . import logging as our_logging  # noqa: PLC0415  (--help needs none)
+    from .report import ConversionReport  # noqa: PLC0415
+
+    level = logging.INFO if verbose else logging.WARNING
+    level = logging.ERROR if quiet else level
+    our_logging.setup(logging.DEBUG if debug else level)
+    try:
+        options = _parse_kwargs(kwargs)
+        for name in options:
+            if name not in ("db_dict", "hdf5_settings"):
+                msg = f"'{name}' in --kwargs: only db_dict and hdf5_settings"
+                raise _UsageError(msg)
+        limit = _parse_limit(memory_limit)
+        _check_inputs((file, spec))
+    except (_UsageError, ValueError) as e:
+        click.echo(f"error: {_message(e)}", err=True)
+        sys.exit(EXIT_USAGE)
+    report = ConversionReport(source=file)
+
+    def work(check_interrupt: Callable[[], None]) -> None:
+        from .buffer_processor.lh5_buffer_processor import (  # noqa: PLC0415
+            process_file,
+        )
+
+        process_file(
+            file,
+            spec,
+            output,
+            overwrite=overwrite,
+            threads=threads,
+            memory_limit=limit,
+            progress=check_interrupt,
+            report=report,
+            **options,
+        )
+
+    status = _attempt(file, report, debug, work)
+    if status == 0 and not quiet:
+        _show(report, verbose or debug)
+    _leave(status)
+
+
+@main.command()
 def formats() -> None:
     """List the input formats."""
     from .formats import FORMATS  # noqa: PLC0415  (--help needs none)
@@ -253,7 +350,7 @@ def run(
 ) -> int:
     """Convert files one after the other; return the exit status."""
     from . import logging as our_logging  # noqa: PLC0415  (--help needs none)
-    from .report import ConversionReport, sizeof_fmt  # noqa: PLC0415
+    from .report import ConversionReport  # noqa: PLC0415
 
     our_logging.setup(logging.DEBUG if debug else level)
     try:
@@ -294,12 +391,7 @@ def run(
         )
         statuses.append(status)
         if status in (0, EXIT_DAMAGED) and not quiet:
-            lines = report.lines()
-            if verbose:
-                lines += [f"  {k}: {v:.3f} s" for k, v in report.seconds.items()]
-                if report.peak_memory is not None:
-                    lines.append(f"  peak memory: {sizeof_fmt(report.peak_memory)}")
-            click.echo("\n".join(lines), err=json_file == "-")
+            _show(report, verbose, err=json_file == "-")
     if json_file is not None:
         with click.open_file(json_file, "w") as f:
             f.writelines(json.dumps(r.as_dict()) + "\n" for r in reports)
@@ -318,7 +410,6 @@ def _convert_one(
 ) -> int:
     """Convert one file; return its exit status."""
     from .build_raw import convert as convert_file  # noqa: PLC0415
-    from .errors import OutSpecError  # noqa: PLC0415
 
     named = {
         name: options[name]
@@ -327,12 +418,9 @@ def _convert_one(
     }
     keywords = {k: v for k, v in options.items() if k not in named}
     keywords.setdefault("orig_basename", basename_of(file))
-    try:
-        with (
-            _without_echoes(debug),
-            _signals_as_interrupts() as check_interrupt,
-            _progress_bar(file, quiet) as show_progress,
-        ):
+
+    def work(check_interrupt: Callable[[], None]) -> None:
+        with _progress_bar(file, quiet) as show_progress:
 
             def progress(streamer: DataStreamer) -> None:
                 check_interrupt()
@@ -346,6 +434,28 @@ def _convert_one(
                 **named,
                 **arguments,
             )
+
+    return _attempt(file, report, debug, work)
+
+
+def _attempt(
+    file: str,
+    report: ConversionReport,
+    debug: bool,
+    work: Callable[[Callable[[], None]], None],
+) -> int:
+    """Do something with a file, and say what went wrong; return the exit status.
+
+    Parameters
+    ----------
+    work
+        does it; called with a function that raises KeyboardInterrupt when it is time.
+    """
+    from .errors import OutSpecError  # noqa: PLC0415
+
+    try:
+        with _without_echoes(debug), _signals_as_interrupts() as check_interrupt:
+            work(check_interrupt)
     except KeyboardInterrupt:
         what = "interrupted, no output written"
         if report.outputs:
@@ -362,10 +472,23 @@ def _convert_one(
         if _cannot_clean_up():
             _leave(EXIT_FAILED)
         usage = (OutSpecError, FileExistsError, FileNotFoundError, NotImplementedError)
-        if isinstance(e, usage) or type(e) in (ValueError, KeyError, PermissionError):
+        plain = (ValueError, KeyError, PermissionError, ModuleNotFoundError)
+        if isinstance(e, usage) or type(e) in plain:
             return EXIT_USAGE
         return EXIT_FAILED
     return report.exit_status
+
+
+def _show(report: ConversionReport, verbose: bool, err: bool = False) -> None:
+    """Print a report."""
+    from .report import sizeof_fmt  # noqa: PLC0415
+
+    lines = report.lines()
+    if verbose:
+        lines += [f"  {k}: {v:.3f} s" for k, v in report.seconds.items()]
+        if report.peak_memory is not None:
+            lines.append(f"  peak memory: {sizeof_fmt(report.peak_memory)}")
+    click.echo("\n".join(lines), err=err)
 
 
 def _cannot_clean_up() -> bool:

@@ -16,6 +16,7 @@ from .raw_buffer import (
     RawBuffer,
     RawBufferLibrary,
     RawBufferList,
+    check_processing,
     fill_in,
     has_wildcard,
     place_of,
@@ -376,9 +377,13 @@ class DataStreamer(ABC):
             if decoder.get_decoded_values(key) is not described:
                 table = decoder._make_buffer(key, 0)
                 described = decoder.get_decoded_values(key)
-            rows = self.plan.buffer_rows(table.row_bytes(), table.widest_bytes())
-            rows = min(rows, buffer_size)
-            rb._own(table.like(max(rows, rb.fill_safety)))
+            rb._own(table.like(0))
+            check_processing(rb)
+            # what comes of the rows takes memory besides
+            plan = rb._plan
+            row_bytes = table.row_bytes() + (plan.copied_bytes if plan else 0)
+            rows = self.plan.buffer_rows(row_bytes, table.widest_bytes())
+            rb._table.resize(max(min(rows, buffer_size), rb.fill_safety))
 
     def offer_keys(self, decoder: DataDecoder, keyed: dict, buffer_size: int) -> None:
         """Give keys that the stream has only now to the buffers with patterns.

@@ -161,8 +161,8 @@ class OutputFiles:
         """
         self.plan = plan
         self.pipeline.limit = plan.in_flight
-        layouts = [rb._table.layout for _, rb in rb_lib.buffers() if rb._table]
-        check_settings(self.settings, dict.fromkeys(layouts))
+        layouts = [rb._layout for _, rb in rb_lib.buffers()]
+        check_settings(self.settings, filter(None, dict.fromkeys(layouts)))
         files = files_of(rb_lib)
         self.check(files)
         for file in files:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import numpy as np
     from lh5 import LH5Store
 
+    from .buffer_processor.plan import Plan
     from .lh5_writer import LH5Writer
     from .writing.layout import Layout
 
@@ -77,7 +78,9 @@ class RawBuffer:
     out_name
         name of the table in that group.
     proc_spec
-        how to process the data before they are written.
+        how to process the rows before they are written, see
+        :func:`.buffer_processor.buffer_processor`: a dictionary, or the name of a JSON
+        or YAML file.
     loc
         number of rows that are filled.
     fill_safety
@@ -91,7 +94,7 @@ class RawBuffer:
         key_list: list[int | str] | None = None,
         out_stream: str = "",
         out_name: str = "",
-        proc_spec: dict | None = None,
+        proc_spec: dict | str | None = None,
     ) -> None:
         self._table: TableBuffer | None = None
         self._exposed = False
@@ -201,6 +204,38 @@ class RawBuffer:
         if self._lgdo is None and self._make is not None:
             self._lgdo = self._make()
         return self._lgdo
+
+    @property
+    def _plan(self) -> Plan | None:
+        """How the rows are processed; None if they are not, or not known before."""
+        if self.proc_spec is None or self._table is None:
+            return None
+        return self._table.plan_for(self.proc_spec)
+
+    @property
+    def _layout(self) -> Layout | None:
+        """How the rows are written; None if that must be seen from LGDOs."""
+        if not self._private:
+            return None
+        plan = self._plan
+        return self._table.layout if plan is None else plan.layout
+
+    def _processed(self, db_dict: dict | None) -> tuple[lgdo.LGDO | None, int | None]:
+        """Return the data for a writer, and how many rows count (None: all)."""
+        data = self._writable()
+        if data is None:
+            return None, None
+        n_rows = self._rows_to_write(data)
+        if self.proc_spec is None or n_rows is None:
+            return data, n_rows
+        import lgdo  # noqa: PLC0415  (there is an object of it already)
+
+        if not isinstance(data, lgdo.Table):
+            log.info("buffer '%s' is no table: not processed", self.out_name)
+            return data, n_rows
+        from .buffer_processor.buffer_processor import process_rows  # noqa: PLC0415
+
+        return process_rows(data, n_rows, self.proc_spec, db_dict), n_rows
 
     def _rows_to_write(self, data: lgdo.LGDO) -> int | None:
         """Return how many rows of `data` count; None for what is written whole."""
@@ -526,7 +561,7 @@ def _expand_ranges(name: str, key_list: list) -> None:
 def write_to_lh5_and_clear(
     raw_buffers: list[RawBuffer],
     lh5_store: LH5Store | None = None,
-    db_dict: dict | None = None,  # noqa: ARG001  (for the processing to come)
+    db_dict: dict | None = None,
     **kwargs: Any,
 ) -> None:
     """Append buffers to their LH5 files, and empty them.
@@ -548,7 +583,7 @@ def write_to_lh5_and_clear(
 
     modes = {kwargs.get("wo_mode") or "a", getattr(lh5_store, "default_mode", "a")}
     if not modes <= {"a", "append", "r"} or LH5_ARGUMENTS.intersection(kwargs):
-        _write_with_lh5(raw_buffers, lh5_store, kwargs)
+        _write_with_lh5(raw_buffers, lh5_store, db_dict, kwargs)
         return
     settings = {k: v for k, v in kwargs.items() if k != "wo_mode"}
     of_file, of_datasets = split_settings(settings)
@@ -557,19 +592,22 @@ def write_to_lh5_and_clear(
         for rb in raw_buffers:
             file, group = split_out_stream(rb.out_stream)
             if rb.loc > 0 and file:
-                check_processing(rb)
                 handle = _open_to_append(file, lh5_store, of_file, files, stack)
                 writer = LH5Writer(handle, of_datasets, more_to_come=True)
                 with closing(writer):
-                    append_buffer(rb, writer, group)
+                    append_buffer(rb, writer, group, db_dict=db_dict)
                     writer.finish()
             rb.loc = 0
 
 
 def append_buffer(
-    rb: RawBuffer, writer: LH5Writer, group: str, exchange: bool = False
+    rb: RawBuffer,
+    writer: LH5Writer,
+    group: str,
+    exchange: bool = False,
+    db_dict: dict | None = None,
 ) -> None:
-    """Append the filled rows of a buffer to a file.
+    """Append the filled rows of a buffer to a file, processed as its `proc_spec` says.
 
     Parameters
     ----------
@@ -582,30 +620,64 @@ def append_buffer(
     exchange
         whether the buffer may get other memory for its next rows. Otherwise its rows
         are not needed any more when this returns.
+    db_dict
+        values for the processing, see :func:`write_to_lh5_and_clear`.
     """
-    table = rb._table
     if rb._lgdo is None and rb._describe is not None:
+        # a header is no table with rows to process
         writer.append(*rb._describe(), rb.out_name, group)
         writer.drain()
-    elif not rb._private:
-        data = rb._writable()
+        return
+    layout = rb._layout
+    if layout is None:
+        data, n_rows = rb._processed(_database_of(rb, group, db_dict))
         if data is not None:
-            writer.append_lgdo(data, rb.out_name, group, rb._rows_to_write(data))
+            writer.append_lgdo(data, rb.out_name, group, n_rows)
+        return
+    table, plan = rb._table, rb._plan
+    if plan is not None and (plan.own_rows or not exchange):
+        rows = plan.run(table.arrays, rb.loc, own=exchange)
+        writer.append(layout, rows, rb.out_name, group)
     elif exchange:
         arrays, give_back = table.take()
-        rows = table.rows(arrays, rb.loc)
-        writer.append(table.layout, rows, rb.out_name, group, give_back)
+        rows = (table.rows if plan is None else plan.run)(arrays, rb.loc)
+        writer.append(layout, rows, rb.out_name, group, give_back)
     else:
-        rows = table.rows(table.arrays, rb.loc)
-        writer.append(table.layout, rows, rb.out_name, group)
+        writer.append(layout, table.rows(table.arrays, rb.loc), rb.out_name, group)
+    if not exchange:
         writer.drain()
+
+
+def _database_of(rb: RawBuffer, group: str, db_dict: dict | None) -> dict | None:
+    """Return the values for a buffer: its table's or its group's."""
+    if db_dict is None:
+        return None
+    return db_dict.get(rb.out_name, db_dict.get(group))
 
 
 def check_processing(rb: RawBuffer) -> None:
-    """Refuse a buffer whose rows must be processed before they are written."""
-    if rb.proc_spec is not None:
-        msg = f"buffer '{rb.out_name}': proc_spec is not supported yet"
-        raise NotImplementedError(msg)
+    """Make sure that a buffer can be processed, as far as that is known before.
+
+    Raises
+    ------
+    OutSpecError
+        (a ValueError) if the specification is not as it must be.
+    ModuleNotFoundError
+        if it needs dspeed and that is not there.
+    """
+    if rb.proc_spec is None:
+        return
+    from .buffer_processor.spec import ProcSpec  # noqa: PLC0415  (seldom needed)
+
+    try:
+        ProcSpec.of(rb.proc_spec)
+    except OutSpecError as e:
+        msg = f"buffer '{rb.out_name}': {e}"
+        raise OutSpecError(msg) from e
+    if rb._plan is not None and rb._plan.needs_dspeed:
+        from .buffer_processor.buffer_processor import check_dspeed  # noqa: PLC0415
+
+        check_dspeed()
 
 
 def _open_to_append(
@@ -639,7 +711,10 @@ def _open_to_append(
 
 
 def _write_with_lh5(
-    raw_buffers: list[RawBuffer], lh5_store: LH5Store | None, kwargs: dict[str, Any]
+    raw_buffers: list[RawBuffer],
+    lh5_store: LH5Store | None,
+    db_dict: dict | None,
+    kwargs: dict[str, Any],
 ) -> None:
     """Write in another way than by appending."""
     if lh5_store is None:
@@ -648,10 +723,10 @@ def _write_with_lh5(
         lh5_store = LH5Store()
     for rb in raw_buffers:
         file, group = split_out_stream(rb.out_stream)
-        data = rb._writable()
-        if rb.loc > 0 and file and data is not None:
-            check_processing(rb)
-            use_lh5_codecs(data)
-            rows = {"n_rows": rb._rows_to_write(data)} | kwargs
-            lh5_store.write(data, rb.out_name, file, group=group, **rows)
+        if rb.loc > 0 and file:
+            data, n_rows = rb._processed(_database_of(rb, group, db_dict))
+            if data is not None:
+                use_lh5_codecs(data)
+                rows = {"n_rows": n_rows} | kwargs
+                lh5_store.write(data, rb.out_name, file, group=group, **rows)
         rb.loc = 0

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     import lgdo
 
+    from .buffer_processor.plan import Plan
     from .writing.codecs import Codec
 
 __all__ = ["Field", "TableBuffer", "arrays_of", "grow_vectors"]
@@ -41,7 +42,24 @@ FIXED_DATATYPE = "array_of_equalsized_arrays<1,1>"
 
 @dataclass
 class Field:
-    """What one entry of `decoded_values` says."""
+    """A column: what one entry of `decoded_values` says.
+
+    Attributes
+    ----------
+    name
+        of the column.
+    kind : {"scalar", "fixed", "waveform", "vector"}
+        what a row is: a number, as many numbers in all rows, a waveform, or any number
+        of numbers.
+    dtype, width
+        of a row; of a waveform those of its samples.
+    attrs, member_attrs
+        LH5 attributes, and how to write: of the column, and of a waveform's members.
+    dt
+        sampling period of waveforms that nothing else is known of.
+    time_dtypes
+        types of the members ``t0`` and ``dt`` of waveforms, where not float32.
+    """
 
     name: str
     kind: str
@@ -50,6 +68,7 @@ class Field:
     attrs: dict[str, Any] = field(default_factory=dict)
     member_attrs: dict[str, dict[str, Any]] = field(default_factory=dict)
     dt: float = 0.0
+    time_dtypes: dict[str, np.dtype] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, name: str, description: dict[str, Any], owner: str) -> Field:
@@ -156,8 +175,9 @@ class Field:
                 )
             for member in ("t0", "dt"):
                 path = f"{name}/{member}"
+                dtype = self.time_dtypes.get(member, np.dtype(np.float32))
                 layout.datasets.append(
-                    array(path, np.float32, (), members[member], "array<1>")
+                    array(path, dtype, (), members[member], "array<1>")
                 )
         else:
             refuse_settings(name, attrs)
@@ -220,11 +240,14 @@ class _Shared:
         how they are written.
     spares
         arrays that are not in use, by number of rows.
+    plans
+        how they are processed, by the identity of the specification, which is kept.
     """
 
     def __init__(self, fields: list[Field]) -> None:
         self._fields = fields
         self.spares: dict[int, list[dict[str, np.ndarray]]] = {}
+        self.plans: dict[int, tuple[Any, Plan]] = {}
 
     @cached_property
     def layout(self) -> Layout:
@@ -269,6 +292,15 @@ class TableBuffer:
     def layout(self) -> Layout:
         """How the table is written."""
         return self._shared.layout
+
+    def plan_for(self, proc_spec: dict[str, Any] | str) -> Plan:
+        """Return how its rows are processed as a specification says."""
+        plans = self._shared.plans
+        if id(proc_spec) not in plans:
+            from .buffer_processor.plan import Plan  # noqa: PLC0415  (seldom needed)
+
+            plans[id(proc_spec)] = proc_spec, Plan(self.fields, proc_spec)
+        return plans[id(proc_spec)][1]
 
     def resize(self, size: int) -> None:
         """Forget all rows and have `size` new ones; memory is taken when needed."""

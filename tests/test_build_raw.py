@@ -218,21 +218,6 @@ class TestOutSpec:
         with pytest.raises(FileNotFoundError):
             daq2lh5.build_raw(run, out_spec=str(tmp_path / "none.json"))
 
-    def test_proc_spec_is_refused_clearly(self, run, tmp_path):
-        """Until there is a processor nothing may be written unprocessed."""
-        config = {
-            "FCEventDecoder": {
-                "raw": {
-                    "key_list": ["*"],
-                    "out_stream": f"{tmp_path}/x.lh5",
-                    "proc_spec": {"window": ["waveform", 1, 2, "short"]},
-                }
-            }
-        }
-        with pytest.raises(NotImplementedError, match=r"'raw'.*proc_spec"):
-            daq2lh5.build_raw(run, out_spec=config)
-        assert list(tmp_path.iterdir()) == []
-
 
 # --- numbers of rows ----------------------------------------------------------------
 

@@ -218,13 +218,13 @@ class TestStatus:
         assert result.exit_code == 2, result.output
         assert is_one_clear_line(result, "spec.yaml"), result.stderr
 
-    def test_proc_spec_is_2_and_one_line(self, here):
+    def test_wrong_proc_spec_is_2_and_one_line(self, here):
         spec = {
             "*": {
                 "{name}": {
                     "key_list": ["*"],
                     "out_stream": "x.lh5",
-                    "proc_spec": {"drop": ["baseline"]},
+                    "proc_spec": {"drop": "baseline"},
                 }
             }
         }
@@ -670,7 +670,9 @@ class TestOther:
         assert daq2lh5.__version__ in result.output
 
     @pytest.mark.parametrize("option", ["-h", "--help"])
-    @pytest.mark.parametrize("command", [[], ["convert"], ["formats"], ["completion"]])
+    @pytest.mark.parametrize(
+        "command", [[], ["convert"], ["process"], ["formats"], ["completion"]]
+    )
     def test_help(self, command, option):
         result = CliRunner().invoke(cli.main, [*command, option])
         assert result.exit_code == 0
@@ -701,7 +703,7 @@ class TestStart:
     def test_import_of_the_package_is_light(self):
         assert not modules_after("import daq2lh5") & (HEAVY | {"h5py", "tqdm", "yaml"})
 
-    @pytest.mark.parametrize("command", ["[]", "['convert']", "['formats']"])
+    @pytest.mark.parametrize("command", ["[]", "['convert']", "['process']"])
     def test_help_is_light(self, command):
         code = (
             "import contextlib, io\nfrom daq2lh5.cli import main\n"

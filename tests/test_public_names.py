@@ -27,6 +27,23 @@ API: dict[str, dict[str, list[str] | dict[str, list[str]]]] = {
         ],
         "sizeof_fmt": ["num", "suffix"],
     },
+    "daq2lh5.buffer_processor.buffer_processor": {
+        "buffer_processor": ["rb", "db_dict"],
+        "process_drop": ["rb", "tmp_table"],
+        "process_dsp": ["rb", "tmp_table", "db_dict"],
+        "process_dtype_conv": ["rb", "tmp_table"],
+        "process_window": ["rb", "tmp_table"],
+        "process_windowed_t0": ["t0s", "dts", "start_index"],
+        "window_array_of_arrays": [
+            *("array_of_arrays", "window_start_idx", "window_end_idx"),
+        ],
+    },
+    "daq2lh5.buffer_processor.lh5_buffer_processor": {
+        "lh5_buffer_processor": [
+            *("lh5_raw_file_in", "overwrite", "out_spec", "proc_file_name"),
+            "db_dict",
+        ],
+    },
     "daq2lh5.data_decoder": {
         "DataDecoder": {
             "__init__": ["self", "garbage_length", "packet_size_guess"],

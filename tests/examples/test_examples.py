@@ -9,10 +9,13 @@ import sys
 from pathlib import Path
 
 import h5py
+import lh5
+import numpy as np
 import pytest
 from writers import orca
 
 import daq2lh5
+from daq2lh5.buffer_processor.lh5_buffer_processor import lh5_buffer_processor
 
 # the scripts must import what the tests do, installed or not
 PACKAGE_PATH = str(Path(daq2lh5.__file__).parents[1])
@@ -119,6 +122,80 @@ def test_channelwise_with_arguments(tmp_path):
     assert names == ["cut_channels.lh5", "cut_slow.lh5"]
 
 
+def check_production(file: Path, raw: Path, window: slice, keys: set[str]) -> None:
+    """Compare processed tables of channels with those that are not."""
+    with h5py.File(raw) as f:
+        name = "FCEvent" if "FCEvent" in f else "ORFCIOEvent"
+    whole = lh5.read(name, raw)
+    values = whole["waveform"]["values"].nda
+    channels = [name for name in lh5.ls(file) if name.startswith("ch")]
+    assert set(channels) == keys
+    n = 0
+    for name in channels:
+        table = lh5.read(f"{name}/raw", file)
+        mine = values[np.isin(whole["fc_input"].nda, table["fc_input"].nda)]
+        windowed, presummed = table["waveform_windowed"], table["waveform_presummed"]
+        assert (windowed["values"].nda == mine[:, window]).all()
+        assert windowed["t0"].nda[0] == window.start * 16
+        sums = mine[:, : mine.shape[1] // 8 * 8].reshape(len(mine), -1, 8).sum(axis=2)
+        assert (presummed["values"].nda == sums).all()
+        assert set(presummed["dt"].nda) == {128}
+        assert set(table["presum_rate"].nda) == {8}
+        assert (table["t_sat_lo"].nda == (mine == 0).sum(axis=1)).all()
+        assert (table["t_sat_hi"].nda == (mine == 65520).sum(axis=1)).all()
+        assert table["t_sat_hi"].dtype == np.uint16
+        assert "waveform" not in table
+        n += len(table)
+        with h5py.File(file) as f:
+            values_of = f[f"{name}/raw/waveform_windowed/values"]
+            assert values_of.attrs["codec"] == "radware_sigcompress"
+            values_of = f[f"{name}/raw/waveform_presummed/values"]
+            assert values_of.attrs["codec"] == "uleb128_zigzag_diff"
+    assert n == len(values)
+
+
+def test_production(tmp_path):
+    done = run("production.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    daq2lh5.build_raw(SAMPLE, out_spec=tmp_path / "whole.lh5")
+    file = tmp_path / "sample_raw.lh5"
+    keys = {f"ch{key}" for key in range(1027200, 1027206)}
+    check_production(file, tmp_path / "whole.lh5", slice(300, 700), keys)
+    assert n_rows(file, "extra/FCStatus") == 4
+    with h5py.File(file) as f:
+        assert f["ch1027200/raw/channel"].compression == "lzf"
+        assert "32015" in f["ch1027200/raw/baseline"]._filters
+
+
+def test_production_of_a_file_converted_before(tmp_path):
+    file = tmp_path / "raw.lh5"
+    spec = {"ch{key:07d}/raw": {"key_list": ["*"], "out_stream": str(file)}}
+    daq2lh5.build_raw(SAMPLE, out_spec={"FCEventDecoder": spec})
+    daq2lh5.build_raw(SAMPLE, out_spec=tmp_path / "whole.lh5")
+    lh5_buffer_processor(str(file), out_spec=str(EXAMPLES / "production_fcio.yaml"))
+    keys = {f"ch{key}" for key in range(1027200, 1027206)}
+    check_production(
+        tmp_path / "raw_proc.lh5", tmp_path / "whole.lh5", slice(300, 700), keys
+    )
+
+
+def test_production_of_orca(tmp_path):
+    source = tmp_path / "run.orca"
+    source.write_bytes(
+        orca.make_stream(kinds=("fcio",), n_channels=2, n_samples=6250, n_events=3)
+    )
+    daq2lh5.build_raw(source, out_spec=tmp_path / "whole.lh5")
+    done = run("production.py", source, tmp_path, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / "run_raw.lh5"
+    with h5py.File(file) as f:
+        keys = {name for name in f if name.startswith("ch")}
+        assert len(keys) == 2
+        assert {"OrcaHeader", "RunControl", "fcid_1"} <= set(f["extra"])
+        assert "config" in f["extra/fcid_1"]
+    check_production(file, tmp_path / "whole.lh5", slice(2625, 4025), keys)
+
+
 def test_orca_header(tmp_path):
     source = tmp_path / "run.orca"
     source.write_bytes(orca.make_stream(n_channels=3, run_number=77))
@@ -136,7 +213,14 @@ def test_orca_header(tmp_path):
     assert run("orca_header.py", cwd=tmp_path).returncode == 2
 
 
-GUIDES = ["quickstart.rst", "out_spec.rst", "report.rst", "writing.rst", "codecs.rst"]
+GUIDES = [
+    "quickstart.rst",
+    "out_spec.rst",
+    "processing.rst",
+    "report.rst",
+    "writing.rst",
+    "codecs.rst",
+]
 
 
 @pytest.mark.parametrize("guide", GUIDES)

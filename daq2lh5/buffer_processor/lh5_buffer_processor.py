@@ -1,0 +1,347 @@
+"""Processing of files that were converted before."""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+import math
+import os
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import h5py
+
+from ..errors import OutSpecError
+from ..output import OutputFiles
+from ..raw_buffer import RawBufferLibrary, check_processing, place_of
+from ..report import ConversionReport
+from ..utils import load_dict
+from ..writing.memory import (
+    CHUNK_ROWS,
+    DEFAULT_LIMIT,
+    MemoryPlan,
+    default_threads,
+    peak_memory,
+)
+from .buffer_processor import process_rows
+from .spec import OPERATIONS, ProcSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..raw_buffer import RawBuffer
+
+log = logging.getLogger(__name__)
+
+__all__ = ["lh5_buffer_processor", "process_file"]
+
+
+def lh5_buffer_processor(
+    lh5_raw_file_in: str,
+    overwrite: bool = False,
+    out_spec: dict | str | None = None,
+    proc_file_name: str | None = None,
+    db_dict: dict | None = None,
+) -> ConversionReport:
+    """Process the tables of an LH5 file into another one.
+
+    Tables that no ``proc_spec`` is for, and all other objects, are copied. The output
+    appears under its name when it is complete.
+
+    Parameters
+    ----------
+    lh5_raw_file_in
+        name of the input.
+    overwrite
+        replace an output that exists.
+    out_spec
+        an output specification as for :func:`.build_raw`, or the name of a JSON or YAML
+        file with it: a table is processed as says the ``proc_spec`` of the buffer that
+        is called like the table's path, or like one of the two names in it. Wildcards
+        count. Or a ``proc_spec`` alone, which is for all tables with waveforms.
+    proc_file_name
+        name of the output, by default that of the input with ``_proc`` in front of the
+        extension.
+    db_dict
+        values for ``dsp_config`` by path of the table, or by one of the names in it.
+
+    Returns
+    -------
+    report
+        the tables and their rows.
+
+    Raises
+    ------
+    FileNotFoundError
+        if the input does not exist.
+    FileExistsError
+        if the output exists and `overwrite` is false.
+    OutSpecError
+        (a ValueError) if the specification is not as it must be.
+    RuntimeError
+        if there is nothing in the input, or it is no LH5 file.
+    """
+    return process_file(
+        lh5_raw_file_in, out_spec, proc_file_name, overwrite=overwrite, db_dict=db_dict
+    )
+
+
+def process_file(
+    in_file: str,
+    out_spec: dict | str | None,
+    out_file: str | None = None,
+    *,
+    overwrite: bool = False,
+    db_dict: dict | None = None,
+    hdf5_settings: dict[str, Any] | None = None,
+    threads: int | None = None,
+    memory_limit: int = DEFAULT_LIMIT,
+    progress: Callable[[], None] | None = None,
+    report: ConversionReport | None = None,
+) -> ConversionReport:
+    """Process a file, see :func:`lh5_buffer_processor` and :func:`.build_raw`.
+
+    Parameters
+    ----------
+    progress
+        called after each chunk of rows.
+    report
+        report to fill.
+    """
+    start = time.perf_counter()
+    in_file = os.path.expandvars(os.fspath(in_file))
+    if not os.path.exists(in_file):
+        msg = f"input file {in_file} not found"
+        raise FileNotFoundError(msg)
+    selection = _Selection(out_spec)
+    if out_file is None:
+        out_file = default_output(in_file)
+    out_file = os.path.expandvars(os.fspath(out_file))
+    report = report or ConversionReport()
+    report.source, report.format = in_file, "LH5"
+    threads = default_threads() if threads is None else threads
+    outputs = OutputFiles(overwrite, [in_file], hdf5_settings, threads)
+    try:
+        with outputs, _open_input(in_file) as source:
+            outputs.check([out_file])
+            links: dict[str, str] = {}
+            paths = list(_objects(source, "", {}, links))
+            if not paths:
+                msg = f"{in_file}: there is nothing in it that is LH5"
+                raise RuntimeError(msg)
+            plan = MemoryPlan(memory_limit, len(paths))
+            outputs.open(RawBufferLibrary(), plan)
+            writer = outputs.writer_of(out_file)
+            unused = True
+            for path in paths:
+                spec = selection.spec_of(path, source)
+                unused &= spec is None
+                values = _values_of(path, db_dict)
+                rows = 0
+                for obj, n in _read(source, path, plan):
+                    if spec is not None and n is not None:
+                        obj = process_rows(obj, n, spec, values)  # noqa: PLW2901
+                    writer.append_lgdo(obj, path)
+                    rows += n or 1
+                    if progress is not None:
+                        progress()
+                report.add_rows(out_file, path, rows, None)
+            if unused:
+                text = "the specification is for no table of the file: all are copied"
+                log.warning(text)
+                report.note(text)
+            report.bytes["decoded"] = os.path.getsize(in_file)
+            report.packets["decoded"] = len(paths)
+            outputs.complete()
+            _make_links(writer.file, source, links)
+            outputs.finish(report)
+    finally:
+        # an interruption may have hit the first attempt to clean up
+        outputs.discard()
+    report.seconds["total"] = time.perf_counter() - start
+    report.peak_memory = peak_memory()
+    return report
+
+
+def default_output(in_file: str) -> str:
+    """Return the input's name with ``_proc`` in front of the extension."""
+    stem, _ = os.path.splitext(in_file)
+    return f"{stem}_proc.lh5"
+
+
+def _open_input(name: str) -> h5py.File:
+    try:
+        return h5py.File(name, "r", locking=False)
+    except OSError as e:
+        msg = f"{name} cannot be read as an HDF5 file: {e}"
+        raise RuntimeError(msg) from e
+
+
+def _objects(
+    group: h5py.Group,
+    path: str,
+    seen: dict[tuple[int, int], str],
+    links: dict[str, str],
+) -> Iterator[str]:
+    """Return the paths of the LH5 objects in a group that is none itself.
+
+    Parameters
+    ----------
+    group, path
+        the group and where it is.
+    seen
+        paths of all nodes so far, by place in the file.
+    links
+        where further names of objects go, with the first.
+    """
+    for name in group:
+        below = f"{path}/{name}" if path else name
+        node = group.get(name)
+        if node is None:
+            log.warning("'%s' leads nowhere: not copied", below)
+            continue
+        info = h5py.h5o.get_info(node.id)
+        first = seen.setdefault((info.fileno, info.addr), below)
+        if first != below:
+            links[below] = first
+        elif _is_parent(node):
+            yield from _objects(node, below, seen, links)
+        elif "datatype" in node.attrs:
+            yield below
+        else:
+            log.warning("'%s' has no datatype: not copied", below)
+
+
+def _make_links(file: h5py.File, source: h5py.File, links: dict[str, str]) -> None:
+    """Give objects their further names, as detectors' names for channels."""
+    for path, first in links.items():
+        if first not in file or path.startswith(f"{first}/"):
+            # nothing came of it, or it is around itself
+            continue
+        parent = path.rpartition("/")[0]
+        if parent and parent not in file:
+            file.create_group(parent).attrs.update(source[parent].attrs)
+        file[path] = file[first]
+
+
+def _datatype(node: h5py.Group | h5py.Dataset) -> str:
+    """Return the LH5 datatype of a node; groups without one are structs."""
+    datatype = node.attrs.get("datatype", "struct{}")
+    return datatype.decode() if isinstance(datatype, bytes) else str(datatype)
+
+
+def _is_parent(node: h5py.Group | h5py.Dataset) -> bool:
+    """Whether a group is there only to have others in it."""
+    if not isinstance(node, h5py.Group):
+        return False
+    # links that lead nowhere have None
+    return _datatype(node).startswith("struct") and not any(
+        isinstance(node.get(name), h5py.Dataset) for name in node
+    )
+
+
+def _is_table(node: h5py.Group | h5py.Dataset) -> bool:
+    return _datatype(node).startswith("table")
+
+
+def _read(
+    source: h5py.File, path: str, plan: MemoryPlan
+) -> Iterator[tuple[Any, int | None]]:
+    """Read an object: of a table some rows at a time, with their number."""
+    import lh5  # noqa: PLC0415  (takes a second)
+
+    node = source[path]
+    if not _is_table(node):
+        yield lh5.read(path, source), None
+        return
+    n_rows = lh5.read_n_rows(path, source)
+    sizes = []
+
+    def add(_name: str, obj: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(obj, h5py.Dataset) and n_rows:
+            wide = len(obj) // n_rows if obj.ndim == 1 else 1
+            sizes.append(obj.dtype.itemsize * max(wide, 1) * math.prod(obj.shape[1:]))
+
+    node.visititems(add)
+    # in memory are the rows read, those that come of them, and encoded ones decoded
+    step = min(plan.buffer_rows(4 * sum(sizes), max(sizes, default=1)), CHUNK_ROWS)
+    for start in range(0, max(n_rows, 1), step):
+        n = min(step, n_rows - start)
+        yield lh5.read(path, source, start_row=start, n_rows=n), n
+
+
+def _values_of(path: str, db_dict: dict | None) -> dict | None:
+    """Return the values for the processing of a table."""
+    names = [path, path.rpartition("/")[2], path.partition("/")[0]]
+    found = [db_dict[name] for name in names if db_dict and name in db_dict]
+    return found[0] if found else None
+
+
+class _Selection:
+    """Which table is processed how.
+
+    Parameters
+    ----------
+    out_spec
+        see :func:`lh5_buffer_processor`. A dictionary is expanded in place.
+    """
+
+    def __init__(self, out_spec: dict | str | None) -> None:
+        if isinstance(out_spec, (str, os.PathLike)):
+            out_spec = load_dict(os.path.expandvars(os.fspath(out_spec)))
+            _forget_files(out_spec)
+        if not isinstance(out_spec, dict) or not out_spec:
+            msg = f"the specification is {out_spec!r}: neither dictionary nor file"
+            raise OutSpecError(msg)
+        self._for_all: dict | None = None
+        self._buffers: list[tuple[str, RawBuffer]] = []
+        if set(out_spec) <= set(OPERATIONS):
+            self._for_all = out_spec
+            ProcSpec.of(out_spec)
+            return
+        library = RawBufferLibrary(out_spec)
+        for decoder, rbs in library.items():
+            self._buffers += zip(out_spec[decoder], rbs, strict=True)
+        for _, rb in self._buffers:
+            check_processing(rb)
+
+    def spec_of(self, path: str, source: h5py.File) -> dict | str | None:
+        """Return the specification for an object; None if it is to be copied."""
+        node = source[path]
+        if not _is_table(node):
+            return None
+        if self._for_all is not None:
+            members = [m for m in node.values() if isinstance(m, h5py.Group)]
+            found = any({"values", "t0", "dt"} <= set(m) for m in members)
+            return self._for_all if found else None
+        rb = self._buffer_of(path)
+        return None if rb is None else rb.proc_spec
+
+    def _buffer_of(self, path: str) -> RawBuffer | None:
+        """Return the buffer for a table: the one whose name fits best."""
+        last, first = path.rpartition("/")[2], path.partition("/")[0]
+        found = [rb for _, rb in self._buffers if place_of(rb)[1] == path]
+        for part in (path, first, last):
+            found += [rb for name, rb in self._buffers if name == part]
+        # of a buffer whose group is not given, the name of the table must do
+        same = [rb for _, rb in self._buffers if place_of(rb)[1] == last]
+        if len(same) == 1:
+            found += same
+        for part in (path, first, last):
+            found += [rb for name, rb in self._buffers if _fits(part, name)]
+        return found[0] if found else None
+
+
+def _forget_files(out_spec: Any) -> None:
+    """Leave out where rows go: that may have keywords, whose values nobody gives."""
+    for buffers in out_spec.values() if isinstance(out_spec, dict) else ():
+        for info in buffers.values() if isinstance(buffers, dict) else ():
+            if isinstance(info, dict):
+                info.pop("out_stream", None)
+
+
+def _fits(name: str, template: str) -> bool:
+    """Whether a name can have come of one with ``{key}`` or ``{name}`` in it."""
+    pattern = re.sub(r"\{[^}]*\}", "*", template)
+    return pattern != template and fnmatch.fnmatchcase(name, pattern)

@@ -1,0 +1,182 @@
+"""What a ``proc_spec`` asks for, checked."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import OutSpecError, did_you_mean
+from ..utils import load_dict
+from ..writing.codecs import codec_of
+
+log = logging.getLogger(__name__)
+
+__all__ = ["OPERATIONS", "ProcSpec"]
+
+OPERATIONS = (
+    "window",
+    "dsp_config",
+    "dtype_conv",
+    "drop",
+    "compression",
+    "hdf5_settings",
+)
+"""Operations, in the order in which they are done."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Samples from `start` to `stop`, as in a Python slice, of column `source`."""
+
+    source: str
+    start: int
+    stop: int
+    output: str
+
+    def width(self, samples: int) -> int:
+        """Return how many of so many samples are in the window."""
+        return len(range(*slice(self.start, self.stop).indices(samples)))
+
+
+@dataclass(frozen=True)
+class ProcSpec:
+    """The operations of a ``proc_spec`` (format document "LH5", section 4.3).
+
+    Attributes
+    ----------
+    window
+        the window to cut out, if any.
+    dsp_config
+        configuration of dspeed.
+    dtype_conv
+        types by path in the table.
+    drop
+        columns to leave out.
+    compression, hdf5_settings
+        how to write, by path in the table.
+    """
+
+    window: Window | None = None
+    dsp_config: dict[str, Any] | None = None
+    dtype_conv: dict[str, np.dtype] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    compression: dict[str, Any] = field(default_factory=dict)
+    hdf5_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, spec: dict[str, Any] | str) -> ProcSpec:
+        """Check a specification.
+
+        Parameters
+        ----------
+        spec
+            the specification, or the name of a JSON or YAML file with it.
+
+        Raises
+        ------
+        OutSpecError
+            (a ValueError) if an operation is not described as it must be.
+        """
+        spec = _dictionary("proc_spec", spec)
+        for name in spec:
+            if name not in OPERATIONS:
+                hint = did_you_mean(str(name), OPERATIONS)
+                log.warning("proc_spec: unknown operation '%s' ignored%s", name, hint)
+        dsp = spec.get("dsp_config")
+        return cls(
+            window=_window(spec["window"]) if "window" in spec else None,
+            dsp_config=None if dsp is None else _dictionary("dsp_config", dsp),
+            dtype_conv={
+                path: _dtype(path, name)
+                for path, name in _by_path("dtype_conv", spec).items()
+            },
+            drop=_names("drop", spec.get("drop", [])),
+            compression={
+                path: _codec(path, codec)
+                for path, codec in _by_path("compression", spec).items()
+            },
+            hdf5_settings={
+                path: _settings(path, settings)
+                for path, settings in _by_path("hdf5_settings", spec).items()
+            },
+        )
+
+
+def _dictionary(name: str, value: Any) -> dict[str, Any]:
+    """Return a dictionary that is given, or that is in a file."""
+    if isinstance(value, (str, os.PathLike)):
+        file = os.path.expandvars(os.fspath(value))
+        try:
+            value = load_dict(file)
+        except (OSError, NotImplementedError) as e:
+            msg = f"{name}: cannot read {file}: {e}"
+            raise OutSpecError(msg) from e
+    if not isinstance(value, dict):
+        msg = f"{name} is {value!r}: neither a dictionary nor the name of a file"
+        raise OutSpecError(msg)
+    return value
+
+
+def _by_path(operation: str, spec: dict[str, Any]) -> dict[str, Any]:
+    value = spec.get(operation, {})
+    if not isinstance(value, dict):
+        msg = f"proc_spec: {operation} is a dictionary by path, not {value!r}"
+        raise OutSpecError(msg)
+    return value
+
+
+def _names(operation: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)):
+        msg = f"proc_spec: {operation} is a list of names, not {value!r}"
+        raise OutSpecError(msg)
+    return tuple(map(str, value))
+
+
+def _window(value: Any) -> Window:
+    try:
+        source, start, stop, output = value
+        return Window(str(source), int(start), int(stop), str(output))
+    except (TypeError, ValueError):
+        msg = f"proc_spec: window is [column, start, stop, new column], not {value!r}"
+        raise OutSpecError(msg) from None
+
+
+def _dtype(path: str, name: Any) -> np.dtype:
+    try:
+        dtype = np.dtype(name)
+    except TypeError:
+        dtype = np.dtype(object)
+    if name is None or dtype.kind not in "biufc":
+        msg = f"proc_spec: dtype_conv of '{path}': no number has the type {name!r}"
+        raise OutSpecError(msg)
+    return dtype
+
+
+def _codec(path: str, codec: Any) -> Any:
+    """Check a codec that is given as text; objects are left to who writes."""
+    if not isinstance(codec, str):
+        return codec
+    try:
+        known = codec_of(codec, path)
+    except ValueError as e:
+        msg = f"proc_spec: compression of {e}"
+        raise OutSpecError(msg) from None
+    if known is None:
+        msg = (
+            f"proc_spec: compression of '{path}': '{codec}' is no waveform codec "
+            "like RadwareSigcompress(codec_shift=-32768); filters of HDF5 belong in "
+            "hdf5_settings"
+        )
+        raise OutSpecError(msg)
+    return codec
+
+
+def _settings(path: str, settings: Any) -> dict[str, Any]:
+    if not isinstance(settings, dict):
+        msg = f"proc_spec: hdf5_settings of '{path}' are a dictionary, not {settings!r}"
+        raise OutSpecError(msg)
+    return settings
