@@ -11,6 +11,7 @@ cdef enum:
     KNOWN_FLAGS = 0x0038DDFF    # (2.1)
     ANY_NUMBER = -1             # of samples: lengths of a channel differ
     CHAIN = 4                   # records in a row that are believed after damage
+    NEW_CHAIN = 16              # the same without samples, of channels not met before
 
 cdef enum Reason:
     REASON_NONE

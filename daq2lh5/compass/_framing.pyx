@@ -213,7 +213,8 @@ cdef Found chain_at(Frame* f, int64_t at) noexcept nogil:
     cdef Record r, s
     cdef Reason reason
     cdef Found found
-    cdef int length
+    cdef int length = 1
+    cdef int wanted = CHAIN
     found = record_at(f, at, &r, &reason)
     if found != FOUND_YES:
         return found
@@ -225,10 +226,14 @@ cdef Found chain_at(Frame* f, int64_t at) noexcept nogil:
         return FOUND_YES
     if not looks_right(f.layout, &r):
         return FOUND_NO
-    for length in range(1, CHAIN):
+    while True:
+        if f.known.n and r.n_samples == 0 and not is_known(f, &r):
+            wanted = NEW_CHAIN
+        if length == wanted:
+            return FOUND_YES
         if f.end >= 0 and r.end == f.end:
             # that also the end fits is telling
-            return FOUND_YES if length > 1 or is_known(f, &r) else FOUND_NO
+            return FOUND_YES if length >= CHAIN or is_known(f, &r) else FOUND_NO
         found = record_at(f, r.end, &s, &reason)
         if found != FOUND_YES:
             return found
@@ -239,7 +244,7 @@ cdef Found chain_at(Frame* f, int64_t at) noexcept nogil:
         if not looks_right(f.layout, &s) or not is_near(&r, &s):
             return FOUND_NO
         r = s
-    return FOUND_YES
+        length += 1
 
 
 cdef Found search(Frame* f, int64_t low, int64_t high, int64_t* where) noexcept nogil:

@@ -89,7 +89,7 @@ cdef class CompassStream:
     n_joined
         headers met in mid-file.
     other_code
-        a waveform code that is not 1, if there was one.
+        a waveform code that is not 1, or -1 if there was none.
     """
 
     cdef Layout layout
@@ -135,6 +135,7 @@ cdef class CompassStream:
             new_sink_table(sizeof(ListColumns), bind_lists),
         )
         self.rows_left = -1
+        self.other_code = -1
 
     def __dealloc__(self):
         free(self.known.channels)

@@ -179,9 +179,12 @@ class CompassStreamer(DataStreamer):
             n_samples = met.pop() if len(met) == 1 else None
             lengths[get_bc(board, channel)] = n_samples
             boards.setdefault(board, n_samples)
+        others = -1
+        if self._settings is None:
+            others = next(iter(boards.values()), -1)
         # channels that were not seen have as many samples as others of their board
         for key in [*decoder.decoded_values, *lengths]:
-            n_samples = lengths.get(key, boards.get(key >> 9, -1))
+            n_samples = lengths.get(key, boards.get(key >> 9, others))
             if n_samples == -1:
                 continue
             if key in decoder.decoded_values:
@@ -427,7 +430,7 @@ class CompassStreamer(DataStreamer):
         self.account_for_source()
         if kernel.n_joined:
             report.note("the file has headers in its middle: several were joined")
-        if kernel.other_code:
+        if kernel.other_code >= 0:
             report.note(
                 f"waveforms with code {kernel.other_code} instead of 1 were met: what "
                 "was saved may be no input signal"

@@ -192,6 +192,6 @@ def _best(
     for layout in tries:
         n_records, score, same, end = _walk(head, layout, MAX_RECORDS, at_end)
         if n_records >= least and end != "bad":
-            ranked.append(((same, score, n_records), layout))
+            ranked.append(((same, score, n_records, end != "cut"), layout))
     best = max((rank for rank, _ in ranked), default=None)
     return [layout for rank, layout in ranked if rank == best]
