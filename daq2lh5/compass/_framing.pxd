@@ -66,6 +66,7 @@ cdef struct Frame:              # a window of the input, and what is known of it
     int64_t n
     int64_t end                 # of the data; -1: not known yet
     int64_t need                # bytes that the window must have to go on
+    uint64_t last_time          # of the record before
     const Layout* layout
     const Known* known
 

@@ -146,8 +146,8 @@ cdef Found follows(Frame* f, const Record* before) noexcept nogil:
     if is_known(f, &r) and is_near(before, &r):
         return FOUND_YES
     # a channel, or a length, that is met for the first time: the next one must tell
-    if f.end >= 0 and r.end >= f.end:
-        return FOUND_YES if r.end == f.end else FOUND_NO
+    if f.end >= 0 and f.end - r.end < f.layout.head:
+        return FOUND_YES if r.end <= f.end else FOUND_NO
     found = record_at(f, r.end, &s, &reason)
     if found != FOUND_YES:
         return found
@@ -162,6 +162,7 @@ cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
     """
     cdef Found found
     cdef Record other
+    cdef int64_t where
     cdef const Channel* c = channel_of(f.known, r)
     reason[0] = REASON_ALONE
     if is_known(f, r):
@@ -179,7 +180,16 @@ cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
             reason[0] = REASON_SAMPLES
             return FOUND_NO
         reason[0] = REASON_ALONE
-    return follows(f, r)
+    found = follows(f, r)
+    if found != FOUND_NO or c != NULL or not looks_right(f.layout, r):
+        return found
+    if f.known.n and r.n_samples > f.known.most_samples:
+        return FOUND_NO
+    # damage may follow
+    found = search(f, r.start + 1, r.end, &where)
+    if found == FOUND_MORE:
+        return found
+    return FOUND_NO if found == FOUND_YES else FOUND_YES
 
 
 cdef Found joined_at(Frame* f, int64_t at) noexcept nogil:
@@ -205,7 +215,33 @@ cdef Found inside(Frame* f, const Record* r, int64_t* where) noexcept nogil:
         return found
     if found == FOUND_YES:
         return FOUND_NO
-    return search(f, r.start + 1, r.end, where)
+    where[0] = r.start
+    while True:
+        found = search(f, where[0] + 1, r.end, where)
+        if found != FOUND_YES or is_better(f, where[0], r):
+            return found
+
+
+cdef bint is_better(Frame* f, int64_t at, const Record* r) noexcept nogil:
+    """Whether to believe in a record at `at` rather than in one that it is inside of.
+
+    That one is of a known channel. Where there are no samples to tell, times do: they
+    mostly rise.
+    """
+    cdef Record other, next
+    cdef Reason reason
+    cdef int for_it, against
+    record_at(f, at, &other, &reason)
+    if channel_of(f.known, &other) == NULL:
+        return False
+    if r.n_samples or not looks_right(f.layout, r):
+        return True
+    for_it = other.time >= f.last_time
+    against = r.time >= f.last_time
+    if record_at(f, other.end, &next, &reason) == FOUND_YES:
+        for_it += other.time <= next.time
+        against += r.time <= next.time
+    return for_it >= against
 
 
 cdef Found chain_at(Frame* f, int64_t at) noexcept nogil:
@@ -218,8 +254,6 @@ cdef Found chain_at(Frame* f, int64_t at) noexcept nogil:
     found = record_at(f, at, &r, &reason)
     if found != FOUND_YES:
         return found
-    if f.known.n and r.n_samples > f.known.most_samples:
-        return FOUND_NO
     if f.end >= 0 and r.end > f.end:
         return FOUND_NO
     if speaks_for_itself(f, &r):
@@ -233,7 +267,9 @@ cdef Found chain_at(Frame* f, int64_t at) noexcept nogil:
             return FOUND_YES
         if f.end >= 0 and r.end == f.end:
             # that also the end fits is telling
-            return FOUND_YES if length >= CHAIN or is_known(f, &r) else FOUND_NO
+            if length >= CHAIN or channel_of(f.known, &r) != NULL:
+                return FOUND_YES
+            return FOUND_NO
         found = record_at(f, r.end, &s, &reason)
         if found != FOUND_YES:
             return found
@@ -242,6 +278,9 @@ cdef Found chain_at(Frame* f, int64_t at) noexcept nogil:
         if speaks_for_itself(f, &s):
             return FOUND_YES
         if not looks_right(f.layout, &s) or not is_near(&r, &s):
+            return FOUND_NO
+        if length == 1 and s.n_samples == 0 and is_known(f, &s) and not is_known(f, &r):
+            # rather begin with what is known
             return FOUND_NO
         r = s
         length += 1

@@ -117,6 +117,7 @@ cdef class CompassStream:
     cdef int64_t packets_done[2]
     cdef int64_t bytes_done[2]
 
+    cdef uint64_t last_time
     cdef readonly bint scanning
     cdef int64_t scan_at
     cdef int stretch_kind
@@ -250,6 +251,7 @@ cdef class CompassStream:
         f.n = window.shape[0]
         f.end = end
         f.need = 0
+        f.last_time = self.last_time
         f.layout = &self.layout
         f.known = &self.known
         return f
@@ -355,6 +357,7 @@ cdef class CompassStream:
             status = self.row(f, &r, c)
             if status != STATUS_LIMIT:
                 return status
+            self.last_time = f.last_time = r.time
 
     cdef Status row(
         self, const Frame* f, const Record* r, const Channel* c
