@@ -152,7 +152,9 @@ def events(
                 int(rng.integers(1 << 15)),
                 float(rng.normal(600, 100)),
                 int(rng.integers(1 << 12)),
-                int(rng.choice([0x4000, 0x4080, 0x40C0, 0x8000 if form.version else 1])),
+                int(
+                    rng.choice([0x4000, 0x4080, 0x40C0, 0x8000 if form.version else 1])
+                ),
                 1,
                 rng.integers(0, 1 << bits, length).tolist(),
             )
