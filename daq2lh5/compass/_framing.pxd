@@ -48,6 +48,7 @@ cdef struct Record:
     int64_t n_samples
 
 cdef struct Channel:            # what is known of a channel
+    int key                     # board << 9 | channel (5.1)
     int64_t n_samples           # or ANY_NUMBER
     int table
     int32_t sink                # -1: nobody wants it

@@ -197,6 +197,7 @@ cdef class CompassStream:
             self.known.n += 1
             self.known.index[board << 8 | channel] = i
             memset(&self.known.channels[i], 0, sizeof(Channel))
+            self.known.channels[i].key = board << 9 | channel
             self.known.channels[i].sink = -1
         self.known.channels[i].n_samples = (
             ANY_NUMBER if n_samples is None else n_samples
@@ -490,15 +491,15 @@ cdef class CompassStream:
         self.packets_done[0] += 1
         self.bytes_done[0] += n_bytes
 
-    def take(self, const uint8_t[::1] packet, keyed):
+    def take(self, const uint8_t[::1] packet, buffer):
         """Write the row of a single record, whose channel must be known.
 
         Parameters
         ----------
         packet
             its bytes.
-        keyed
-            the buffers by key, see :func:`.get_bc`; or one buffer for all.
+        buffer
+            where to write to.
 
         Returns
         -------
@@ -512,12 +513,12 @@ cdef class CompassStream:
         cdef Status status
         if record_at(&f, 0, &r, &reason) != FOUND_YES or r.end != f.n:
             return <int>STATUS_END
-        key = r.board << 9 | r.channel
-        buffer = keyed.get(key) if hasattr(keyed, "get") else keyed
-        lists = buffer is not None and "waveform/values/offsets" in buffer._arrays()
+        lists = "waveform/values/offsets" in buffer._arrays()
         cdef const Channel* c = channel_of(&self.known, &r)
         if c == NULL:
             return <int>STATUS_HEADER
+        for table in self.tables:
+            (<SinkTable>table).set_buffers([])
         self.set_buffer(r.board, r.channel, buffer, lists)
         self.any_full = False
         self.begin()
@@ -576,11 +577,10 @@ cdef class CompassStream:
     def skipped_channels(self):
         """Return how many records of each key nobody asked for."""
         counts = {}
-        cdef int32_t i, at
-        for at in range(N_KEYS):
-            i = self.known.index[at]
-            if i >= 0 and self.known.channels[i].skipped:
-                counts[(at >> 8) << 9 | (at & 0xFF)] = self.known.channels[i].skipped
+        cdef int32_t i
+        for i in range(self.known.n):
+            if self.known.channels[i].skipped:
+                counts[self.known.channels[i].key] = self.known.channels[i].skipped
         return counts
 
     @property

@@ -84,6 +84,7 @@ class CompassEventDecoder(DataDecoder):
         self.header: lgdo.Struct | Mapping[str, Any] | None = None
         self._settings: Settings | None = None
         self._kernels: dict[CompassLayout, CompassStream] = {}
+        self._lengths: dict[int, int | None] = {}
         if header is not None:
             self.set_header(header)
 
@@ -107,6 +108,7 @@ class CompassEventDecoder(DataDecoder):
         self._settings = settings
         self._kernels = {}
         self.decoded_values = {}
+        self._lengths = {}
         has_waveforms = int(_value(header["waveform_samples"])) == 1
         for board in header["boards"]:
             content = header["boards"][board]
@@ -124,18 +126,18 @@ class CompassEventDecoder(DataDecoder):
         n_samples
             None if their lengths differ; with 0 there are no waveforms.
         """
+        self._lengths[key] = n_samples
         values = copy.deepcopy(compass_decoded_values)
         if n_samples == 0:
-            del values["waveform"]
-        else:
+            values.pop("waveform", None)
+        elif "waveform" in values:
             dt, _ = self.times_of(key)
             values["waveform"] |= {"wf_len": n_samples, "dt": dt}
         self.decoded_values[key] = values
 
     def n_samples(self, key: int) -> int | None:
-        """Return how many samples the table of a channel has a row, see above."""
-        waveform = self.get_decoded_values(key).get("waveform")
-        return 0 if waveform is None else waveform["wf_len"]
+        """Return how many samples the waveforms of a channel have, see above."""
+        return self._lengths[key]
 
     def times_of(self, key: int) -> tuple[float, float]:
         """Return period and time of the first sample of a channel, in ns."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +13,11 @@ from ..errors import DecodeError
 from ..raw_buffer import RawBuffer, RawBufferLibrary, place_of
 from ._kernel import CompassStream
 from .compass_config_parser import find_settings, read_settings
-from .compass_event_decoder import CompassEventDecoder, get_bc
+from .compass_event_decoder import (
+    CompassEventDecoder,
+    compass_decoded_values,
+    get_bc,
+)
 from .compass_header_decoder import HEAD_BYTES, CompassHeaderDecoder
 from .layouts import CompassLayout, has_header
 
@@ -253,15 +257,19 @@ class CompassStreamer(DataStreamer):
         rb = self.event_rbkd.get(key)
         if rb is not None:
             rb = self.event_rbkd[key] = self._fitting(rb, key, n_samples)
-        self._kernel.set_buffer(key >> 9, key & 0x1FF, rb, lists=n_samples is None)
+        lists = rb is not None and _samples_of(rb) is None
+        self._kernel.set_buffer(key >> 9, key & 0x1FF, rb, lists=lists)
 
     def _fitting(self, rb: RawBuffer, key: int, n_samples: int | None) -> RawBuffer:
         """Return the buffer for waveforms of a length, to be used instead of `rb`."""
         decoder = self.event_decoder
         first = self._first.get(id(rb), rb)
+        if first._table is None or "waveform" not in compass_decoded_values:
+            # only the user can replace it, or nobody wants waveforms
+            return first
         if id(first) not in self._settled:
             self._settled.add(id(first))
-            if _samples_of(first) != n_samples:
+            if _samples_of(first) != n_samples and first._private and not first.loc:
                 # no channel of it was met before: what was expected does not count
                 for other in first.key_list:
                     if other not in self._met:
@@ -444,8 +452,9 @@ class CompassStreamer(DataStreamer):
 
 def _samples_of(rb: RawBuffer) -> int | None:
     """Return the samples of a row of a buffer; None if they differ."""
-    fields: list[Any] = [] if rb._table is None else rb._table.fields
-    for column in fields:
+    if rb._table is None:
+        return None if "waveform/values/offsets" in rb._arrays() else 0
+    for column in rb._table.fields:
         if column.name == "waveform":
             return None if column.kind == "lists" else column.width
     return 0

@@ -28,7 +28,11 @@ from hypothesis import strategies as st
 from writers import compass as writer
 
 import daq2lh5
-from daq2lh5.compass.compass_event_decoder import CompassEventDecoder, get_bc
+from daq2lh5.compass.compass_event_decoder import (
+    CompassEventDecoder,
+    compass_decoded_values,
+    get_bc,
+)
 from daq2lh5.compass.compass_header_decoder import CompassHeaderDecoder
 from daq2lh5.compass.compass_streamer import CompassStreamer
 from daq2lh5.errors import DecodeError
@@ -147,15 +151,15 @@ VECTORS = {
     "CAE7": "e7ca01000300896745230100000034120000000000b48440670580400000",
     "CAE9": "e9ca0100030089674523010000003412804000000102000000b90ab60a",
     "CAEA": "eaca0100030089674523010000000000000000b48440804000000102000000b90ab60a",
-    "CAEB": "ebca01000300896745230100000034120000000000b48440804000000102000000b90ab60a",
+    "CAEB": (
+        "ebca01000300896745230100000034120000000000b48440804000000102000000b90ab60a"
+    ),
     "CAED": "edca01000300896745230100000034126705804000000102000000b90ab60a",
     "CAEE": (
-        "eeca0100030089674523010000000000000000b4"
-        "84406705804000000102000000b90ab60a"
+        "eeca0100030089674523010000000000000000b484406705804000000102000000b90ab60a"
     ),
     "CAEF": (
-        "efca01000300896745230100000034120000000000b4"
-        "84406705804000000102000000b90ab60a"
+        "efca01000300896745230100000034120000000000b484406705804000000102000000b90ab60a"
     ),
     "V1:1": "01000300896745230100000034128040000002000000b90ab60a",
     "V1:5": "010003008967452301000000341267058040000002000000b90ab60a",
@@ -550,6 +554,38 @@ def test_channels_that_nobody_asks_for(file, tmp_path):
     assert report.packets["skipped"] == 30
     with h5py.File(out) as f:
         assert list(f) == ["h"]
+
+
+def test_waveforms_that_nobody_wants(file, monkeypatch):
+    """The user may drop the column, as with other decoders."""
+    monkeypatch.delitem(compass_decoded_values, "waveform")
+    form = writer.form(0xCAED)
+    for lengths in (20, (20, 30, 40)):
+        made = writer.events(form, 300, n_samples=lengths)
+        file.write_bytes(writer.file(form, made))
+        decoded = decode(file, block_size=4096)
+        assert [row["num_samples"] for row in decoded.rows] == [
+            len(e.samples) for e in made
+        ]
+        assert not any(row["samples"] for row in decoded.rows)
+
+
+def test_tables_of_the_users_own(file):
+    """What the user puts into a buffer is filled; it must fit."""
+    form = writer.form(0xCAED)
+    file.write_bytes(writer.file(form, writer.events(form, 40, n_samples=30)))
+    for samples, fits in ((30, True), (29, False)):
+        streamer = CompassStreamer()
+        streamer.open_stream(str(file))
+        (rb,) = streamer.rb_lib["CompassEventDecoder"]
+        streamer.event_decoder.set_samples(0, samples)
+        rb.lgdo = streamer.event_decoder.make_lgdo(key=0, size=7)
+        if fits:
+            assert sum(len(rows_of_buffer(rb)) for _ in streamer) == 40
+        else:
+            with pytest.raises(ValueError, match="do not fit"):
+                streamer.read_chunk()
+        streamer.close_stream()
 
 
 def test_only_so_many_rows(file, tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import h5py
 import pytest
-from writers import orca
+from writers import compass, orca
 
 import daq2lh5
 
@@ -134,6 +134,22 @@ def test_orca_header(tmp_path):
     assert "ORFlashCamADCModel, 3 inputs in use" in said[0]
     assert "ORRunDecoderForRun" in said[0]
     assert run("orca_header.py", cwd=tmp_path).returncode == 2
+
+
+def test_compass_rates(tmp_path):
+    form = compass.form(0xCAED)
+    events = compass.events(form, 60, channels=[(0, 0), (0, 1), (2, 5)])
+    source = tmp_path / "run.BIN"
+    source.write_bytes(compass.file(form, events)[:-1])
+    (tmp_path / "run.xml").write_text(compass.settings([compass.Board()]))
+    for more in ([], [tmp_path / "run.xml"]):
+        done = run("compass_rates.py", source, *more, cwd=tmp_path)
+        assert done.returncode == 3, done.stderr
+        lines = done.stdout.splitlines()
+        assert lines[0].startswith("board 0, channel 0: 20 events, ")
+        assert lines[2].startswith("board 2, channel 5: 19 events, ")
+        assert lines[3].endswith("84 of them damaged")
+    assert run("compass_rates.py", cwd=tmp_path).returncode == 2
 
 
 GUIDES = ["quickstart.rst", "out_spec.rst", "report.rst", "writing.rst"]
