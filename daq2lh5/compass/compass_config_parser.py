@@ -18,6 +18,7 @@ from ..errors import DecodeError
 
 if TYPE_CHECKING:
     import os
+    from typing import TypeGuard
 
     import lgdo
 
@@ -234,7 +235,7 @@ def _text(element: ET.Element | None, path: str) -> str | None:
     return (text.strip() or None) if text is not None else None
 
 
-def _is_parameter(key: str | None) -> bool:
+def _is_parameter(key: str | None) -> TypeGuard[str]:
     """Whether a parameter can be written under its name."""
     return key is not None and PARAMETER.fullmatch(key) is not None
 
@@ -252,7 +253,7 @@ def _read_board(element: ET.Element) -> Board:
             board.defaults[key] = value
     for number, channel in enumerate(element.findall("channel")):
         index = _text(channel, "index")
-        own = {}
+        own: dict[str, str] = {}
         for entry in channel.findall("values/entry"):
             key = _text(entry, "key")
             value = _text(entry, "value")
@@ -260,8 +261,9 @@ def _read_board(element: ET.Element) -> Board:
                 value = board.defaults.get(key or "")
             if _is_parameter(key) and value is not None:
                 own[key] = value
-        is_number = index is not None and index.isdecimal() and len(index) < 6
-        board.channels[int(index) if is_number else number] = own
+        if index is not None and index.isdecimal() and len(index) < 6:
+            number = int(index)  # noqa: PLW2901
+        board.channels[number] = own
     return board
 
 

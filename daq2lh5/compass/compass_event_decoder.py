@@ -137,7 +137,7 @@ class CompassEventDecoder(DataDecoder):
 
     def n_samples(self, key: int) -> int | None:
         """Return how many samples the waveforms of a channel have, see above."""
-        return self._lengths[key]
+        return self._lengths.get(key)
 
     def times_of(self, key: int) -> tuple[float, float]:
         """Return period and time of the first sample of a channel, in ns."""
@@ -168,12 +168,11 @@ class CompassEventDecoder(DataDecoder):
         taken = {keys[0] for keys in singles}
         # tables are named by the key of a single channel, or else by the number of the
         # list: no number may be such a key
-        longer = iter([keys for keys in lists.values() if len(keys) > 1])
-        rest = iter(singles)
+        longer = [keys for keys in lists.values() if len(keys) > 1]
         ordered = []
         for number in range(len(lists)):
-            first, second = (rest, longer) if number in taken else (longer, rest)
-            ordered.append(next(first, None) or next(second))
+            use_single = not longer or (number in taken and singles)
+            ordered.append((singles if use_single else longer).pop(0))
         return ordered
 
     def get_decoded_values(self, key: int | None = None) -> dict[str, Any]:
@@ -251,16 +250,16 @@ def _layout_of(header: lgdo.Struct | Mapping[str, Any], packet: bytes) -> Compas
 
     Files without a header word may be of either version: the length tells.
     """
-    flags = [
-        int(_value(header[name])) == 1
-        for name in ("energy_channels", "energy_calibrated", "energy_short")
-    ]
-    has_waveforms = int(_value(header["waveform_samples"])) == 1
-    layout = CompassLayout(2, *flags, has_waveforms)
+    bits = 0
+    for i, name in enumerate(
+        ("energy_channels", "energy_calibrated", "energy_short", "waveform_samples")
+    ):
+        bits |= (int(_value(header[name])) == 1) << i
+    layout = CompassLayout.from_bits(2, bits)
     if int(_value(header["header_present"])) == 1:
         return layout
     for version in (2, 1, 0):
-        tried = CompassLayout(version, *flags, has_waveforms or version < 2)
+        tried = CompassLayout.from_bits(version, bits)
         head = tried.head_bytes
         count = packet[head - 4 : head] if tried.has_count else b""
         if len(packet) == head + 2 * int.from_bytes(count, "little"):

@@ -53,8 +53,8 @@ class CompassLayout:
     @classmethod
     def from_bits(cls, version: int, bits: int) -> CompassLayout:
         """Return the layout that the lowest bits of a header word say (1.1)."""
-        flags = [bool(bits >> i & 1) for i in range(4)]
-        return cls(version, *flags[:3], flags[3] or version < 2)
+        energy, calibrated, short, waveforms = (bool(bits >> i & 1) for i in range(4))
+        return cls(version, energy, calibrated, short, waveforms or version < 2)
 
     @classmethod
     def parse(cls, text: str) -> CompassLayout:
@@ -112,7 +112,7 @@ class CompassLayout:
         return f"V{self.version}:{self.bits & 7}"
 
 
-def has_header(head: bytes) -> bool:
+def has_header(head: bytes | memoryview) -> bool:
     """Whether a file begins with a header word (1.1)."""
     return len(head) >= 2 and head[1] == 0xCA and head[0] & 0xF0 == 0xE0
 
