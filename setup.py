@@ -33,6 +33,8 @@ MODULES = (
     "daq2lh5.orca._caen",
     "daq2lh5.orca._digitizers",
     "daq2lh5.orca._kernel",
+    "daq2lh5.compass._framing",
+    "daq2lh5.compass._kernel",
 )
 
 directives = {

@@ -83,6 +83,8 @@ class InputKind:
     """Repetitions of the body; by default as many as the size asked for takes."""
     peer_options: dict[str, int] = field(default_factory=dict)
     """Without these the peer takes too much memory with a table per channel."""
+    extension: str = "fcio"
+    """Of the file: the peer goes by it."""
 
     def path(self, folder: Path) -> Path:
         """Return the path of the source.
@@ -308,8 +310,26 @@ def event_headers(path: Path) -> Sample:
     return sample_of_stream(b"".join(parts), keep=(FSP_EVENT, EVENT_HEADER))
 
 
+def compass_records(path: Path) -> Sample:
+    """Take the records of the real CoMPASS file: all are of one length."""
+    data = path.read_bytes()
+    head, fixed = 2, 25
+    (samples,) = struct.unpack_from("<I", data, head + fixed - 4)
+    length = fixed + 2 * samples
+    n = (len(data) - head) // length
+    return Sample(
+        head=data[:head],
+        body=data[head : head + n * length],
+        rows={"CompassEvent": n},
+        events=n,
+        unit=data[head : head + length],
+        traces=tuple((i * length + fixed, 2 * samples) for i in range(n)),
+    )
+
+
 SIX_CHANNELS = "fcio/L200-comm-20211130-phy-spms.fcio"
 MANY_CHANNELS = "fcio/l200-p06-r007-cal-20230725T202227Z.fcio"
+COMPASS = "compass/compass_test_data.BIN"
 HEADERS = "orca/l200-p13-r007-aph-20250101T003931Z.orca"
 
 WAVEFORMS = (
@@ -361,6 +381,13 @@ INPUTS = (
         "event headers of 61 traces, real, from ORCA",
         event_headers,
         HEADERS,
+    ),
+    InputKind(
+        "compass",
+        "CoMPASS, 2 channels x 1000 samples, real",
+        compass_records,
+        COMPASS,
+        extension="BIN",
     ),
     InputKind(
         "small",
@@ -455,8 +482,8 @@ def make(
     sample = kind.make(kind.path(folder))
     files = {}
     for size in sizes:
-        path = work / f"{name}-{size}.fcio"
+        path = work / f"{name}-{size}.{kind.extension}"
         files[size] = write_repeated(path, sample, size, kind.repeats)
-    prime = work / f"{name}-tiny.fcio"
+    prime = work / f"{name}-tiny.{kind.extension}"
     prime.write_bytes(sample.head + sample.unit)
     return files, prime

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MB = 1_000_000
 BUFFER_SIZE = 8192
 MEMCPY_BLOCK = 32 << 20
-UNCOMPARED = ("FCConfig", "FSPConfig")
+UNCOMPARED = ("FCConfig", "FSPConfig", "CompassHeader")
 """Tables of the configuration, whose number of rows differs on purpose."""
 
 TABLES = {"raw": "FCEvent"}
@@ -86,6 +86,7 @@ GOALS = {
     "decode:1ch:open and iterate": Goal(50, "ratio"),
     "decode:6ch:open and iterate": Goal(15, "ratio"),
     "decode:headers:open and iterate": Goal(50, "ratio"),
+    "decode:compass:open and iterate": Goal(50, "ratio"),
     "memcpy:6ch:decode / copy": Goal(0.25, "ours"),
     "memory:*:above imports": Goal(300, "ours", at_most=True),
     "convert:[16]ch:whole process": Goal(12, "ratio"),

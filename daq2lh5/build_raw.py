@@ -42,6 +42,8 @@ def get_streamer(
     in_stream: str,
     in_stream_type: str | None = None,
     compass_config_file: str | None = None,
+    *,
+    compass_layout: str | None = None,
 ) -> DataStreamer:
     """Return a streamer for an input, not opened yet.
 
@@ -54,6 +56,9 @@ def get_streamer(
         extension if the input cannot be read.
     compass_config_file
         settings file of CoMPASS data, which the input then is.
+    compass_layout
+        what the records of CoMPASS data without a header have, see
+        :meth:`.CompassLayout.parse`; the input then is CoMPASS data.
 
     Raises
     ------
@@ -63,10 +68,20 @@ def get_streamer(
         if the format is unknown, or cannot be read yet.
     """
     in_stream = os.path.expandvars(in_stream)
-    if in_stream_type is None and compass_config_file is not None:
+    options = {
+        name: value
+        for name, value in (
+            ("compass_config_file", compass_config_file),
+            ("compass_layout", compass_layout),
+        )
+        if value is not None
+    }
+    if in_stream_type is None and options:
         in_stream_type = "Compass"
+    if in_stream_type != "Compass":
+        options = {}
     if in_stream_type is not None:
-        return formats.make_streamer(formats.find(in_stream_type))
+        return formats.make_streamer(formats.find(in_stream_type), **options)
     if not formats.can_be_read(in_stream):
         return formats.make_streamer(formats.detect(in_stream, None))
     source = open_source(in_stream)
@@ -85,13 +100,15 @@ def open_stream(
     in_stream: str,
     in_stream_type: str | None = None,
     compass_config_file: str | None = None,
+    *,
+    compass_layout: str | None = None,
     **open_kwargs: Any,
 ) -> Iterator[tuple[DataStreamer, list[RawBuffer]]]:
     """Open an input of any format; it is closed at the end of the ``with`` block.
 
     Parameters
     ----------
-    in_stream, in_stream_type, compass_config_file
+    in_stream, in_stream_type, compass_config_file, compass_layout
         see :func:`get_streamer`.
     **open_kwargs
         passed to :meth:`.DataStreamer.open_stream` (`rb_lib`, `buffer_size`,
@@ -109,7 +126,12 @@ def open_stream(
     >>> with open_stream("run.fcio") as (streamer, header_data):
     ...     n = sum(rb.loc for chunk in streamer for rb in chunk)
     """
-    streamer = get_streamer(in_stream, in_stream_type, compass_config_file)
+    streamer = get_streamer(
+        in_stream,
+        in_stream_type,
+        compass_config_file,
+        compass_layout=compass_layout,
+    )
     try:
         header_data = streamer.open_stream(os.path.expandvars(in_stream), **open_kwargs)
     except BaseException:
@@ -134,6 +156,7 @@ def build_raw(
     hdf5_settings: dict[str, Any] | None = None,
     db_dict: dict | None = None,
     *,
+    compass_layout: str | None = None,
     threads: int | None = None,
     memory_limit: int = DEFAULT_LIMIT,
     **kwargs: Any,
@@ -165,12 +188,15 @@ def build_raw(
     overwrite
         replace output files that exist.
     compass_config_file
-        settings file of CoMPASS data.
+        settings file of CoMPASS data; by default one beside the data is looked for.
     hdf5_settings
         how files and datasets are written: arguments of :class:`h5py.File` and
         ``create_dataset``. By default datasets are shuffled and compressed by gzip.
     db_dict
         values for the processing of buffers, by the names of tables or groups.
+    compass_layout
+        what the records of CoMPASS data without a header have, see
+        :meth:`.CompassLayout.parse`; by default they are looked at.
     threads
         number of threads that compress, by default that of the cores which this process
         may use; with 1 the caller's does everything. The files are the same.
@@ -206,6 +232,7 @@ def build_raw(
         compass_config_file=compass_config_file,
         hdf5_settings=hdf5_settings,
         db_dict=db_dict,
+        compass_layout=compass_layout,
         threads=threads,
         memory_limit=memory_limit,
         keywords=kwargs,
@@ -225,6 +252,7 @@ def convert(
     compass_config_file: str | None = None,
     hdf5_settings: dict[str, Any] | None = None,
     db_dict: dict | None = None,
+    compass_layout: str | None = None,
     threads: int | None = None,
     memory_limit: int = DEFAULT_LIMIT,
     keywords: dict[str, Any] | None = None,
@@ -255,7 +283,12 @@ def convert(
 
     from .output import OutputFiles  # noqa: PLC0415  (imports h5py)
 
-    streamer = get_streamer(in_stream, in_stream_type, compass_config_file)
+    streamer = get_streamer(
+        in_stream,
+        in_stream_type,
+        compass_config_file,
+        compass_layout=compass_layout,
+    )
     if report is not None:
         report.format = streamer.report.format
         streamer.report = report

@@ -47,6 +47,9 @@ HAVE_OPTIONS = {
 }
 """Arguments of build_raw that --kwargs must not give a second time."""
 
+NAMED_OPTIONS = ("compass_config_file", "compass_layout", "hdf5_settings", "db_dict")
+"""What --kwargs can give that is no keyword of an output specification."""
+
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
@@ -411,11 +414,7 @@ def _convert_one(
     """Convert one file; return its exit status."""
     from .build_raw import convert as convert_file  # noqa: PLC0415
 
-    named = {
-        name: options[name]
-        for name in ("compass_config_file", "hdf5_settings", "db_dict")
-        if name in options
-    }
+    named = {name: options[name] for name in NAMED_OPTIONS if name in options}
     keywords = {k: v for k, v in options.items() if k not in named}
     keywords.setdefault("orig_basename", basename_of(file))
 

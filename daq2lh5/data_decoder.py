@@ -25,7 +25,8 @@ class DataDecoder:
     What columns there are is said by `decoded_values`: by column name a dictionary
     with ``dtype`` and, where they apply, ``datatype`` (``waveform``,
     ``array<1>{array<1>{real}}``, ``array_of_equalsized_arrays<1,1>{real}``), ``units``
-    and what the datatype needs. Every other entry becomes an attribute of the column.
+    and what the datatype needs (a ``wf_len`` of None makes lists of waveforms). Every
+    other entry becomes an attribute of the column.
     ``hdf5_settings`` and ``compression`` say how the column is written; those of a
     waveform are dictionaries by member (``values``, ``t0``, ``dt``), where
     ``compression`` of the values may be a codec of waveforms. The user may change the

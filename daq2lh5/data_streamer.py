@@ -385,7 +385,13 @@ class DataStreamer(ABC):
             rows = self.plan.buffer_rows(row_bytes, table.widest_bytes())
             rb._table.resize(max(min(rows, buffer_size), rb.fill_safety))
 
-    def offer_keys(self, decoder: DataDecoder, keyed: dict, buffer_size: int) -> None:
+    def offer_keys(
+        self,
+        decoder: DataDecoder,
+        keyed: dict,
+        buffer_size: int,
+        keys: list[int | str] | None = None,
+    ) -> None:
         """Give keys that the stream has only now to the buffers with patterns.
 
         Parameters
@@ -396,9 +402,12 @@ class DataStreamer(ABC):
             its buffers by key: the new keys are added.
         buffer_size
             largest number of rows of a new buffer.
+        keys
+            the new keys; by default all of the decoder's.
         """
         name = type(decoder).__name__
-        keys = [k for keys in decoder.get_key_lists() for k in keys]
+        if keys is None:
+            keys = [k for keys in decoder.get_key_lists() for k in keys]
         for key in dict.fromkeys(k for k in keys if k not in keyed):
             for rb, patterns in self._patterns.get(name, ()):
                 if not _matches(key, patterns):

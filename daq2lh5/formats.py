@@ -46,6 +46,9 @@ class Format:
         one is known, but cannot be read yet.
     streamer
         ``module:class`` of its streamer inside the package.
+    probe_if_named
+        as `probe`, on weaker evidence: asked where no probe fits and the extension is
+        the format's.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Format:
     decoders: tuple[str, ...]
     probe: Callable[[bytes], str | None] | None = None
     streamer: str | None = None
+    probe_if_named: Callable[[bytes], str | None] | None = None
 
     @property
     def supported(self) -> bool:
@@ -70,6 +74,18 @@ def _probe_fcio(head: bytes) -> str | None:
 def _probe_orca(head: bytes) -> str | None:
     # a header packet: lengths, and the text of a property list
     return "ORCA header" if head[8:13] == b"<?xml" else None
+
+
+def _probe_compass(head: bytes) -> str | None:
+    # constant bits of the header word
+    known = len(head) >= 2 and head[1] == 0xCA and head[0] & 0xF0 == 0xE0
+    return "CoMPASS header word" if known else None
+
+
+def _probe_compass_records(head: bytes) -> str | None:
+    from .compass.layouts import may_be_headerless  # noqa: PLC0415  (rarely needed)
+
+    return "CoMPASS record" if may_be_headerless(head) else None
 
 
 FORMATS = (
@@ -102,6 +118,9 @@ FORMATS = (
         "CAEN CoMPASS",
         ("bin", "BIN"),
         ("CompassHeaderDecoder", "CompassEventDecoder"),
+        _probe_compass,
+        "compass.compass_streamer:CompassStreamer",
+        _probe_compass_records,
     ),
     Format("LlamaDaq", "llamaDAQ", (), ("LLAMAHeaderDecoder", "LLAMAEventDecoder")),
     Format("MGDO", "MGDO trees of GERDA and MAJORANA", ("root",), ()),
@@ -170,6 +189,9 @@ def detect(name: str, source: Source | None) -> Format:
             return by_name
         if matches:
             return matches[0]
+        weak = None if by_name is None else by_name.probe_if_named
+        if weak is not None and weak(head):
+            return by_name
         supported = [f.name for f in FORMATS if f.supported]
         tried.append(f"its first bytes fit none of {', '.join(supported)}")
         if not head:

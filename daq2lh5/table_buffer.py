@@ -16,6 +16,7 @@ import numpy as np
 from .writing.codecs import codec_of
 from .writing.layout import (
     ENCODED_LENGTHS,
+    NOT_ATTRIBUTES,
     Layout,
     add_encoded,
     array,
@@ -104,6 +105,9 @@ class Field:
                     members[member][setting] = value
             width = attrs.pop("wf_len")
             dt = attrs.pop("dt")
+            if width is None:
+                # any number of samples a row
+                return cls(name, "lists", dtype, 1, attrs, members, dt)
             return cls(name, "waveform", dtype, width, attrs, members, dt)
 
         if datatype.startswith(FIXED_DATATYPE):
@@ -121,6 +125,8 @@ class Field:
         """Bytes that a row takes at most (of vectors: a guess)."""
         if self.kind == "vector":
             return 8 + self.dtype.itemsize * min(self.width, VECTOR_ROWS_GUESS)
+        if self.kind == "lists":
+            return 16 + self.dtype.itemsize * VECTOR_ROWS_GUESS
         extra = 8 if self.kind == "waveform" else 0
         return self.dtype.itemsize * self.width + extra
 
@@ -140,11 +146,24 @@ class Field:
                 f"{self.name}/t0": np.zeros(size, np.float32),
                 f"{self.name}/dt": np.full(size, self.dt, np.float32),
             }
+        if self.kind == "lists":
+            return self.values.allocate(size) | {
+                f"{self.name}/t0": np.zeros(size, np.float32),
+                f"{self.name}/dt": np.full(size, self.dt, np.float32),
+            }
         capacity = min(size, VECTOR_ROWS_GUESS) * min(self.width, VECTOR_ROWS_GUESS)
         return {
             f"{self.name}/offsets": np.zeros(size + 1, np.int64),
             f"{self.name}/flattened_data": np.zeros(capacity, self.dtype),
         }
+
+    @property
+    def values(self) -> Field:
+        """The vector column that the samples of a waveform of lists are."""
+        attrs = self.member_attrs["values"].items()
+        # how rows of one length are written is not for lists
+        attrs = {k: v for k, v in attrs if k not in NOT_ATTRIBUTES}
+        return Field(f"{self.name}/values", "vector", self.dtype, 1, attrs)
 
     @cached_property
     def codec(self) -> Codec | None:
@@ -173,12 +192,11 @@ class Field:
                 layout.datasets.append(
                     array(path, self.dtype, shape, values, FIXED_DATATYPE)
                 )
-            for member in ("t0", "dt"):
-                path = f"{name}/{member}"
-                dtype = self.time_dtypes.get(member, np.dtype(np.float32))
-                layout.datasets.append(
-                    array(path, dtype, (), members[member], "array<1>")
-                )
+            self._describe_times(layout)
+        elif self.kind == "lists":
+            layout.groups[name] = {"datatype": table_type([*self.member_attrs])} | attrs
+            self.values.describe(layout)
+            self._describe_times(layout)
         else:
             refuse_settings(name, attrs)
             layout.groups[name] = {"datatype": VECTOR_DATATYPE} | attrs
@@ -187,9 +205,20 @@ class Field:
             lengths.counts = flat.path
             layout.datasets += [flat, lengths]
 
+    def _describe_times(self, layout: Layout) -> None:
+        """Add the times of waveforms to a layout."""
+        for member in ("t0", "dt"):
+            path = f"{self.name}/{member}"
+            dtype = self.time_dtypes.get(member, np.dtype(np.float32))
+            attrs = self.member_attrs[member]
+            layout.datasets.append(array(path, dtype, (), attrs, "array<1>"))
+
     def rows(self, arrays: dict[str, np.ndarray], n: int) -> list[np.ndarray]:
         """Return the first `n` rows, for each dataset of `describe`."""
         name = self.name
+        if self.kind == "lists":
+            times = [arrays[f"{name}/{m}"][:n] for m in ("t0", "dt")]
+            return self.values.rows(arrays, n) + times
         if self.kind == "waveform":
             values, t0, dt = (arrays[f"{name}/{m}"][:n] for m in ("values", "t0", "dt"))
             lengths = [] if self.codec is None else [ENCODED_LENGTHS]
@@ -209,13 +238,19 @@ class Field:
             return lgdo.ArrayOfEqualSizedArrays(
                 nda=arrays[self.name], dims=(1, 1), attrs=dict(self.attrs)
             )
-        if self.kind == "waveform":
-            values, t0, dt = (arrays[f"{self.name}/{m}"] for m in self.member_attrs)
+        if self.kind in ("waveform", "lists"):
+            t0, dt = (arrays[f"{self.name}/{m}"] for m in ("t0", "dt"))
             attrs = {m: dict(a) for m, a in self.member_attrs.items()}
+            if self.kind == "lists":
+                values = self.values.make_lgdo(arrays)
+            else:
+                values = lgdo.ArrayOfEqualSizedArrays(
+                    nda=arrays[f"{self.name}/values"],
+                    dims=(1, 1),
+                    attrs=attrs["values"],
+                )
             return lgdo.WaveformTable(
-                values=lgdo.ArrayOfEqualSizedArrays(
-                    nda=values, dims=(1, 1), attrs=attrs["values"]
-                ),
+                values=values,
                 t0=lgdo.Array(t0, attrs=attrs["t0"]),
                 dt=lgdo.Array(dt, attrs=attrs["dt"]),
                 attrs=dict(self.attrs),
@@ -354,7 +389,10 @@ class TableBuffer:
 
     def widest_bytes(self) -> int:
         """Bytes that a row of its widest dataset takes; vectors have no rows."""
-        widths = [f.dtype.itemsize * f.width for f in self.fields if f.kind != "vector"]
+        no_rows = ("vector", "lists")
+        widths = [
+            f.dtype.itemsize * f.width for f in self.fields if f.kind not in no_rows
+        ]
         return max(widths, default=0)
 
     def as_lgdo(self) -> lgdo.Table:
@@ -370,14 +408,15 @@ class TableBuffer:
     def grow_vectors(self, row: int, n: int) -> None:
         """Make room in all vector columns for `n` more elements after `row` rows."""
         for column in self.fields:
-            if column.kind != "vector":
+            if column.kind not in ("vector", "lists"):
                 continue
-            path = f"{column.name}/flattened_data"
-            used = int(self.arrays[f"{column.name}/offsets"][row])
+            name = column.name if column.kind == "vector" else column.values.name
+            path = f"{name}/flattened_data"
+            used = int(self.arrays[f"{name}/offsets"][row])
             data = _grown(self.arrays[path], used, n)
             self.arrays[path] = data
             if self._lgdo is not None:
-                self._lgdo[column.name].flattened_data.nda = data
+                self._lgdo[name].flattened_data.nda = data
 
 
 def _grown(data: np.ndarray, used: int, n: int) -> np.ndarray:
@@ -399,7 +438,8 @@ def arrays_of(table: lgdo.Table) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     for name, column in table.items():
         if isinstance(column, lgdo.Table):
-            arrays |= {f"{name}/{k}": v.nda for k, v in column.items()}
+            inner = arrays_of(column)
+            arrays |= {f"{name}/{path}": array for path, array in inner.items()}
         elif isinstance(column, lgdo.VectorOfVectors):
             arrays[f"{name}/offsets"] = column._offsets.nda
             arrays[f"{name}/flattened_data"] = column.flattened_data.nda
@@ -413,6 +453,8 @@ def grow_vectors(table: lgdo.Table, row: int, n: int) -> None:
     import lgdo  # noqa: PLC0415  (the caller has an object of it already)
 
     for column in table.values():
-        if isinstance(column, lgdo.VectorOfVectors):
+        if isinstance(column, lgdo.Table):
+            grow_vectors(column, row, n)
+        elif isinstance(column, lgdo.VectorOfVectors):
             used = int(column._offsets.nda[row])
             column.flattened_data.nda = _grown(column.flattened_data.nda, used, n)

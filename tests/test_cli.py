@@ -137,7 +137,7 @@ class TestStatus:
             (["."], ["directory"]),
             (["run.fcio", "run.fcio"], ["twice"]),
             (["-t", "Flashcam", "run.fcio"], ["did you mean 'FlashCam'"]),
-            (["-t", "Compass", "run.fcio"], ["cannot be read yet"]),
+            (["-t", "MGDO", "run.fcio"], ["cannot be read yet"]),
             (["-b", "2", "run.fcio"], ["buffer_size"]),
             (["-k", "{", "run.fcio"], ["--kwargs", "JSON"]),
             (["-k", "[1]", "run.fcio"], ["--kwargs", "JSON"]),

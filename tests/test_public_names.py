@@ -44,6 +44,42 @@ API: dict[str, dict[str, list[str] | dict[str, list[str]]]] = {
             "db_dict",
         ],
     },
+    "daq2lh5.compass.compass_config_parser": {
+        "compass_config_to_struct": ["compass_config_file", "wf_len"],
+    },
+    "daq2lh5.compass.compass_event_decoder": {
+        "CompassEventDecoder": {
+            "__init__": ["self", "header", "args", "kwargs"],
+            "decode_packet": ["self", "packet", "evt_rbkd", "packet_id", "header"],
+            "get_decoded_values": ["self", "key"],
+            "get_key_lists": ["self"],
+            # settings are ours: they say more than the header
+            "set_header": ["self", "header", "settings"],
+        },
+        "get_bc": ["board", "channel"],
+    },
+    "daq2lh5.compass.compass_header_decoder": {
+        "CompassHeaderDecoder": {
+            "__init__": ["self", "args", "kwargs"],
+            "decode_header": ["self", "in_stream", "config_file"],
+            "make_lgdo": ["self", "key", "size"],
+        },
+    },
+    "daq2lh5.compass.compass_streamer": {
+        "CompassStreamer": {
+            # the layout is ours
+            "__init__": ["self", "compass_config_file", "compass_layout"],
+            "close_stream": ["self"],
+            "get_decoder_list": ["self"],
+            "load_packet": ["self"],
+            "open_stream": [
+                *("self", "stream_name", "rb_lib", "buffer_size", "chunk_mode"),
+                "out_stream",
+            ],
+            "read_packet": ["self"],
+            "set_in_stream": ["self", "stream_name"],
+        },
+    },
     "daq2lh5.data_decoder": {
         "DataDecoder": {
             "__init__": ["self", "garbage_length", "packet_size_guess"],
@@ -298,6 +334,14 @@ COLUMNS = {
 """The columns of each table, in order, by module and name of the dictionary."""
 
 ATTRIBUTES = {
+    "daq2lh5.compass.compass_event_decoder.CompassEventDecoder": (
+        "decoded_values skipped_channels"
+    ),
+    "daq2lh5.compass.compass_header_decoder.CompassHeaderDecoder": "config",
+    "daq2lh5.compass.compass_streamer.CompassStreamer": (
+        "buffer compass_config_file decoder_id_dict decoder_name_dict event_rbkd "
+        "header header_decoder in_stream"
+    ),
     "daq2lh5.data_decoder.DataDecoder": "garbage_table",
     "daq2lh5.fc.fc_config_decoder.FCConfigDecoder": "decoded_values key_list",
     "daq2lh5.fc.fc_event_decoder.FCEventDecoder": (

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
-FORMATS = ("fc", "orca")
+FORMATS = ("fc", "orca", "compass")
 
 C_TYPES = {
     "bool": "uint8_t",

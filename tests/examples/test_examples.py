@@ -12,7 +12,7 @@ import h5py
 import lh5
 import numpy as np
 import pytest
-from writers import orca
+from writers import compass, orca
 
 import daq2lh5
 from daq2lh5.buffer_processor.lh5_buffer_processor import lh5_buffer_processor
@@ -211,6 +211,22 @@ def test_orca_header(tmp_path):
     assert "ORFlashCamADCModel, 3 inputs in use" in said[0]
     assert "ORRunDecoderForRun" in said[0]
     assert run("orca_header.py", cwd=tmp_path).returncode == 2
+
+
+def test_compass_rates(tmp_path):
+    form = compass.form(0xCAED)
+    events = compass.events(form, 60, channels=[(0, 0), (0, 1), (2, 5)])
+    source = tmp_path / "run.BIN"
+    source.write_bytes(compass.file(form, events)[:-1])
+    (tmp_path / "run.xml").write_text(compass.settings([compass.Board()]))
+    for more in ([], [tmp_path / "run.xml"]):
+        done = run("compass_rates.py", source, *more, cwd=tmp_path)
+        assert done.returncode == 3, done.stderr
+        lines = done.stdout.splitlines()
+        assert lines[0].startswith("board 0, channel 0: 20 events, ")
+        assert lines[2].startswith("board 2, channel 5: 19 events, ")
+        assert lines[3].endswith("84 of them damaged")
+    assert run("compass_rates.py", cwd=tmp_path).returncode == 2
 
 
 GUIDES = [

@@ -1,0 +1,1 @@
+"""CAEN CoMPASS: binary list-mode files, with or without waveforms."""

@@ -1,0 +1,90 @@
+# From bytes to CoMPASS records: fields, limits, and the next record after damage.
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef enum:
+    MAX_HEAD = 33               # fixed part of the longest layout (2)
+    N_BOARDS = 256              # plausible numbers (3)
+    N_PLAUSIBLE_CHANNELS = 256
+    N_KEYS = N_BOARDS * N_PLAUSIBLE_CHANNELS
+    MAX_SAMPLES = 1 << 24       # plausible (3, 10)
+    KNOWN_FLAGS = 0x0038DDFF    # (2.1)
+    ANY_NUMBER = -1             # of samples: lengths of a channel differ
+    CHAIN = 4                   # records in a row that are believed after damage
+    NEW_CHAIN = 16              # the same without samples, of channels not met before
+
+cdef enum Reason:
+    REASON_NONE
+    REASON_BOARD                # a board or channel that cannot be
+    REASON_SAMPLES              # a number of samples that cannot be
+    REASON_ZEROS                # nothing but zeros
+    REASON_PAST_END             # a record longer than the rest of the data
+    REASON_INSIDE               # the next record begins inside of this one
+    REASON_ALONE                # neither it nor what follows looks like a record
+    N_REASONS
+
+cdef struct Layout:
+    uint16_t word               # of the file's header; 0: there is none (1.1)
+    bint energy
+    bint calibrated
+    bint short_energy
+    int flags_at                # offsets of fields, and sizes of those that vary (2)
+    int flags_size
+    int code_size
+    int count_size
+    int head                    # bytes before the samples
+
+cdef struct Record:
+    int64_t start               # in the window
+    int64_t end
+    uint32_t board
+    uint32_t channel
+    uint64_t time
+    uint32_t energy
+    double calibrated
+    uint32_t short_energy
+    uint32_t flags
+    uint8_t code
+    int64_t n_samples
+
+cdef struct Channel:            # what is known of a channel
+    int key                     # board << 9 | channel (5.1)
+    int64_t n_samples           # or ANY_NUMBER
+    int table
+    int32_t sink                # -1: nobody wants it
+    float dt
+    float t0
+    int64_t skipped
+
+cdef struct Known:
+    int32_t index[N_KEYS]       # number of the channel by board << 8 | channel, or -1
+    Channel* channels
+    int32_t n
+    int64_t most_samples
+
+cdef struct Frame:              # a window of the input, and what is known of it
+    const uint8_t* data
+    int64_t n
+    int64_t end                 # of the data; -1: not known yet
+    int64_t need                # bytes that the window must have to go on
+    uint64_t last_time          # of the record before
+    const Layout* layout
+    const Known* known
+
+cdef enum Found:
+    FOUND_NO
+    FOUND_YES
+    FOUND_MORE                  # needs more bytes to tell
+
+cdef int set_layout(
+    Layout* l, int word, int version, bint energy, bint calibrated, bint short_energy,
+    bint waveforms,
+) except -1
+cdef const Channel* channel_of(const Known* known, const Record* r) noexcept nogil
+cdef Found record_at(
+    Frame* f, int64_t at, Record* r, Reason* reason
+) noexcept nogil
+cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil
+cdef Found joined_at(Frame* f, int64_t at) noexcept nogil
+cdef Found inside(Frame* f, const Record* r, int64_t* where) noexcept nogil
+cdef Found search(Frame* f, int64_t low, int64_t high, int64_t* where) noexcept nogil

@@ -1,0 +1,379 @@
+"""From bytes to CoMPASS records, and to the next record after damage.
+
+Records have no marks and no checksums. What speaks for a record are a board and a
+channel that were met before with the same number of samples, and that another record
+begins where it ends. The sections named are those of the format document "CoMPASS".
+"""
+
+from libc.math cimport NAN, fabs, isnan
+
+from .._core.bytes cimport load_f64, load_u16, load_u32, load_u64
+
+cdef uint64_t LATEST = <uint64_t>1 << 62        # plausible, in ps (3)
+cdef uint64_t FAR = <uint64_t>1 << 54           # 5 h: neighbours are nearer
+
+
+cdef int set_layout(
+    Layout* l, int word, int version, bint energy, bint calibrated, bint short_energy,
+    bint waveforms,
+) except -1:
+    """Compute where the fields of a record are (2).
+
+    `version` is 2, 1 or, of the oldest files, 0; `waveforms` matters for 2 only.
+    """
+    l.word = word
+    l.energy = energy
+    l.calibrated = calibrated
+    l.short_energy = short_energy
+    l.flags_at = 12 + 2 * energy + 8 * calibrated + 2 * short_energy
+    l.flags_size = 2 if version == 0 else 4
+    l.code_size = 1 if version == 2 and waveforms else 0
+    l.count_size = 4 if version < 2 or waveforms else 0
+    l.head = l.flags_at + l.flags_size + l.code_size + l.count_size
+    return 0
+
+
+cdef inline void read_head(const uint8_t* p, const Layout* l, Record* r) noexcept nogil:
+    """Read the fixed part of a record, all of which must be there (2)."""
+    cdef int at = 12
+    r.board = load_u16(p)
+    r.channel = load_u16(p + 2)
+    r.time = load_u64(p + 4)
+    r.energy = 0
+    r.calibrated = NAN
+    r.short_energy = 0
+    r.code = 0
+    r.n_samples = 0
+    if l.energy:
+        r.energy = load_u16(p + at)
+        at += 2
+    if l.calibrated:
+        r.calibrated = load_f64(p + at)
+        at += 8
+    if l.short_energy:
+        r.short_energy = load_u16(p + at)
+        at += 2
+    if l.flags_size == 4:
+        r.flags = load_u32(p + at)
+    else:
+        r.flags = load_u16(p + at)
+    at += l.flags_size
+    if l.code_size:
+        r.code = p[at]
+        at += 1
+    if l.count_size:
+        r.n_samples = load_u32(p + at)
+
+
+cdef Found record_at(
+    Frame* f, int64_t at, Record* r, Reason* reason
+) noexcept nogil:
+    """Read the record at `at`, unless it cannot be one.
+
+    Nothing is said of whether its samples are in the window.
+    """
+    cdef int i
+    cdef uint8_t any = 0
+    if f.n - at < f.layout.head:
+        if f.end >= 0 and f.end - at < f.layout.head:
+            reason[0] = REASON_PAST_END
+            return FOUND_NO
+        f.need = at + f.layout.head
+        return FOUND_MORE
+    read_head(f.data + at, f.layout, r)
+    r.start = at
+    r.end = at + f.layout.head + 2 * r.n_samples
+    reason[0] = REASON_NONE
+    if r.board >= N_BOARDS or r.channel >= N_PLAUSIBLE_CHANNELS:
+        reason[0] = REASON_BOARD
+    elif r.n_samples > MAX_SAMPLES:
+        reason[0] = REASON_SAMPLES
+    elif r.time == 0:
+        for i in range(f.layout.head):
+            any |= f.data[at + i]
+        if any == 0:
+            reason[0] = REASON_ZEROS
+    return FOUND_YES if reason[0] == REASON_NONE else FOUND_NO
+
+
+cdef const Channel* channel_of(const Known* known, const Record* r) noexcept nogil:
+    cdef int32_t i = known.index[r.board << 8 | r.channel]
+    return NULL if i < 0 else &known.channels[i]
+
+
+cdef inline bint is_known(const Frame* f, const Record* r) noexcept nogil:
+    """Whether the channel was met, always with that many samples."""
+    cdef const Channel* c = channel_of(f.known, r)
+    return c != NULL and c.n_samples == r.n_samples
+
+
+cdef inline bint looks_right(const Layout* l, const Record* r) noexcept nogil:
+    """Whether fields that may be anything are as they usually are (3)."""
+    return (
+        r.flags & ~<uint32_t>KNOWN_FLAGS == 0 and r.time < LATEST
+        and (l.code_size == 0 or 0 < r.code < 16)
+    )
+
+
+cdef inline bint is_near(const Record* a, const Record* b) noexcept nogil:
+    """Whether the times of neighbours fit each other; they need not rise (2.3)."""
+    return (a.time - b.time if a.time > b.time else b.time - a.time) < FAR
+
+
+cdef inline bint speaks_for_itself(const Frame* f, const Record* r) noexcept nogil:
+    """Whether nothing else can look like that."""
+    return r.n_samples > 0 and is_known(f, r)
+
+
+cdef Found follows(Frame* f, const Record* before) noexcept nogil:
+    """Whether a record, or the end of the data, comes where the last one ends."""
+    cdef int64_t at = before.end
+    cdef Record r, s
+    cdef Reason reason
+    cdef Found found
+    if f.end >= 0 and f.end - at < f.layout.head:
+        return FOUND_YES if at <= f.end else FOUND_NO
+    found = record_at(f, at, &r, &reason)
+    if found == FOUND_NO and reason == REASON_BOARD:
+        found = joined_at(f, at)
+        return found
+    if found != FOUND_YES:
+        return found
+    if r.n_samples and (r.n_samples == before.n_samples or is_known(f, &r)):
+        return FOUND_YES
+    if not looks_right(f.layout, &r):
+        return FOUND_NO
+    if is_known(f, &r) and is_near(before, &r):
+        return FOUND_YES
+    # a channel, or a length, that is met for the first time: the next one must tell
+    if f.end >= 0 and f.end - r.end < f.layout.head:
+        return FOUND_YES if r.end <= f.end else FOUND_NO
+    found = record_at(f, r.end, &s, &reason)
+    if found != FOUND_YES:
+        return found
+    return FOUND_YES if is_known(f, &s) or looks_right(f.layout, &s) else FOUND_NO
+
+
+cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
+    """Whether a record that is in its place is to be believed.
+
+    One of a channel that is known, with as many samples as usual, is. What is new must
+    be followed by another one.
+    """
+    cdef Found found
+    cdef Record other
+    cdef int64_t where
+    cdef const Channel* c = channel_of(f.known, r)
+    reason[0] = REASON_ALONE
+    if is_known(f, r):
+        return FOUND_YES
+    if r.n_samples == 0 and not looks_right(f.layout, r):
+        return FOUND_NO
+    if c != NULL and c.n_samples > 0:
+        # is it the number that is wrong?
+        found = record_at(
+            f, r.start + f.layout.head + 2 * c.n_samples, &other, reason
+        )
+        if found == FOUND_MORE:
+            return found
+        if found == FOUND_YES and speaks_for_itself(f, &other):
+            reason[0] = REASON_SAMPLES
+            return FOUND_NO
+        reason[0] = REASON_ALONE
+    found = follows(f, r)
+    if found != FOUND_NO or c != NULL or not looks_right(f.layout, r):
+        return found
+    if f.known.n and r.n_samples > f.known.most_samples:
+        return FOUND_NO
+    # damage may follow
+    found = search(f, r.start + 1, r.end, &where)
+    if found == FOUND_MORE:
+        return found
+    return FOUND_NO if found == FOUND_YES else FOUND_YES
+
+
+cdef Found joined_at(Frame* f, int64_t at) noexcept nogil:
+    """Whether another file with the same header begins here (10)."""
+    if f.layout.word == 0:
+        return FOUND_NO
+    if f.n - at < 2:
+        if f.end >= 0:
+            return FOUND_NO
+        f.need = at + 2
+        return FOUND_MORE
+    if load_u16(f.data + at) != f.layout.word:
+        return FOUND_NO
+    if f.end == at + 2:
+        return FOUND_YES
+    return chain_at(f, at + 2)
+
+
+cdef Found inside(Frame* f, const Record* r, int64_t* where) noexcept nogil:
+    """Look whether the next record begins inside of a known one: bytes are missing."""
+    cdef Found found = follows(f, r)
+    if found == FOUND_MORE:
+        return found
+    if found == FOUND_YES:
+        return FOUND_NO
+    where[0] = r.start
+    while True:
+        found = search(f, where[0] + 1, r.end, where)
+        if found != FOUND_YES or is_better(f, where[0], r):
+            return found
+
+
+cdef bint is_better(Frame* f, int64_t at, const Record* r) noexcept nogil:
+    """Whether to believe in a record at `at` rather than in one that it is inside of.
+
+    That one is of a known channel. Where there are no samples to tell, times do: they
+    mostly rise.
+    """
+    cdef Record other, next
+    cdef Reason reason
+    cdef int for_it, against
+    record_at(f, at, &other, &reason)
+    if channel_of(f.known, &other) == NULL:
+        return False
+    if r.n_samples or not looks_right(f.layout, r):
+        return True
+    for_it = other.time >= f.last_time
+    against = r.time >= f.last_time
+    if record_at(f, other.end, &next, &reason) == FOUND_YES:
+        for_it += other.time <= next.time
+        against += r.time <= next.time
+    return for_it >= against
+
+
+cdef Found chain_at(Frame* f, int64_t at) noexcept nogil:
+    """Whether records begin here, as after damage."""
+    cdef Record r, s
+    cdef Reason reason
+    cdef Found found
+    cdef int length = 1
+    cdef int wanted = CHAIN
+    found = record_at(f, at, &r, &reason)
+    if found != FOUND_YES:
+        return found
+    if f.end >= 0 and r.end > f.end:
+        return FOUND_NO
+    if speaks_for_itself(f, &r):
+        return FOUND_YES
+    if not looks_right(f.layout, &r):
+        return FOUND_NO
+    while True:
+        if f.known.n and r.n_samples == 0 and not is_known(f, &r):
+            wanted = NEW_CHAIN
+        if length == wanted:
+            return FOUND_YES
+        if f.end >= 0 and r.end == f.end:
+            # that also the end fits is telling
+            if length >= CHAIN or channel_of(f.known, &r) != NULL:
+                return FOUND_YES
+            return FOUND_NO
+        found = record_at(f, r.end, &s, &reason)
+        if found != FOUND_YES:
+            return found
+        if f.end >= 0 and s.end > f.end:
+            return FOUND_NO
+        if speaks_for_itself(f, &s):
+            return FOUND_YES
+        if not looks_right(f.layout, &s) or not is_near(&r, &s):
+            return FOUND_NO
+        if length == 1 and s.n_samples == 0 and is_known(f, &s) and not is_known(f, &r):
+            # rather begin with what is known
+            return FOUND_NO
+        r = s
+        length += 1
+
+
+cdef Found search(Frame* f, int64_t low, int64_t high, int64_t* where) noexcept nogil:
+    """Look for records from `low` on, before `high`, at any byte.
+
+    `where` is set to where they begin, or how far it is certain that there are none.
+    """
+    cdef int64_t at
+    cdef Found found
+    where[0] = low
+    for at in range(low, min(high, f.n - 3)):
+        # boards and channels are below 256
+        if f.data[at + 1] or f.data[at + 3]:
+            continue
+        found = chain_at(f, at)
+        if found != FOUND_NO:
+            where[0] = at
+            return found
+    where[0] = max(low, min(high, f.n - 3))
+    if where[0] < high and f.n != f.end:
+        f.need = f.n + 1
+        return FOUND_MORE
+    return FOUND_NO
+
+
+# ---- files without a header --------------------------------------------------------
+
+ENDS = ("bad", "cut", "end", "limit")
+
+
+def walk(
+    const uint8_t[::1] data, int version, bint energy, bint calibrated,
+    bint short_energy, bint waveforms, int limit, bint at_end,
+):
+    """Go from record to record, as far as they look like records (3).
+
+    Parameters
+    ----------
+    data
+        the start of a file without a header.
+    version, energy, calibrated, short_energy, waveforms
+        the layout to try.
+    limit
+        records to look at.
+    at_end
+        whether `data` are the whole file.
+
+    Returns
+    -------
+    n_records, score
+        records, and how many of them are as usual less those that are not.
+    same_length
+        whether all have as many samples.
+    end
+        why it went no further, one of `ENDS`: no record, a record that is cut off, the
+        end of the file, `limit`.
+    """
+    cdef Layout layout
+    cdef Frame f
+    cdef Record r
+    cdef Reason reason
+    cdef int64_t at = 0
+    cdef int64_t first = -1
+    cdef int n_records = 0
+    cdef int score = 0
+    cdef bint same = True
+    cdef double x
+    set_layout(&layout, 0, version, energy, calibrated, short_energy, waveforms)
+    f.data = &data[0] if data.shape[0] else NULL
+    f.n = data.shape[0]
+    f.end = f.n
+    f.layout = &layout
+    f.known = NULL
+    while n_records < limit:
+        if at == f.n:
+            return n_records, score, same, "end" if at_end else "cut"
+        if record_at(&f, at, &r, &reason) != FOUND_YES:
+            return n_records, score, same, "cut" if reason == REASON_PAST_END else "bad"
+        x = fabs(r.calibrated)
+        if (
+            r.time >= LATEST or r.flags >> 24 or r.code > 15
+            or calibrated and (isnan(x) or x > 1e12 or 0 < x < 1e-12)
+        ):
+            return n_records, score, same, "bad"
+        if r.end > f.n:
+            return n_records, score, same, "cut"
+        n_records += 1
+        score += 1 if looks_right(&layout, &r) else -1
+        if first < 0:
+            first = r.n_samples
+        same = same and r.n_samples == first
+        at = r.end
+    return n_records, score, same, "limit"

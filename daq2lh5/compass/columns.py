@@ -1,0 +1,97 @@
+"""Columns of the CoMPASS tables; see :mod:`daq2lh5.columns`.
+
+Sections are those of the format document "CoMPASS".
+"""
+
+from __future__ import annotations
+
+from ..columns import Column, Table
+
+__all__ = ["EVENT", "KERNEL_TABLES", "TABLES"]
+
+MAX_SAMPLES = 65532
+"""Length that the waveform of a table has unless somebody says otherwise."""
+
+_RECORD = Table(
+    "CompassRecord",
+    "What records with and without waveforms have in common.",
+    (
+        Column(
+            "packet_id",
+            "uint32",
+            "number of the record in the file, from 1",
+            source="counted",
+        ),
+        Column("board", "uint32", "number of the board", source="CoMPASS, 2"),
+        Column("channel", "uint32", "channel of the board", source="CoMPASS, 2"),
+        Column(
+            "timestamp",
+            "float64",
+            "time since the start of the run; exact up to 9007 s",
+            units="ps",
+            source="CoMPASS, 2.3",
+        ),
+        Column(
+            "timestamp_ps",
+            "uint64",
+            "time since the start of the run",
+            units="ps",
+            source="CoMPASS, 2.3",
+        ),
+        Column(
+            "energy",
+            "uint32",
+            "energy in ADC channels; 0 if the file has none",
+            source="CoMPASS, 2",
+        ),
+        Column(
+            "energy_calibrated",
+            "float64",
+            "calibrated energy, in the unit of the settings (keV unless they say "
+            "otherwise); NaN if the file has none",
+            source="CoMPASS, 2",
+        ),
+        Column(
+            "energy_short",
+            "uint32",
+            "charge in the short gate (DPP-PSD); 0 if the file has none",
+            source="CoMPASS, 2",
+        ),
+        Column("flags", "uint32", "flags of the digitizer", source="CoMPASS, 2.1"),
+        Column(
+            "waveform_code",
+            "uint8",
+            "code of the analogue probe that was saved: 1 is the input; 0 if the file "
+            "has none",
+            source="CoMPASS, 2.2",
+        ),
+        Column(
+            "num_samples",
+            "int64",
+            "samples of the waveform; 0 if the file has none",
+            source="CoMPASS, 2",
+        ),
+    ),
+)
+
+EVENT = Table(
+    "CompassEvent",
+    "One row for each record. There is no column ``waveform`` in a table of channels "
+    "without samples; in one of channels whose waveforms differ in length its "
+    "``values`` are lists.",
+    (
+        *_RECORD.columns,
+        Column(
+            "waveform",
+            "uint16",
+            "samples of the ADC",
+            kind="waveform",
+            length=MAX_SAMPLES,
+            source="CoMPASS, 2; dt and t0: settings, 4",
+        ),
+    ),
+    shared=_RECORD,
+)
+
+KERNEL_TABLES = (EVENT,)
+TABLES = (EVENT,)

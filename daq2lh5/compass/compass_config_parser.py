@@ -1,0 +1,386 @@
+"""Settings files of CoMPASS: boards, channels, sampling.
+
+Sections are those of the format document "CoMPASS".
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.parsers import expat
+
+from ..errors import DecodeError
+
+if TYPE_CHECKING:
+    import os
+    from typing import TypeGuard
+
+    import lgdo
+
+    from .layouts import CompassLayout
+
+log = logging.getLogger(__name__)
+
+__all__ = [
+    "Board",
+    "Settings",
+    "as_struct",
+    "compass_config_to_struct",
+    "find_settings",
+    "header_tree",
+    "read_settings",
+    "sampling_period_ns",
+]
+
+max_number_channels = 8
+"""Channels of a board in the header of a file without settings."""
+
+max_number_of_boards = 2
+"""Boards in the header of a file without settings; all that are met are decoded."""
+
+DT5730_sample_freq = 0.5
+"""Samples per ns."""
+
+DT5725_sample_freq = 0.25
+"""Samples per ns."""
+
+MAX_BYTES = 64 * 2**20
+"""Largest settings file; real ones have some 100 kB."""
+
+DATA_FOLDERS = ("RAW", "UNFILTERED", "FILTERED")
+"""Folders of a run that data are in; the settings are above."""
+
+PARAMETER = re.compile(r"\w[\w.-]*")
+"""Names that a parameter can have."""
+
+PERIODS_NS = {
+    "720": 4.0,
+    "721": 2.0,
+    "724": 10.0,
+    "725": 1 / DT5725_sample_freq,
+    "730": 1 / DT5730_sample_freq,
+    "731": 2.0,
+    "740": 16.0,
+    "742": 0.2,
+    "743": 0.3125,
+    "751": 1.0,
+    "761": 0.25,
+    "780": 10.0,
+    "781": 10.0,
+    "782": 10.0,
+    "2740": 8.0,
+    "2745": 8.0,
+    "2730": 2.0,
+    "2751": 1.0,
+}
+"""Sampling periods by family of boards, unless the settings say others (4.1)."""
+
+FAMILY = re.compile(r"(?:VX|V|DT|N)[156](7\d\d)|(?:VX|V|DT)(27\d\d)")
+
+
+def sampling_period_ns(model: str | None) -> float:
+    """Return the sampling period of a model in ns; NaN if it is not known (4.1)."""
+    match = FAMILY.match(model or "")
+    return math.nan if match is None else PERIODS_NS.get(match[1] or match[2], math.nan)
+
+
+@dataclass
+class Board:
+    """What the settings say of a board.
+
+    Attributes
+    ----------
+    model, adc_bits
+        as they stand in the file; None if they don't.
+    period_ns
+        sampling period; NaN if it is unknown.
+    dpp_type
+        firmware, ``DPP_PSD`` or ``DPP_PHA``.
+    defaults
+        parameters of the board by name.
+    channels
+        of each channel its own parameters; those that the file gives without a value
+        have the board's.
+    """
+
+    model: str | None = None
+    adc_bits: str | None = None
+    period_ns: float = math.nan
+    dpp_type: str | None = None
+    defaults: dict[str, str] = field(default_factory=dict)
+    channels: dict[int, dict[str, str]] = field(default_factory=dict)
+
+    def parameter(self, channel: int, name: str) -> str | None:
+        """Return a parameter of a channel: its own, or else the board's."""
+        return self.channels.get(channel, {}).get(name, self.defaults.get(name))
+
+    @property
+    def enabled(self) -> list[int]:
+        """The channels that are enabled."""
+        name = "SRV_PARAM_CH_ENABLED"
+        return [c for c in self.channels if self.parameter(c, name) == "true"]
+
+    @property
+    def wf_len(self) -> float:
+        """Samples of a waveform; NaN if the settings don't say it."""
+        return _number(self.defaults.get("SRV_PARAM_RECLEN")) / self.period_ns
+
+    def t0_ns(self, channel: int) -> float:
+        """Return the time of a channel's first sample, seen from the trigger."""
+        pre_trigger = _number(self.parameter(channel, "SRV_PARAM_CH_PRETRG"))
+        # no minus in front of zero
+        return 0.0 - pre_trigger if math.isfinite(pre_trigger) else 0.0
+
+
+@dataclass
+class Settings:
+    """What a settings file says.
+
+    Attributes
+    ----------
+    path
+        name of the file.
+    boards
+        the boards in the order of their numbers.
+    energy_format, mode
+        ``energyFormatList`` and ``acquisitionMode``; None if they are not there.
+    """
+
+    path: str
+    boards: list[Board]
+    energy_format: str | None = None
+    mode: str | None = None
+
+    def allow(self, layout: CompassLayout) -> bool:
+        """Whether records may have a layout, as far as the settings tell (3)."""
+        if self.energy_format == "ADCCH" and (not layout.energy or layout.calibrated):
+            return False
+        firmwares = {board.dpp_type for board in self.boards}
+        if firmwares == {"DPP_PSD"} and not layout.short_energy:
+            return False
+        if firmwares == {"DPP_PHA"} and layout.short_energy:
+            return False
+        return self.mode != "WAVES" or layout.has_count
+
+
+def _number(text: str | None) -> float:
+    """Return a finite number; NaN if there is none."""
+    try:
+        value = float(text) if text is not None else math.nan
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) else math.nan
+
+
+def read_settings(path: str | os.PathLike[str]) -> Settings:
+    """Read a settings file (4).
+
+    Parameters
+    ----------
+    path
+        name of the file.
+
+    Raises
+    ------
+    DecodeError
+        if it is no settings file of CoMPASS.
+    OSError
+        if it cannot be read.
+    """
+    name = str(path)
+    file = Path(path)
+    if file.stat().st_size > MAX_BYTES:
+        problem = "too large for a settings file"
+        raise DecodeError(problem, name)
+    root = _parse(file.read_bytes(), name)
+    boards = [_read_board(element) for element in root.findall("board")]
+    if root.tag != "configuration" or not boards:
+        problem = "no settings of CoMPASS: there is no <board> in a <configuration>"
+        raise DecodeError(problem, name)
+    acquisition = root.find("acquisitionMemento")
+    return Settings(
+        name,
+        boards,
+        _text(acquisition, "energyFormatList"),
+        _text(acquisition, "acquisitionMode"),
+    )
+
+
+def _parse(text: bytes, name: str) -> ET.Element:
+    """Parse XML that declares no entities: replacing them can take any memory."""
+
+    def refuse(*_: object) -> None:
+        problem = "the settings declare entities, which CoMPASS never does"
+        raise DecodeError(problem, name, parser.CurrentByteIndex)
+
+    parser = expat.ParserCreate()
+    parser.EntityDeclHandler = refuse
+    try:
+        parser.Parse(text, True)
+        return ET.fromstring(text)
+    except (expat.ExpatError, ET.ParseError, LookupError, ValueError) as e:
+        problem = f"no valid XML ({e})"
+        advice = "give the settings file that CoMPASS wrote for the run"
+        raise DecodeError(problem, name, advice=advice) from e
+
+
+def _text(element: ET.Element | None, path: str) -> str | None:
+    """Return the text at a path; None if there is none."""
+    text = None if element is None else element.findtext(path)
+    return (text.strip() or None) if text is not None else None
+
+
+def _is_parameter(key: str | None) -> TypeGuard[str]:
+    """Whether a parameter can be written under its name."""
+    return key is not None and PARAMETER.fullmatch(key) is not None
+
+
+def _read_board(element: ET.Element) -> Board:
+    model = _text(element, "modelName")
+    board = Board(
+        model, _text(element, "adcBitCount"), dpp_type=_text(element, "dppType")
+    )
+    period = _number(_text(element, "sampleTime")) / 1000
+    board.period_ns = period if period > 0 else sampling_period_ns(model)
+    for entry in element.findall("parameters/entry"):
+        key, value = _text(entry, "key"), _text(entry, "value/value")
+        if _is_parameter(key) and value is not None:
+            board.defaults[key] = value
+    for number, channel in enumerate(element.findall("channel")):
+        index = _text(channel, "index")
+        own: dict[str, str] = {}
+        for entry in channel.findall("values/entry"):
+            key = _text(entry, "key")
+            value = _text(entry, "value")
+            if value is None:
+                value = board.defaults.get(key or "")
+            if _is_parameter(key) and value is not None:
+                own[key] = value
+        if index is not None and index.isdecimal() and len(index) < 6:
+            number = int(index)  # noqa: PLW2901
+        board.channels[number] = own
+    return board
+
+
+def find_settings(stream_name: str) -> Settings | None:
+    """Look for the settings file of a run beside its data.
+
+    That is, of ``RUN.BIN``, ``RUN_settings.xml``, ``RUN.xml`` or ``settings.xml`` in
+    the same folder, or ``settings.xml`` in the one above, if CoMPASS made the folder.
+
+    Parameters
+    ----------
+    stream_name
+        name of the data file.
+
+    Returns
+    -------
+    settings
+        None if there is no settings file of CoMPASS.
+    """
+    path = Path(stream_name.removeprefix("file://"))
+    if not path.is_file():
+        return None
+    while path.suffix.lower() in (".gz", ".bz2", ".xz", ".zst", ".zstd"):
+        path = path.with_suffix("")
+    folder = path.absolute().parent
+    candidates = [
+        folder / f"{path.stem}_settings.xml",
+        folder / f"{path.stem}.xml",
+        folder / "settings.xml",
+    ]
+    if folder.name in DATA_FOLDERS:
+        candidates.append(folder.parent / "settings.xml")
+    for candidate in candidates:
+        if not candidate.is_file():
+            continue
+        try:
+            return read_settings(candidate)
+        except (DecodeError, OSError) as e:
+            log.warning("%s: not used as settings: %s", stream_name, e)
+    return None
+
+
+def header_tree(settings: Settings | None, wf_len: float | None) -> dict[str, Any]:
+    """Return the boards as the header struct has them (5.3), as dictionaries.
+
+    Parameters
+    ----------
+    settings
+        of the run, if they are known.
+    wf_len
+        samples of a waveform, for a header without settings.
+    """
+    boards: dict[str, Any] = {}
+    if settings is None:
+        for i in range(max_number_of_boards):
+            boards[str(i)] = {
+                "modelName": math.nan,
+                "adcBitCount": math.nan,
+                "sample_rate": math.nan,
+                "wf_len": math.nan if wf_len is None else float(wf_len),
+                "channels": {str(j): math.nan for j in range(max_number_channels)},
+            }
+        return {"boards": boards}
+    for i, board in enumerate(settings.boards):
+        boards[str(i)] = {
+            "modelName": math.nan if board.model is None else board.model,
+            "adcBitCount": math.nan if board.adc_bits is None else board.adc_bits,
+            "sample_rate": 1 / board.period_ns,
+            "wf_len": board.wf_len,
+            "channels": {str(c): dict(board.channels[c]) for c in board.enabled},
+        }
+    return {"boards": boards}
+
+
+def as_struct(tree: dict[str, Any]) -> lgdo.Struct:
+    """Return nested dictionaries as nested structs of scalars."""
+    import lgdo  # noqa: PLC0415  (takes a second; a conversion needs none)
+
+    return lgdo.Struct(
+        {
+            name: as_struct(value) if isinstance(value, dict) else lgdo.Scalar(value)
+            for name, value in tree.items()
+        }
+    )
+
+
+def compass_config_to_struct(
+    compass_config_file: str | None = None, wf_len: int | None = None
+) -> lgdo.Struct:
+    """Return what a settings file says of boards and channels.
+
+    Parameters
+    ----------
+    compass_config_file
+        name of the settings file. Without one the struct has
+        `max_number_of_boards` boards of `max_number_channels` channels, of which
+        nothing is known.
+    wf_len
+        samples of a waveform; needed without a settings file.
+
+    Returns
+    -------
+    config
+        a struct ``boards``, with a struct for each board by its number: ``modelName``,
+        ``adcBitCount``, ``sample_rate`` (samples per ns), ``wf_len`` (samples), and
+        ``channels`` with the settings of each channel that is enabled.
+
+    Raises
+    ------
+    DecodeError
+        (a RuntimeError) if the file is no settings file of CoMPASS.
+    RuntimeError
+        if neither a file nor `wf_len` is given.
+    """
+    if compass_config_file is not None:
+        return as_struct(header_tree(read_settings(compass_config_file), None))
+    if wf_len is None:
+        msg = "without a settings file wf_len must be given"
+        raise RuntimeError(msg)
+    return as_struct(header_tree(None, wf_len))

@@ -1,0 +1,267 @@
+"""Decoder of CoMPASS records."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from typing import TYPE_CHECKING, Any
+
+from ..data_decoder import DataDecoder
+from ..errors import DecodeError
+from ._kernel import CompassStream
+from .columns import EVENT
+from .layouts import CompassLayout
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import lgdo
+    import numpy as np
+
+    from ..raw_buffer import RawBuffer
+    from .compass_config_parser import Settings
+
+log = logging.getLogger(__name__)
+
+__all__ = ["CompassEventDecoder", "compass_decoded_values", "get_bc"]
+
+compass_decoded_values = EVENT.decoded_values()
+"""Columns of the table ``CompassEvent``."""
+
+
+def get_bc(board: int, channel: int) -> int:
+    """Return the key of a channel; there is room for 512 on a board."""
+    return int(board) << 9 | (int(channel) & 0x1FF)
+
+
+def _value(leaf: Any) -> Any:
+    """Return the value of a scalar of LGDO, or what is a value already."""
+    return getattr(leaf, "value", leaf)
+
+
+def _length(leaf: Any) -> int | None:
+    """Return a number of samples; None if it is none."""
+    value = float(_value(leaf))
+    return round(value) if math.isfinite(value) and value >= 0 else None
+
+
+class CompassEventDecoder(DataDecoder):
+    """Decode records: one row for each.
+
+    ::
+
+        board | channel | timestamp | energy? | energy_calibrated? | energy_short?
+              | flags | waveform code? | number of samples? | samples?
+
+    u16, u16, u64, u16, f64, u16, u32, u8, u32, and u16 each; the header of the file
+    says which there are (CoMPASS, section 2).
+
+    Parameters
+    ----------
+    header
+        header of the file, see :class:`.CompassHeaderDecoder`.
+
+    Attributes
+    ----------
+    header
+        the header.
+    decoded_values
+        columns of the tables by key, see :func:`get_bc`.
+    skipped_channels
+        number of records, by key, that no buffer asked for.
+    """
+
+    def __init__(
+        self,
+        header: lgdo.Struct | Mapping[str, Any] | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        self.decoded_values: dict[int, dict[str, Any]] = {}
+        super().__init__(*args, **kwargs)
+        self.skipped_channels: dict[int, int] = {}
+        self.header: lgdo.Struct | Mapping[str, Any] | None = None
+        self._settings: Settings | None = None
+        self._kernels: dict[CompassLayout, CompassStream] = {}
+        self._lengths: dict[int, int | None] = {}
+        if header is not None:
+            self.set_header(header)
+
+    # ---- channels ------------------------------------------------------------------
+
+    def set_header(
+        self,
+        header: lgdo.Struct | Mapping[str, Any],
+        settings: Settings | None = None,
+    ) -> None:
+        """Take channels, their numbers of samples and periods from a header.
+
+        Parameters
+        ----------
+        header
+            see :class:`.CompassHeaderDecoder`.
+        settings
+            of the run: they say more of the times of samples than the header does.
+        """
+        self.header = header
+        self._settings = settings
+        self._kernels = {}
+        self.decoded_values = {}
+        self._lengths = {}
+        has_waveforms = int(_value(header["waveform_samples"])) == 1
+        for board in header["boards"]:
+            content = header["boards"][board]
+            n_samples = _length(content["wf_len"]) if has_waveforms else 0
+            for channel in content["channels"]:
+                self.set_samples(get_bc(int(board), int(channel)), n_samples or 0)
+
+    def set_samples(self, key: int, n_samples: int | None) -> None:
+        """Say how many samples the waveforms of a channel have.
+
+        Parameters
+        ----------
+        key
+            the channel.
+        n_samples
+            None if their lengths differ; with 0 there are no waveforms.
+        """
+        self._lengths[key] = n_samples
+        values = copy.deepcopy(compass_decoded_values)
+        if n_samples == 0:
+            values.pop("waveform", None)
+        elif "waveform" in values:
+            dt, _ = self.times_of(key)
+            values["waveform"] |= {"wf_len": n_samples, "dt": dt}
+        self.decoded_values[key] = values
+
+    def n_samples(self, key: int) -> int | None:
+        """Return how many samples the waveforms of a channel have, see above."""
+        return self._lengths.get(key)
+
+    def times_of(self, key: int) -> tuple[float, float]:
+        """Return period and time of the first sample of a channel, in ns."""
+        board, channel = key >> 9, key & 0x1FF
+        if self._settings is not None:
+            if board >= len(self._settings.boards):
+                return math.nan, 0.0
+            known = self._settings.boards[board]
+            return known.period_ns, known.t0_ns(channel)
+        boards = self.header["boards"] if self.header is not None else {}
+        if str(board) not in boards:
+            return math.nan, 0.0
+        content = boards[str(board)]
+        rate = float(_value(content["sample_rate"]))
+        t0 = 0.0
+        if str(channel) in content["channels"]:
+            own = content["channels"][str(channel)]
+            if hasattr(own, "keys") and "SRV_PARAM_CH_PRETRG" in own:
+                t0 = 0.0 - float(_value(own["SRV_PARAM_CH_PRETRG"]))
+        return (1 / rate if rate > 0 else math.nan), t0
+
+    def get_key_lists(self) -> list[list[int]]:
+        """Return the keys of the channels, those with as many samples together."""
+        lists: dict[int | None, list[int]] = {}
+        for key in self.decoded_values:
+            lists.setdefault(self.n_samples(key), []).append(key)
+        singles = [keys for keys in lists.values() if len(keys) == 1]
+        taken = {keys[0] for keys in singles}
+        # tables are named by the key of a single channel, or else by the number of the
+        # list: no number may be such a key
+        longer = [keys for keys in lists.values() if len(keys) > 1]
+        ordered = []
+        for number in range(len(lists)):
+            use_single = not longer or (number in taken and singles)
+            ordered.append((singles if use_single else longer).pop(0))
+        return ordered
+
+    def get_decoded_values(self, key: int | None = None) -> dict[str, Any]:
+        """Return the columns of the table of a channel, or of the first channel."""
+        if key is None or key not in self.decoded_values:
+            first = next(iter(self.decoded_values.values()), None)
+            return compass_decoded_values if first is None else first
+        return self.decoded_values[key]
+
+    # ---- single packets ------------------------------------------------------------
+
+    def decode_packet(
+        self,
+        packet: bytes | np.ndarray,
+        evt_rbkd: dict[int, RawBuffer] | RawBuffer,
+        packet_id: int,
+        header: lgdo.Struct | Mapping[str, Any],
+    ) -> bool:
+        """Decode one record.
+
+        Parameters
+        ----------
+        packet
+            its bytes.
+        evt_rbkd
+            the buffers by key, or one for all.
+        packet_id
+            number of the record.
+        header
+            header of the file.
+
+        Returns
+        -------
+        full
+            whether the buffer is full.
+
+        Raises
+        ------
+        DecodeError
+            (a RuntimeError) if the packet is no record of such a file, or does not fit
+            the buffer.
+        """
+        data = bytes(packet)
+        if len(data) < 16:
+            msg = f"packet {packet_id} has only {len(data)} bytes"
+            raise DecodeError(msg)
+        key = get_bc(
+            int.from_bytes(data[:2], "little"), int.from_bytes(data[2:4], "little")
+        )
+        buffer = evt_rbkd.get(key) if hasattr(evt_rbkd, "get") else evt_rbkd
+        if buffer is None:
+            self.skipped_channels[key] = self.skipped_channels.get(key, 0) + 1
+            return False
+        layout = _layout_of(header, data)
+        if layout not in self._kernels:
+            self._kernels[layout] = CompassStream(layout)
+        kernel = self._kernels[layout]
+        kernel.set_channel(key >> 9, key & 0x1FF, None, *self.times_of(key))
+        kernel.packet_id = packet_id - 1
+        status = kernel.take(data, buffer)
+        if status == CompassStream.WIDTH:
+            problem = f"its {kernel.detail_samples} samples do not fit the buffer"
+        elif status == CompassStream.FULL:
+            problem = "the buffer is full"
+        elif status != CompassStream.LIMIT:
+            problem = "it is no record of a file with such a header"
+        else:
+            return bool(buffer.is_full())
+        msg = f"packet {packet_id}: {problem}"
+        raise DecodeError(msg)
+
+
+def _layout_of(header: lgdo.Struct | Mapping[str, Any], packet: bytes) -> CompassLayout:
+    """Return the layout that a header says.
+
+    Files without a header word may be of either version: the length tells.
+    """
+    bits = 0
+    for i, name in enumerate(
+        ("energy_channels", "energy_calibrated", "energy_short", "waveform_samples")
+    ):
+        bits |= (int(_value(header[name])) == 1) << i
+    layout = CompassLayout.from_bits(2, bits)
+    if int(_value(header["header_present"])) == 1:
+        return layout
+    for version in (2, 1, 0):
+        tried = CompassLayout.from_bits(version, bits)
+        head = tried.head_bytes
+        count = packet[head - 4 : head] if tried.has_count else b""
+        if len(packet) == head + 2 * int.from_bytes(count, "little"):
+            return tried
+    return layout

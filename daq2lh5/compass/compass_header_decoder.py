@@ -1,0 +1,178 @@
+"""Decoder of what a CoMPASS file and its settings say of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..data_decoder import DataDecoder
+from ..errors import DecodeError
+from ..writing.layout import Layout, scalar
+from ._framing import walk
+from .compass_config_parser import Settings, as_struct, header_tree, read_settings
+from .layouts import CompassLayout, detect_layout, has_header
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    import lgdo
+    import numpy as np
+
+__all__ = ["CompassHeaderDecoder"]
+
+HEAD_BYTES = 2**22
+"""Bytes to look at in a file without a header."""
+
+
+class CompassHeaderDecoder(DataDecoder):
+    """Decode the header of a file: which fields its records have.
+
+    ::
+
+        0xCAE. | bit 3 waveforms | bit 2 energy short | bit 1 calibrated energy
+               | bit 0 energy
+
+    two bytes, or none in files of CoMPASS 1 and those that continue another one; what
+    their records have is found by looking at them. From the settings file come boards
+    and channels.
+
+    Attributes
+    ----------
+    config
+        the header as an :class:`lgdo.Struct`; None before it is decoded.
+    layout
+        what records of the file have.
+    settings
+        the settings of the run, if they are known.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.layout: CompassLayout | None = None
+        self.settings: Settings | None = None
+        self.tree: dict[str, Any] | None = None
+        self._struct: lgdo.Struct | None = None
+
+    @property
+    def config(self) -> lgdo.Struct | None:  # noqa: D102  (see the class)
+        if self._struct is None and self.tree is not None:
+            self._struct = as_struct(self.tree)
+        return self._struct
+
+    def decode_header(
+        self, in_stream: BinaryIO, config_file: str | None = None
+    ) -> lgdo.Struct:
+        """Decode the header of a file.
+
+        Parameters
+        ----------
+        in_stream
+            the open file, at its start.
+        config_file
+            name of the settings file.
+
+        Returns
+        -------
+        config
+            the header.
+
+        Raises
+        ------
+        DecodeError
+            (a RuntimeError) if the file is empty, its layout is not to be found, or
+            the settings file is none.
+        """
+        settings = None if config_file is None else read_settings(config_file)
+        head = in_stream.read(HEAD_BYTES)
+        name = str(getattr(in_stream, "name", ""))
+        self.read_head(head, len(head) < HEAD_BYTES, settings, source=name)
+        return self.config
+
+    def read_head(
+        self,
+        head: bytes | memoryview,
+        at_end: bool,
+        settings: Settings | None,
+        layout: CompassLayout | None = None,
+        source: str = "",
+    ) -> None:
+        """Decode the header from the first bytes of a file.
+
+        Parameters
+        ----------
+        head
+            the bytes.
+        at_end
+            whether that is all of the file.
+        settings
+            of the run, if they are known.
+        layout
+            what records of a file without header have, if the user knows.
+        source
+            name of the file, for messages.
+        """
+        if len(head) < 2:
+            problem = "the file is empty" if not len(head) else "the file has one byte"
+            raise DecodeError(problem, source)
+        present = has_header(head)
+        if present:
+            layout = CompassLayout.from_bits(2, head[0])
+        elif layout is None:
+            layout = detect_layout(head, at_end, settings, source)
+        self.layout = layout
+        self.settings = settings
+        first = first_length(head[2 * present :], layout)
+        self.tree = header_tree(settings, first) | {
+            "energy_channels": int(layout.energy),
+            "energy_calibrated": int(layout.calibrated),
+            "energy_short": int(layout.short_energy),
+            "waveform_samples": int(
+                layout.waveforms if layout.version == 2 else first > 0
+            ),
+            "header_present": int(present),
+        }
+        self._struct = None
+
+    def make_lgdo(
+        self,
+        key: int | None = None,  # noqa: ARG002
+        size: int | None = None,  # noqa: ARG002
+    ) -> lgdo.Struct:
+        """Return the header.
+
+        Raises
+        ------
+        RuntimeError
+            if it is not decoded yet.
+        """
+        if self.tree is None:
+            msg = "the header is not decoded yet"
+            raise RuntimeError(msg)
+        return self.config
+
+    def _describe(self) -> tuple[Layout, list[np.ndarray]]:
+        """Return how the header is written."""
+        layout = Layout()
+        _add(layout, "", self.tree)
+        return layout, []
+
+
+def _add(layout: Layout, path: str, tree: dict[str, Any]) -> None:
+    """Add nested dictionaries to a layout, as structs."""
+    layout.groups[path] = {"datatype": f"struct{{{','.join(sorted(tree))}}}"}
+    for name, value in tree.items():
+        below = f"{path}/{name}" if path else name
+        if isinstance(value, dict):
+            _add(layout, below, value)
+        else:
+            layout.scalars[below] = scalar(value, {})
+
+
+def first_length(head: bytes | memoryview, layout: CompassLayout) -> int:
+    """Return the number of samples of the first record; 0 if there is none."""
+    count_at = layout.head_bytes - 4
+    if not layout.has_count or len(head) < layout.head_bytes:
+        return 0
+    parts = (layout.energy, layout.calibrated, layout.short_energy, layout.waveforms)
+    if walk(head, layout.version, *parts, 1, False)[3] == "bad":
+        return 0
+    return int.from_bytes(head[count_at : count_at + 4], "little")

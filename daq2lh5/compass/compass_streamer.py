@@ -1,0 +1,460 @@
+"""Streamer of CoMPASS files."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..data_streamer import DataStreamer
+from ..errors import DecodeError
+from ..raw_buffer import RawBuffer, RawBufferLibrary, place_of
+from ._kernel import CompassStream
+from .compass_config_parser import find_settings, read_settings
+from .compass_event_decoder import (
+    CompassEventDecoder,
+    compass_decoded_values,
+    get_bc,
+)
+from .compass_header_decoder import HEAD_BYTES, CompassHeaderDecoder
+from .layouts import CompassLayout, has_header
+
+if TYPE_CHECKING:
+    import lgdo
+
+    from ..data_decoder import DataDecoder
+    from ..source import Source
+    from .compass_config_parser import Settings
+
+log = logging.getLogger(__name__)
+
+__all__ = ["CompassStreamer"]
+
+SURVEY_BYTES = 2**16
+"""Bytes, at least, in which channels are looked for before tables are made."""
+
+
+class CompassStreamer(DataStreamer):
+    """Decode CoMPASS files.
+
+    Parameters
+    ----------
+    compass_config_file
+        settings file of the run. By default one beside the data is looked for, see
+        :func:`.find_settings`.
+    compass_layout
+        what records of a file without a header have, see :meth:`.CompassLayout.parse`.
+        By default the settings and the records tell.
+
+    Attributes
+    ----------
+    compass_config_file
+        as above.
+    header
+        the header, once the stream is open: an :class:`lgdo.Struct`.
+    header_decoder, event_decoder
+        the decoders.
+    event_rbkd
+        the buffers by key; None if nobody asks for events.
+    buffer
+        the last packet that :meth:`load_packet` returned.
+    decoder_id_dict, decoder_name_dict
+        kept for compatibility: empty.
+    """
+
+    format_name = "Compass"
+
+    def __init__(
+        self,
+        compass_config_file: str | None = None,
+        compass_layout: str | None = None,
+    ) -> None:
+        self.compass_config_file = compass_config_file
+        self.compass_layout = compass_layout
+        self.header_decoder = CompassHeaderDecoder()
+        self.event_decoder = CompassEventDecoder()
+        self.decoder_id_dict: dict[int, DataDecoder] = {}
+        self.decoder_name_dict: dict[str, DataDecoder] = {}
+        super().__init__()
+
+    def start_anew(self) -> None:
+        """Forget the last stream."""
+        super().start_anew()
+        self.buffer = np.empty(0, "S1")
+        self.event_rbkd: dict[int, RawBuffer] | None = None
+        self.event_decoder.skipped_channels = {}
+        self._kernel: CompassStream | None = None
+        self._header_bytes = 0
+        self._buffer_size = 0
+        self._settings: Settings | None = None
+        # keys of channels that the kernel knows; buffers whose samples are settled
+        self._met: set[int] = set()
+        self._settled: set[int] = set()
+        # by buffer and number of samples (None: any): the one that stands in
+        self._siblings: dict[tuple[int, int | None], RawBuffer] = {}
+        self._first: dict[int, RawBuffer] = {}
+
+    def get_decoder_list(self) -> list[DataDecoder]:
+        """Return the decoders of the header and of the records."""
+        return [self.header_decoder, self.event_decoder]
+
+    @property
+    def header(self) -> lgdo.Struct | None:  # noqa: D102  (see the class)
+        return self.header_decoder.config
+
+    @property
+    def in_stream(self) -> Source | None:
+        """The open input; None if none is open."""
+        return self.source
+
+    # ---- opening -------------------------------------------------------------------
+
+    def open_stream(
+        self,
+        stream_name: str,
+        rb_lib: RawBufferLibrary | None = None,
+        buffer_size: int = 8192,
+        chunk_mode: str = "any_full",
+        out_stream: str = "",
+    ) -> list[RawBuffer]:
+        """Open a file, and find out what its records have.
+
+        Parameters are those of :meth:`.DataStreamer.open_stream`.
+
+        Returns
+        -------
+        header_data
+            the buffer of the header.
+
+        Raises
+        ------
+        DecodeError
+            if the file is empty, the layout of its records is not to be found, or the
+            settings file is none.
+        ValueError
+            if `compass_layout` is none.
+        """
+        layout = None
+        if self.compass_layout is not None:
+            layout = CompassLayout.parse(self.compass_layout)
+        source = self.open_source(stream_name)
+        self._settings = self._get_settings(stream_name)
+        self._buffer_size = buffer_size
+        head = source.fill(SURVEY_BYTES)
+        if not has_header(head) and layout is None:
+            head = source.fill(HEAD_BYTES)
+        decoder = self.header_decoder
+        decoder.read_head(head, source.at_end, self._settings, layout, source.name)
+        present = has_header(head)
+        if present and layout not in (None, decoder.layout):
+            self._warn(
+                f"the file's header says {decoder.layout}, not {layout}: it counts"
+            )
+        self._header_bytes = 2 * present
+        self._kernel = CompassStream(
+            decoder.layout, decoder.layout.word if present else 0
+        )
+        self._set_channels(head[self._header_bytes :], source.at_end)
+        del head
+        source.consume(self._header_bytes)
+        super().open_stream(stream_name, rb_lib, buffer_size, chunk_mode, out_stream)
+        self._bind()
+        self._account()
+        self.n_bytes_read = source.offset
+        return self._header_buffers()
+
+    def _get_settings(self, stream_name: str) -> Settings | None:
+        if self.compass_config_file is not None:
+            return read_settings(self.compass_config_file)
+        settings = find_settings(stream_name)
+        if settings is not None:
+            self.report.note("settings found beside the data are used")
+        return settings
+
+    def _set_channels(self, head: memoryview, at_end: bool) -> None:
+        """Tell the decoder of the channels in the settings and in the first bytes."""
+        decoder = self.event_decoder
+        decoder.set_header(self.header_decoder.tree, self._settings)
+        lengths: dict[int, int | None] = {}
+        boards: dict[int, int | None] = {}
+        for (board, channel), met in self._kernel.survey(head, at_end).items():
+            n_samples = met.pop() if len(met) == 1 else None
+            lengths[get_bc(board, channel)] = n_samples
+            boards.setdefault(board, n_samples)
+        others = -1
+        if self._settings is None:
+            others = next(iter(boards.values()), -1)
+        # channels that were not seen have as many samples as others of their board
+        for key in [*decoder.decoded_values, *lengths]:
+            n_samples = lengths.get(key, boards.get(key >> 9, others))
+            if n_samples == -1:
+                continue
+            if key in decoder.decoded_values:
+                self._compare(key, decoder.n_samples(key), n_samples)
+            decoder.set_samples(key, n_samples)
+        for key, n_samples in lengths.items():
+            self._meet(key, n_samples)
+
+    def _compare(self, key: int, said: int | None, found: int | None) -> None:
+        """Warn of settings that are not the run's."""
+        if self._settings is not None and said not in (found, 0):
+            self._warn(
+                f"board {key >> 9}: the settings say {said} samples, the records have "
+                f"{'several lengths' if found is None else found}"
+            )
+
+    def _warn(self, text: str) -> None:
+        if text not in self.report.notes:
+            log.warning("%s: %s", self.source.name, text)
+            self.report.note(text)
+
+    def _meet(self, key: int, n_samples: int | None) -> None:
+        """Tell the kernel of a channel."""
+        self._met.add(key)
+        dt, t0 = self.event_decoder.times_of(key)
+        self._kernel.set_channel(key >> 9, key & 0x1FF, n_samples, dt, t0)
+        boards = [] if self._settings is None else self._settings.boards
+        if boards and key >> 9 >= len(boards):
+            self._warn(f"the settings have no board {key >> 9}")
+        if n_samples != 0 and math.isnan(dt):
+            self._warn(
+                "the sampling period is unknown, dt is NaN: give the settings file "
+                "(compass_config_file)"
+            )
+
+    def _header_buffers(self) -> list[RawBuffer]:
+        rbs = self.rb_lib.get("CompassHeaderDecoder")
+        if not rbs:
+            decoder = self.header_decoder
+            rbs = [RawBuffer()]
+            rbs[0]._make_later(decoder.make_lgdo, decoder._describe)
+        for rb in rbs:
+            rb.loc = 1
+        return list(rbs)
+
+    def close_stream(self) -> None:
+        """Close the input."""
+        if self.source is not None:
+            self.source.close()
+            self.source = None
+
+    # ---- buffers -------------------------------------------------------------------
+
+    def _bind(self) -> None:
+        """Tell the kernel which buffers take the channels that were met."""
+        if "CompassEventDecoder" not in self.rb_lib:
+            return
+        self.event_rbkd = dict(self.rb_lib["CompassEventDecoder"].get_keyed_dict())
+        for key in self._met:
+            self._route(key, self.event_decoder.n_samples(key))
+
+    def _route(self, key: int, n_samples: int | None) -> None:
+        """Tell the kernel which buffer takes a channel."""
+        if self.event_rbkd is None:
+            return
+        rb = self.event_rbkd.get(key)
+        if rb is not None:
+            rb = self.event_rbkd[key] = self._fitting(rb, key, n_samples)
+        lists = rb is not None and _samples_of(rb) is None
+        self._kernel.set_buffer(key >> 9, key & 0x1FF, rb, lists=lists)
+
+    def _fitting(self, rb: RawBuffer, key: int, n_samples: int | None) -> RawBuffer:
+        """Return the buffer for waveforms of a length, to be used instead of `rb`."""
+        decoder = self.event_decoder
+        first = self._first.get(id(rb), rb)
+        if first._table is None or "waveform" not in compass_decoded_values:
+            # only the user can replace it, or nobody wants waveforms
+            return first
+        if id(first) not in self._settled:
+            self._settled.add(id(first))
+            if _samples_of(first) != n_samples and first._private and not first.loc:
+                # no channel of it was met before: what was expected does not count
+                for other in first.key_list:
+                    if other not in self._met:
+                        decoder.set_samples(other, n_samples)
+                self._set_up([first], decoder, self._buffer_size)
+            self._siblings[id(first), _samples_of(first)] = first
+        if (id(first), n_samples) in self._siblings:
+            sibling = self._siblings[id(first), n_samples]
+            if sibling is not first and key not in sibling.key_list:
+                sibling.key_list.append(key)
+            return sibling
+        ending = "lists" if n_samples is None else n_samples
+        sibling = RawBuffer(
+            key_list=[key],
+            out_stream=first.out_stream,
+            out_name=f"{first.out_name}_{ending}",
+            proc_spec=first.proc_spec,
+        )
+        places = {place_of(other) for _, other in self.rb_lib.buffers()}
+        while place_of(sibling) in places:
+            sibling.out_name += "_"
+        self.rb_lib["CompassEventDecoder"].append(sibling)
+        self._set_up([sibling], decoder, self._buffer_size)
+        self._siblings[id(first), n_samples] = sibling
+        self._first[id(sibling)] = first
+        what = "of several lengths" if n_samples is None else f"of {n_samples} samples"
+        self.report.note(f"waveforms {what}: table {sibling.out_name}")
+        return sibling
+
+    def _new_channel(self) -> None:
+        """React to a channel that is new, or has another number of samples."""
+        kernel, decoder = self._kernel, self.event_decoder
+        key = get_bc(kernel.detail_board, kernel.detail_channel)
+        n_samples: int | None = kernel.detail_samples
+        if key in self._met:
+            self.report.note(
+                f"board {key >> 9}, channel {key & 0x1FF}: waveforms differ in length"
+            )
+            n_samples = None
+        kernel.end()
+        if key not in self._met and key in decoder.decoded_values:
+            self._compare(key, decoder.n_samples(key), n_samples)
+        decoder.set_samples(key, n_samples)
+        self._meet(key, n_samples)
+        if self.event_rbkd is not None and key not in self.event_rbkd:
+            self.offer_keys(decoder, self.event_rbkd, self._buffer_size, [key])
+        self._route(key, n_samples)
+        kernel.begin()
+
+    # ---- reading -------------------------------------------------------------------
+
+    def read_packet(self) -> bool:
+        """Decode one record."""
+        return self.read_packets(1)
+
+    def read_packets(self, limit: int) -> bool:
+        """Decode up to `limit` records, see :meth:`.DataStreamer.read_packets`."""
+        kernel = self._kernel
+        kernel.rows_left = -1 if self.rows_left is None else self.rows_left
+        more = True
+        done = 0
+        kernel.begin()
+        try:
+            while done < limit:
+                status = self._decode(limit - done)
+                done += kernel.n_packets
+                if status == CompassStream.FULL:
+                    self.any_full = True
+                    self._flush |= kernel.flush
+                    break
+                if status == CompassStream.END or kernel.rows_left == 0:
+                    more = False
+                    break
+        finally:
+            kernel.end()
+            self._account()
+        if self.rows_left is not None:
+            self.rows_left = kernel.rows_left
+        self.packet_id = kernel.packet_id
+        self.n_bytes_read = self.source.offset
+        return more
+
+    def _decode(self, limit: int) -> int:
+        """Run the kernel over the bytes at hand, and do what it leaves to Python."""
+        source, kernel = self.source, self._kernel
+        window = source.window
+        left = None if source.size is None else source.size - source.offset
+        if left is not None and left < len(window):
+            # the file has grown since it was opened
+            left = None
+        status = kernel.decode(window, source.offset, left, source.at_end, limit)
+        if status == CompassStream.SKIPPED or kernel.scanning:
+            self._keep_stretch(window, status == CompassStream.SKIPPED)
+        del window
+        source.consume(kernel.consumed)
+        if status == CompassStream.MORE:
+            source.fill(kernel.need - kernel.consumed)
+        elif status == CompassStream.HEADER:
+            self._new_channel()
+        elif status == CompassStream.WIDTH:
+            msg = (
+                f"waveforms of {kernel.detail_samples} samples do not fit their buffer"
+            )
+            raise ValueError(msg)
+        return status
+
+    # ---- packets one at a time -----------------------------------------------------
+
+    def set_in_stream(self, stream_name: str) -> None:
+        """Open a file at its start, for a look at it."""
+        self.open_source(stream_name)
+        self.n_bytes_read = 0
+
+    def load_packet(self) -> np.ndarray | None:
+        """Return the next record without decoding it.
+
+        Returns
+        -------
+        packet
+            its bytes, of dtype ``S1``; None at the end.
+
+        Raises
+        ------
+        DecodeError
+            if there is no record, or only a part of one.
+        RuntimeError
+            if no stream is open.
+        """
+        source, kernel = self.source, self._kernel
+        if source is None or kernel is None:
+            msg = "no stream is open"
+            raise RuntimeError(msg)
+        source.fill(1)
+        while (n := kernel.next_record(source.window, source.at_end)) < 0:
+            source.fill(kernel.need)
+        if n == 0:
+            if not len(source.window):
+                return None
+            problem = "no complete record"
+            raise DecodeError(problem, source.name, source.offset)
+        self.buffer = np.frombuffer(bytes(source.window[:n]), "S1")
+        source.consume(n)
+        kernel.pass_over(n)
+        self.n_bytes_read = source.offset
+        return self.buffer
+
+    # ---- accounting ----------------------------------------------------------------
+
+    def _keep_stretch(self, window: memoryview, over: bool) -> None:
+        """Hold on to the bytes of a stretch; account for it when it is over."""
+        kernel = self._kernel
+        start, end, fate, reason = kernel.stretch
+        first = max(start - self.source.offset, 0)
+        self.hold_stretch(window[first : max(kernel.consumed, first)])
+        if over:
+            code, packet_id = kernel.stretch_reason, kernel.packet_id
+            self.end_stretch(start, end, fate, reason, code, packet_id)
+
+    def _account(self) -> None:
+        """Bring the report up to date with the kernel's counts."""
+        report, kernel = self.report, self._kernel
+        for i, fate in enumerate(("decoded", "skipped")):
+            report.packets[fate] = kernel.packets[i]
+            report.bytes[fate] = kernel.bytes[i]
+        report.bytes["decoded"] += self._header_bytes
+        self.account_for_source()
+        if kernel.n_joined:
+            report.note("the file has headers in its middle: several were joined")
+        if kernel.other_code >= 0:
+            report.note(
+                f"waveforms with code {kernel.other_code} instead of 1 were met: what "
+                "was saved may be no input signal"
+            )
+        skipped = kernel.skipped_channels()
+        self.event_decoder.skipped_channels = skipped
+        if skipped:
+            counts: dict[str, int] = {str(key): n for key, n in skipped.items()}
+            report.skipped_channels["CompassEventDecoder"] = counts
+
+
+def _samples_of(rb: RawBuffer) -> int | None:
+    """Return the samples of a row of a buffer; None if they differ."""
+    if rb._table is None:
+        return None if "waveform/values/offsets" in rb._arrays() else 0
+    for column in rb._table.fields:
+        if column.name == "waveform":
+            return None if column.kind == "lists" else column.width
+    return 0

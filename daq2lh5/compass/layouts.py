@@ -1,0 +1,197 @@
+"""How the records of a CoMPASS file are laid out, and how to find out.
+
+Files of CoMPASS 2 begin with a word that says it; files of CoMPASS 1, and those that
+continue another one, begin with the first record. Sections are those of the format
+document "CoMPASS".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+from ..errors import DecodeError
+from ._framing import walk
+
+if TYPE_CHECKING:
+    from .compass_config_parser import Settings
+
+__all__ = ["CompassLayout", "detect_layout", "has_header", "may_be_headerless"]
+
+MAX_RECORDS = 64
+"""Records to look at before a layout is believed (3)."""
+
+ADVICE = (
+    "say what the records have with compass_layout: the header word of the run's first "
+    "file ('CAED'), or 'V1:5' for CoMPASS 1 (bit 0 energy, bit 1 calibrated energy, "
+    "bit 2 energy short), 'V0:5' for its oldest versions"
+)
+
+
+@dataclass(frozen=True)
+class CompassLayout:
+    """What a record has.
+
+    Attributes
+    ----------
+    version
+        2 and 1 as of CoMPASS; 0 is CoMPASS 1 with flags of 16 bits.
+    energy, calibrated, short_energy
+        whether there are energies: in ADC channels, calibrated, of the short gate.
+    waveforms
+        whether a record of version 2 has samples; those of version 1 may.
+    """
+
+    version: int
+    energy: bool
+    calibrated: bool
+    short_energy: bool
+    waveforms: bool = True
+
+    @classmethod
+    def from_bits(cls, version: int, bits: int) -> CompassLayout:
+        """Return the layout that the lowest bits of a header word say (1.1)."""
+        energy, calibrated, short, waveforms = (bool(bits >> i & 1) for i in range(4))
+        return cls(version, energy, calibrated, short, waveforms or version < 2)
+
+    @classmethod
+    def parse(cls, text: str) -> CompassLayout:
+        """Read what the user says.
+
+        Parameters
+        ----------
+        text
+            a header word, ``CAE0`` to ``CAEF``, or a version and bits: ``V1:5``.
+
+        Raises
+        ------
+        ValueError
+            if it is neither.
+        """
+        match = re.fullmatch(r"(?i)(?:0x)?CAE([0-9A-F])|V([01]):([0-7])", text.strip())
+        if match is None:
+            msg = f"'{text}' is no layout of CoMPASS records: {ADVICE}"
+            raise ValueError(msg)
+        if match[1] is not None:
+            return cls.from_bits(2, int(match[1], 16))
+        return cls.from_bits(int(match[2]), int(match[3]))
+
+    @property
+    def bits(self) -> int:
+        """The lowest bits of the header word that a file of version 2 has."""
+        return (
+            self.energy
+            | self.calibrated << 1
+            | self.short_energy << 2
+            | self.waveforms << 3
+        )
+
+    @property
+    def word(self) -> int:
+        """The header word."""
+        return 0xCAE0 | self.bits
+
+    @property
+    def has_count(self) -> bool:
+        """Whether records say how many samples they have."""
+        return self.version < 2 or self.waveforms
+
+    @property
+    def head_bytes(self) -> int:
+        """Bytes of a record before its samples (2)."""
+        energies = 2 * self.energy + 8 * self.calibrated + 2 * self.short_energy
+        if self.version == 2:
+            return 16 + energies + 5 * self.waveforms
+        return 16 + energies + (4 if self.version else 2)
+
+    def __str__(self) -> str:
+        if self.version == 2:
+            return f"{self.word:X}"
+        return f"V{self.version}:{self.bits & 7}"
+
+
+def has_header(head: bytes | memoryview) -> bool:
+    """Whether a file begins with a header word (1.1)."""
+    return len(head) >= 2 and head[1] == 0xCA and head[0] & 0xF0 == 0xE0
+
+
+def candidates() -> list[CompassLayout]:
+    """Return all layouts that can be told apart by the records (3)."""
+    versions = ((2, True), (1, True), (2, False))
+    energies = ((True, False), (False, True), (True, True))
+    return [
+        CompassLayout(version, energy, calibrated, short, waveforms)
+        for (version, waveforms), (energy, calibrated), short in product(
+            versions, energies, (False, True)
+        )
+    ]
+
+
+def _walk(
+    head: bytes | memoryview, layout: CompassLayout, limit: int, at_end: bool
+) -> tuple[int, int, bool, str]:
+    parts = (layout.energy, layout.calibrated, layout.short_energy, layout.waveforms)
+    return walk(head, layout.version, *parts, limit, at_end)
+
+
+def may_be_headerless(head: bytes) -> bool:
+    """Whether a file may begin with a record; weak evidence."""
+    for layout in candidates():
+        n_records, _, _, end = _walk(head, layout, 2, False)
+        if len(head) >= layout.head_bytes and (n_records or end == "cut"):
+            return True
+    return False
+
+
+def detect_layout(
+    head: bytes | memoryview,
+    at_end: bool,
+    settings: Settings | None = None,
+    source: str = "",
+) -> CompassLayout:
+    """Find the layout of a file without a header by its records (3).
+
+    Parameters
+    ----------
+    head
+        the start of the file.
+    at_end
+        whether that is all of it.
+    settings
+        of the run, if they are known.
+    source
+        name of the file, for messages.
+
+    Raises
+    ------
+    DecodeError
+        if no layout fits, or several do.
+    """
+    tries = candidates()
+    fitting = [] if settings is None else [x for x in tries if settings.allow(x)]
+    # of a single record not enough can be seen without settings
+    found = _best(head, at_end, fitting, 1) or _best(head, at_end, tries, 2)
+    if len(found) == 1:
+        return found[0]
+    problem = "the file has no header, and its records fit no layout"
+    if found:
+        names = ", ".join(map(str, found))
+        problem = (
+            f"the file has no header, and its records fit several layouts: {names}"
+        )
+    raise DecodeError(problem, source, advice=ADVICE)
+
+
+def _best(
+    head: bytes | memoryview, at_end: bool, tries: list[CompassLayout], least: int
+) -> list[CompassLayout]:
+    """Return the layouts that fit best, all equally well."""
+    ranked = []
+    for layout in tries:
+        n_records, score, same, end = _walk(head, layout, MAX_RECORDS, at_end)
+        if n_records >= least and end != "bad":
+            ranked.append(((same, score, n_records, end != "cut"), layout))
+    best = max((rank for rank, _ in ranked), default=None)
+    return [layout for rank, layout in ranked if rank == best]

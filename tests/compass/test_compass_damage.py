@@ -1,0 +1,401 @@
+"""Damaged CoMPASS files: no crash, no hang, every byte counted, no whole record lost.
+
+Each case of `test_random_damage` is a file with one random change. How many:
+`DAQ2LH5_DAMAGED_FILES` (default 200), from which seed: `DAQ2LH5_DAMAGE_SEED`. "Section"
+means a section of the format document "CoMPASS".
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+import tracemalloc
+from collections import Counter
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from compass import reference
+from compass.test_compass_streamer import (
+    REAL,
+    Decoded,
+    decode,
+    differences,
+    real_files,
+)
+from fc.test_damage import N_FILES, SEED, change
+from fc.test_fc_streamer import fed
+from writers import compass as writer
+
+import daq2lh5
+from daq2lh5.errors import DecodeError
+
+SECONDS = 20
+"""More than a damaged file of some hundred kilobytes may take."""
+
+CHANNELS = [(0, 0), (0, 1), (2, 5)]
+
+SOURCES: dict[str, dict[str, Any]] = {
+    "waveforms": {"word": 0xCAED, "n": 60, "n_samples": 100},
+    "short waveforms": {"word": 0xCAE9, "n": 150, "n_samples": 7},
+    "calibrated": {"word": 0xCAEF, "n": 60, "n_samples": 50, "bits": 10},
+    "samples of 8 bits": {"word": 0xCAED, "n": 60, "n_samples": 100, "bits": 8},
+    "several lengths": {"word": 0xCAED, "n": 60, "n_samples": (20, 60, 35)},
+    "list": {"word": 0xCAE5, "n": 300},
+    "list of calibrated": {"word": 0xCAE3, "n": 200},
+    "no energy": {"word": 0xCAE0, "n": 300},
+    "CoMPASS 1": {"word": 0xCAED, "version": 1, "n": 60, "n_samples": 100},
+    "CoMPASS 1, list": {"word": 0xCAE5, "version": 1, "n": 200},
+}
+
+IN_A_ROW = {"list": 4, "list of calibrated": 4, "no energy": 4, "CoMPASS 1, list": 4}
+"""Records that must follow each other behind damage, where none speaks for itself."""
+
+MAY_BE_MISTAKEN = 2
+"""Records of these at the edges of damage that what is broken can be taken for."""
+
+
+class Sample:
+    """An undamaged file, and the rows of its records."""
+
+    def __init__(self, name: str) -> None:
+        options = dict(SOURCES[name])
+        self.name = name
+        self.form = writer.form(options.pop("word"), options.pop("version", 2))
+        self.events = writer.events(self.form, channels=CHANNELS, **options)
+        self.data = writer.file(self.form, self.events)
+        self.layout = "" if self.form.has_header else self.form.name
+        self.rows = {
+            event.offset: signature(row)
+            for event, row in zip(
+                self.events,
+                reference.read_records(self.data, self.layout),
+                strict=True,
+            )
+        }
+
+    def read(self, path: Any, data: bytes) -> Decoded:
+        """Read a damaged file; all of its bytes must be accounted for."""
+        path.write_bytes(data)
+        began = time.monotonic()
+        decoded = decode(path, layout=self.layout or None)
+        assert time.monotonic() - began < SECONDS
+        adds_up(decoded.report, len(data))
+        return decoded
+
+
+def signature(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what the bytes of a record say."""
+    names = ("board", "channel", "timestamp_ps", "energy", "energy_short", "flags")
+    values = [int(row[name]) for name in names]
+    return (*values, str(float(row["energy_calibrated"])), tuple(row["samples"]))
+
+
+def adds_up(report: Any, size: int) -> None:
+    """Check that a report accounts for every byte, once."""
+    assert report.n_bytes == size
+    bad = report.bytes["corrupt"] + report.bytes["cut_off"]
+    if report.n_damage < 100:
+        assert sum(d.length for d in report.damage) == bad
+    ends = [0, *(end for d in report.damage for end in (d.offset, d.offset + d.length))]
+    assert all(a <= b for a, b in pairwise([*ends, size]))
+
+
+@cache
+def sample(name: str) -> Sample:
+    return Sample(name)
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "run.BIN"
+
+
+# --- ends of files (section 10) -----------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_cut_at_many_places(name, file):
+    """What ends before the cut is there, the rest is counted as cut off."""
+    of = sample(name)
+    rng = np.random.default_rng(len(of.data))
+    chosen = {*rng.integers(2, len(of.data), 20).tolist()}
+    for event in (of.events[0], of.events[1], of.events[-2], of.events[-1]):
+        chosen |= {event.offset + k for k in (0, 1, 4, 12, 15, 16, 17, 22, 30)}
+        chosen.add(event.offset + event.length - 1)
+    for cut in sorted(c for c in chosen if 2 <= c < len(of.data)):
+        whole = [e for e in of.events if e.offset + e.length <= cut]
+        end = whole[-1].offset + whole[-1].length if whole else 2 * of.form.has_header
+        decoded = of.read(file, of.data[:cut])
+        wanted = [of.rows[e.offset] for e in whole]
+        assert [signature(row) for row in decoded.rows] == wanted, cut
+        assert decoded.report.bytes["cut_off"] == cut - end, cut
+        assert decoded.report.bytes["corrupt"] == 0
+        assert decoded.report.exit_status == (3 if cut > end else 0)
+
+
+@pytest.mark.parametrize("name", ["waveforms", "list"])
+def test_cut_pipe(name, tmp_path):
+    """The same where the end is not known in advance."""
+    of = sample(name)
+    cut = of.events[-3].offset + 11
+    os.mkfifo(tmp_path / "pipe")
+    with fed(tmp_path / "pipe", of.data[:cut], 100):
+        decoded = decode(tmp_path / "pipe")
+    assert len(decoded.rows) == len(of.events) - 3
+    assert decoded.report.bytes["cut_off"] == 11
+    adds_up(decoded.report, cut)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"), [(b"", "empty"), (b"\xed", "one byte"), (b"\x01", "one byte")]
+)
+def test_nothing_to_read(data, message, file):
+    file.write_bytes(data)
+    with pytest.raises(DecodeError, match=message):
+        decode(file)
+
+
+@pytest.mark.parametrize("word", writer.HEADER_WORDS)
+def test_header_word_alone(word, file, tmp_path):
+    """A run without events (section 10)."""
+    file.write_bytes(struct.pack("<H", word))
+    report = daq2lh5.build_raw(file, out_spec=str(tmp_path / "o.lh5"))
+    assert report.exit_status == 0
+    assert report.bytes["decoded"] == 2
+    with h5py.File(tmp_path / "o.lh5") as f:
+        assert list(f) == ["CompassHeader"]
+        assert f["CompassHeader/waveform_samples"][()] == word >> 3 & 1
+
+
+def test_half_a_file_converted(file, tmp_path):
+    """All complete events are in the output, the rest is in its garbage."""
+    of = sample("waveforms")
+    half = len(of.data) // 2
+    file.write_bytes(of.data[:half])
+    report = daq2lh5.build_raw(file, out_spec=str(tmp_path / "o.lh5"))
+    n = sum(e.offset + e.length <= half for e in of.events)
+    with h5py.File(tmp_path / "o.lh5") as f:
+        assert len(f["CompassEvent/energy"]) == n
+        garbage = f["garbage"]
+        end = of.events[n].offset
+        assert bytes(garbage["packets/flattened_data"][()]) == of.data[end:half]
+        assert garbage["offset"][()].tolist() == [end]
+    assert report.exit_status == 3
+
+
+# --- damage in the middle (section 10) ----------------------------------------------
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [(0, b"\xff\xff"), (2, b"\x00\x01"), (1, b"\x80")],
+    ids=["board", "channel", "high byte of the board"],
+)
+def test_impossible_board_or_channel(name, at, value, file):
+    """It costs that record."""
+    of = sample(name)
+    event = of.events[20]
+    place = event.offset + at
+    data = of.data[:place] + value + of.data[place + len(value) :]
+    decoded = of.read(file, data)
+    wanted = [of.rows[e.offset] for e in of.events if e is not event]
+    assert [signature(row) for row in decoded.rows] == wanted
+    assert decoded.report.bytes["corrupt"] == event.length
+    assert decoded.report.damage[0].offset == event.offset
+
+
+@pytest.mark.parametrize("name", [n for n in SOURCES if sample(n).form.has_count])
+@pytest.mark.parametrize("n", [0, 1, 99, 101, 5000, 2**24 + 1, 2**32 - 1])
+def test_impossible_number_of_samples(name, n, file):
+    """It costs that record, and takes no memory."""
+    of = sample(name)
+    event = of.events[20]
+    if len(event.samples) == n or "list" in name:
+        pytest.skip("that is the right one, or not to be told from it")
+    head = event.length - 2 * len(event.samples)
+    at = event.offset + head - 4
+    data = of.data[:at] + struct.pack("<I", n) + of.data[at + 4 :]
+    tracemalloc.start()
+    decoded = of.read(file, data)
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+    wanted = Counter(of.rows[e.offset] for e in of.events if e is not event)
+    missing = wanted - Counter(signature(row) for row in decoded.rows)
+    assert missing.total() == 0
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("value", [b"\0", b"\xff"])
+@pytest.mark.parametrize("length", [100, 5000])
+def test_filled_stretch(name, value, length, file):
+    """Space that was never written, or erased, is no data."""
+    of = sample(name)
+    at = of.events[30].offset
+    data = of.data[:at] + value * length + of.data[at:]
+    decoded = of.read(file, data)
+    assert [signature(row) for row in decoded.rows] == [*of.rows.values()]
+    assert decoded.report.bytes["corrupt"] == length
+
+
+@pytest.mark.parametrize("name", [n for n in SOURCES if sample(n).form.has_header])
+def test_joined_files(name, file):
+    """A header word in the middle begins another file (section 10)."""
+    of = sample(name)
+    decoded = of.read(file, of.data * 3)
+    assert [signature(row) for row in decoded.rows] == [*of.rows.values()] * 3
+    assert decoded.report.bytes["decoded"] == 3 * len(of.data)
+    assert decoded.report.exit_status == 0
+    assert any("joined" in note for note in decoded.report.notes)
+
+
+def test_bytes_are_missing_in_a_record(file):
+    """The next one is found inside of where it would have been."""
+    of = sample("waveforms")
+    event = of.events[20]
+    at = event.offset + 60
+    decoded = of.read(file, of.data[:at] + of.data[at + 31 :])
+    wanted = [of.rows[e.offset] for e in of.events if e is not event]
+    assert [signature(row) for row in decoded.rows] == wanted
+    assert decoded.report.bytes["corrupt"] == event.length - 31
+    assert "inside" in decoded.report.damage[0].reason
+
+
+def test_wrong_layout_is_told(file):
+    of = sample("CoMPASS 1")
+    file.write_bytes(of.data)
+    decoded = decode(file, layout="CAE5")
+    adds_up(decoded.report, len(of.data))
+    assert decoded.report.exit_status == 3
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_noise(seed, file):
+    """No record of it is believed, and it takes neither time nor memory."""
+    noise = np.random.default_rng(seed).bytes(200_000)
+    for word in (b"\xed\xca", b"\xe5\xca", b"\xe0\xca"):
+        file.write_bytes(word + noise)
+        decoded = decode(file)
+        assert len(decoded.rows) < 3
+        adds_up(decoded.report, len(noise) + 2)
+
+
+def test_many_channels_take_no_time(file):
+    """Each record of another channel: as many as there can be."""
+    form = writer.form(0xCAE5)
+    channels = [(i // 256, i % 256) for i in range(20_000)]
+    made = [writer.Event(b, c, 1000 + i) for i, (b, c) in enumerate(channels)]
+    file.write_bytes(writer.file(form, made))
+    began = time.monotonic()
+    decoded = decode(file)
+    assert len(decoded.rows) == len(channels)
+    assert time.monotonic() - began < SECONDS
+
+
+# --- random damage ------------------------------------------------------------------
+
+
+def intact(of: Sample, pieces: list[Any]) -> Counter[Any]:
+    """Count the rows of records that are in the file with all of their bytes.
+
+    Of records that do not speak for themselves so many must be in a row, or up to the
+    end of the file.
+    """
+    least = IN_A_ROW.get(of.name, 1)
+    found: Counter[Any] = Counter()
+    stretches: list[list[int]] = []
+    position = 0
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            position += len(piece)
+            continue
+        if stretches and stretches[-1][1] == piece[0] and stretches[-1][3] == position:
+            stretches[-1][1] = piece[1]
+            stretches[-1][3] += piece[1] - piece[0]
+        else:
+            end = position + piece[1] - piece[0]
+            stretches.append([*piece, position, end])
+        position += piece[1] - piece[0]
+    for start, end, at, _ in stretches:
+        inside = [
+            e for e in of.events if start <= e.offset and e.offset + e.length <= end
+        ]
+        # what begins the file is in its place
+        if len(inside) >= least or (start == 0 and at == 0):
+            found.update(of.rows[e.offset] for e in inside)
+    return found
+
+
+def check(of: Sample, pieces: list[Any], path: Any) -> list[str]:
+    """Read a damaged file; list what is not as it must be."""
+    data = b"".join(
+        piece if isinstance(piece, bytes) else of.data[slice(*piece)]
+        for piece in pieces
+    )
+    if len(data) < 2 or (of.form.has_header and data[:2] != of.data[:2]):
+        return []
+    try:
+        decoded = of.read(path, data)
+    except AssertionError as error:
+        return [str(error)[:300]]
+    wanted = intact(of, pieces)
+    missing = wanted - Counter(signature(row) for row in decoded.rows)
+    if missing.total() > MAY_BE_MISTAKEN * (of.name in IN_A_ROW):
+        return [f"{missing.total()} of {wanted.total()} rows are missing"]
+    return []
+
+
+def cases(name: str, n: int, seed: int) -> Any:
+    """Make the changes of one file, always the same ones."""
+    names = [*SOURCES]
+    for number in range(n):
+        rng = np.random.default_rng([seed, number, sum(name.encode())])
+        other = sample(names[int(rng.integers(len(names)))]).data
+        yield number, *change(rng, sample(name).data, other)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_random_damage(name, file):
+    """No crash, no hang, bytes add up, and every whole record is there."""
+    wrong = []
+    for number, what, pieces in cases(name, N_FILES // len(SOURCES) + 1, SEED):
+        problems = check(sample(name), pieces, file)
+        if problems:
+            shown = [p if isinstance(p, tuple) else p[:40] for p in pieces]
+            wrong.append((number, what, shown, *problems))
+    assert wrong == []
+
+
+@real_files
+def test_random_damage_of_the_real_file(file):
+    """A flipped bit costs one record at most, lost bytes the one that they were in."""
+    data = REAL.read_bytes()
+    wanted = [signature(row) for row in decode(REAL).rows]
+    rng = np.random.default_rng(SEED)
+    for at in rng.integers(2, len(data), 10):
+        which = (int(at) - 2) // 2025
+        others = wanted[:which] + wanted[which + 1 :]
+        flipped = bytes([data[at] ^ 1 << int(rng.integers(8))])
+        for piece in (flipped, b""):
+            file.write_bytes(data[:at] + piece + data[at + 1 :])
+            decoded = decode(file)
+            adds_up(decoded.report, file.stat().st_size)
+            found = Counter(signature(row) for row in decoded.rows)
+            assert not Counter(others) - found, at
+
+
+def test_undamaged_rows_of_a_damaged_file_are_right(file):
+    """They are those of the undamaged one, in order."""
+    of = sample("waveforms")
+    at = of.events[10].offset
+    data = of.data[:at] + b"\xff" * 7 + of.data[at:]
+    decoded = of.read(file, data)
+    wanted = reference.read_records(of.data)
+    assert differences(decoded.rows, wanted) == []
+    assert decoded.report.damage[0].offset == at
+    assert decoded.report.damage[0].length == 7
