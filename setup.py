@@ -27,6 +27,8 @@ MODULES = (
     "daq2lh5.orca._framing",
     "daq2lh5.orca._digitizers",
     "daq2lh5.orca._kernel",
+    "daq2lh5.llama._framing",
+    "daq2lh5.llama._kernel",
 )
 
 directives = {

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 __all__ = ["build_raw", "get_streamer", "open_stream", "sizeof_fmt"]
 
-TIME_COLUMNS = ("timestamp", "server_time", "log_time")
+TIME_COLUMNS = ("timestamp", "server_time", "log_time", "unixtime")
 """Columns that say when a row was taken, in the order of preference."""
 
 

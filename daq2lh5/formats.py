@@ -71,6 +71,11 @@ def _probe_orca(head: bytes) -> str | None:
     return "ORCA header" if head[8:13] == b"<?xml" else None
 
 
+def _probe_llama(head: bytes) -> str | None:
+    # the second is an older version, which the streamer refuses
+    return "llamaDAQ header" if head[:4] in (b"LArI", b"LArU") else None
+
+
 FORMATS = (
     Format(
         "FlashCam",
@@ -116,7 +121,14 @@ FORMATS = (
         ("bin", "BIN"),
         ("CompassHeaderDecoder", "CompassEventDecoder"),
     ),
-    Format("LlamaDaq", "llamaDAQ", (), ("LLAMAHeaderDecoder", "LLAMAEventDecoder")),
+    Format(
+        "LlamaDaq",
+        "llamaDAQ (Struck SIS3316)",
+        ("bin",),
+        ("LLAMAHeaderDecoder", "LLAMAEventDecoder"),
+        _probe_llama,
+        "llama.llama_streamer:LLAMAStreamer",
+    ),
     Format("MGDO", "MGDO trees of GERDA and MAJORANA", ("root",), ()),
 )
 

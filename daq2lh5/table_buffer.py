@@ -40,6 +40,7 @@ class Field:
     attrs: dict[str, Any] = field(default_factory=dict)
     member_attrs: dict[str, dict[str, Any]] = field(default_factory=dict)
     dt: float = 0.0
+    dt_dtype: np.dtype = np.dtype(np.float32)  # noqa: RUF009  (is immutable)
 
     @classmethod
     def parse(cls, name: str, description: dict[str, Any], owner: str) -> Field:
@@ -75,7 +76,9 @@ class Field:
                     members[member][setting] = value
             width = attrs.pop("wf_len")
             dt = attrs.pop("dt")
-            return cls(name, "waveform", dtype, width, attrs, members, dt)
+            # as in lgdo's tables of waveforms
+            dt_dtype = np.dtype(getattr(dt, "dtype", np.float32))
+            return cls(name, "waveform", dtype, width, attrs, members, dt, dt_dtype)
 
         if datatype.startswith(FIXED_DATATYPE):
             return cls(name, "fixed", dtype, attrs.pop("length"), attrs)
@@ -92,7 +95,7 @@ class Field:
         """Bytes that a row takes at most (of vectors: a guess)."""
         if self.kind == "vector":
             return 8 + self.dtype.itemsize * min(self.width, VECTOR_ROWS_GUESS)
-        extra = 8 if self.kind == "waveform" else 0
+        extra = 4 + self.dt_dtype.itemsize if self.kind == "waveform" else 0
         return self.dtype.itemsize * self.width + extra
 
     def allocate(self, size: int) -> dict[str, np.ndarray]:
@@ -109,7 +112,7 @@ class Field:
             return {
                 f"{self.name}/values": np.zeros((size, self.width), self.dtype),
                 f"{self.name}/t0": np.zeros(size, np.float32),
-                f"{self.name}/dt": np.full(size, self.dt, np.float32),
+                f"{self.name}/dt": np.full(size, self.dt, self.dt_dtype),
             }
         capacity = min(size, VECTOR_ROWS_GUESS) * min(self.width, VECTOR_ROWS_GUESS)
         return {
@@ -142,10 +145,10 @@ class Field:
                     FIXED_DATATYPE,
                 )
             )
-            for member in ("t0", "dt"):
+            for member, dtype in (("t0", np.dtype(np.float32)), ("dt", self.dt_dtype)):
                 path = f"{name}/{member}"
                 layout.datasets.append(
-                    array(path, np.float32, (), members[member], "array<1>")
+                    array(path, dtype, (), members[member], "array<1>")
                 )
         else:
             refuse_settings(name, attrs)

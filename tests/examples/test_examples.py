@@ -10,7 +10,7 @@ from pathlib import Path
 
 import h5py
 import pytest
-from writers import orca
+from writers import llama, orca
 
 import daq2lh5
 
@@ -134,6 +134,21 @@ def test_orca_header(tmp_path):
     assert "ORFlashCamADCModel, 3 inputs in use" in said[0]
     assert "ORRunDecoderForRun" in said[0]
     assert run("orca_header.py", cwd=tmp_path).returncode == 2
+
+
+def test_llama_channels(tmp_path):
+    source = tmp_path / "20240101-000000.bin"
+    data, _ = llama.make_file([llama.Channel(), llama.Channel(fadc=2, channel=3)])
+    source.write_bytes(data)
+    done = run("llama_channels.py", source, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith("FADC 2, channel 3: 250 MHz, 8 raw and 6 averaged")
+    assert "10 events" in lines[1]
+    source.write_bytes(data[:-1])
+    assert run("llama_channels.py", source, cwd=tmp_path).returncode == 3
+    assert run("llama_channels.py", cwd=tmp_path).returncode == 2
 
 
 GUIDES = ["quickstart.rst", "out_spec.rst", "report.rst", "writing.rst"]
