@@ -74,7 +74,7 @@ GOALS = {
     "decode:1ch:open and iterate": Goal(50, "ratio"),
     "decode:6ch:open and iterate": Goal(15, "ratio"),
     "decode:headers:open and iterate": Goal(50, "ratio"),
-    "decode:llama:open and iterate": Goal(20, "ratio"),
+    "decode:llama:open and iterate": Goal(15, "ratio"),
     "decode:llama-short:open and iterate": Goal(50, "ratio"),
     "memcpy:6ch:decode / copy": Goal(0.25, "ours"),
     "memory:*:above imports": Goal(300, "ours", at_most=True),
