@@ -76,6 +76,11 @@ def _probe_llama(head: bytes) -> str | None:
     return "llamaDAQ header" if head[:4] in (b"LArI", b"LArU") else None
 
 
+def _probe_root(head: bytes) -> str | None:
+    # what is in the file is said at its end: the streamer looks there
+    return "ROOT file" if head[:4] == b"root" else None
+
+
 FORMATS = (
     Format(
         "FlashCam",
@@ -129,7 +134,14 @@ FORMATS = (
         _probe_llama,
         "llama.llama_streamer:LLAMAStreamer",
     ),
-    Format("MGDO", "MGDO trees of GERDA and MAJORANA", ("root",), ()),
+    Format(
+        "MGDO",
+        "MGDO trees of GERDA (ROOT files)",
+        ("root",),
+        ("MGDOHeaderDecoder", "GETGERDADigitizerDataDecoder"),
+        _probe_root,
+        "mgdo.mgdo_streamer:MGDOStreamer",
+    ),
 )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
-FORMATS = ("fc", "orca", "llama")
+FORMATS = ("fc", "orca", "llama", "mgdo")
 
 C_TYPES = {
     "bool": "uint8_t",
