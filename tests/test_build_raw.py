@@ -864,7 +864,7 @@ class TestGetStreamer:
         with pytest.raises(NotImplementedError, match=hint):
             daq2lh5.get_streamer(str(run), name)
 
-    @pytest.mark.parametrize("name", ["Compass", "MGDO"])
+    @pytest.mark.parametrize("name", ["Compass"])
     def test_types_to_come_are_told_from_unknown_ones(self, run, name):
         with pytest.raises(
             NotImplementedError, match=f"{name} data cannot be read yet"

@@ -153,11 +153,9 @@ class MGDOStreamer(DataStreamer):
             if n_channels:
                 break
         if problem and not n_channels:
-            raise DecodeError(
-                f"no entry can be decoded; {problem}",
-                self.tree.name,
-                advice="other versions of MGDO's classes are not supported",
-            )
+            msg = f"no entry can be decoded; {problem}"
+            advice = "other versions of MGDO's classes are not supported"
+            raise DecodeError(msg, self.tree.name, advice=advice)
         return n_channels, DEFAULT_LAYOUT, digitizer_class
 
     def _note_missing(self, missing: list[str]) -> None:

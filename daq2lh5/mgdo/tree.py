@@ -89,12 +89,9 @@ class MGTree:
             # no memory map: a file cut while it is read would end the process
             handler = uproot.MultithreadedFileSource
             self._file = uproot.open(path, handler=handler, num_workers=1)
-        except OSError:
-            raise
         except Exception as e:
-            raise self._failure(
-                f"cannot be read as a ROOT file ({_first_line(e)})"
-            ) from e
+            problem = f"cannot be read as a ROOT file ({_first_line(e)})"
+            raise self._failure(problem) from e
         try:
             self._branch = self._find_branch()
             self.n_entries = int(self._branch.num_entries)
@@ -105,7 +102,8 @@ class MGTree:
             raise
         except Exception as e:
             self.close()
-            raise self._failure(f"the tree cannot be read ({_first_line(e)})") from e
+            problem = f"the tree cannot be read ({_first_line(e)})"
+            raise self._failure(problem) from e
 
     def _failure(self, problem: str, advice: str = ADVICE) -> DecodeError:
         return DecodeError(problem, self.name, advice=advice)

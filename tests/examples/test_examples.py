@@ -151,6 +151,25 @@ def test_llama_channels(tmp_path):
     assert run("llama_channels.py", cwd=tmp_path).returncode == 2
 
 
+GERDA_FILE = (
+    Path(os.environ.get("DAQ2LH5_TESTDATA") or ROOT.parent / "shared" / "testdata")
+    / "mgdo"
+    / "gerda-run0050-20150826T170402Z-cal-ged-tier1.root"
+)
+
+
+@pytest.mark.skipif(not GERDA_FILE.is_file(), reason="no real file of GERDA")
+def test_mgdo_energies(tmp_path):
+    pytest.importorskip("uproot")
+    done = run("mgdo_energies.py", GERDA_FILE, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "run 1000, MGDO-v01-01 / gelatio-v04-03"
+    assert len(lines) == 12
+    assert lines[2] == "channel 2: 3 waveforms, mean energy 11315.5"
+    assert run("mgdo_energies.py", cwd=tmp_path).returncode == 2
+
+
 GUIDES = ["quickstart.rst", "out_spec.rst", "report.rst", "writing.rst"]
 
 

@@ -265,7 +265,10 @@ def row(entry: Entry, i: int, number: int) -> dict[str, Any]:
     }
     names = {"waveform": entry.waves[i]}
     if entry.aux is not None:
-        names = {"waveform_presummed": entry.waves[i], "waveform_windowed": entry.aux[i]}
+        names = {
+            "waveform_presummed": entry.waves[i],
+            "waveform_windowed": entry.aux[i],
+        }
     for name, w in names.items():
         if w is not None:
             out[f"{name}/values"] = np.asarray(w.samples)
