@@ -98,7 +98,7 @@ class MGDOStreamer(DataStreamer):
             if there is no tree of MGTEvent that can be read.
         """
         source = self.open_source(stream_name)
-        plain = source.seekable
+        plain = source.seekable and stream_name != "-"
         source.close()
         if not plain:
             msg = "ROOT files are read here and there, so this one must be a plain file"
@@ -193,24 +193,25 @@ class MGDOStreamer(DataStreamer):
         kernel.rows_left = -1 if self.rows_left is None else self.rows_left
         more = True
         done = 0
+        full = False
         kernel.begin()
         try:
-            while more and done < limit and not self.any_full:
+            while more and done < limit and not full:
                 if self._basket is None:
                     more = self._read_basket()
                     continue
                 status = self._decode(limit - done)
                 done += kernel.n_packets
+                full = kernel.any_full
                 if status == MGDOStream.WIDTH:
-                    self._other_layout()
-                if status == MGDOStream.FULL or kernel.any_full:
-                    self.any_full = True
+                    full |= self._other_layout()
                 more = kernel.rows_left != 0
         finally:
             kernel.end()
             self._account()
         if self.rows_left is not None:
             self.rows_left = kernel.rows_left
+        self.any_full |= full
         self.packet_id = kernel.packet_id
         self.n_bytes_read = self.tree.bytes_read
         return more
@@ -261,8 +262,8 @@ class MGDOStreamer(DataStreamer):
 
     # ---- waveforms that differ -----------------------------------------------------
 
-    def _other_layout(self) -> None:
-        """React to a row that its buffer is not made for."""
+    def _other_layout(self) -> bool:
+        """React to a row that its buffer is not made for; True ends the chunk."""
         channel = self._kernel.detail_channel
         layout = self._kernel.wanted_layout
         rb = self._keyed[channel]
@@ -273,11 +274,12 @@ class MGDOStreamer(DataStreamer):
         if rb.loc:
             # what was read so far is handed out first
             self._waiting = channel, layout
-            self._flush = self.any_full = True
-            return
+            self._flush = True
+            return True
         self._kernel.end()
         self._use_sibling(channel, layout)
         self._kernel.begin()
+        return False
 
     def _use_sibling(self, channel: int, layout: DigitizerLayout) -> None:
         """Send the rows of a channel to a buffer for other waveforms."""

@@ -88,7 +88,10 @@ class MGTree:
         try:
             # no memory map: a file cut while it is read would end the process
             handler = uproot.MultithreadedFileSource
-            self._file = uproot.open(path, handler=handler, num_workers=1)
+            # in a dictionary, or a colon would have a meaning
+            self._file = uproot.open(
+                {path: None}, handler=handler, num_workers=1, use_threads=False
+            )
         except Exception as e:
             problem = f"cannot be read as a ROOT file ({_first_line(e)})"
             raise self._failure(problem) from e
@@ -113,19 +116,19 @@ class MGTree:
         if TREE not in keys:
             found = ", ".join(keys) or "nothing"
             advice = "trees of other programs are not supported"
-            raise self._failure(f"no '{TREE}' in the file, but {found}", advice)
+            problem = f"no '{TREE}' in the file, but {found}"
+            raise self._failure(problem, advice)
         tree = self._file[TREE]
         names = [branch.name for branch in tree.branches]
         advice = "only trees with whole MGTEvent objects are supported"
         if BRANCH not in names:
             found = ", ".join(names) or "none"
-            raise self._failure(
-                f"'{TREE}' has no branch '{BRANCH}', but {found}", advice
-            )
+            problem = f"'{TREE}' has no branch '{BRANCH}', but {found}"
+            raise self._failure(problem, advice)
         branch = tree[BRANCH]
         if branch.classname != "TBranchObject":
-            problem = f"branch '{BRANCH}' is a {branch.classname} (split)"
-            raise self._failure(f"{problem}, which is not supported", advice)
+            problem = f"branch '{BRANCH}' is a {branch.classname}, not a TBranchObject"
+            raise self._failure(problem, advice)
         found = branch.member("fClassName")
         if found != EVENT_CLASS:
             problem = f"branch '{BRANCH}' is of {found}, not {EVENT_CLASS}"
@@ -161,7 +164,8 @@ class MGTree:
         finally:
             self.read_seconds += time.perf_counter() - begin
         if len(offsets) != stop - first + 1:
-            problem = f"basket of entries {first} to {stop - 1} has {len(offsets) - 1} of them"
+            n = len(offsets) - 1
+            problem = f"basket of entries {first} to {stop - 1} has {n} of them"
             raise DecodeError(problem, self.name)
         self.bytes_read += self.stored_bytes(number)
         return Basket(first, data, offsets)

@@ -165,7 +165,7 @@ def test_mgdo_energies(tmp_path):
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "run 1000, MGDO-v01-01 / gelatio-v04-03"
-    assert len(lines) == 12
+    assert len(lines) == 13
     assert lines[2] == "channel 2: 3 waveforms, mean energy 11315.5"
     assert run("mgdo_energies.py", cwd=tmp_path).returncode == 2
 

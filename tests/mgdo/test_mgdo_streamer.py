@@ -369,7 +369,7 @@ def test_bad_entries(tmp_path, bad, words):
 def test_only_bad_entries_are_an_error(tmp_path):
     """Section 9: other versions are named."""
     path = write(tmp_path, [changed(version=10)] * 3)
-    with pytest.raises(DecodeError, match="MGTEvent, 10, not 9.*other versions"):
+    with pytest.raises(DecodeError, match=r"MGTEvent, 10, not 9.*other versions"):
         daq2lh5.build_raw(path)
 
 
