@@ -157,7 +157,11 @@ class MGTree:
         try:
             basket = self._branch.basket(number)
             data = np.frombuffer(basket.data, np.uint8)
-            offsets = np.array(basket.byte_offsets, np.int64)
+            offsets = basket.byte_offsets
+            if offsets is None:
+                # entries of one length
+                offsets = np.linspace(0, len(data), stop - first + 1)
+            offsets = np.asarray(offsets, np.int64)
         except Exception as e:
             problem = f"basket of entries {first} to {stop - 1}: {_first_line(e)}"
             raise DecodeError(problem, self.name) from e
