@@ -100,6 +100,10 @@ class MGTree:
             self.n_entries = int(self._branch.num_entries)
             self.n_baskets = int(self._branch.num_baskets)
             self._first = [int(n) for n in self._branch.entry_offsets]
+            in_order = sorted(self._first) == self._first
+            if not in_order or len(self._first) != self.n_baskets + 1:
+                problem = "the tree's list of baskets contradicts itself"
+                raise self._failure(problem)
         except DecodeError:
             self.close()
             raise
