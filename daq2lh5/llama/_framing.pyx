@@ -90,14 +90,29 @@ cdef Found is_sound_after(
     return FOUND_NO
 
 
+cdef bint accumulators_fit(const uint8_t* data, uint32_t bits) noexcept nogil:
+    """Whether the accumulators have no more than their 28 bits (2)."""
+    cdef uint32_t upper = 0
+    cdef int64_t at = TIME_WORDS
+    cdef int i
+    if bits & 1:
+        for i in range(2, BLOCK_0_WORDS):
+            upper |= load_u32(data + 4 * (at + i))
+        at += BLOCK_0_WORDS
+    if bits & 2:
+        for i in range(BLOCK_1_WORDS):
+            upper |= load_u32(data + 4 * (at + i))
+    return upper >> 28 == 0
+
+
 cdef Found find_event(
     const uint8_t* data, int64_t n, bint at_end, const Channel* channels,
     int64_t start, int64_t stop, int64_t* found, int64_t* need,
 ) noexcept nogil:
     """Look for an event that is as its configuration has it.
 
-    Channel, format bits, mark and lengths must fit: that is 46 bits, so samples are
-    not taken for an event. Its samples need not be there.
+    Channel, format bits, mark and lengths must fit: that is 46 bits, and 28 more of
+    accumulators, so samples are not taken for an event. Its samples need not be there.
     """
     cdef Event e
     cdef const Channel* c
@@ -121,6 +136,7 @@ cdef Found find_event(
             read_head(data + at, n - at, channels, &e) == REASON_NONE
             and e.raw_words == c.raw_words
             and (not c.averaged_words or e.averaged_words == c.averaged_words)
+            and accumulators_fit(data + at, e.bits)
         ):
             return FOUND_YES
     return FOUND_NO
