@@ -35,6 +35,10 @@ MODULES = (
     "daq2lh5.orca._kernel",
     "daq2lh5.compass._framing",
     "daq2lh5.compass._kernel",
+    "daq2lh5.llama._framing",
+    "daq2lh5.llama._kernel",
+    "daq2lh5.mgdo._framing",
+    "daq2lh5.mgdo._kernel",
 )
 
 directives = {

@@ -85,6 +85,8 @@ class InputKind:
     """Without these the peer takes too much memory with a table per channel."""
     extension: str = "fcio"
     """Of the file: the peer goes by it."""
+    stream_type: str | None = None
+    """Name of the format where the peer does not recognize it."""
 
     def path(self, folder: Path) -> Path:
         """Return the path of the source.
@@ -260,7 +262,7 @@ def sample_of_stream(data: bytes, keep: tuple[int, ...]) -> Sample:
 
 def load_writer(path: Path) -> ModuleType:
     """Import the synthetic writer of the tests by its path."""
-    name = "daq2lh5_benchmark_fcio_writer"
+    name = f"daq2lh5_benchmark_{path.stem}_writer"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         msg = "the synthetic writer cannot be imported"
@@ -327,6 +329,45 @@ def compass_records(path: Path) -> Sample:
     )
 
 
+def llama_events(path: Path) -> Sample:
+    """Take header and events of the real llamaDAQ file apart."""
+    return sample_of_llama(path.read_bytes())
+
+
+def short_llama_events(writer: Path) -> Sample:
+    """Make llamaDAQ events of 200 samples in one channel."""
+    llama = load_writer(writer.with_name("llama.py"))
+    channel = llama.Channel(sample_length=200, avg_sample_length=0)
+    return sample_of_llama(llama.make_file([channel], n_events=2000)[0])
+
+
+def sample_of_llama(data: bytes) -> Sample:
+    """Make a sample of a llamaDAQ file."""
+    (number,) = struct.unpack_from("<I", data, 12)
+    start = at = 16 + 88 * number
+    words = {}
+    for i in range(number):
+        fadc, channel = struct.unpack_from("<2I", data, 16 + 88 * i)
+        # lengths of an event, and of what stands before its samples
+        words[16 * fadc + channel] = struct.unpack_from("<2I", data, 80 + 88 * i)
+    rows: Counter[str] = Counter()
+    spans = []
+    while at < len(data):
+        key = _I32.unpack_from(data, at)[0] >> 4 & 0xFFF
+        length, before = words[key]
+        spans.append((at - start + 4 * before, 4 * (length - before)))
+        rows[f"LLAMAEvent_{key}" if number > 1 else "LLAMAEvent"] += 1
+        at += 4 * length
+    return Sample(
+        head=data[:start],
+        body=data[start:],
+        rows=dict(rows),
+        events=rows.total(),
+        unit=data[start : start + sum(spans[0])],
+        traces=tuple(spans),
+    )
+
+
 SIX_CHANNELS = "fcio/L200-comm-20211130-phy-spms.fcio"
 MANY_CHANNELS = "fcio/l200-p06-r007-cal-20230725T202227Z.fcio"
 COMPASS = "compass/compass_test_data.BIN"
@@ -338,6 +379,7 @@ WAVEFORMS = (
     "orca/L200-comm-20220519-phy-geds.orca",
 )
 """Real files with waveforms of 16 bits."""
+LLAMA = "llama/20241218-150158-pulser.bin"
 
 READING = ("decode", "memory", "memcpy")
 WRITING = ("convert", "threads1", "uncompressed", "zstd")
@@ -388,6 +430,21 @@ INPUTS = (
         compass_records,
         COMPASS,
         extension="BIN",
+    ),
+    InputKind(
+        "llama",
+        "llamaDAQ, 2 channels x 12000 and 2500 samples, real",
+        llama_events,
+        LLAMA,
+        cases=READING,
+        stream_type="LlamaDaq",
+    ),
+    InputKind(
+        "llama-short",
+        "llamaDAQ, 1 channel x 200 samples, synthetic",
+        short_llama_events,
+        cases=READING,
+        stream_type="LlamaDaq",
     ),
     InputKind(
         "small",

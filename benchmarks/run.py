@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MB = 1_000_000
 BUFFER_SIZE = 8192
 MEMCPY_BLOCK = 32 << 20
-UNCOMPARED = ("FCConfig", "FSPConfig", "CompassHeader")
+UNCOMPARED = ("FCConfig", "FSPConfig", "CompassHeader", "LLAMAHeader")
 """Tables of the configuration, whose number of rows differs on purpose."""
 
 TABLES = {"raw": "FCEvent"}
@@ -87,6 +87,8 @@ GOALS = {
     "decode:6ch:open and iterate": Goal(15, "ratio"),
     "decode:headers:open and iterate": Goal(50, "ratio"),
     "decode:compass:open and iterate": Goal(50, "ratio"),
+    "decode:llama:open and iterate": Goal(15, "ratio"),
+    "decode:llama-short:open and iterate": Goal(50, "ratio"),
     "memcpy:6ch:decode / copy": Goal(0.25, "ours"),
     "memory:*:above imports": Goal(300, "ours", at_most=True),
     "convert:[16]ch:whole process": Goal(12, "ratio"),
@@ -240,7 +242,7 @@ class Bench:
             )
         if any(reading):
             sides = self.sides if any(reading[:2]) else self.sides[:1]
-            self.run_decode(kind.name, sides, files, prime)
+            self.run_decode(kind, sides, files, prime)
         for case in ways:
             self.run_convert(case, kind, files)
         for path in (*(file.path for file in made.values()), prime):
@@ -248,7 +250,7 @@ class Bench:
 
     def run_decode(
         self,
-        name: str,
+        kind: inputs.InputKind,
         sides: Sequence[Side],
         files: dict[str, inputs.InputFile],
         prime: Path,
@@ -257,8 +259,8 @@ class Bench:
 
         Parameters
         ----------
-        name
-            of the input.
+        kind
+            the input.
         sides
             who decodes.
         files
@@ -266,6 +268,7 @@ class Bench:
         prime
             a tiny file for imports on first use.
         """
+        name = kind.name
         copying = "memcpy"
         ours = self.sides[0]
         takers = list(sides)
@@ -280,8 +283,10 @@ class Bench:
             read_once(file.path)
             size = str(BUFFER_SIZE)
             more = ("--buffer-size", size, "--prime", str(prime))
-            warm = ("--warm", str(side.warm))
-            return side.worker("decode", str(file.path), *more, *warm)
+            more += ("--warm", str(side.warm))
+            if kind.stream_type is not None:
+                more += ("--stream-type", kind.stream_type)
+            return side.worker("decode", str(file.path), *more)
 
         by_side = dict(self.measure(f"decode {name}", takers, run))
         copies = by_side.pop(copying, [])

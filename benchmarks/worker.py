@@ -82,7 +82,9 @@ def warm_up(megabytes: int) -> float:
     return time.perf_counter() - begin
 
 
-def count_rows(path: str, buffer_size: int) -> tuple[dict[str, int], float]:
+def count_rows(
+    path: str, buffer_size: int, stream_type: str | None
+) -> tuple[dict[str, int], float]:
     """Iterate over all chunks of a stream and count the rows of each table.
 
     Parameters
@@ -91,6 +93,8 @@ def count_rows(path: str, buffer_size: int) -> tuple[dict[str, int], float]:
         the stream.
     buffer_size
         rows of each buffer.
+    stream_type
+        name of the format; None to recognize it.
 
     Returns
     -------
@@ -103,7 +107,7 @@ def count_rows(path: str, buffer_size: int) -> tuple[dict[str, int], float]:
 
     rows: Counter[str] = Counter()
     begin = time.perf_counter()
-    with open_stream(path, buffer_size=buffer_size) as (streamer, _header):
+    with open_stream(path, stream_type, buffer_size=buffer_size) as (streamer, _):
         opening = time.perf_counter() - begin
         for chunk in streamer:
             for rb in chunk:
@@ -135,7 +139,13 @@ def info() -> dict[str, Any]:
     }
 
 
-def decode(path: str, buffer_size: int, prime: str | None, warm: int) -> dict[str, Any]:
+def decode(
+    path: str,
+    buffer_size: int,
+    prime: str | None,
+    warm: int,
+    stream_type: str | None,
+) -> dict[str, Any]:
     """Decode a stream without writing anything.
 
     Parameters
@@ -149,6 +159,8 @@ def decode(path: str, buffer_size: int, prime: str | None, warm: int) -> dict[st
         that modules imported on first use don't count as decoding time.
     warm
         megabytes of memory to touch in another process before the clock starts.
+    stream_type
+        name of the format; None to recognize it.
 
     Returns
     -------
@@ -161,13 +173,13 @@ def decode(path: str, buffer_size: int, prime: str | None, warm: int) -> dict[st
 
     rss_imports = peak_rss()
     if prime is not None:
-        count_rows(prime, buffer_size=512)
+        count_rows(prime, 512, stream_type)
     rss_primed = peak_rss()
 
     warm_up(warm)
     cpu = time.process_time()
     begin = time.perf_counter()
-    rows, opening = count_rows(path, buffer_size)
+    rows, opening = count_rows(path, buffer_size, stream_type)
     seconds = time.perf_counter() - begin
     return {
         "seconds": seconds,
@@ -256,6 +268,7 @@ def main() -> None:
     task.add_argument("--buffer-size", type=int, default=8192)
     task.add_argument("--prime")
     task.add_argument("--warm", type=int, default=0)
+    task.add_argument("--stream-type")
     task = tasks.add_parser("rows")
     task.add_argument("path")
     task = tasks.add_parser("memcpy")

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 __all__ = ["build_raw", "get_streamer", "open_stream", "sizeof_fmt"]
 
-TIME_COLUMNS = ("timestamp", "server_time", "log_time")
+TIME_COLUMNS = ("timestamp", "server_time", "log_time", "unixtime")
 """Columns that say when a row was taken, in the order of preference."""
 
 
@@ -65,7 +65,7 @@ def get_streamer(
     RuntimeError
         if no format was recognized; the message says what was tried.
     NotImplementedError
-        if the format is unknown, or cannot be read yet.
+        if the format is unknown, or lacks a package that it needs.
     """
     in_stream = os.path.expandvars(in_stream)
     options = {

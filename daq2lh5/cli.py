@@ -266,12 +266,10 @@ def formats() -> None:
     from .formats import FORMATS  # noqa: PLC0415  (--help needs none)
 
     for format_ in FORMATS:
-        state = "" if format_.supported else "  (cannot be read yet)"
         endings = ", ".join(f".{e}" for e in format_.extensions) or "-"
-        click.echo(f"{format_.name:10} {endings:12} {format_.description}{state}")
-        if format_.supported:
-            for name in format_.decoders:
-                click.echo(f"{'':23} {name}")
+        click.echo(f"{format_.name:10} {endings:12} {format_.description}")
+        for name in format_.decoders:
+            click.echo(f"{'':23} {name}")
 
 
 @main.command()

@@ -44,6 +44,8 @@ class Column:
         where the value comes from: field and section of the format's specification.
     attrs
         further attributes to store with the data.
+    dt_dtype
+        numpy name of the type of the sampling period of a ``"waveform"``.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Column:
     length: int | None = None
     source: str = ""
     attrs: tuple[tuple[str, Any], ...] = ()
+    dt_dtype: str = "float32"
 
     def decoded_value(self) -> dict[str, Any]:
         """Describe the column as `DataDecoder.decoded_values` does."""

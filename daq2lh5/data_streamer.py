@@ -281,10 +281,7 @@ class DataStreamer(ABC):
         rbs = RawBufferList()
         self._wildcards[name] = template
         key_lists = decoder.get_key_lists()
-        for i, key_list in enumerate(key_lists):
-            suffix = ""
-            if len(key_lists) > 1:
-                suffix = f"_{key_list[0] if len(key_list) == 1 else i}"
+        for key_list, suffix in zip(key_lists, _suffixes(key_lists), strict=True):
             rbs.append(_from_template(template, name, key_list, suffix))
         return rbs
 
@@ -521,6 +518,26 @@ class DataStreamer(ABC):
                 return
             for rb in chunk:
                 rb.loc = 0
+
+
+def _suffixes(key_lists: list[list]) -> list[str]:
+    """Return what sets the tables of a decoder apart.
+
+    That is the key of a list of one, and the number of any other. Where a number is
+    another list's key, one of its own keys stands for the list.
+    """
+    if len(key_lists) == 1:
+        return [""]
+    taken = {str(keys[0]) for keys in key_lists if len(keys) == 1}
+    suffixes = []
+    for i, keys in enumerate(key_lists):
+        names = [str(k) for k in keys]
+        if len(keys) != 1:
+            free = (n for n in (str(i), *names) if n not in taken)
+            names = [next(free, "_".join((str(i), *names)))]
+            taken.add(names[0])
+        suffixes.append(f"_{names[0]}")
+    return suffixes
 
 
 def _matches(key: object, patterns: list) -> bool:

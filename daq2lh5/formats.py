@@ -42,8 +42,7 @@ class Format:
     decoders
         names of the decoders, as they stand in an output specification.
     probe
-        given the first bytes, why they are of this format, or None. A format without
-        one is known, but cannot be read yet.
+        given the first bytes, why they are of this format, or None.
     streamer
         ``module:class`` of its streamer inside the package.
     probe_if_named
@@ -55,14 +54,9 @@ class Format:
     description: str
     extensions: tuple[str, ...]
     decoders: tuple[str, ...]
-    probe: Callable[[bytes], str | None] | None = None
-    streamer: str | None = None
+    probe: Callable[[bytes], str | None]
+    streamer: str
     probe_if_named: Callable[[bytes], str | None] | None = None
-
-    @property
-    def supported(self) -> bool:
-        """Whether this version reads the format."""
-        return self.streamer is not None
 
 
 def _probe_fcio(head: bytes) -> str | None:
@@ -86,6 +80,16 @@ def _probe_compass_records(head: bytes) -> str | None:
     from .compass.layouts import may_be_headerless  # noqa: PLC0415  (rarely needed)
 
     return "CoMPASS record" if may_be_headerless(head) else None
+
+
+def _probe_llama(head: bytes) -> str | None:
+    # the second is an older version, which the streamer refuses
+    return "llamaDAQ header" if head[:4] in (b"LArI", b"LArU") else None
+
+
+def _probe_root(head: bytes) -> str | None:
+    # what is in the file is said at its end: the streamer looks there
+    return "ROOT file" if head[:4] == b"root" else None
 
 
 FORMATS = (
@@ -122,8 +126,22 @@ FORMATS = (
         "compass.compass_streamer:CompassStreamer",
         _probe_compass_records,
     ),
-    Format("LlamaDaq", "llamaDAQ", (), ("LLAMAHeaderDecoder", "LLAMAEventDecoder")),
-    Format("MGDO", "MGDO trees of GERDA and MAJORANA", ("root",), ()),
+    Format(
+        "LlamaDaq",
+        "llamaDAQ (Struck SIS3316)",
+        ("bin",),
+        ("LLAMAHeaderDecoder", "LLAMAEventDecoder"),
+        _probe_llama,
+        "llama.llama_streamer:LLAMAStreamer",
+    ),
+    Format(
+        "MGDO",
+        "MGDO trees of GERDA (ROOT files)",
+        ("root",),
+        ("MGDOHeaderDecoder", "GETGERDADigitizerDataDecoder"),
+        _probe_root,
+        "mgdo.mgdo_streamer:MGDOStreamer",
+    ),
 )
 
 
@@ -138,13 +156,10 @@ def find(name: str) -> Format:
     Raises
     ------
     NotImplementedError
-        if there is none, or this version cannot read it.
+        if there is none.
     """
     for format_ in FORMATS:
         if format_.name == name:
-            if not format_.supported:
-                msg = f"{name} data cannot be read yet"
-                raise NotImplementedError(msg)
             return format_
     names = [f.name for f in FORMATS]
     msg = (
@@ -177,14 +192,12 @@ def detect(name: str, source: Source | None) -> Format:
     ------
     UnknownFormatError
         (a RuntimeError) if no format was recognized.
-    NotImplementedError
-        if this version cannot read the format.
     """
     by_name = _by_extension(name)
     tried = []
     if source is not None:
         head = bytes(source.fill(HEAD_BYTES)[:HEAD_BYTES])
-        matches = [f for f in FORMATS if f.probe is not None and f.probe(head)]
+        matches = [f for f in FORMATS if f.probe(head)]
         if by_name in matches:
             return by_name
         if matches:
@@ -192,14 +205,12 @@ def detect(name: str, source: Source | None) -> Format:
         weak = None if by_name is None else by_name.probe_if_named
         if weak is not None and weak(head):
             return by_name
-        supported = [f.name for f in FORMATS if f.supported]
-        tried.append(f"its first bytes fit none of {', '.join(supported)}")
+        names = ", ".join(f.name for f in FORMATS)
+        tried.append(f"its first bytes fit none of {names}")
         if not head:
             tried.append("it is empty")
-        if by_name is not None and not by_name.supported:
-            return find(by_name.name)
     elif by_name is not None:
-        return find(by_name.name)
+        return by_name
     if by_name is None:
         tried.append("its extension is none that is known")
     msg = (

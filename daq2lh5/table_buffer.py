@@ -105,10 +105,12 @@ class Field:
                     members[member][setting] = value
             width = attrs.pop("wf_len")
             dt = attrs.pop("dt")
+            # as in lgdo's tables of waveforms
+            times = {"dt": dt.dtype} if hasattr(dt, "dtype") else {}
             if width is None:
                 # any number of samples a row
-                return cls(name, "lists", dtype, 1, attrs, members, dt)
-            return cls(name, "waveform", dtype, width, attrs, members, dt)
+                return cls(name, "lists", dtype, 1, attrs, members, dt, times)
+            return cls(name, "waveform", dtype, width, attrs, members, dt, times)
 
         if datatype.startswith(FIXED_DATATYPE):
             return cls(name, "fixed", dtype, attrs.pop("length"), attrs)
@@ -127,8 +129,13 @@ class Field:
             return 8 + self.dtype.itemsize * min(self.width, VECTOR_ROWS_GUESS)
         if self.kind == "lists":
             return 16 + self.dtype.itemsize * VECTOR_ROWS_GUESS
-        extra = 8 if self.kind == "waveform" else 0
+        extra = 4 + self.dt_dtype.itemsize if self.kind == "waveform" else 0
         return self.dtype.itemsize * self.width + extra
+
+    @property
+    def dt_dtype(self) -> np.dtype:
+        """Type of the sampling periods of waveforms."""
+        return self.time_dtypes.get("dt", np.dtype(np.float32))
 
     def allocate(self, size: int) -> dict[str, np.ndarray]:
         """Make the arrays of the column, by path inside the table.
@@ -144,12 +151,12 @@ class Field:
             return {
                 f"{self.name}/values": np.zeros((size, self.width), self.dtype),
                 f"{self.name}/t0": np.zeros(size, np.float32),
-                f"{self.name}/dt": np.full(size, self.dt, np.float32),
+                f"{self.name}/dt": np.full(size, self.dt, self.dt_dtype),
             }
         if self.kind == "lists":
             return self.values.allocate(size) | {
                 f"{self.name}/t0": np.zeros(size, np.float32),
-                f"{self.name}/dt": np.full(size, self.dt, np.float32),
+                f"{self.name}/dt": np.full(size, self.dt, self.dt_dtype),
             }
         capacity = min(size, VECTOR_ROWS_GUESS) * min(self.width, VECTOR_ROWS_GUESS)
         return {

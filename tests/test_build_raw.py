@@ -849,13 +849,6 @@ class TestGetStreamer:
         with pytest.raises(NotImplementedError, match=hint):
             daq2lh5.get_streamer(str(run), name)
 
-    @pytest.mark.parametrize("name", ["LlamaDaq", "MGDO"])
-    def test_types_to_come_are_told_from_unknown_ones(self, run, name):
-        with pytest.raises(
-            NotImplementedError, match=f"{name} data cannot be read yet"
-        ):
-            daq2lh5.get_streamer(str(run), name)
-
     def test_explicit_type_that_the_content_is_not(self, tmp_path):
         (tmp_path / "x.dat").write_bytes(b"hello world" * 100)
         with pytest.raises(DecodeError, match="no FCIO handshake"):

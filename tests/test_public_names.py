@@ -195,6 +195,43 @@ API: dict[str, dict[str, list[str] | dict[str, list[str]]]] = {
             "read_packet": ["self"],
         },
     },
+    "daq2lh5.llama.llama_base": {"join_fadcid_chid": ["fadcid", "chid"]},
+    "daq2lh5.llama.llama_event_decoder": {
+        "LLAMAEventDecoder": {
+            "__init__": ["self", "args", "kwargs"],
+            "decode_packet": [
+                *("self", "packet", "evt_rbkd", "packet_id", "fadc_channel_id"),
+            ],
+            "get_decoded_values": ["self", "key"],
+            "get_key_lists": ["self"],
+            "set_channel_configs": ["self", "channel_configs"],
+            "set_global_configs": ["self", "global_configs"],
+        },
+        "check_dict_spec_equal": ["d1", "d2", "specs"],
+    },
+    "daq2lh5.llama.llama_header_decoder": {
+        "LLAMAHeaderDecoder": {
+            "__init__": ["self", "args", "kwargs"],
+            "decode_header": ["self", "f_in", "f_in_name"],
+            "get_channel_configs": ["self"],
+            "get_global_configs": ["self"],
+            "magic_bytes": [],
+            "make_lgdo": ["self", "key", "size"],
+        },
+        "parse_filename_for_timestamp": ["f_in_name"],
+    },
+    "daq2lh5.llama.llama_streamer": {
+        "LLAMAStreamer": {
+            "__init__": ["self"],
+            "close_stream": ["self"],
+            "get_decoder_list": ["self"],
+            "open_stream": [
+                *("self", "llama_filename", "rb_lib", "buffer_size", "chunk_mode"),
+                "out_stream",
+            ],
+            "read_packet": ["self"],
+        },
+    },
     "daq2lh5.logging": {"setup": ["level", "logger"]},
     "daq2lh5.raw_buffer": {
         "RawBuffer": {

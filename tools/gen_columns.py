@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
-FORMATS = ("fc", "orca", "compass")
+FORMATS = ("fc", "orca", "compass", "llama", "mgdo")
 
 C_TYPES = {
     "bool": "uint8_t",
@@ -73,7 +73,7 @@ def bind_code(c: object) -> str:
         return f"    b.column({where}, {c.length})"
     if c.kind == "vector":
         return f"    b.vector({where}, {c.length})"
-    return f"    b.waveform({where})"
+    return f'    b.waveform({where}, "{c.dt_dtype}")'
 
 
 def access_code(c: object, struct: str, prefix: str) -> str:

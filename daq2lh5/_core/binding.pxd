@@ -52,6 +52,6 @@ cdef class Binding:
         self, BoundVector* v, dict arrays, str path, str dtype, Py_ssize_t longest
     ) except -1
     cdef int waveform(
-        self, BoundWaveform* w, dict arrays, str path, str dtype
+        self, BoundWaveform* w, dict arrays, str path, str dtype, str dt_dtype
     ) except -1
     cdef int copy_back(self) except -1

@@ -78,10 +78,10 @@ cdef class Binding:
         return 0
 
     cdef int waveform(
-        self, BoundWaveform* w, dict arrays, str path, str dtype
+        self, BoundWaveform* w, dict arrays, str path, str dtype, str dt_dtype
     ) except -1:
         self.column(&w.t0, arrays, path + "/t0", "float32", 1)
-        self.column(&w.dt, arrays, path + "/dt", "float32", 1)
+        self.column(&w.dt, arrays, path + "/dt", dt_dtype, 1)
         if path + "/values" not in arrays:
             w.values = NULL
             w.width = -1

@@ -1,4 +1,5 @@
-# Reading input bytes: little-endian loads that do not care about alignment.
+# Reading input bytes: loads that do not care about alignment; those with "be" in their
+# names are big-endian, all others little-endian.
 #
 # A load never checks: the caller has first compared the length of what it reads with
 # the bytes that are left (see "Cython here" in docs/).
@@ -39,6 +40,28 @@ cdef inline float load_f32(const uint8_t* p) noexcept nogil:
 
 cdef inline double load_f64(const uint8_t* p) noexcept nogil:
     cdef uint64_t bits = load_u64(p)
+    cdef double value
+    memcpy(&value, &bits, 8)
+    return value
+
+
+cdef inline uint16_t load_be_u16(const uint8_t* p) noexcept nogil:
+    return <uint16_t>(p[1] | (p[0] << 8))
+
+
+cdef inline uint32_t load_be_u32(const uint8_t* p) noexcept nogil:
+    return (
+        <uint32_t>p[3] | (<uint32_t>p[2] << 8) | (<uint32_t>p[1] << 16)
+        | (<uint32_t>p[0] << 24)
+    )
+
+
+cdef inline uint64_t load_be_u64(const uint8_t* p) noexcept nogil:
+    return <uint64_t>load_be_u32(p + 4) | (<uint64_t>load_be_u32(p) << 32)
+
+
+cdef inline double load_be_f64(const uint8_t* p) noexcept nogil:
+    cdef uint64_t bits = load_be_u64(p)
     cdef double value
     memcpy(&value, &bits, 8)
     return value

@@ -160,6 +160,7 @@ class Plan:
                 width=width,
                 attrs={},
                 member_attrs={**source.member_attrs, "values": {}},
+                time_dtypes={**source.time_dtypes, "t0": source.dt_dtype},
             )
         else:
             msg = f"cannot take a window of '{window.source}': its rows are no arrays"

@@ -165,7 +165,7 @@ def layout_of_values(
     Parameters
     ----------
     values
-        the fields: arrays, numbers and strings.
+        the fields: arrays, numbers, strings, and dictionaries of numbers and strings.
     attrs
         attributes of the fields, without their datatypes.
     """
@@ -176,6 +176,11 @@ def layout_of_values(
             dataset = array(name, value.dtype, (), attrs.get(name, {}), "array<1>")
             layout.datasets.append(dataset)
             rows.append(value)
+        elif isinstance(value, dict):
+            members = ",".join(sorted(value))
+            layout.groups[name] = {"datatype": f"struct{{{members}}}"}
+            for member, number in value.items():
+                layout.scalars[f"{name}/{member}"] = scalar(number, {})
         else:
             layout.scalars[name] = scalar(value, attrs.get(name, {}))
     return layout, rows

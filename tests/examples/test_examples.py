@@ -12,7 +12,7 @@ import h5py
 import lh5
 import numpy as np
 import pytest
-from writers import compass, orca
+from writers import compass, llama, orca
 
 import daq2lh5
 from daq2lh5.buffer_processor.lh5_buffer_processor import lh5_buffer_processor
@@ -227,6 +227,40 @@ def test_compass_rates(tmp_path):
         assert lines[2].startswith("board 2, channel 5: 19 events, ")
         assert lines[3].endswith("84 of them damaged")
     assert run("compass_rates.py", cwd=tmp_path).returncode == 2
+
+
+def test_llama_channels(tmp_path):
+    source = tmp_path / "20240101-000000.bin"
+    data, _ = llama.make_file([llama.Channel(), llama.Channel(fadc=2, channel=3)])
+    source.write_bytes(data)
+    done = run("llama_channels.py", source, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith("FADC 2, channel 3: 250 MHz, 8 raw and 6 averaged")
+    assert "10 events" in lines[1]
+    source.write_bytes(data[:-1])
+    assert run("llama_channels.py", source, cwd=tmp_path).returncode == 3
+    assert run("llama_channels.py", cwd=tmp_path).returncode == 2
+
+
+GERDA_FILE = (
+    Path(os.environ.get("DAQ2LH5_TESTDATA") or ROOT.parent / "shared" / "testdata")
+    / "mgdo"
+    / "gerda-run0050-20150826T170402Z-cal-ged-tier1.root"
+)
+
+
+@pytest.mark.skipif(not GERDA_FILE.is_file(), reason="no real file of GERDA")
+def test_mgdo_energies(tmp_path):
+    pytest.importorskip("uproot")
+    done = run("mgdo_energies.py", GERDA_FILE, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "run 1000, MGDO-v01-01 / gelatio-v04-03"
+    assert len(lines) == 13
+    assert lines[2] == "channel 2: 3 waveforms, mean energy 11315.5"
+    assert run("mgdo_energies.py", cwd=tmp_path).returncode == 2
 
 
 GUIDES = [

@@ -1,0 +1,18 @@
+"""What the llamaDAQ decoders share."""
+
+from __future__ import annotations
+
+__all__ = ["join_fadcid_chid"]
+
+
+def join_fadcid_chid(fadcid: int, chid: int) -> int:
+    """Return the key of a channel.
+
+    Parameters
+    ----------
+    fadcid
+        index of the FADC.
+    chid
+        index of the channel in it, below 16.
+    """
+    return (fadcid << 4) + chid

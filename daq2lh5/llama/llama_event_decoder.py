@@ -1,0 +1,206 @@
+"""Decoder of events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..data_decoder import DataDecoder
+from ._kernel import LlamaStream
+from .columns import ALWAYS, columns_of
+
+if TYPE_CHECKING:
+    from ..raw_buffer import RawBuffer
+    from .llama_header_decoder import LLAMA_Channel_Configs_t
+
+__all__ = [
+    "LLAMAEventDecoder",
+    "check_dict_spec_equal",
+    "llama_decoded_values_template",
+]
+
+llama_decoded_values_template = {c.name: c.decoded_value() for c in ALWAYS}
+"""Columns that all channels have."""
+
+ONE_TABLE = ("sample_length", "avg_sample_length", "avg_mode", "format_bits")
+"""Fields that are equal for channels with a common table."""
+
+
+def check_dict_spec_equal(
+    d1: dict[str, Any], d2: dict[str, Any], specs: list[str]
+) -> bool:
+    """Whether two dictionaries have the same values for the keys in `specs`."""
+    return all(d1.get(spec) == d2.get(spec) for spec in specs)
+
+
+class LLAMAEventDecoder(DataDecoder):
+    """Decode events: one row for each.
+
+    ::
+
+        word 0     format bits (4), key of the channel (12), time stamp 47..32
+        word 1     time stamp 31..0
+        7 words    peak, accumulators 1 to 6     format bit 0
+        2 words    accumulators 7, 8             format bit 1
+        3 words    moving average window         format bit 2
+        2 words    energies                      format bit 3
+        1 word     status, length of the raw samples
+        1 word     length of the averaged samples, if there are any
+        samples    of 16 bits: raw, then averaged
+
+    (llamaDAQ files, section 2).
+
+    Attributes
+    ----------
+    channel_configs
+        fields of the configurations by key and name; None at first.
+    global_configs
+        ``initial_timestamp`` and ``initial_timestamp_accuracy`` of the file, in s.
+    decoded_values
+        columns by key of the channel.
+    skipped_channels
+        number of events, by key, that no buffer asked for.
+    dt_raw, t0_raw, t0_avg_const
+        by key, in ns: sampling period, time of the first raw sample, and that of the
+        first averaged one without the counter of the event. The trigger is at 0.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.decoded_values: dict[int, dict[str, Any]] = {}
+        self.skipped_channels: dict[int, int] = {}
+        self.channel_configs: LLAMA_Channel_Configs_t | None = None
+        self.global_configs: dict[str, Any] = {}
+        self.dt_raw: dict[int, float] = {}
+        self.t0_raw: dict[int, float] = {}
+        self.t0_avg_const: dict[int, float] = {}
+        self._stream = LlamaStream()
+
+    def set_channel_configs(self, channel_configs: LLAMA_Channel_Configs_t) -> None:
+        """Take columns, times and lengths from the header of a file.
+
+        Parameters
+        ----------
+        channel_configs
+            that of :class:`.LLAMAHeaderDecoder`, which has checked it.
+        """
+        self.channel_configs = channel_configs
+        self.decoded_values = {}
+        self.dt_raw, self.t0_raw, self.t0_avg_const = {}, {}, {}
+        channels = {}
+        for key, fields in channel_configs.items():
+            config = {name: int(fields[name]) for name in fields if name != "gain"}
+            averaged = config["avg_sample_length"] if config["avg_mode"] else 0
+            raw = config["sample_length"]
+            pretrigger = config["sample_pretrigger"]
+            # in this order (2.1)
+            dt_raw = np.float64(1 / fields["sample_freq"] * 1000)
+            dt_averaged = np.float64(dt_raw * 2 ** (config["avg_mode"] + 1))
+            t0_raw = (config["sample_start_index"] - pretrigger) * dt_raw
+            t0_averaged = (
+                -pretrigger * dt_raw - config["avg_sample_pretrigger"] * dt_averaged
+            )
+            self.dt_raw[key] = dt_raw
+            self.t0_raw[key] = t0_raw
+            self.t0_avg_const[key] = t0_averaged
+            columns = columns_of(config["format_bits"], raw > 0, averaged > 0)
+            values = {c.name: c.decoded_value() for c in columns}
+            for name, samples, period in (
+                ("waveform_windowed", raw, dt_raw),
+                ("waveform_presummed", averaged, dt_averaged),
+            ):
+                if samples:
+                    values[name] |= {"wf_len": samples, "dt": period}
+            self.decoded_values[key] = values
+            channels[key] = {
+                "words": config["event_length"],
+                "raw_words": raw // 2,
+                "averaged_words": averaged // 2,
+                "format_bits": config["format_bits"],
+                "dt_raw": dt_raw,
+                "dt_averaged": dt_averaged,
+                "t0_raw": t0_raw,
+                "t0_averaged": t0_averaged,
+            }
+        self._stream.set_channels(channels)
+
+    def set_global_configs(self, global_configs: dict[str, Any]) -> None:
+        """Take the time of the start, and its accuracy.
+
+        Parameters
+        ----------
+        global_configs
+            that of :class:`.LLAMAHeaderDecoder`.
+        """
+        self.global_configs = global_configs
+        self._stream.set_start(
+            global_configs["initial_timestamp"],
+            global_configs["initial_timestamp_accuracy"],
+        )
+
+    def get_key_lists(self) -> list[list[int | str]]:
+        """Return the keys, in lists of those with the same columns and averaging.
+
+        Raises
+        ------
+        RuntimeError
+            if no header has been read.
+        """
+        if self.channel_configs is None:
+            msg = "LLAMAEventDecoder: call set_channel_configs first"
+            raise RuntimeError(msg)
+        lists: dict[tuple, list[int | str]] = {}
+        for key, fields in self.channel_configs.items():
+            lists.setdefault(tuple(fields[f] for f in ONE_TABLE), []).append(key)
+        return list(lists.values())
+
+    def get_decoded_values(self, key: int | str | None = None) -> dict[str, Any]:
+        """Return the columns of a channel; those of all channels if there is none."""
+        return self.decoded_values.get(key, llama_decoded_values_template)
+
+    def layout_of(self, key: int | str) -> tuple | None:
+        """Return what must be equal for channels in one table; None if not there."""
+        if key not in self.decoded_values:
+            return None
+        values = self.decoded_values[key]
+        return tuple((name, v.get("wf_len")) for name, v in values.items())
+
+    def count_skipped(self) -> None:
+        """Add up the events that no buffer asked for since the last call."""
+        for key, count in self._stream.skipped_channels().items():
+            self.skipped_channels[key] = self.skipped_channels.get(key, 0) + count
+
+    def decode_packet(
+        self,
+        packet: bytes,
+        evt_rbkd: RawBuffer | dict[int, RawBuffer],
+        packet_id: int,
+        fadc_channel_id: int,  # noqa: ARG002  (the packet has it)
+    ) -> bool:
+        """Decode an event.
+
+        Parameters
+        ----------
+        packet
+            its bytes.
+        evt_rbkd
+            the buffers by key, or one buffer for all.
+        packet_id
+            number of the event.
+        fadc_channel_id
+            kept for compatibility: the key of the channel is in the event.
+
+        Returns
+        -------
+        any_full
+            whether a buffer is full.
+
+        Raises
+        ------
+        ValueError
+            if it is no sound event of a channel of the file.
+        """
+        any_full = self._stream.decode_packet(packet, evt_rbkd, packet_id)
+        self.count_skipped()
+        return any_full

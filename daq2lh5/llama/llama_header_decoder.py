@@ -1,0 +1,382 @@
+"""Decoder of file headers and channel configurations.
+
+::
+
+    byte 0    "LArI"
+    byte 4    version: patch, minor, major; bytes of a configuration: u16 each
+    byte 12   number of channels: u32
+    byte 16   the configurations, 88 bytes each
+
+(llamaDAQ files, sections 1.1 and 1.2).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import math
+import os
+import re
+import struct
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..data_decoder import DataDecoder
+from ..errors import DecodeError
+from ..writing.layout import layout_of_values
+from .columns import MAX_AVERAGED_SAMPLES, MAX_RAW_SAMPLES
+from .llama_base import join_fadcid_chid
+
+if TYPE_CHECKING:
+    import io
+
+    import lgdo
+
+    from ..writing.layout import Layout
+
+log = logging.getLogger(__name__)
+
+__all__ = [
+    "LLAMAHeaderDecoder",
+    "LLAMA_Channel_Configs_t",
+    "parse_filename_for_timestamp",
+]
+
+LLAMA_Channel_Configs_t = dict[int, dict[str, Any]]
+"""Fields of the configurations by key of the channel, then by name."""
+
+MAGIC = b"LArI"
+MAGIC_1 = b"LArU"
+"""First bytes of files, and of those of the version before."""
+
+HEADER_BYTES = 16
+CONFIG_BYTES = 88
+MAX_CHANNELS = 4096
+"""Keys have 12 bits (llamaDAQ files, section 2)."""
+
+MAX_AVG_MODE = 30
+"""With more the number of samples in an average has no 32 bits."""
+
+WORDS = (
+    "format_bits",
+    "sample_start_index",
+    "sample_pretrigger",
+    "avg_sample_pretrigger",
+    "avg_mode",
+    "sample_length",
+    "avg_sample_length",
+    "maw_buffer_length",
+    "event_length",
+    "event_header_length",
+    "accum6_offset",
+    "accum2_offset",
+    "maw3_offset",
+    "energy_offset",
+)
+"""Fields of a configuration from its byte 32 on (section 1.2)."""
+
+CONFIG = np.dtype(
+    [
+        ("fadc", "<u4"),
+        ("channel", "<u4"),
+        ("flags", "<u4"),
+        ("adc_offset", "<u4"),
+        ("sample_freq", "<f8"),
+        ("gain", "<f8"),
+        *((name, "<u4") for name in WORDS),
+    ]
+)
+
+ADVICE = "compare the file with the original, or copy it again"
+
+
+def parse_filename_for_timestamp(f_in_name: str) -> float:
+    """Return the time that a file name has in it, as unix time.
+
+    It is the last ``YYYYMMDD-hhmmss`` (or with ``T`` instead of ``-``), taken as UTC
+    on any machine, whether a ``Z`` follows or not.
+
+    Parameters
+    ----------
+    f_in_name
+        name of the file; directories in front of it don't count.
+
+    Returns
+    -------
+    time
+        in s; 0.0 if there is none, or it is no date.
+    """
+    name = os.path.basename(f_in_name)
+    match = re.fullmatch(r".*(\d{8})[-T](\d{6})(Z?).*", name, re.ASCII | re.DOTALL)
+    if match is None:
+        return 0.0
+    try:
+        when = dt.datetime.strptime(match[1] + match[2], "%Y%m%d%H%M%S")
+    except ValueError:
+        return 0.0
+    return when.replace(tzinfo=dt.timezone.utc).timestamp()
+
+
+class LLAMAHeaderDecoder(DataDecoder):
+    """Decode the header of a file, with the configurations of its channels.
+
+    See :mod:`.llama_header_decoder` for the bytes.
+
+    Attributes
+    ----------
+    version_major, version_minor, version_patch
+        of the file.
+    length_econf
+        bytes of a channel configuration.
+    number_chOpen
+        number of channels.
+    channel_configs
+        fields of the configurations by key and name; None before a header is read.
+    global_configs
+        ``initial_timestamp`` and ``initial_timestamp_accuracy``, in s.
+    closed_channels
+        keys of the channels that are not marked as open.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.channel_configs: LLAMA_Channel_Configs_t | None = None
+        self.global_configs: dict[str, Any] = {}
+        self.closed_channels: list[int] = []
+        self._config: lgdo.Struct | None = None
+
+    @staticmethod
+    def magic_bytes() -> int:
+        """Return the first four bytes of a file as a number."""
+        return int.from_bytes(MAGIC, "little")
+
+    @property
+    def config(self) -> lgdo.Struct:
+        """The header as a struct; empty before one is read."""
+        if self._config is None:
+            import lgdo  # noqa: PLC0415  (takes a second; a conversion needs none)
+
+            def as_lgdo(value: Any) -> lgdo.LGDO:
+                if isinstance(value, dict):
+                    return lgdo.Struct({k: as_lgdo(v) for k, v in value.items()})
+                return lgdo.Scalar(value)
+
+            self._config = as_lgdo(self._values())
+        return self._config
+
+    def _values(self) -> dict[str, Any]:
+        """Return the fields of the struct."""
+        if self.channel_configs is None:
+            return {}
+        channels = self.channel_configs.items()
+        return {
+            "version_major": self.version_major,
+            "version_minor": self.version_minor,
+            "version_patch": self.version_patch,
+            "length_econf": self.length_econf,
+            "number_chOpen": self.number_chOpen,
+            **self.global_configs,
+            **{f"fch_{key:02d}": fields for key, fields in channels},
+        }
+
+    def _describe(self) -> tuple[Layout, list[np.ndarray]]:
+        """Return how the struct is written."""
+        return layout_of_values(self._values(), {})
+
+    def make_lgdo(
+        self,
+        key: int | None = None,  # noqa: ARG002
+        size: int | None = None,  # noqa: ARG002
+    ) -> lgdo.Struct:
+        """Return the header as a struct."""
+        return self.config
+
+    def get_channel_configs(self) -> LLAMA_Channel_Configs_t:
+        """Return the fields of the configurations by key and name."""
+        return self.channel_configs
+
+    def get_global_configs(self) -> dict[str, Any]:
+        """Return what concerns the whole file, see `global_configs`."""
+        return self.global_configs
+
+    def decode_header(
+        self, f_in: io.BufferedReader, f_in_name: str
+    ) -> tuple[lgdo.Struct, int]:
+        """Decode the header of an open file.
+
+        Parameters
+        ----------
+        f_in
+            the file; it is read from its start to the end of the header.
+        f_in_name
+            its name, which has the time of its start.
+
+        Returns
+        -------
+        config
+            the header as a struct.
+        n_bytes
+            its length.
+
+        Raises
+        ------
+        DecodeError
+            (a RuntimeError) if it is no header of this version, or a configuration
+            contradicts itself.
+        """
+        f_in.seek(0)
+        head = f_in.read(HEADER_BYTES)
+        n_bytes = self.measure(head, f_in_name)
+        self.read(head + f_in.read(n_bytes - HEADER_BYTES), f_in_name)
+        return self.config, n_bytes
+
+    @staticmethod
+    def measure(head: bytes, name: str) -> int:
+        """Return how long a header is.
+
+        Parameters
+        ----------
+        head
+            its first 16 bytes, or as many as there are.
+        name
+            of the file.
+
+        Raises
+        ------
+        DecodeError
+            see :meth:`decode_header`.
+        """
+        if head[:4] == MAGIC_1:
+            msg = "llamaDAQ version 1 file (it starts with 'LArU'), not supported"
+            advice = "only files that start with 'LArI' can be read"
+            raise DecodeError(msg, name, 0, advice)
+        if head[:4] != MAGIC:
+            msg = "not a llamaDAQ file: it does not start with 'LArI'"
+            raise DecodeError(msg, name, 0, "or its start is lost")
+        if len(head) < HEADER_BYTES:
+            msg = f"the header is cut off: {len(head)} of {HEADER_BYTES} bytes"
+            raise DecodeError(msg, name, len(head), ADVICE)
+        patch, minor, major, length, number = struct.unpack_from("<4HI", head, 4)
+        version = f"{major}.{minor}.{patch}"
+        if length != CONFIG_BYTES:
+            msg = (
+                f"channel configurations have {length} bytes, not {CONFIG_BYTES} "
+                f"(version {version})"
+            )
+            raise DecodeError(msg, name, 10, "this version of llamaDAQ is not known")
+        if number > MAX_CHANNELS:
+            msg = f"{number} channels, but there can be {MAX_CHANNELS} at most"
+            raise DecodeError(msg, name, 12, ADVICE)
+        return HEADER_BYTES + CONFIG_BYTES * number
+
+    def read(self, header: bytes, name: str) -> None:
+        """Read a header.
+
+        Parameters
+        ----------
+        header
+            its bytes.
+        name
+            of the file.
+
+        Raises
+        ------
+        DecodeError
+            see :meth:`decode_header`.
+        """
+        n_bytes = self.measure(header[:HEADER_BYTES], name)
+        if len(header) < n_bytes:
+            number = (n_bytes - HEADER_BYTES) // CONFIG_BYTES
+            msg = (
+                f"cut off in the channel configurations: {len(header)} bytes, "
+                f"{number} channels need {n_bytes}"
+            )
+            raise DecodeError(msg, name, len(header), ADVICE)
+        words = np.frombuffer(header, "<u2", 8)
+        self.version_patch, self.version_minor, self.version_major = words[2:5]
+        self.length_econf = words[5]
+        self.number_chOpen = np.frombuffer(header, "<u4", 4)[3]
+
+        configs: LLAMA_Channel_Configs_t = {}
+        self.closed_channels = []
+        records = np.frombuffer(header, CONFIG, int(self.number_chOpen), HEADER_BYTES)
+        for i, record in enumerate(records):
+            key = join_fadcid_chid(int(record["fadc"]), int(record["channel"]))
+            fields = _fields(record)
+            at = HEADER_BYTES + CONFIG_BYTES * i
+            problem = _find_problem(key, fields)
+            if key in configs:
+                problem = "it is there twice"
+            if problem:
+                where = f"FADC {record['fadc']}, channel {record['channel']}"
+                msg = f"configuration of {where}: {problem}"
+                raise DecodeError(msg, name, at, ADVICE)
+            configs[key] = fields
+            if not record["flags"] & 2:
+                self.closed_channels.append(key)
+                log.warning("%s: channel %d is not marked as open", name, key)
+        self.channel_configs = configs
+        self.global_configs = {
+            "initial_timestamp": parse_filename_for_timestamp(name),
+            "initial_timestamp_accuracy": 1.0,
+        }
+        self._config = None
+
+
+def _fields(record: np.void) -> dict[str, Any]:
+    """Return the fields of a configuration by the names that they have in tables."""
+    return {
+        "14_bit_flag": record["flags"] & np.uint32(1),
+        **{name: record[name] for name in CONFIG.names[3:]},
+    }
+
+
+def _find_problem(key: int, fields: dict[str, Any]) -> str:
+    """Say what is wrong with a configuration; nothing if it is sound (section 1.2)."""
+    config = {
+        name: value if name in ("sample_freq", "gain") else int(value)
+        for name, value in fields.items()
+    }
+    frequency = config["sample_freq"]
+    raw, averaged = config["sample_length"], config["avg_sample_length"]
+    header, length = config["event_header_length"], config["event_length"]
+    if key >= MAX_CHANNELS:
+        return f"its key is {key}, but events have 12 bits for it"
+    if not (math.isfinite(frequency) and frequency > 0):
+        return f"sample_freq is {frequency}"
+    if config["avg_mode"] > MAX_AVG_MODE:
+        return f"avg_mode is {config['avg_mode']}"
+    for name, samples, most in (
+        ("sample_length", raw, MAX_RAW_SAMPLES),
+        ("avg_sample_length", averaged, MAX_AVERAGED_SAMPLES),
+    ):
+        if samples % 2 or samples > most:
+            return f"{name} is {samples}: it must be even, and {most} at most"
+    if (header, length) not in _possible_lengths(config):
+        return (
+            f"its lengths contradict each other: event_length {length}, "
+            f"event_header_length {header}, sample_length {raw}, avg_sample_length "
+            f"{averaged}, avg_mode {config['avg_mode']}, maw_buffer_length "
+            f"{config['maw_buffer_length']}, format_bits {config['format_bits']}"
+        )
+    return ""
+
+
+def _possible_lengths(config: dict[str, int]) -> set[tuple[int, int]]:
+    """Return the lengths of header and event that agree with a configuration.
+
+    Without an averaging mode nothing says whether averaged samples come. Words of the
+    moving average window do when it is tested.
+    """
+    bits = config["format_bits"]
+    blocks = sum(words * (bits >> b & 1) for b, words in enumerate((7, 2, 3, 2)))
+    half = config["avg_sample_length"] // 2
+    averages = {(0, 0)}
+    if half:
+        averages = {(1, half)} if config["avg_mode"] else {(0, 0), (0, half), (1, half)}
+    return {
+        (3 + blocks + word, 3 + blocks + word + config["sample_length"] // 2 + n + maw)
+        for word, n in averages
+        for maw in (0, config["maw_buffer_length"])
+    }

@@ -1,0 +1,475 @@
+"""Read the objects in an entry of a tree of ``MGTEvent``.
+
+The sections named are those of the format document "MGDO ROOT files". ROOT's numbers
+are big-endian. Every object says how long it is, and must end exactly there.
+"""
+
+from libc.math cimport isfinite
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memchr, memcmp, memset, strlen
+
+from .._core.bytes cimport load_be_f64, load_be_u16, load_be_u32, load_be_u64
+
+cdef enum:
+    MAX_OBJECTS = 65536         # of an array
+    MAX_SAMPLES = 1 << 24       # 11
+    BYTE_COUNT = 0x40000000     # 3: a byte count follows
+    CLASS_SEEN = 0x80000000     # 3: a class that was named before
+    NEW_CLASS = 0xFFFFFFFF
+    HAS_PROCESS_ID = 0x10
+    IS_MEMBER_WISE = 0x1000
+    COMMON_BYTES = 28           # 4.3: fEnergy, fTimeStamp, fID, fIndex
+    OWN_BYTES = 42              # 4.3: from fClockFrequency on
+
+cdef const char** NAMES = [
+    "MGTEvent", "MGTDataObject", "TNamed", "MGTClonesArray", "TClonesArray",
+    "MGTWaveform", "GETGERDADigitizerData", "GETVGERDADigitizerData",
+    "MGTVDigitizerData", "vector<bool>",
+]
+cdef int* VERSIONS = [9, 2, 1, 2, 4, 5, 1, 2, 1, 0]
+
+CLASS_NAMES = tuple([NAMES[i].decode() for i in range(N_CLASSES)])
+
+
+cdef struct Cursor:
+    const uint8_t* data
+    int64_t at
+    int64_t end                 # of the object that is being read
+    Trouble* trouble
+
+
+cdef bint fail(
+    Cursor* c, Reason reason, int cls, int64_t found=0, int64_t expected=0
+) noexcept nogil:
+    c.trouble.reason = reason
+    c.trouble.cls = cls
+    c.trouble.at = c.at
+    c.trouble.found = found
+    c.trouble.expected = expected
+    return False
+
+
+cdef inline bint has(Cursor* c, int64_t n, int cls) noexcept nogil:
+    """Whether `n` more bytes are in the object."""
+    if n > c.end - c.at:
+        return fail(c, REASON_PAST_END, cls, n, c.end - c.at)
+    return True
+
+
+cdef bint open_object(Cursor* c, int cls, int64_t* outer) noexcept nogil:
+    """Read byte count and version (3); the cursor's end becomes the object's."""
+    cdef uint32_t count
+    cdef uint16_t version
+    outer[0] = c.end
+    if not has(c, 6, cls):
+        return False
+    count = load_be_u32(c.data + c.at)
+    if not count & BYTE_COUNT or count & CLASS_SEEN:
+        return fail(c, REASON_BYTES, cls)
+    count &= ~BYTE_COUNT
+    if count < 2 or count > c.end - c.at - 4:
+        return fail(c, REASON_PAST_END, cls, count, c.end - c.at - 4)
+    version = load_be_u16(c.data + c.at + 4)
+    if version != VERSIONS[cls]:
+        return fail(c, REASON_VERSION, cls, version, VERSIONS[cls])
+    c.end = c.at + 4 + count
+    c.at += 6
+    return True
+
+
+cdef bint close_object(Cursor* c, int cls, int64_t outer) noexcept nogil:
+    """Make sure that all of the object was read; go on in the one around it."""
+    if c.at != c.end:
+        return fail(c, REASON_END, cls, c.at, c.end)
+    c.end = outer
+    return True
+
+
+cdef bint read_root_object(Cursor* c, int cls, uint32_t* bits) noexcept nogil:
+    """Read a TObject (3), which has no byte count."""
+    if not has(c, 10, cls):
+        return False
+    if load_be_u16(c.data + c.at) != 1:
+        return fail(c, REASON_VERSION, cls, load_be_u16(c.data + c.at), 1)
+    bits[0] = load_be_u32(c.data + c.at + 6)
+    c.at += 10
+    if bits[0] & HAS_PROCESS_ID:
+        if not has(c, 2, cls):
+            return False
+        c.at += 2
+    return True
+
+
+cdef bint read_string(
+    Cursor* c, int cls, int64_t* start, int64_t* length
+) noexcept nogil:
+    if not has(c, 1, cls):
+        return False
+    length[0] = c.data[c.at]
+    c.at += 1
+    if length[0] == 255:
+        if not has(c, 4, cls):
+            return False
+        length[0] = load_be_u32(c.data + c.at)
+        c.at += 4
+    if not has(c, length[0], cls):
+        return False
+    start[0] = c.at
+    c.at += length[0]
+    return True
+
+
+cdef bint skip_data_object(Cursor* c) noexcept nogil:
+    """Read the base that all classes have (3)."""
+    cdef int64_t outer, named, start, length
+    cdef uint32_t bits
+    return (
+        open_object(c, CLASS_DATA_OBJECT, &outer)
+        and open_object(c, CLASS_NAMED, &named)
+        and read_root_object(c, CLASS_NAMED, &bits)
+        and read_string(c, CLASS_NAMED, &start, &length)
+        and read_string(c, CLASS_NAMED, &start, &length)
+        and close_object(c, CLASS_NAMED, named)
+        and close_object(c, CLASS_DATA_OBJECT, outer)
+    )
+
+
+cdef bint open_pointer(
+    Cursor* c, int cls, int64_t* outer, bint* null
+) noexcept nogil:
+    """Read what stands in front of an object that is pointed to (3)."""
+    cdef uint32_t count, tag
+    cdef const void* nul
+    cdef int64_t length
+    outer[0] = c.end
+    null[0] = False
+    if not has(c, 4, cls):
+        return False
+    count = load_be_u32(c.data + c.at)
+    if count == 0:
+        null[0] = True
+        c.at += 4
+        return True
+    if not count & BYTE_COUNT or count & CLASS_SEEN:
+        return fail(c, REASON_POINTER, cls)
+    count &= ~BYTE_COUNT
+    if count < 4 or count > c.end - c.at - 4:
+        return fail(c, REASON_PAST_END, cls, count, c.end - c.at - 4)
+    c.end = c.at + 4 + count
+    c.at += 4
+    tag = load_be_u32(c.data + c.at)
+    c.at += 4
+    if tag == NEW_CLASS:
+        nul = memchr(c.data + c.at, 0, c.end - c.at)
+        if nul == NULL:
+            return fail(c, REASON_CLASS, cls)
+        length = <const uint8_t*>nul - (c.data + c.at)
+        if not is_name(c.data + c.at, length, cls):
+            return fail(c, REASON_CLASS, cls)
+        c.at += length + 1
+    elif not tag & CLASS_SEEN:
+        return fail(c, REASON_POINTER, cls)
+    return True
+
+
+cdef bint is_name(const uint8_t* text, int64_t length, int cls) noexcept nogil:
+    cdef int64_t wanted = strlen(NAMES[cls])
+    return length == wanted and memcmp(text, NAMES[cls], wanted) == 0
+
+
+cdef bint open_array(
+    Cursor* c, int64_t* outer, int64_t* root_outer, int64_t* name, int64_t* length,
+    int64_t* n,
+) noexcept nogil:
+    """Read the head of an MGTClonesArray (3) up to its first slot."""
+    cdef uint32_t bits
+    cdef int64_t start, n_bytes
+    if not (
+        open_object(c, CLASS_CLONES, outer)
+        and open_object(c, CLASS_ROOT_CLONES, root_outer)
+        and read_root_object(c, CLASS_ROOT_CLONES, &bits)
+    ):
+        return False
+    if bits & IS_MEMBER_WISE:
+        return fail(c, REASON_MEMBER_WISE, CLASS_ROOT_CLONES)
+    if not (
+        read_string(c, CLASS_ROOT_CLONES, &start, &n_bytes)
+        and read_string(c, CLASS_ROOT_CLONES, name, length)
+        and has(c, 8, CLASS_ROOT_CLONES)
+    ):
+        return False
+    n[0] = <int32_t>load_be_u32(c.data + c.at)
+    # each slot takes a byte at least
+    if not 0 <= n[0] <= min(MAX_OBJECTS, c.end - c.at - 8):
+        return fail(c, REASON_COUNT, CLASS_ROOT_CLONES, n[0])
+    c.at += 8
+    return True
+
+
+cdef bint close_array(Cursor* c, int64_t outer, int64_t root_outer) noexcept nogil:
+    if not (
+        close_object(c, CLASS_ROOT_CLONES, root_outer) and has(c, 1, CLASS_CLONES)
+    ):
+        return False
+    # a flag that nobody knows (9)
+    c.at += 1
+    return close_object(c, CLASS_CLONES, outer)
+
+
+cdef bint next_slot(Cursor* c, bint* there) noexcept nogil:
+    if not has(c, 1, CLASS_ROOT_CLONES):
+        return False
+    there[0] = c.data[c.at] != 0
+    c.at += 1
+    return True
+
+
+cdef bint is_class(
+    const uint8_t* text, int64_t length, int cls, int64_t* version
+) noexcept nogil:
+    """Whether a text is ``class;version`` of a class; read the version."""
+    cdef int64_t n = strlen(NAMES[cls])
+    cdef int64_t i
+    if length < n + 2 or memcmp(text, NAMES[cls], n) != 0 or text[n] != c";":
+        return False
+    version[0] = 0
+    for i in range(n + 1, length):
+        version[0] = min(version[0] * 10 + text[i] - 48, 1 << 30)
+    return True
+
+
+cdef bint read_waves(Cursor* c, WaveArray* waves) noexcept nogil:
+    """Read a pointer to an array of waveforms."""
+    cdef int64_t pointer, outer, root_outer, name, length, version, i
+    cdef bint null
+    waves.n = 0
+    if not open_pointer(c, CLASS_CLONES, &pointer, &null):
+        return False
+    if null:
+        return True
+    if not open_array(c, &outer, &root_outer, &name, &length, &waves.n):
+        return False
+    if not is_class(c.data + name, length, CLASS_WAVEFORM, &version):
+        return fail(c, REASON_CLASS, CLASS_WAVEFORM)
+    if version != VERSIONS[<int>CLASS_WAVEFORM]:
+        return fail(
+            c, REASON_VERSION, CLASS_WAVEFORM, version, VERSIONS[<int>CLASS_WAVEFORM]
+        )
+    if waves.n > waves.room:
+        if not grow(<void**>&waves.items, waves.n * sizeof(Wave)):
+            return fail(c, REASON_COUNT, CLASS_ROOT_CLONES, waves.n)
+        waves.room = waves.n
+    for i in range(waves.n):
+        if not next_slot(c, &waves.items[i].there):
+            return False
+        if waves.items[i].there and not read_wave(c, &waves.items[i]):
+            return False
+    return close_array(c, outer, root_outer) and close_object(c, CLASS_CLONES, pointer)
+
+
+cdef bint read_wave(Cursor* c, Wave* w) noexcept nogil:
+    """Read a waveform (4.2), but not its samples."""
+    cdef int64_t outer, width
+    cdef double frequency
+    cdef uint64_t n
+    if not (
+        open_object(c, CLASS_WAVEFORM, &outer) and skip_data_object(c)
+        and has(c, 36, CLASS_WAVEFORM)
+    ):
+        return False
+    w.channel = <int32_t>load_be_u32(c.data + c.end - 4)
+    c.trouble.channel = w.channel
+    frequency = load_be_f64(c.data + c.at)
+    w.t0 = load_be_f64(c.data + c.at + 8)
+    n = load_be_u64(c.data + c.at + 20)
+    w.encoding = <int32_t>load_be_u32(c.data + c.at + 28)
+    if not (isfinite(frequency) and frequency > 0):
+        return fail(c, REASON_FREQUENCY, CLASS_WAVEFORM)
+    w.period = 1 / frequency
+    if n > MAX_SAMPLES:
+        return fail(c, REASON_LENGTH, CLASS_WAVEFORM, <int64_t>min(n, 1ULL << 62))
+    w.n = <int64_t>n
+    c.at += 32
+    w.start = c.at
+    w.stop = c.end - 4
+    if w.encoding == ENCODING_DIFFERENCES:
+        # 1 to 5 bytes each
+        if not w.n <= w.stop - w.start <= 5 * w.n:
+            return fail(c, REASON_SAMPLES, CLASS_WAVEFORM, w.stop - w.start, w.n)
+    elif 0 <= w.encoding <= ENCODING_UNSIGNED:
+        width = 8 if w.encoding <= ENCODING_DOUBLE else 2
+        if w.stop - w.start != width * w.n:
+            return fail(
+                c, REASON_SAMPLES, CLASS_WAVEFORM, w.stop - w.start, width * w.n
+            )
+    else:
+        return fail(c, REASON_ENCODING, CLASS_WAVEFORM, w.encoding)
+    c.at = c.end
+    c.trouble.channel = -1
+    return close_object(c, CLASS_WAVEFORM, outer)
+
+
+cdef bint read_digitizers(Cursor* c, Entry* e) noexcept nogil:
+    """Read a pointer to an array of digitizer data; skip those of other classes."""
+    cdef int64_t pointer, outer, root_outer, version, i
+    cdef bint null, there
+    e.n_digitizers = 0
+    e.known = True
+    if not open_pointer(c, CLASS_CLONES, &pointer, &null):
+        return False
+    if null:
+        return True
+    if not open_array(
+        c, &outer, &root_outer, &e.class_start, &e.class_length, &e.n_digitizers
+    ):
+        return False
+    if not is_class(c.data + e.class_start, e.class_length, CLASS_GERDA, &version):
+        e.known = False
+        c.at = c.end
+        return close_array(c, outer, root_outer) and close_object(
+            c, CLASS_CLONES, pointer
+        )
+    if version != VERSIONS[<int>CLASS_GERDA]:
+        return fail(c, REASON_VERSION, CLASS_GERDA, version, VERSIONS[<int>CLASS_GERDA])
+    if e.n_digitizers > e.digitizer_room:
+        if not grow(<void**>&e.digitizers, e.n_digitizers * sizeof(Digitizer)):
+            return fail(c, REASON_COUNT, CLASS_ROOT_CLONES, e.n_digitizers)
+        e.digitizer_room = e.n_digitizers
+    for i in range(e.n_digitizers):
+        if not next_slot(c, &there):
+            return False
+        if not there:
+            return fail(c, REASON_MISSING, CLASS_GERDA, i)
+        if not read_digitizer(c, &e.digitizers[i]):
+            return False
+    return close_array(c, outer, root_outer) and close_object(c, CLASS_CLONES, pointer)
+
+
+cdef bint read_digitizer(Cursor* c, Digitizer* d) noexcept nogil:
+    """Find the members of digitizer data (4.3)."""
+    cdef int64_t outer, base, common
+    if not (
+        open_object(c, CLASS_GERDA, &outer)
+        and open_object(c, CLASS_GERDA_BASE, &base)
+        and open_object(c, CLASS_DIGITIZER, &common)
+        and skip_data_object(c)
+        and has(c, COMMON_BYTES, CLASS_DIGITIZER)
+    ):
+        return False
+    d.common = c.at
+    d.channel = load_be_u32(c.data + c.at + 16)
+    c.at += COMMON_BYTES
+    if not (
+        close_object(c, CLASS_DIGITIZER, common)
+        and has(c, OWN_BYTES, CLASS_GERDA_BASE)
+    ):
+        return False
+    d.own = c.at
+    c.at += OWN_BYTES
+    return close_object(c, CLASS_GERDA_BASE, base) and close_object(
+        c, CLASS_GERDA, outer
+    )
+
+
+cdef bint read_active(Cursor* c, Entry* e) noexcept nogil:
+    """Read the pointer to the list of active channels: how many there are."""
+    cdef int64_t pointer, n
+    cdef bint null
+    e.n_channels = 0
+    if not open_pointer(c, CLASS_ACTIVE, &pointer, &null):
+        return False
+    if null:
+        return True
+    if not has(c, 4, CLASS_ACTIVE):
+        return False
+    n = load_be_u32(c.data + c.at)
+    c.at += 4
+    if not has(c, n, CLASS_ACTIVE):
+        return False
+    c.at += n
+    e.n_channels = n
+    return close_object(c, CLASS_ACTIVE, pointer)
+
+
+cdef bint grow(void** memory, size_t n) noexcept nogil:
+    cdef void* larger = realloc(memory[0], n)
+    if larger == NULL:
+        return False
+    memory[0] = larger
+    return True
+
+
+cdef bint check_rows(Cursor* c, const Entry* e) noexcept nogil:
+    """Make sure that what has one index in the arrays is of one channel (7)."""
+    cdef int64_t i
+    cdef uint32_t channel
+    if e.waves.n != e.n_digitizers:
+        return fail(c, REASON_ARRAYS, CLASS_WAVEFORM, e.waves.n, e.n_digitizers)
+    if e.use_aux and e.aux.n != e.n_digitizers:
+        return fail(c, REASON_ARRAYS, CLASS_WAVEFORM, e.aux.n, e.n_digitizers)
+    for i in range(e.n_digitizers):
+        channel = e.digitizers[i].channel
+        if e.waves.items[i].there and <uint32_t>e.waves.items[i].channel != channel:
+            return fail(c, REASON_IDS, CLASS_WAVEFORM, e.waves.items[i].channel, channel)
+        if (
+            e.use_aux and e.aux.items[i].there
+            and <uint32_t>e.aux.items[i].channel != channel
+        ):
+            return fail(c, REASON_IDS, CLASS_WAVEFORM, e.aux.items[i].channel, channel)
+    return True
+
+
+cdef bint read_entry(
+    const uint8_t* data, int64_t n, Entry* e, Trouble* trouble
+) noexcept nogil:
+    """Read an entry (4.1); False, and what the trouble is, if that cannot be."""
+    cdef Cursor c
+    cdef int64_t outer
+    memset(trouble, 0, sizeof(Trouble))
+    trouble.channel = -1
+    c.data = data
+    c.at = 0
+    c.end = n
+    c.trouble = trouble
+    if n < 10 or data[0] != 8 or memcmp(data + 1, NAMES[<int>CLASS_EVENT], 9) != 0:
+        return fail(&c, REASON_NO_EVENT, CLASS_EVENT)
+    c.at = 10
+    if not (
+        open_object(&c, CLASS_EVENT, &outer) and skip_data_object(&c)
+        and has(&c, 20, CLASS_EVENT)
+    ):
+        return False
+    e.event_type = <int32_t>load_be_u32(data + c.at)
+    e.total = load_be_f64(data + c.at + 4)
+    e.time = load_be_f64(data + c.at + 12)
+    c.at += 20
+    if not (
+        read_waves(&c, &e.waves) and read_digitizers(&c, e) and read_active(&c, e)
+        and has(&c, 1, CLASS_EVENT)
+    ):
+        return False
+    e.use_aux = data[c.at] != 0
+    c.at += 1
+    if not (read_waves(&c, &e.aux) and has(&c, 4, CLASS_EVENT)):
+        return False
+    # fEventNumber: 0 in all files that are known
+    c.at += 4
+    return (
+        close_object(&c, CLASS_EVENT, outer)
+        and close_entry(&c, n)
+        and (not e.known or check_rows(&c, e))
+    )
+
+
+cdef bint close_entry(Cursor* c, int64_t n) noexcept nogil:
+    """Make sure that nothing follows the event."""
+    if c.at != n:
+        return fail(c, REASON_END, CLASS_EVENT, c.at, n)
+    return True
+
+
+cdef void free_entry(Entry* e) noexcept nogil:
+    free(e.waves.items)
+    free(e.aux.items)
+    free(e.digitizers)

@@ -1,0 +1,341 @@
+"""Streamer of MGDO files."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from ..data_streamer import DataStreamer
+from ..errors import DecodeError
+from ..raw_buffer import RawBuffer, RawBufferLibrary
+from ._framing import CLASS_NAMES
+from ._kernel import REASONS, MGDOStream
+from .mgdo_digitizer_decoder import DEFAULT_LAYOUT, GETGERDADigitizerDataDecoder
+from .mgdo_header_decoder import MGDOHeaderDecoder
+from .tree import Basket, MGTree
+
+if TYPE_CHECKING:
+    from ..data_decoder import DataDecoder
+    from .mgdo_digitizer_decoder import DigitizerLayout
+
+log = logging.getLogger(__name__)
+
+__all__ = ["MGDOStreamer"]
+
+MAX_LAYOUTS = 64
+"""Tables that may be opened for other waveforms than the first ones."""
+
+UNREADABLE = next(c for c, text in REASONS.items() if "basket cannot" in text)
+
+GERDA_CLASS = next(name for name in CLASS_NAMES if name.startswith("GETGERDA"))
+
+
+class MGDOStreamer(DataStreamer):
+    """Decode the tree of an MGDO file.
+
+    The report counts entries of the tree, and their bytes when they are decompressed.
+
+    Attributes
+    ----------
+    header_decoder, digitizer_decoder
+        the decoders.
+    tree
+        the open file.
+    """
+
+    format_name = "MGDO"
+
+    def __init__(self) -> None:
+        self.header_decoder = MGDOHeaderDecoder()
+        self.digitizer_decoder = GETGERDADigitizerDataDecoder()
+        super().__init__()
+
+    def start_anew(self) -> None:
+        """Forget the last stream."""
+        super().start_anew()
+        self._kernel = MGDOStream()
+        self.digitizer_decoder.skipped_channels = {}
+        self.tree: MGTree | None = None
+        self._basket: Basket | None = None
+        self._next_basket = 0
+        # bytes of the entries in baskets that are done
+        self._bytes_before = 0
+        self._buffer_size = 0
+        self._keyed: dict[int, RawBuffer] = {}
+        # by id: the buffer that it stands in for, and its layout
+        self._made_for: dict[int, tuple[RawBuffer, DigitizerLayout]] = {}
+        self._siblings: dict[tuple[int, DigitizerLayout], RawBuffer] = {}
+        self._waiting: tuple[int, DigitizerLayout] | None = None
+
+    def get_decoder_list(self) -> list[DataDecoder]:
+        """Return the decoders of all tables."""
+        return [self.header_decoder, self.digitizer_decoder]
+
+    # ---- opening -------------------------------------------------------------------
+
+    def open_stream(
+        self,
+        stream_name: str,
+        rb_lib: RawBufferLibrary | None = None,
+        buffer_size: int = 8192,
+        chunk_mode: str = "any_full",
+        out_stream: str = "",
+    ) -> list[RawBuffer]:
+        """Open an MGDO file, and read up to its first sound entry.
+
+        Parameters are those of :meth:`.DataStreamer.open_stream`.
+
+        Returns
+        -------
+        header_data
+            the buffer of `MGDOHeader`.
+
+        Raises
+        ------
+        ImportError
+            (which is a NotImplementedError, too) if uproot is not installed.
+        DecodeError
+            if there is no tree of MGTEvent that can be read.
+        """
+        source = self.open_source(stream_name)
+        plain = source.seekable and stream_name != "-"
+        source.close()
+        if not plain:
+            msg = "ROOT files are read here and there, so this one must be a plain file"
+            advice = "decompress it, or write it to a file first"
+            raise DecodeError(msg, stream_name, advice=advice)
+        # in place of the source: only the tree is read from now on
+        self.tree = self.source = MGTree(stream_name)
+        n_channels, layout, digitizer_class = self._look_ahead()
+        self._note_missing(self.header_decoder.read(self.tree, digitizer_class))
+        decoder = self.digitizer_decoder
+        decoder.key_list = list(range(n_channels))
+        decoder.set_layout(layout)
+        self._buffer_size = max(buffer_size, decoder.get_max_rows_in_packet())
+        super().open_stream(stream_name, rb_lib, buffer_size, chunk_mode, out_stream)
+
+        rbs = self.rb_lib.get("GETGERDADigitizerDataDecoder")
+        if rbs is not None:
+            self._keyed = rbs.get_keyed_dict()
+        for rb in self._keyed.values():
+            self._made_for[id(rb)] = rb, layout
+        self._set_buffers()
+        self._account()
+        return [self._header_buffer()]
+
+    def close_stream(self) -> None:
+        """Close the input."""
+        if self.source is not None:
+            self.source.close()
+
+    def _look_ahead(self) -> tuple[int, DigitizerLayout, str]:
+        """Return channels, waveforms and digitizer class of the first sound entry."""
+        problem = ""
+        n_channels, digitizer_class = 0, ""
+        for number in range(self.tree.n_baskets):
+            try:
+                basket = self.tree.read(number)
+            except DecodeError as e:
+                problem = problem or str(e)
+                continue
+            for i in range(len(basket.offsets) - 1):
+                data = basket.data[basket.offsets[i] : basket.offsets[i + 1]]
+                found = self._kernel.look_at(data)
+                if found is None:
+                    text = f"entry {basket.first + i}: {self._kernel.problem}"
+                    problem = problem or text
+                    continue
+                n_channels = n_channels or found[0]
+                digitizer_class = digitizer_class or self._kernel.class_name
+                if found[1] is not None:
+                    return n_channels, found[1:], GERDA_CLASS
+            # an entry of another class, or without rows, says enough for a header
+            if n_channels:
+                break
+        if problem and not n_channels:
+            msg = f"no entry can be decoded; {problem}"
+            advice = "other versions of MGDO's classes are not supported"
+            raise DecodeError(msg, self.tree.name, advice=advice)
+        return n_channels, DEFAULT_LAYOUT, digitizer_class
+
+    def _note_missing(self, missing: list[str]) -> None:
+        for name in missing:
+            text = f"the file has no object '{name}' that can be read"
+            log.warning("%s: %s", self.tree.name, text)
+            self.report.note(text)
+
+    def _header_buffer(self) -> RawBuffer:
+        """Return the buffer of the header."""
+        rbs = self.rb_lib.get("MGDOHeaderDecoder")
+        rb = rbs[0] if rbs else RawBuffer()
+        if not rbs:
+            decoder = self.header_decoder
+            rb._make_later(decoder.make_lgdo, decoder._describe)
+        rb.loc = 1
+        return rb
+
+    def _set_buffers(self) -> None:
+        layouts = {key: layout[0] for key, (_, layout) in self._made_for.items()}
+        self._kernel.set_buffers(self._keyed, layouts)
+
+    # ---- reading -------------------------------------------------------------------
+
+    def read_packet(self) -> bool:
+        """Decode one entry."""
+        return self.read_packets(1)
+
+    def read_packets(self, limit: int) -> bool:
+        """Decode up to `limit` entries, see :meth:`.DataStreamer.read_packets`."""
+        kernel = self._kernel
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            self._use_sibling(*waiting)
+        kernel.rows_left = -1 if self.rows_left is None else self.rows_left
+        more = True
+        done = 0
+        full = False
+        kernel.begin()
+        try:
+            while more and done < limit and not full:
+                if self._basket is None:
+                    more = self._read_basket()
+                    continue
+                status = self._decode(limit - done)
+                done += kernel.n_packets
+                full = kernel.any_full
+                if status == MGDOStream.WIDTH:
+                    full |= self._other_layout()
+                more = kernel.rows_left != 0
+        finally:
+            kernel.end()
+            self._account()
+        if self.rows_left is not None:
+            self.rows_left = kernel.rows_left
+        self.any_full |= full
+        self.packet_id = kernel.packet_id
+        self.n_bytes_read = self.tree.bytes_read
+        return more
+
+    def _read_basket(self) -> bool:
+        """Read the next basket that can be read; False if there is none."""
+        number = self._next_basket
+        if number >= self.tree.n_baskets:
+            self.tree.at_end = True
+            return False
+        self._next_basket += 1
+        self._kernel.next_entry = 0
+        try:
+            self._basket = self.tree.read(number)
+        except DecodeError as e:
+            first, stop = self.tree.entries_of(number)
+            log.warning("%s", e)
+            # how long the entries are nobody knows
+            problem = str(e).removeprefix(f"{self.tree.name}: ")
+            self.end_stretch(
+                *(self._bytes_before, self._bytes_before, "corrupt", problem),
+                *(int(UNREADABLE), first),
+            )
+            self.report.packets["corrupt"] += stop - first - 1
+        return True
+
+    def _decode(self, limit: int) -> int:
+        """Run the kernel over the basket at hand."""
+        kernel, basket = self._kernel, self._basket
+        status = kernel.decode(basket.data, basket.offsets, basket.first, limit)
+        if status == MGDOStream.UNKNOWN:
+            self.report.unknown_records[kernel.class_name] += 1
+        elif status == MGDOStream.SKIPPED:
+            i = kernel.next_entry - 1
+            start, stop = (int(n) for n in basket.offsets[i : i + 2])
+            if not 0 <= start <= stop <= len(basket.data):
+                start = stop = 0
+            self.hold_stretch(memoryview(basket.data)[start:stop])
+            problem = f"entry {basket.first + i}: {kernel.problem}"
+            start, stop = (n + self._bytes_before for n in (start, stop))
+            # entries have numbers of their own: that before it counts
+            code, number = kernel.reason, basket.first + i
+            self.end_stretch(start, stop, "corrupt", problem, code, number)
+        elif status == MGDOStream.MORE:
+            self._bytes_before += len(basket.data)
+            self._basket = None
+        return status
+
+    # ---- waveforms that differ -----------------------------------------------------
+
+    def _other_layout(self) -> bool:
+        """React to a row that its buffer is not made for; True ends the chunk."""
+        channel = self._kernel.detail_channel
+        layout = self._kernel.wanted_layout
+        rb = self._keyed[channel]
+        _, own = self._made_for[id(rb)]
+        if own == layout or not rb._private:
+            msg = f"buffer '{rb.out_name}' has no room for the waveforms of {layout}"
+            raise ValueError(msg)
+        if rb.loc:
+            # what was read so far is handed out first
+            self._waiting = channel, layout
+            self._flush = True
+            return True
+        self._kernel.end()
+        self._use_sibling(channel, layout)
+        self._kernel.begin()
+        return False
+
+    def _use_sibling(self, channel: int, layout: DigitizerLayout) -> None:
+        """Send the rows of a channel to a buffer for other waveforms."""
+        base, _ = self._made_for[id(self._keyed[channel])]
+        if self._made_for[id(base)][1] == layout:
+            self._keyed[channel] = base
+        elif (id(base), layout) in self._siblings:
+            self._keyed[channel] = self._siblings[id(base), layout]
+        elif len(self._siblings) >= MAX_LAYOUTS:
+            text = f"more than {MAX_LAYOUTS} kinds of waveforms: others are skipped"
+            log.warning(text)
+            self.report.note(text)
+            del self._keyed[channel]
+        else:
+            self._keyed[channel] = self._new_sibling(base, layout)
+        self._set_buffers()
+
+    def _new_sibling(self, base: RawBuffer, layout: DigitizerLayout) -> RawBuffer:
+        (use_aux, *lengths), dtypes = layout
+        parts = [*lengths[: 1 + use_aux]]
+        parts += [t for t in dict.fromkeys(dtypes) if t != "uint16"]
+        name = "_".join((base.out_name, *map(str, parts)))
+        if not use_aux and self._made_for[id(base)][1][0][0]:
+            name += "_waveform"
+        sibling = RawBuffer(
+            key_list=base.key_list,
+            out_stream=base.out_stream,
+            out_name=name,
+            proc_spec=base.proc_spec,
+        )
+        decoder = self.digitizer_decoder
+        decoder.set_layout(layout)
+        self.rb_lib["GETGERDADigitizerDataDecoder"].append(sibling)
+        self._set_up([sibling], decoder, self._buffer_size)
+        self._siblings[id(base), layout] = sibling
+        self._made_for[id(sibling)] = base, layout
+        self.report.note(f"waveforms of another kind: table {name}")
+        return sibling
+
+    # ---- accounting ----------------------------------------------------------------
+
+    def _account(self) -> None:
+        """Bring the report up to date with the kernel's counts."""
+        report, kernel = self.report, self._kernel
+        for i, fate in enumerate(("decoded", "skipped", "unknown")):
+            report.bytes[fate] = kernel.bytes[i]
+            report.packets[fate] = kernel.packets[i]
+        report.irregular.update(
+            {k: n - report.irregular[k] for k, n in kernel.irregular.items()}
+        )
+        self.account_for_source()
+        report.note("packets and bytes are those of the tree's entries, decompressed")
+        skipped = self.digitizer_decoder.skipped_channels
+        for key, n in kernel.skipped_channels().items():
+            skipped[key] = skipped.get(key, 0) + n
+        if skipped:
+            report.skipped_channels["GETGERDADigitizerDataDecoder"] = {
+                str(k): n for k, n in skipped.items()
+            }

@@ -1,0 +1,270 @@
+"""The tree in a ROOT file, read by uproot.
+
+Only this module knows uproot, and imports it when a file is opened.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+import time
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import DecodeError
+
+log = logging.getLogger(__name__)
+
+TREE = "MGTree"
+BRANCH = "event"
+EVENT_CLASS = "MGTEvent"
+RUN_VERSION = 2
+
+ADVICE = "compare the file with the original, or copy it again"
+
+
+class MissingUprootError(ImportError, NotImplementedError):
+    """ROOT files need uproot, which is not installed."""
+
+
+class Basket(NamedTuple):
+    """Entries of the tree that are stored together.
+
+    Attributes
+    ----------
+    first
+        number of the first entry.
+    data
+        bytes of all entries.
+    offsets
+        where they begin in `data`, and where the last one ends.
+    """
+
+    first: int
+    data: np.ndarray
+    offsets: np.ndarray
+
+
+class MGTree:
+    """The entries of the tree in a file, basket by basket.
+
+    It stands for the stream's source in what a streamer and the driver ask of that.
+
+    Parameters
+    ----------
+    name
+        name of the file.
+
+    Attributes
+    ----------
+    n_entries, n_baskets
+        how many there are.
+    bytes_read
+        bytes of the baskets read so far, as they are in the file.
+    read_seconds
+        time that reading, and decompressing, took.
+
+    Raises
+    ------
+    MissingUprootError
+        (an ImportError and a NotImplementedError) if uproot is not installed.
+    DecodeError
+        if it is no ROOT file, or has no tree of MGTEvent that can be read.
+    """
+
+    compression: str | None = None
+    size: int | None = None
+    error: str | None = None
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.read_seconds = 0.0
+        self.bytes_read = 0
+        self.at_end = False
+        uproot = _import_uproot()
+        path = name.removeprefix("file://")
+        try:
+            # no memory map: a file cut while it is read would end the process
+            handler = uproot.MultithreadedFileSource
+            # in a dictionary, or a colon would have a meaning
+            self._file = uproot.open(
+                {path: None}, handler=handler, num_workers=1, use_threads=False
+            )
+        except Exception as e:
+            problem = f"cannot be read as a ROOT file ({_first_line(e)})"
+            raise self._failure(problem) from e
+        try:
+            self._branch = self._find_branch()
+            self.n_entries = int(self._branch.num_entries)
+            self.n_baskets = int(self._branch.num_baskets)
+            self._first = [int(n) for n in self._branch.entry_offsets]
+            in_order = sorted(self._first) == self._first
+            if not in_order or len(self._first) != self.n_baskets + 1:
+                problem = "the tree's list of baskets contradicts itself"
+                raise self._failure(problem)
+        except DecodeError:
+            self.close()
+            raise
+        except Exception as e:
+            self.close()
+            problem = f"the tree cannot be read ({_first_line(e)})"
+            raise self._failure(problem) from e
+
+    def _failure(self, problem: str, advice: str = ADVICE) -> DecodeError:
+        return DecodeError(problem, self.name, advice=advice)
+
+    def _find_branch(self) -> Any:
+        keys = [key.partition(";")[0] for key in self._file.keys()]  # noqa: SIM118
+        if TREE not in keys:
+            found = ", ".join(keys) or "nothing"
+            advice = "trees of other programs are not supported"
+            problem = f"no '{TREE}' in the file, but {found}"
+            raise self._failure(problem, advice)
+        tree = self._file[TREE]
+        names = [branch.name for branch in tree.branches]
+        advice = "only trees with whole MGTEvent objects are supported"
+        if BRANCH not in names:
+            found = ", ".join(names) or "none"
+            problem = f"'{TREE}' has no branch '{BRANCH}', but {found}"
+            raise self._failure(problem, advice)
+        branch = tree[BRANCH]
+        if branch.classname != "TBranchObject":
+            problem = f"branch '{BRANCH}' is a {branch.classname}, not a TBranchObject"
+            raise self._failure(problem, advice)
+        found = branch.member("fClassName")
+        if found != EVENT_CLASS:
+            problem = f"branch '{BRANCH}' is of {found}, not {EVENT_CLASS}"
+            raise self._failure(problem, advice)
+        return branch
+
+    def entries_of(self, number: int) -> tuple[int, int]:
+        """Return the first entry of a basket, and that behind it."""
+        return self._first[number], self._first[number + 1]
+
+    def read(self, number: int) -> Basket:
+        """Read a basket.
+
+        Parameters
+        ----------
+        number
+            its number, from 0.
+
+        Raises
+        ------
+        DecodeError
+            if it cannot be read; others may be.
+        """
+        begin = time.perf_counter()
+        first, stop = self.entries_of(number)
+        try:
+            basket = self._branch.basket(number)
+            data = np.frombuffer(basket.data, np.uint8)
+            offsets = basket.byte_offsets
+            if offsets is None:
+                # entries of one length
+                offsets = np.linspace(0, len(data), stop - first + 1)
+            offsets = np.asarray(offsets, np.int64)
+        except Exception as e:
+            problem = f"basket of entries {first} to {stop - 1}: {_first_line(e)}"
+            raise DecodeError(problem, self.name) from e
+        finally:
+            self.read_seconds += time.perf_counter() - begin
+        if len(offsets) != stop - first + 1:
+            n = len(offsets) - 1
+            problem = f"basket of entries {first} to {stop - 1} has {n} of them"
+            raise DecodeError(problem, self.name)
+        self.bytes_read += self.stored_bytes(number)
+        return Basket(first, data, offsets)
+
+    def stored_bytes(self, number: int) -> int:
+        """Return how long a basket is in the file."""
+        stored = self._branch.member("fBasketBytes")
+        return int(stored[number]) if number < len(stored) else 0
+
+    def run(self) -> dict[str, Any]:
+        """Return what the object ``run`` says; nothing if it cannot be read."""
+        with suppress(Exception):
+            chunk, cursor = self._file.key("run").get_uncompressed_chunk_cursor()
+            data = bytes(np.frombuffer(chunk.raw_data, np.uint8))
+            return parse_run(data[cursor.index :])
+        return {}
+
+    def is_blinding_active(self) -> int:
+        """Return the value of ``IsBlindingActive``; -1 if it cannot be read."""
+        with suppress(Exception):
+            return int(self._file["IsBlindingActive"].member("fVal"))
+        return -1
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _import_uproot() -> Any:
+    try:
+        import uproot  # noqa: PLC0415  (optional, and takes half a second)
+    except ImportError as e:
+        msg = (
+            "MGDO data are ROOT files, which need the package uproot: "
+            "pip install 'daq2lh5[mgdo]'"
+        )
+        raise MissingUprootError(msg) from e
+    return uproot
+
+
+def _first_line(error: Exception) -> str:
+    """Return what uproot says: it may go on for pages."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def parse_run(data: bytes) -> dict[str, Any]:
+    """Read an ``MGTRun`` of version 2 (MGDO ROOT files, section 6).
+
+    Parameters
+    ----------
+    data
+        its bytes.
+
+    Returns
+    -------
+    fields
+        by the names that they have in the output.
+
+    Raises
+    ------
+    ValueError
+        if it is of another version, or does not end where it must.
+    """
+    length, version = struct.unpack_from(">IH", data)
+    if version != RUN_VERSION or length != 0x40000000 | len(data) - 4:
+        msg = f"MGTRun of version {version} and {len(data)} bytes"
+        raise ValueError(msg)
+    (base,) = struct.unpack_from(">I", data, 6)
+    at = 10 + (base & 0x3FFFFFFF)
+    run_type, run_number = struct.unpack_from(">2i", data, at)
+    at += 8
+    texts = []
+    for _ in range(3):
+        n = data[at]
+        at += 1
+        if n == 255:
+            (n,) = struct.unpack_from(">I", data, at)
+            at += 4
+        texts.append(data[at : at + n].decode("utf-8", "replace"))
+        at += n
+    start, stop = struct.unpack_from(">2Q", data, at)
+    if at + 16 != len(data):
+        msg = f"MGTRun does not end at byte {at + 16}"
+        raise ValueError(msg)
+    return {
+        "run_type": np.int32(run_type),
+        "run_number": np.int32(run_number),
+        "run_description": texts[0],
+        "parent_daq_label": texts[1],
+        "software": texts[2],
+        "start_time": float(start),
+        "stop_time": float(stop),
+    }

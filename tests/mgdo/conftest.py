@@ -1,0 +1,12 @@
+"""What the tests of MGDO data share."""
+
+from __future__ import annotations
+
+import pytest
+from mgdo.trees import FileTree
+
+
+@pytest.fixture
+def fake_tree(monkeypatch):
+    """Read the container of the tests' writer instead of ROOT files."""
+    monkeypatch.setattr("daq2lh5.mgdo.mgdo_streamer.MGTree", FileTree)
