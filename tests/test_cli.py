@@ -137,7 +137,6 @@ class TestStatus:
             (["."], ["directory"]),
             (["run.fcio", "run.fcio"], ["twice"]),
             (["-t", "Flashcam", "run.fcio"], ["did you mean 'FlashCam'"]),
-            (["-t", "MGDO", "run.fcio"], ["ROOT"]),
             (["-b", "2", "run.fcio"], ["buffer_size"]),
             (["-k", "{", "run.fcio"], ["--kwargs", "JSON"]),
             (["-k", "[1]", "run.fcio"], ["--kwargs", "JSON"]),
