@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..fc.fc_event_decoder import fc_event_decoded_values
 from .columns import LISTENER_CONFIG, LISTENER_STATUS, MAX_CARDS, MAX_TRACES, WAVEFORM
 from .orca_base import OrcaDecoder
 from .record_decoder import RecordDecoder, enough
@@ -61,9 +62,6 @@ CARD_FIELDS = {
     "card_cti_links": (35, 39),
 }
 """Words of each card in a listener's status: the first, and the one after the last."""
-
-fc_event_decoded_values = WAVEFORM.decoded_values()
-"""Columns of the tables of traces."""
 
 
 def get_key(fcid: int, board_id: int, fc_input: int) -> int:
@@ -289,6 +287,20 @@ def _is_card_id(word: int) -> bool:
     return word == 0 or int(word) >> 12 in (1, 2, 4)
 
 
+def waveform_decoded_values() -> dict[str, Any]:
+    """Return the columns of the tables of traces.
+
+    How to write those that FCIO has as well is what the user has set there.
+    """
+    values = WAVEFORM.decoded_values()
+    for name in values.keys() & fc_event_decoded_values.keys():
+        for setting in ("hdf5_settings", "compression"):
+            if setting in fc_event_decoded_values[name]:
+                wanted = fc_event_decoded_values[name][setting]
+                values[name][setting] = copy.deepcopy(wanted)
+    return values
+
+
 class ORFlashCamWaveformDecoder(OrcaDecoder):
     """Decode traces (ORCA, section 4.3.3): one row each.
 
@@ -311,7 +323,7 @@ class ORFlashCamWaveformDecoder(OrcaDecoder):
     variant = 1
 
     def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
-        self.decoded_values_template = copy.deepcopy(fc_event_decoded_values)
+        self.decoded_values_template = waveform_decoded_values()
         self.decoded_values: dict[int, dict[str, Any]] = {}
         self.key_list: dict[int, list[int]] = {}
         self.skipped_channels: dict[int, int] = {}

@@ -1429,3 +1429,21 @@ def test_real_file_in_small_buffers(name, chunk_mode):
     )
     assert differences(decoded.tables, wanted_tables(data)) == []
     assert decoded.report.bytes["decoded"] == len(data)
+
+
+def test_settings_of_fcio_columns_hold_for_traces_too(file, tmp_path, monkeypatch):
+    """As in legend-daq2lh5, whose ORCA decoders have the columns of FCIO's."""
+    from daq2lh5.fc.fc_event_decoder import fc_event_decoded_values as values
+
+    monkeypatch.setitem(values["packet_id"], "hdf5_settings", {"compression": "lzf"})
+    settings = {"values": {"shuffle": False, "compression": "lzf"}}
+    monkeypatch.setitem(values["waveform"], "hdf5_settings", settings)
+    file.write_bytes(make("flashcam, many channels"))
+    out = tmp_path / "out.lh5"
+    daq2lh5.build_raw(str(file), out_spec=str(out))
+    with h5py.File(out) as f:
+        (name,) = [n for n in f if n.startswith("ORFlashCamADCWaveform")][:1]
+        assert f[f"{name}/packet_id"].compression == "lzf"
+        assert f[f"{name}/waveform/values"].compression == "lzf"
+        assert f[f"{name}/waveform/values"].shuffle is False
+        assert f[f"{name}/baseline"].compression == "gzip"
