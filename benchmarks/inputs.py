@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import plistlib
 import struct
 import sys
 from collections import Counter
@@ -34,6 +35,7 @@ NOISE_BITS = 3
 """Lowest bits of a sample, which change from one repetition to the next."""
 
 _I32 = struct.Struct("<i")
+_U32 = struct.Struct("<I")
 _U32X2 = struct.Struct("<II")
 
 
@@ -312,6 +314,59 @@ def event_headers(path: Path) -> Sample:
     return sample_of_stream(b"".join(parts), keep=(FSP_EVENT, EVENT_HEADER))
 
 
+def orca_packets(
+    decoder: str, rows: dict[str, int], around: tuple[int, int] | None = None
+) -> Callable[[Path], Sample]:
+    """Return a maker that takes the packets of one decoder from a real ORCA file.
+
+    Parameters
+    ----------
+    decoder
+        name of the decoder.
+    rows
+        rows of each table that a packet gives.
+    around
+        bytes of a packet before and behind its samples; None if it has none.
+    """
+
+    def make(path: Path) -> Sample:
+        data = path.read_bytes()
+        n_words, n_text = _U32.unpack_from(data)[0], _U32.unpack_from(data, 4)[0]
+        header = plistlib.loads(data[8 : 8 + n_text])
+        ids = {
+            record["dataId"]
+            for group in header["dataDescription"].values()
+            for record in group.values()
+            if record.get("decoder") == decoder
+        }
+        at = 4 * n_words
+        head, body = [data[:at]], []
+        while at < len(data):
+            word, length = struct.unpack_from("<2I", data, at)
+            length = word & 0x3FFFF or length
+            packet = data[at : at + 4 * length]
+            if word & 0xFFFC0000 in ids:
+                body.append(packet)
+            elif not body:
+                head.append(packet)
+            at += 4 * length
+        spans, at = [], 0
+        for packet in body:
+            if around is not None:
+                spans.append((at + around[0], len(packet) - sum(around)))
+            at += len(packet)
+        return Sample(
+            head=b"".join(head),
+            body=b"".join(body),
+            rows={table: n * len(body) for table, n in rows.items()},
+            events=len(body),
+            unit=body[0],
+            traces=tuple(spans),
+        )
+
+    return make
+
+
 def compass_records(path: Path) -> Sample:
     """Take the records of the real CoMPASS file: all are of one length."""
     data = path.read_bytes()
@@ -371,12 +426,13 @@ def sample_of_llama(data: bytes) -> Sample:
 SIX_CHANNELS = "fcio/L200-comm-20211130-phy-spms.fcio"
 MANY_CHANNELS = "fcio/l200-p06-r007-cal-20230725T202227Z.fcio"
 COMPASS = "compass/compass_test_data.BIN"
+TRACES = "orca/L200-comm-20220519-phy-geds.orca"
 HEADERS = "orca/l200-p13-r007-aph-20250101T003931Z.orca"
 
 WAVEFORMS = (
     SIX_CHANNELS,
     MANY_CHANNELS,
-    "orca/L200-comm-20220519-phy-geds.orca",
+    TRACES,
 )
 """Real files with waveforms of 16 bits."""
 LLAMA = "llama/20241218-150158-pulser.bin"
@@ -423,6 +479,39 @@ INPUTS = (
         "event headers of 61 traces, real, from ORCA",
         event_headers,
         HEADERS,
+    ),
+    InputKind(
+        "orca",
+        "ORCA, FlashCam of the first generation, 6 channels x 6402 samples, real",
+        orca_packets(
+            "ORFlashCamADCWaveformDecoder", {"ORFlashCamADCWaveform": 1}, (80, 0)
+        ),
+        TRACES,
+        extension="orca",
+    ),
+    InputKind(
+        "orca-headers",
+        "ORCA, event headers of 61 traces, real",
+        orca_packets(
+            "ORFCIOEventHeaderDecoder",
+            {
+                "ORFCIOEventHeader_fcid_1/evt_hdr": 1,
+                "ORFCIOEventHeader_swtid_1/evt_hdr": 1,
+            },
+        ),
+        HEADERS,
+        extension="orca",
+    ),
+    InputKind(
+        "orca-fcio",
+        "ORCA, FCIO events of 61 traces x 1024 samples, real",
+        orca_packets(
+            "ORFCIOEventDecoder",
+            {"ORFCIOEvent_0": 61, "ORFCIOEvent_swtid_1/event": 1},
+            (240, 24),
+        ),
+        HEADERS,
+        extension="orca",
     ),
     InputKind(
         "compass",

@@ -30,8 +30,12 @@ if TYPE_CHECKING:
 MB = 1_000_000
 BUFFER_SIZE = 8192
 MEMCPY_BLOCK = 32 << 20
-UNCOMPARED = ("FCConfig", "FSPConfig", "CompassHeader", "LLAMAHeader")
-"""Tables of the configuration, whose number of rows differs on purpose."""
+UNCOMPARED = (
+    *("FCConfig", "FSPConfig", "CompassHeader", "LLAMAHeader"),
+    *("OrcaHeader", "ORRunDecoderForRun", "ORFlashCamListenerConfig"),
+    *("ORFCIOConfig_fcid_1/config", "ORFCIOConfig_swtid_1/config"),
+)
+"""Tables of the head of a file, or whose number of rows differs on purpose."""
 
 TABLES = {"raw": "FCEvent"}
 """What a table is in that is called otherwise with one per channel."""
@@ -86,10 +90,17 @@ GOALS = {
     "decode:1ch:open and iterate": Goal(50, "ratio"),
     "decode:6ch:open and iterate": Goal(15, "ratio"),
     "decode:headers:open and iterate": Goal(50, "ratio"),
+    "decode:orca:open and iterate": Goal(50, "ratio"),
+    "decode:orca-headers:open and iterate": Goal(50, "ratio"),
+    "decode:orca-fcio:open and iterate": Goal(15, "ratio"),
+    "convert:orca:whole process": Goal(8, "ratio"),
+    "convert:orca-fcio:whole process": Goal(8, "ratio"),
+    "convert:orca-headers:whole process": Goal(20, "ratio"),
     "decode:compass:open and iterate": Goal(50, "ratio"),
     "decode:llama:open and iterate": Goal(15, "ratio"),
     "decode:llama-short:open and iterate": Goal(50, "ratio"),
     "memcpy:6ch:decode / copy": Goal(0.25, "ours"),
+    "memcpy:orca-fcio:decode / copy": Goal(0.25, "ours"),
     "memory:*:above imports": Goal(300, "ours", at_most=True),
     "convert:[16]ch:whole process": Goal(12, "ratio"),
     "convert:123ch:whole process": Goal(10, "ratio"),
