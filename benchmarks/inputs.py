@@ -333,11 +333,11 @@ def orca_packets(
         data = path.read_bytes()
         n_words, n_text = _U32.unpack_from(data)[0], _U32.unpack_from(data, 4)[0]
         header = plistlib.loads(data[8 : 8 + n_text])
-        ids = {
-            record["dataId"]
+        names = {
+            record["dataId"]: record.get("decoder", "")
             for group in header["dataDescription"].values()
             for record in group.values()
-            if record.get("decoder") == decoder
+            if "dataId" in record
         }
         at = 4 * n_words
         head, body = [data[:at]], []
@@ -345,9 +345,10 @@ def orca_packets(
             word, length = struct.unpack_from("<2I", data, at)
             length = word & 0x3FFFF or length
             packet = data[at : at + 4 * length]
-            if word & 0xFFFC0000 in ids:
+            name = names.get(word & 0xFFFC0000, "")
+            if name == decoder:
                 body.append(packet)
-            elif not body:
+            elif not body and "Event" not in name:
                 head.append(packet)
             at += 4 * length
         spans, at = [], 0
