@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 import pytest
@@ -17,3 +18,13 @@ def _away_from_the_sources(tmp_path_factory):
     os.chdir(tmp_path_factory.mktemp("cwd"))
     yield
     os.chdir(before)
+
+
+@pytest.fixture(autouse=True)
+def _log_level():
+    """Leave the logger as other tests know it: the command line sets it up."""
+    logger = logging.getLogger("daq2lh5")
+    level, handlers = logger.level, list(logger.handlers)
+    yield
+    logger.setLevel(level)
+    logger.handlers[:] = handlers

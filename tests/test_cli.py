@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -30,16 +29,6 @@ ROWS = {"FCConfig": 1, "FCEvent": N_CHANNELS * N_EVENTS, "FCStatus": 4}
 
 GOOD = writer.make_stream(N_EVENTS, n_channels=N_CHANNELS, n_samples=20, status_every=3)
 DAMAGED = GOOD[:-10]
-
-
-@pytest.fixture(autouse=True)
-def log_level():
-    """Leave the logger as other tests know it."""
-    logger = logging.getLogger("daq2lh5")
-    level, handlers = logger.level, list(logger.handlers)
-    yield
-    logger.setLevel(level)
-    logger.handlers[:] = handlers
 
 
 @pytest.fixture

@@ -566,15 +566,12 @@ def test_dictionaries_of_other_types_are_refused(tmp_path):
 class TestLogging:
     @pytest.fixture
     def logger(self):
-        """The package's logger; as before when the test is over."""
+        """The package's logger, not set up."""
         import logging
 
         logger = logging.getLogger("daq2lh5")
-        level, handlers = logger.level, list(logger.handlers)
         logger.handlers[:] = []
-        yield logger
-        logger.setLevel(level)
-        logger.handlers[:] = handlers
+        return logger
 
     def test_messages_go_to_standard_error(self, logger, capsys):
         from daq2lh5 import logging as ours
