@@ -5,15 +5,13 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .orca_base import OrcaDecoder, get_ccc
+from .orca_base import KernelDecoder, get_ccc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..columns import Table
-    from ..raw_buffer import RawBufferList
     from .orca_header import OrcaHeader
-    from .orca_packet import OrcaPacket
 
 __all__ = ["DigitizerDecoder", "OneTableDecoder", "mask_of", "number"]
 
@@ -36,7 +34,7 @@ def mask_of(flags: Any) -> int:
     return sum(1 << c for c, each in enumerate(flags) if each)
 
 
-class DigitizerDecoder(OrcaDecoder):
+class DigitizerDecoder(KernelDecoder):
     """What the decoders of digitizers share.
 
     Attributes
@@ -131,29 +129,6 @@ class DigitizerDecoder(OrcaDecoder):
     def get_max_rows_in_packet(self) -> int:
         """Return 1: for a packet of more events the buffer is made larger."""
         return 1
-
-    def decode_packet(
-        self, packet: OrcaPacket, packet_id: int, rbl: RawBufferList
-    ) -> bool:
-        """Decode one packet.
-
-        Parameters
-        ----------
-        packet
-            its words.
-        packet_id
-            number of the packet.
-        rbl
-            the buffers.
-
-        Returns
-        -------
-        any_full
-            whether a buffer is full.
-        """
-        from ._kernel import OrcaStream  # noqa: PLC0415  (the streamer loads it first)
-
-        return OrcaStream.decode_one(self, packet, packet_id, rbl)
 
 
 class OneTableDecoder(DigitizerDecoder):

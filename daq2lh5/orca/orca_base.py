@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..data_decoder import DataDecoder
 
 if TYPE_CHECKING:
+    from ..raw_buffer import RawBufferList
     from .orca_header import OrcaHeader
+    from .orca_packet import OrcaPacket
 
-__all__ = ["OrcaDecoder", "get_card", "get_ccc", "get_channel", "get_crate"]
+__all__ = [
+    "KernelDecoder",
+    "OrcaDecoder",
+    "get_card",
+    "get_ccc",
+    "get_channel",
+    "get_crate",
+]
 
 
 class OrcaDecoder(DataDecoder):
@@ -50,6 +59,38 @@ class OrcaDecoder(DataDecoder):
             the header.
         """
         self.header = header
+
+
+class KernelDecoder(OrcaDecoder):
+    """Base class of decoders whose packets the kernel decodes."""
+
+    def decode_packet(
+        self, packet: OrcaPacket, packet_id: int, rbl: RawBufferList
+    ) -> bool:
+        """Decode one packet.
+
+        Parameters
+        ----------
+        packet
+            its words.
+        packet_id
+            number of the packet.
+        rbl
+            the buffers.
+
+        Returns
+        -------
+        any_full
+            whether a buffer is full.
+
+        Raises
+        ------
+        ValueError
+            if the packet is damaged, or does not fit the buffers.
+        """
+        from ._kernel import OrcaStream  # noqa: PLC0415  (the streamer loads it first)
+
+        return OrcaStream.decode_one(self, packet, packet_id, rbl)
 
 
 # crate, card and channel in one number: channel in bits 3..0, card in bits 8..4

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..fc.fc_event_decoder import fc_event_decoded_values
 from .columns import LISTENER_CONFIG, LISTENER_STATUS, MAX_CARDS, MAX_TRACES, WAVEFORM
-from .orca_base import OrcaDecoder
+from .orca_base import KernelDecoder
 from .record_decoder import RecordDecoder, enough
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ def waveform_decoded_values() -> dict[str, Any]:
     return values
 
 
-class ORFlashCamWaveformDecoder(OrcaDecoder):
+class ORFlashCamWaveformDecoder(KernelDecoder):
     """Decode traces (ORCA, section 4.3.3): one row each.
 
     ::

@@ -62,11 +62,11 @@ class ORSIS3302GenericDecoderForWaveform(RecordDecoder):
     table = tables.SIS3302_WAVEFORM
     n_words = 4
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
         # by channel: tag and words of the whole, and the pieces so far
         self._pieces: dict[int, tuple[tuple[int, int], list[np.ndarray]]] = {}
         self._n_held = 0
-        super().__init__(*args, **kwargs)
+        super().__init__(header=header, **kwargs)
 
     def set_header(self, header: OrcaHeader) -> None:
         """Use another header: pieces from before do not count any more."""

@@ -95,6 +95,11 @@ class OrcaStreamer(DataStreamer):
         self._unknown = (0, 0)
         self._too_wide: tuple[RawBuffer, OrcaDecoder, int, int] | None = None
 
+    @property
+    def n_resyncs(self) -> int:
+        """Number of damaged stretches so far."""
+        return self.report.n_damage
+
     def get_decoder_list(self) -> list[DataDecoder]:
         """Return the decoders of the kinds of packets that the file can have."""
         return [self.header_decoder, *self.decoders.values()]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ..columns import Table
     from ..raw_buffer import RawBuffer
+    from .orca_header import OrcaHeader
     from .orca_packet import OrcaPacket
 
 __all__ = [
@@ -65,9 +66,9 @@ class RecordDecoder(OrcaDecoder):
     n_words: ClassVar[int]
     """Words that a record has at least."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
         self.decoded_values = self.table.decoded_values()
-        super().__init__(*args, **kwargs)
+        super().__init__(header=header, **kwargs)
 
     def get_decoded_values(self, key: int | None = None) -> dict[str, Any]:  # noqa: ARG002
         """Return the columns."""
