@@ -128,7 +128,7 @@ class Formats(TableDirective):
         rows = []
         for format_ in FORMATS:
             decoders: list[nodes.Node] = []
-            for decoder in format_.decoders if format_.supported else ():
+            for decoder in format_.decoders:
                 decoders += [nodes.Text(", ")] if decoders else []
                 decoders.append(literal(decoder))
             rows.append(
