@@ -136,7 +136,7 @@ class Formats(TableDirective):
                     [literal(format_.name)],
                     format_.description,
                     ", ".join(f".{e}" for e in format_.extensions),
-                    decoders if format_.supported else "not read yet",
+                    decoders,
                 ]
             )
         heads = ["name", "written by", "extensions", "decoders"]
