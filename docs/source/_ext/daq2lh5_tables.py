@@ -128,7 +128,7 @@ class Formats(TableDirective):
         rows = []
         for format_ in FORMATS:
             decoders: list[nodes.Node] = []
-            for decoder in format_.decoders if format_.supported else ():
+            for decoder in format_.decoders:
                 decoders += [nodes.Text(", ")] if decoders else []
                 decoders.append(literal(decoder))
             rows.append(
@@ -136,7 +136,7 @@ class Formats(TableDirective):
                     [literal(format_.name)],
                     format_.description,
                     ", ".join(f".{e}" for e in format_.extensions),
-                    decoders if format_.supported else "not read yet",
+                    decoders,
                 ]
             )
         heads = ["name", "written by", "extensions", "decoders"]
