@@ -17,12 +17,12 @@ __all__ = ["KernelStreamer"]
 class KernelStreamer(DataStreamer):
     """Hands the bytes of a stream to a kernel, which decodes many packets at a time.
 
-    A derived class sets `_kernel` in :meth:`start_anew` or :meth:`open_stream`,
-    overloads what is its own of the methods below, and need not overload
-    :meth:`read_packet` and :meth:`read_packets`.
+    A derived class sets `_kernel` in :meth:`start_anew`, or when a stream is opened. It
+    overloads what is its own of the methods below; :meth:`read_packet` and
+    :meth:`read_packets` need not be.
     """
 
-    FATES: tuple[str, ...] = ("decoded", "skipped")
+    COUNTED: tuple[str, ...] = ("decoded", "skipped")
     """What the kernel counts, in this order, in ``packets`` and ``bytes``."""
 
     def start_anew(self) -> None:
@@ -151,7 +151,7 @@ class KernelStreamer(DataStreamer):
     def _account(self) -> None:
         """Bring the report up to date with the kernel's counts."""
         report, kernel = self.report, self._kernel
-        for i, fate in enumerate(self.FATES):
+        for i, fate in enumerate(self.COUNTED):
             report.packets[fate] = kernel.packets[i]
             report.bytes[fate] = kernel.bytes[i]
         report.bytes["decoded"] += self._header_bytes

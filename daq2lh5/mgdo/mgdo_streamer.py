@@ -42,7 +42,7 @@ class MGDOStreamer(KernelStreamer):
     """
 
     format_name = "MGDO"
-    FATES = ("decoded", "skipped", "unknown")
+    COUNTED = ("decoded", "skipped", "unknown")
 
     def __init__(self) -> None:
         self.header_decoder = MGDOHeaderDecoder()
