@@ -57,6 +57,43 @@ class _UsageError(Exception):
     """Something that the user must change before anything is done."""
 
 
+def _options(
+    *options: Callable[[Callable], Callable],
+) -> Callable[[Callable], Callable]:
+    """Return a decorator that gives several options to a command, in this order."""
+
+    def decorate(command: Callable) -> Callable:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+_with_resources = _options(
+    click.option(
+        "-j",
+        "--threads",
+        type=click.IntRange(min=1),
+        help="Threads that compress (default: the cores that there are; 1: none).",
+    ),
+    click.option(
+        "--memory-limit",
+        metavar="SIZE",
+        default="1G",
+        show_default=True,
+        help="Memory for buffers and queues together, for instance 512M.",
+    ),
+)
+_with_verbosity = _options(
+    click.option("-v", "--verbose", is_flag=True, help="Say more, with times."),
+    click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong."),
+)
+_with_debug = click.option(
+    "--debug", is_flag=True, help="Say everything, with tracebacks."
+)
+
+
 @click.group(context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="daq2lh5")
 def main() -> None:
@@ -87,19 +124,7 @@ def main() -> None:
     help="Convert only the first so many rows.",
 )
 @click.option("-w", "--overwrite", is_flag=True, help="Replace output files.")
-@click.option(
-    "-j",
-    "--threads",
-    type=click.IntRange(min=1),
-    help="Threads that compress (default: the cores that there are; 1: none).",
-)
-@click.option(
-    "--memory-limit",
-    metavar="SIZE",
-    default="1G",
-    show_default=True,
-    help="Memory for buffers and queues together, for instance 512M.",
-)
+@_with_resources
 @click.option(
     "--checksum", is_flag=True, help="Store a checksum (Fletcher-32) with each chunk."
 )
@@ -116,10 +141,9 @@ def main() -> None:
     metavar="FILE",
     help="Write the full report as JSON, a line for each input ('-': to stdout).",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Say more, with times.")
-@click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
+@_with_verbosity
 @click.version_option(__version__, prog_name="daq2lh5")
-@click.option("--debug", is_flag=True, help="Say everything, with tracebacks.")
+@_with_debug
 def convert(
     files: tuple[str, ...],
     out_spec: str | None,
@@ -142,7 +166,6 @@ def convert(
     The exit status is 0 if all of the input was good, 3 if it was converted but damage
     was met, 1 if a conversion failed, 2 if nothing was tried.
     """
-    level = logging.INFO if verbose else logging.WARNING
     status = run(
         files,
         out_spec=out_spec,
@@ -155,7 +178,7 @@ def convert(
         checksum=checksum,
         kwargs=kwargs,
         json_file=json_file,
-        level=logging.ERROR if quiet else level,
+        level=_level(verbose, quiet),
         quiet=quiet,
         verbose=verbose or debug,
         debug=debug,
@@ -177,19 +200,7 @@ def convert(
     "-o", "--output", metavar="FILE", help="Output file (default: FILE_proc.lh5)."
 )
 @click.option("-w", "--overwrite", is_flag=True, help="Replace the output file.")
-@click.option(
-    "-j",
-    "--threads",
-    type=click.IntRange(min=1),
-    help="Threads that compress (default: the cores that there are; 1: none).",
-)
-@click.option(
-    "--memory-limit",
-    metavar="SIZE",
-    default="1G",
-    show_default=True,
-    help="Memory for buffers and queues together, for instance 512M.",
-)
+@_with_resources
 @click.option(
     "-k",
     "--kwargs",
@@ -197,9 +208,8 @@ def convert(
     metavar="JSON",
     help="'db_dict' and 'hdf5_settings', as for build_raw.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Say more, with times.")
-@click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
-@click.option("--debug", is_flag=True, help="Say everything, with tracebacks.")
+@_with_verbosity
+@_with_debug
 def process(
     file: str,
     spec: str,
@@ -221,9 +231,7 @@ def process(
     from . import logging as our_logging  # noqa: PLC0415  (--help needs none)
     from .report import ConversionReport  # noqa: PLC0415
 
-    level = logging.INFO if verbose else logging.WARNING
-    level = logging.ERROR if quiet else level
-    our_logging.setup(logging.DEBUG if debug else level)
+    our_logging.setup(logging.DEBUG if debug else _level(verbose, quiet))
     try:
         options = _parse_kwargs(kwargs)
         for name in options:
@@ -329,6 +337,13 @@ def daq2lh5_cli(
         click.echo("warning: the input is damaged, see above", err=True)
         status = 0
     _leave(status)
+
+
+def _level(verbose: bool, quiet: bool) -> int:
+    """Return the level of logging that was asked for."""
+    if quiet:
+        return logging.ERROR
+    return logging.INFO if verbose else logging.WARNING
 
 
 def run(

@@ -25,6 +25,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daq2lh5 import source as source_module
+from daq2lh5.reading import members
+from daq2lh5.reading.ahead import QUEUED_PIECES
+from daq2lh5.reading.magic import ALL_MAGICS, ZSTD_MAGIC, recognize
 from daq2lh5.source import DEFAULT_BLOCK_SIZE, open_source
 
 COMPRESSIONS = ("gzip", "bzip2", "xz", "zstd")
@@ -302,7 +305,7 @@ class TestOpening:
         with pytest.raises(ValueError, match="block size"):
             open_source(path, block_size)
 
-    @pytest.mark.parametrize("magic", source_module._ALL_MAGICS)
+    @pytest.mark.parametrize("magic", ALL_MAGICS)
     def test_part_of_a_magic_number_is_plain(self, tmp_path, fifo, magic):
         for n in range(len(magic)):
             for data in (magic[:n], magic[:n] + b"\x01"):
@@ -546,7 +549,7 @@ class TestWindow:
 def test_like_a_byte_string(kind, parts, block_size, steps):
     data = b"".join(parts)
     packed = b"".join(compress(kind, part) for part in parts)
-    if kind is None and source_module._recognize(packed):
+    if kind is None and recognize(packed):
         return
     with tempfile.NamedTemporaryFile() as file:
         file.write(packed)
@@ -686,7 +689,7 @@ class TestMembers:
     def test_xz_memory_limit(self, tmp_path, monkeypatch):
         path = tmp_path / "x"
         path.write_bytes(compress("xz", b"data"))
-        monkeypatch.setattr(source_module, "_XZ_MEMORY", 1000)
+        monkeypatch.setattr(members, "XZ_MEMORY", 1000)
         data, error = read(path)
         assert data == b""
         assert "emory usage limit" in error
@@ -720,7 +723,7 @@ class TestDamage:
         whole = first + second
         for cut in self.places(packed)[:: 2 if block_size == 4096 else 1]:
             path.write_bytes(whole[:cut])
-            if source_module._recognize(whole[:cut]) is None:
+            if recognize(whole[:cut]) is None:
                 assert read(path) == (whole[:cut], None)
                 continue
             data, error = read(path, block_size=block_size)
@@ -746,7 +749,7 @@ class TestDamage:
             whole = bytearray(first + second)
             whole[place] ^= 1 << place % 8
             path.write_bytes(whole)
-            if source_module._recognize(whole) is None:
+            if recognize(whole) is None:
                 continue
             data, error = read(path, block_size=block_size)
             if error is None:
@@ -794,7 +797,7 @@ class TestDamage:
 
     @pytest.mark.parametrize("kind", ["bzip2", "xz"])
     def test_long_member_loses_one_step_at_most(self, tmp_path, monkeypatch, kind):
-        monkeypatch.setattr(source_module, "_SALVAGE_HISTORY", 100_000)
+        monkeypatch.setattr(members, "SALVAGE_HISTORY", 100_000)
         data = sample(1_600_000)
         packed = bytearray(compress(kind, data))
         assert len(packed) > 300_000
@@ -821,7 +824,7 @@ class TestDamage:
 
     def test_impossible_zstd_blocks(self, tmp_path):
         path = tmp_path / "x"
-        header = source_module._ZSTD_MAGIC + b"\x00\x58"
+        header = ZSTD_MAGIC + b"\x00\x58"
         for word in (3 << 1, (128 * 1024 + 1) << 3, 0xFFFFF << 3 | 1 << 1):
             path.write_bytes(header + word.to_bytes(3, "little") + bytes(300_000))
             data, error = read(path)
@@ -887,9 +890,9 @@ class TestThread:
             [thread] = reader_threads()
             assert thread.daemon
             pieces = source._reader._pieces
-            wait_until(lambda: pieces.qsize() == source_module._QUEUED_PIECES)
+            wait_until(lambda: pieces.qsize() == QUEUED_PIECES)
             time.sleep(0.05)
-            assert pieces.qsize() == source_module._QUEUED_PIECES
+            assert pieces.qsize() == QUEUED_PIECES
 
     def test_close_with_full_queue(self, bomb):
         source = open_source(bomb)
@@ -988,7 +991,7 @@ class TestThread:
         def failing(raw):
             raise MemoryError
 
-        monkeypatch.setattr(source_module, "_make_decoder", lambda name: failing)
+        monkeypatch.setattr(source_module, "make_decoder", lambda name: failing)
         with open_source(path) as source, pytest.raises(MemoryError):
             source.fill(1)
 

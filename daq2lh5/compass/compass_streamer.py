@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..data_streamer import DataStreamer
 from ..errors import DecodeError
+from ..kernel_streamer import KernelStreamer
 from ..raw_buffer import RawBuffer, RawBufferLibrary, place_of
+from ..sibling_tables import make_sibling
 from ._kernel import CompassStream
 from .compass_config_parser import find_settings, read_settings
 from .compass_event_decoder import (
@@ -36,7 +37,7 @@ SURVEY_BYTES = 2**16
 """Bytes, at least, in which channels are looked for before tables are made."""
 
 
-class CompassStreamer(DataStreamer):
+class CompassStreamer(KernelStreamer):
     """Decode CoMPASS files.
 
     Parameters
@@ -85,16 +86,9 @@ class CompassStreamer(DataStreamer):
         self.buffer = np.empty(0, "S1")
         self.event_rbkd: dict[int, RawBuffer] | None = None
         self.event_decoder.skipped_channels = {}
-        self._kernel: CompassStream | None = None
-        self._header_bytes = 0
-        self._buffer_size = 0
         self._settings: Settings | None = None
-        # keys of channels that the kernel knows; buffers whose samples are settled
+        # keys of channels that the kernel knows
         self._met: set[int] = set()
-        self._settled: set[int] = set()
-        # by buffer and number of samples (None: any): the one that stands in
-        self._siblings: dict[tuple[int, int | None], RawBuffer] = {}
-        self._first: dict[int, RawBuffer] = {}
 
     def get_decoder_list(self) -> list[DataDecoder]:
         """Return the decoders of the header and of the records."""
@@ -225,20 +219,16 @@ class CompassStreamer(DataStreamer):
             )
 
     def _header_buffers(self) -> list[RawBuffer]:
-        rbs = self.rb_lib.get("CompassHeaderDecoder")
-        if not rbs:
-            decoder = self.header_decoder
-            rbs = [RawBuffer()]
-            rbs[0]._make_later(decoder.make_lgdo, decoder._describe)
+        first = self._header_buffer(self.header_decoder)
+        rbs = self.rb_lib.get("CompassHeaderDecoder") or [first]
         for rb in rbs:
             rb.loc = 1
         return list(rbs)
 
     def close_stream(self) -> None:
         """Close the input."""
-        if self.source is not None:
-            self.source.close()
-            self.source = None
+        super().close_stream()
+        self.source = None
 
     # ---- buffers -------------------------------------------------------------------
 
@@ -263,38 +253,32 @@ class CompassStreamer(DataStreamer):
     def _fitting(self, rb: RawBuffer, key: int, n_samples: int | None) -> RawBuffer:
         """Return the buffer for waveforms of a length, to be used instead of `rb`."""
         decoder = self.event_decoder
-        first = self._first.get(id(rb), rb)
+        # (shapes of rows are numbers of samples; None is any)
+        tables = self._siblings
+        first = tables.first(rb)
         if first._table is None or "waveform" not in compass_decoded_values:
             # only the user can replace it, or nobody wants waveforms
             return first
-        if id(first) not in self._settled:
-            self._settled.add(id(first))
+        if first not in tables:
             if _samples_of(first) != n_samples and first._private and not first.loc:
                 # no channel of it was met before: what was expected does not count
                 for other in first.key_list:
                     if other not in self._met:
                         decoder.set_samples(other, n_samples)
                 self._set_up([first], decoder, self._buffer_size)
-            self._siblings[id(first), _samples_of(first)] = first
-        if (id(first), n_samples) in self._siblings:
-            sibling = self._siblings[id(first), n_samples]
+            tables.settle(first, _samples_of(first))
+        sibling = tables.find(first, n_samples)
+        if sibling is not None:
             if sibling is not first and key not in sibling.key_list:
                 sibling.key_list.append(key)
             return sibling
-        ending = "lists" if n_samples is None else n_samples
-        sibling = RawBuffer(
-            key_list=[key],
-            out_stream=first.out_stream,
-            out_name=f"{first.out_name}_{ending}",
-            proc_spec=first.proc_spec,
+        sibling = make_sibling(
+            first, "lists" if n_samples is None else n_samples, keys=[key]
         )
         places = {place_of(other) for _, other in self.rb_lib.buffers()}
         while place_of(sibling) in places:
             sibling.out_name += "_"
-        self.rb_lib["CompassEventDecoder"].append(sibling)
-        self._set_up([sibling], decoder, self._buffer_size)
-        self._siblings[id(first), n_samples] = sibling
-        self._first[id(sibling)] = first
+        self._add_sibling(first, n_samples, sibling, decoder)
         what = "of several lengths" if n_samples is None else f"of {n_samples} samples"
         self.report.note(f"waveforms {what}: table {sibling.out_name}")
         return sibling
@@ -321,52 +305,11 @@ class CompassStreamer(DataStreamer):
 
     # ---- reading -------------------------------------------------------------------
 
-    def read_packet(self) -> bool:
-        """Decode one record."""
-        return self.read_packets(1)
-
-    def read_packets(self, limit: int) -> bool:
-        """Decode up to `limit` records, see :meth:`.DataStreamer.read_packets`."""
+    def _react(self, status: int) -> bool:
+        """Do what the kernel leaves to Python."""
         kernel = self._kernel
-        kernel.rows_left = -1 if self.rows_left is None else self.rows_left
-        more = True
-        done = 0
-        kernel.begin()
-        try:
-            while done < limit:
-                status = self._decode(limit - done)
-                done += kernel.n_packets
-                if status == CompassStream.FULL:
-                    self.any_full = True
-                    self._flush |= kernel.flush
-                    break
-                if status == CompassStream.END or kernel.rows_left == 0:
-                    more = False
-                    break
-        finally:
-            kernel.end()
-            self._account()
-        if self.rows_left is not None:
-            self.rows_left = kernel.rows_left
-        self.packet_id = kernel.packet_id
-        self.n_bytes_read = self.source.offset
-        return more
-
-    def _decode(self, limit: int) -> int:
-        """Run the kernel over the bytes at hand, and do what it leaves to Python."""
-        source, kernel = self.source, self._kernel
-        window = source.window
-        left = None if source.size is None else source.size - source.offset
-        if left is not None and left < len(window):
-            # the file has grown since it was opened
-            left = None
-        status = kernel.decode(window, source.offset, left, source.at_end, limit)
-        if status == CompassStream.SKIPPED or kernel.scanning:
-            self._keep_stretch(window, status == CompassStream.SKIPPED)
-        del window
-        source.consume(kernel.consumed)
-        if status == CompassStream.MORE:
-            source.fill(kernel.need - kernel.consumed)
+        if status == CompassStream.FULL:
+            self._flush |= kernel.flush
         elif status == CompassStream.HEADER:
             self._new_channel()
         elif status == CompassStream.WIDTH:
@@ -374,7 +317,7 @@ class CompassStreamer(DataStreamer):
                 f"waveforms of {kernel.detail_samples} samples do not fit their buffer"
             )
             raise ValueError(msg)
-        return status
+        return False
 
     # ---- packets one at a time -----------------------------------------------------
 
@@ -418,24 +361,10 @@ class CompassStreamer(DataStreamer):
 
     # ---- accounting ----------------------------------------------------------------
 
-    def _keep_stretch(self, window: memoryview, over: bool) -> None:
-        """Hold on to the bytes of a stretch; account for it when it is over."""
-        kernel = self._kernel
-        start, end, fate, reason = kernel.stretch
-        first = max(start - self.source.offset, 0)
-        self.hold_stretch(window[first : max(kernel.consumed, first)])
-        if over:
-            code, packet_id = kernel.stretch_reason, kernel.packet_id
-            self.end_stretch(start, end, fate, reason, code, packet_id)
-
     def _account(self) -> None:
         """Bring the report up to date with the kernel's counts."""
+        super()._account()
         report, kernel = self.report, self._kernel
-        for i, fate in enumerate(("decoded", "skipped")):
-            report.packets[fate] = kernel.packets[i]
-            report.bytes[fate] = kernel.bytes[i]
-        report.bytes["decoded"] += self._header_bytes
-        self.account_for_source()
         if kernel.n_joined:
             report.note("the file has headers in its middle: several were joined")
         if kernel.other_code >= 0:
@@ -443,11 +372,8 @@ class CompassStreamer(DataStreamer):
                 f"waveforms with code {kernel.other_code} instead of 1 were met: what "
                 "was saved may be no input signal"
             )
-        skipped = kernel.skipped_channels()
-        self.event_decoder.skipped_channels = skipped
-        if skipped:
-            counts: dict[str, int] = {str(key): n for key, n in skipped.items()}
-            report.skipped_channels["CompassEventDecoder"] = counts
+        self.event_decoder.skipped_channels = kernel.skipped_channels()
+        self._account_for_channels(self.event_decoder)
 
 
 def _samples_of(rb: RawBuffer) -> int | None:

@@ -54,6 +54,15 @@ class FCDecoder(DataDecoder):
         """Return the columns: the same for all keys."""
         return self.decoded_values
 
+    def _configured_by(self, packet: bytes, packet_id: int) -> FcioStream:
+        """Return the stream, or a new one, with the configuration of a packet."""
+        if self._stream is None:
+            from ._kernel import FcioStream  # noqa: PLC0415  (needs no stream so far)
+
+            self._stream = FcioStream()
+        self._stream.decode_packet(packet, {}, packet_id)
+        return self._stream
+
     def _decode(
         self, packet: bytes, buffers: dict[int | str, RawBuffer], packet_id: int
     ) -> bool:

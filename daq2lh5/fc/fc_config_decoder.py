@@ -71,12 +71,7 @@ class FCConfigDecoder(FCDecoder):
         full
             whether the buffer is full.
         """
-        if self._stream is None:
-            from ._kernel import FcioStream  # noqa: PLC0415  (needs no stream so far)
-
-            self._stream = FcioStream()
-        self._stream.decode_packet(packet, {}, packet_id)
-        self.append_row(self._stream, config_rb, packet_id)
+        self.append_row(self._configured_by(packet, packet_id), config_rb, packet_id)
         return config_rb.is_full()
 
     @staticmethod

@@ -110,12 +110,9 @@ class FSPConfigDecoder(FCDecoder):
         full
             whether the buffer is full.
         """
-        if self._stream is None:
-            from ._kernel import FcioStream  # noqa: PLC0415  (needs no stream so far)
-
-            self._stream = FcioStream()
-        self._stream.decode_packet(packet, {}, packet_id)
-        self.append_row(self._stream, fsp_config_rb, packet_id)
+        self.append_row(
+            self._configured_by(packet, packet_id), fsp_config_rb, packet_id
+        )
         return fsp_config_rb.is_full()
 
     def append_row(self, stream: FcioStream, rb: RawBuffer, packet_id: int) -> None:

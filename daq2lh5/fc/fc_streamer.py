@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ..data_streamer import DataStreamer
 from ..errors import DecodeError
+from ..kernel_streamer import KernelStreamer
 from ..raw_buffer import RawBuffer, RawBufferLibrary
+from ..sibling_tables import MAX_SIBLINGS, make_sibling
 from ._kernel import FcioStream
 from .fc_config_decoder import FCConfigDecoder
 from .fc_event_decoder import FCEventDecoder
@@ -28,11 +29,8 @@ CONFIG_ROWS = 256
 OBSOLETE_TAGS = {2: "Calib", 5: "RecEvent"}
 """Records that no table is for."""
 
-MAX_WIDTHS = 64
-"""Tables that may be opened for configurations with other numbers of samples."""
 
-
-class FCStreamer(DataStreamer):
+class FCStreamer(KernelStreamer):
     """Decode FCIO data.
 
     Attributes
@@ -57,7 +55,7 @@ class FCStreamer(DataStreamer):
     def start_anew(self) -> None:
         """Forget the last stream; what the user changed in the decoders stays."""
         super().start_anew()
-        self.fcio = FcioStream()
+        self.fcio = self._kernel = FcioStream()
         self.event_decoder.skipped_channels = {}
 
         self.event_rbkd: dict | None = None
@@ -69,11 +67,10 @@ class FCStreamer(DataStreamer):
 
         self._keyed: dict[str, dict] = {}
         self._config_rb: RawBuffer | None = None
-        self._buffer_size = 0
         # a configuration with other waveforms waits for the chunk to be handed out
         self._new_width = False
-        # by number of samples: the buffers that stand in for those of the first
-        self._widths: dict[int, dict[int, RawBuffer]] = {}
+        # numbers of samples met so far, that of the tables of the user first
+        self._widths: list[int] = []
 
     def get_decoder_list(self) -> list[DataDecoder]:
         """Return the decoders of all tables."""
@@ -135,11 +132,6 @@ class FCStreamer(DataStreamer):
         self.n_bytes_read = source.offset
         return self._header_buffers()
 
-    def close_stream(self) -> None:
-        """Close the input."""
-        if self.source is not None:
-            self.source.close()
-
     def _check_handshake(self) -> None:
         window = self.source.fill(68)
         if bytes(window[:14]) != b"\xff\x35\x65\xc4FlashCamV1":
@@ -188,13 +180,7 @@ class FCStreamer(DataStreamer):
         decoder.append_row(self.fcio, self._config_rb, 0)
         header = [self._config_rb]
         if self.fcio.fsp:
-            rbs = self.rb_lib.get("FSPConfigDecoder")
-            rb = rbs[0] if rbs else RawBuffer()
-            if not rbs:
-                decoder = self.fsp_config_decoder
-                rb._make_later(decoder.make_lgdo, decoder._describe)
-            rb.loc = 1
-            header.append(rb)
+            header.append(self._header_buffer(self.fsp_config_decoder))
         return header
 
     def _bind(self) -> None:
@@ -227,80 +213,35 @@ class FCStreamer(DataStreamer):
 
     # ---- reading -------------------------------------------------------------------
 
-    def read_packet(self) -> bool:
-        """Decode one packet: a record, with the FSP record in front of it."""
-        return self.read_packets(1)
-
     def read_packets(self, limit: int) -> bool:
-        """Decode up to `limit` packets, see :meth:`.DataStreamer.read_packets`."""
+        """Decode up to `limit` packets, see :meth:`.DataStreamer.read_packets`.
+
+        A packet is a record, with the FSP record in front of it.
+        """
+        more = super().read_packets(limit)
+        self.packet_id = max(self.packet_id, 0)
+        return more
+
+    def _resume(self) -> None:
+        """Use the configuration that waited until the last chunk was handed out."""
         if self._new_width:
             self._new_width = False
             self._bind()
-        self.fcio.rows_left = -1 if self.rows_left is None else self.rows_left
-        more = True
-        done = 0
-        self.fcio.begin()
-        try:
-            while done < limit:
-                status = self._decode(limit - done)
-                done += self.fcio.n_packets
-                if status == FcioStream.HEADER and not self._new_header():
-                    break
-                if status == FcioStream.FULL:
-                    self.any_full = True
-                    break
-                if status == FcioStream.END or self.fcio.rows_left == 0:
-                    more = False
-                    break
-        finally:
-            self.fcio.end()
-            self._account()
-        if self.rows_left is not None:
-            self.rows_left = self.fcio.rows_left
-        self.packet_id = max(self.fcio.packet_id, 0)
-        self.n_bytes_read = self.source.offset
-        return more
 
-    def _decode(self, limit: int) -> int:
-        """Run the kernel over the bytes at hand; get more when it asks for them."""
-        source, fcio = self.source, self.fcio
-        window = source.window
-        left = None if source.size is None else source.size - source.offset
-        if left is not None and left < len(window):
-            # the file has grown since it was opened
-            left = None
-        status = fcio.decode(window, source.offset, left, source.at_end, limit)
-        if status == FcioStream.SKIPPED or fcio.scanning:
-            self._keep_stretch(window, status == FcioStream.SKIPPED)
-        del window
-        source.consume(fcio.consumed)
-        if status == FcioStream.MORE:
-            source.fill(fcio.need - fcio.consumed)
-        return status
+    def _react(self, status: int) -> bool:
+        """React to a configuration in mid-stream; True ends the chunk."""
+        return status == FcioStream.HEADER and not self._new_header()
 
-    def _keep_stretch(self, window: memoryview, over: bool) -> None:
-        """Hold on to the bytes of a stretch; account for it when it is over."""
-        start, end, fate, reason, tag = self.fcio.stretch
-        first = max(start - self.source.offset, 0)
-        self.hold_stretch(window[first : max(self.fcio.consumed, first)])
-        if not over:
-            return
-        if fate == "unknown" and tag:
-            name = OBSOLETE_TAGS.get(tag, "FCIO record")
-            self.report.unknown_records[f"{name} (tag {tag})"] += 1
-        code, packet_id = self.fcio.stretch_reason, self.fcio.packet_id
-        self.end_stretch(start, end, fate, reason, code, packet_id)
+    def _kind_of_unknown(self, reason: str) -> str:  # noqa: ARG002
+        """Return the kind of an unknown record, by its tag."""
+        tag = self.fcio.stretch[4]
+        return f"{OBSOLETE_TAGS.get(tag, 'FCIO record')} (tag {tag})" if tag else ""
 
     def _account(self) -> None:
         """Bring the report up to date with the kernel's counts."""
+        super()._account()
+        self._account_for_irregular()
         report, fcio = self.report, self.fcio
-        for i, fate in enumerate(("decoded", "skipped")):
-            report.bytes[fate] = fcio.bytes[i]
-            report.packets[fate] = fcio.packets[i]
-        report.irregular.update(
-            {k: n - report.irregular[k] for k, n in fcio.irregular.items()}
-        )
-        self.account_for_source()
         if fcio.n_extra_frames:
             report.note("records with more frames than this version knows were met")
         if fcio.short_tracemap:
@@ -321,10 +262,7 @@ class FCStreamer(DataStreamer):
         if config is not None and config.blprecision == 0:
             report.note("blprecision is 0: baseline and 12-bit energy are set to 0")
         self.event_decoder.count_skipped(fcio)
-        if self.event_decoder.skipped_channels:
-            report.skipped_channels["FCEventDecoder"] = {
-                str(k): n for k, n in self.event_decoder.skipped_channels.items()
-            }
+        self._account_for_channels(self.event_decoder)
 
     # ---- configurations in mid-stream ----------------------------------------------
 
@@ -369,20 +307,18 @@ class FCStreamer(DataStreamer):
         if self.event_rbkd is None or not self.fcio.configured:
             return self.event_rbkd
         samples = self.fcio.config.eventsamples
-        self._widths.setdefault(samples, {})
-        if len(self._widths) == 1 or samples == next(iter(self._widths)):
+        if samples not in self._widths:
+            self._widths.append(samples)
+        if samples == self._widths[0]:
             current = self.event_rbkd
-        elif len(self._widths) > MAX_WIDTHS:
-            text = f"more than {MAX_WIDTHS} lengths of waveforms: others are skipped"
+        elif len(self._widths) > MAX_SIBLINGS:
+            text = f"more than {MAX_SIBLINGS} lengths of waveforms: others are skipped"
             log.warning(text)
             self.report.note(text)
             return None
         else:
-            siblings = self._widths[samples]
-            for rb in self.event_rbkd.values():
-                if id(rb) not in siblings:
-                    siblings[id(rb)] = self._sibling(rb, samples)
-            current = {k: siblings[id(rb)] for k, rb in self.event_rbkd.items()}
+            rbkd = self.event_rbkd
+            current = {key: self._sibling(rb, samples) for key, rb in rbkd.items()}
         in_use = {id(rb) for rb in current.values()}
         for rb in self.rb_lib["FCEventDecoder"]:
             if id(rb) not in in_use and rb._private and rb.loc == 0:
@@ -390,14 +326,11 @@ class FCStreamer(DataStreamer):
         return current
 
     def _sibling(self, rb: RawBuffer, samples: int) -> RawBuffer:
-        """Make the buffer that stands in for `rb` for another number of samples."""
-        sibling = RawBuffer(
-            key_list=rb.key_list,
-            out_stream=rb.out_stream,
-            out_name=f"{rb.out_name}_{samples}",
-            proc_spec=rb.proc_spec,
-        )
-        self.rb_lib["FCEventDecoder"].append(sibling)
-        self._set_up([sibling], self.event_decoder, self._buffer_size)
+        """Return the buffer that stands in for `rb` for another number of samples."""
+        sibling = self._siblings.find(rb, samples)
+        if sibling is not None:
+            return sibling
+        sibling = make_sibling(rb, samples)
+        self._add_sibling(rb, samples, sibling, self.event_decoder)
         self.report.note(f"waveforms of {samples} samples: table {sibling.out_name}")
         return sibling

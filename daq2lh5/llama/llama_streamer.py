@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ..data_streamer import DataStreamer
 from ..errors import DecodeError
-from ..raw_buffer import RawBuffer, RawBufferLibrary
+from ..kernel_streamer import KernelStreamer
+from ..sibling_tables import make_sibling
 from ._kernel import LlamaStream
 from .llama_event_decoder import LLAMAEventDecoder
 from .llama_header_decoder import HEADER_BYTES, LLAMAHeaderDecoder
 
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
+    from ..raw_buffer import RawBuffer, RawBufferLibrary
     from ..source import Source
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 __all__ = ["LLAMAStreamer"]
 
 
-class LLAMAStreamer(DataStreamer):
+class LLAMAStreamer(KernelStreamer):
     """Decode llamaDAQ data.
 
     Attributes
@@ -46,7 +47,6 @@ class LLAMAStreamer(DataStreamer):
         self.event_decoder._stream = self._kernel
         self.event_decoder.skipped_channels = {}
         self.event_rbkd: dict[int, RawBuffer] | None = None
-        self._header_bytes = 0
 
     def get_decoder_list(self) -> list[DataDecoder]:
         """Return the decoders of all tables."""
@@ -89,12 +89,7 @@ class LLAMAStreamer(DataStreamer):
             self.event_rbkd = self.rb_lib["LLAMAEventDecoder"].get_keyed_dict()
         self._kernel.set_buffers(self.event_rbkd)
         self.n_bytes_read = source.offset
-        return [self._header_buffer()]
-
-    def close_stream(self) -> None:
-        """Close the input."""
-        if self.source is not None:
-            self.source.close()
+        return [self._header_buffer(self.header_decoder)]
 
     def _read_header(self, source: Source) -> None:
         decoder = self.header_decoder
@@ -120,16 +115,6 @@ class LLAMAStreamer(DataStreamer):
             log.warning("%s: %s", source.name, text)
             self.report.note(text)
 
-    def _header_buffer(self) -> RawBuffer:
-        """Return the buffer of the header."""
-        rbs = self.rb_lib.get("LLAMAHeaderDecoder")
-        rb = rbs[0] if rbs else RawBuffer()
-        if not rbs:
-            decoder = self.header_decoder
-            rb._make_later(decoder.make_lgdo, decoder._describe)
-        rb.loc = 1
-        return rb
-
     def _check_selection(self, decoders: dict[str, DataDecoder]) -> None:
         """Give channels of other columns than a buffer's first one to other buffers."""
         rbs = self.rb_lib.get("LLAMAEventDecoder", ())
@@ -144,12 +129,7 @@ class LLAMAStreamer(DataStreamer):
             first, *others = groups.values()
             rb.key_list = first + absent
             for keys in others:
-                sibling = RawBuffer(
-                    key_list=keys,
-                    out_stream=rb.out_stream,
-                    out_name=f"{rb.out_name}_{keys[0]}",
-                    proc_spec=rb.proc_spec,
-                )
+                sibling = make_sibling(rb, keys[0], keys)
                 rbs.append(sibling)
                 text = f"channels {keys} have other columns: table {sibling.out_name}"
                 log.warning(text)
@@ -159,69 +139,18 @@ class LLAMAStreamer(DataStreamer):
 
     # ---- reading -------------------------------------------------------------------
 
-    def read_packet(self) -> bool:
-        """Decode one event."""
-        return self.read_packets(1)
-
     def read_packets(self, limit: int) -> bool:
         """Decode up to `limit` events, see :meth:`.DataStreamer.read_packets`."""
-        kernel = self._kernel
-        kernel.rows_left = -1 if self.rows_left is None else self.rows_left
-        more = True
-        done = 0
-        kernel.begin()
-        try:
-            while more and done < limit:
-                status = self._decode(limit - done)
-                done += kernel.n_packets
-                if status == LlamaStream.FULL:
-                    self.any_full = True
-                    break
-                more = status != LlamaStream.END and kernel.rows_left != 0
-        finally:
-            kernel.end()
-            self._account()
-        if self.rows_left is not None:
-            self.rows_left = kernel.rows_left
+        more = super().read_packets(limit)
         # a packet may have filled a buffer without the next one being tried
-        self.any_full |= kernel.any_full
-        self.packet_id = kernel.packet_id
-        self.n_bytes_read = self.source.offset
+        self.any_full |= self._kernel.any_full
         return more
-
-    def _decode(self, limit: int) -> int:
-        """Run the kernel over the bytes at hand; get more when it asks for them."""
-        source, kernel = self.source, self._kernel
-        window = source.window
-        left = None if source.size is None else source.size - source.offset
-        if left is not None and left < len(window):
-            # the file has grown since it was opened
-            left = None
-        status = kernel.decode(window, source.offset, left, source.at_end, limit)
-        if status == LlamaStream.SKIPPED or kernel.scanning:
-            start, end, fate, reason = kernel.stretch
-            first = max(start - source.offset, 0)
-            self.hold_stretch(window[first : max(kernel.consumed, first)])
-            if status == LlamaStream.SKIPPED:
-                code, number = kernel.stretch_reason, kernel.packet_id
-                self.end_stretch(start, end, fate, reason, code, number)
-        del window
-        source.consume(kernel.consumed)
-        if status == LlamaStream.MORE:
-            source.fill(kernel.need - kernel.consumed)
-        return status
 
     def _account(self) -> None:
         """Bring the report up to date with the kernel's counts."""
+        super()._account()
+        self._account_for_irregular()
         report, kernel = self.report, self._kernel
-        for i, fate in enumerate(("decoded", "skipped")):
-            report.bytes[fate] = kernel.bytes[i]
-            report.packets[fate] = kernel.packets[i]
-        report.bytes["decoded"] += self._header_bytes
-        report.irregular.update(
-            {k: n - report.irregular[k] for k, n in kernel.irregular.items()}
-        )
-        self.account_for_source()
         if kernel.n_maw:
             text = "test data of the moving average window are not written"
             if text not in report.notes:
@@ -230,7 +159,4 @@ class LLAMAStreamer(DataStreamer):
         if report.bytes["corrupt"]:
             report.note("after damage packet numbers count what could be read")
         self.event_decoder.count_skipped()
-        if self.event_decoder.skipped_channels:
-            report.skipped_channels["LLAMAEventDecoder"] = {
-                str(k): n for k, n in self.event_decoder.skipped_channels.items()
-            }
+        self._account_for_channels(self.event_decoder)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ..data_streamer import DataStreamer
 from ..errors import DecodeError
-from ..raw_buffer import RawBuffer, RawBufferLibrary
+from ..kernel_streamer import KernelStreamer
+from ..sibling_tables import MAX_SIBLINGS, SiblingTables, make_sibling
 from ._framing import CLASS_NAMES
 from ._kernel import REASONS, MGDOStream
 from .mgdo_digitizer_decoder import DEFAULT_LAYOUT, GETGERDADigitizerDataDecoder
@@ -16,21 +16,19 @@ from .tree import Basket, MGTree
 
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
+    from ..raw_buffer import RawBuffer, RawBufferLibrary
     from .mgdo_digitizer_decoder import DigitizerLayout
 
 log = logging.getLogger(__name__)
 
 __all__ = ["MGDOStreamer"]
 
-MAX_LAYOUTS = 64
-"""Tables that may be opened for other waveforms than the first ones."""
-
 UNREADABLE = next(c for c, text in REASONS.items() if "basket cannot" in text)
 
 GERDA_CLASS = next(name for name in CLASS_NAMES if name.startswith("GETGERDA"))
 
 
-class MGDOStreamer(DataStreamer):
+class MGDOStreamer(KernelStreamer):
     """Decode the tree of an MGDO file.
 
     The report counts entries of the tree, and their bytes when they are decompressed.
@@ -44,6 +42,7 @@ class MGDOStreamer(DataStreamer):
     """
 
     format_name = "MGDO"
+    COUNTED = ("decoded", "skipped", "unknown")
 
     def __init__(self) -> None:
         self.header_decoder = MGDOHeaderDecoder()
@@ -60,11 +59,8 @@ class MGDOStreamer(DataStreamer):
         self._next_basket = 0
         # bytes of the entries in baskets that are done
         self._bytes_before = 0
-        self._buffer_size = 0
         self._keyed: dict[int, RawBuffer] = {}
-        # by id: the buffer that it stands in for, and its layout
-        self._made_for: dict[int, tuple[RawBuffer, DigitizerLayout]] = {}
-        self._siblings: dict[tuple[int, DigitizerLayout], RawBuffer] = {}
+        self._siblings: SiblingTables[DigitizerLayout] = SiblingTables()
         self._waiting: tuple[int, DigitizerLayout] | None = None
 
     def get_decoder_list(self) -> list[DataDecoder]:
@@ -118,15 +114,10 @@ class MGDOStreamer(DataStreamer):
         if rbs is not None:
             self._keyed = rbs.get_keyed_dict()
         for rb in self._keyed.values():
-            self._made_for[id(rb)] = rb, layout
+            self._siblings.settle(rb, layout)
         self._set_buffers()
         self._account()
-        return [self._header_buffer()]
-
-    def close_stream(self) -> None:
-        """Close the input."""
-        if self.source is not None:
-            self.source.close()
+        return [self._header_buffer(self.header_decoder)]
 
     def _look_ahead(self) -> tuple[int, DigitizerLayout, str]:
         """Return channels, waveforms and digitizer class of the first sound entry."""
@@ -164,55 +155,35 @@ class MGDOStreamer(DataStreamer):
             log.warning("%s: %s", self.tree.name, text)
             self.report.note(text)
 
-    def _header_buffer(self) -> RawBuffer:
-        """Return the buffer of the header."""
-        rbs = self.rb_lib.get("MGDOHeaderDecoder")
-        rb = rbs[0] if rbs else RawBuffer()
-        if not rbs:
-            decoder = self.header_decoder
-            rb._make_later(decoder.make_lgdo, decoder._describe)
-        rb.loc = 1
-        return rb
-
     def _set_buffers(self) -> None:
-        layouts = {key: layout[0] for key, (_, layout) in self._made_for.items()}
+        layouts = {key: layout[0] for key, layout in self._siblings.shapes.items()}
         self._kernel.set_buffers(self._keyed, layouts)
 
     # ---- reading -------------------------------------------------------------------
 
-    def read_packet(self) -> bool:
-        """Decode one entry."""
-        return self.read_packets(1)
-
-    def read_packets(self, limit: int) -> bool:
-        """Decode up to `limit` entries, see :meth:`.DataStreamer.read_packets`."""
-        kernel = self._kernel
+    def _resume(self) -> None:
+        """Go on with waveforms that waited until the last chunk was handed out."""
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
             self._use_sibling(*waiting)
-        kernel.rows_left = -1 if self.rows_left is None else self.rows_left
+
+    def _read(self, limit: int) -> bool:
+        """Run the kernel until a buffer is full, or `limit` entries are decoded."""
+        kernel = self._kernel
         more = True
         done = 0
         full = False
-        kernel.begin()
-        try:
-            while more and done < limit and not full:
-                if self._basket is None:
-                    more = self._read_basket()
-                    continue
-                status = self._decode(limit - done)
-                done += kernel.n_packets
-                full = kernel.any_full
-                if status == MGDOStream.WIDTH:
-                    full |= self._other_layout()
-                more = kernel.rows_left != 0
-        finally:
-            kernel.end()
-            self._account()
-        if self.rows_left is not None:
-            self.rows_left = kernel.rows_left
+        while more and done < limit and not full:
+            if self._basket is None:
+                more = self._read_basket()
+                continue
+            status = self._decode(limit - done)
+            done += kernel.n_packets
+            full = kernel.any_full
+            if status == MGDOStream.WIDTH:
+                full |= self._other_layout()
+            more = kernel.rows_left != 0
         self.any_full |= full
-        self.packet_id = kernel.packet_id
         self.n_bytes_read = self.tree.bytes_read
         return more
 
@@ -267,8 +238,7 @@ class MGDOStreamer(DataStreamer):
         channel = self._kernel.detail_channel
         layout = self._kernel.wanted_layout
         rb = self._keyed[channel]
-        _, own = self._made_for[id(rb)]
-        if own == layout or not rb._private:
+        if self._siblings.shapes[id(rb)] == layout or not rb._private:
             msg = f"buffer '{rb.out_name}' has no room for the waveforms of {layout}"
             raise ValueError(msg)
         if rb.loc:
@@ -283,13 +253,12 @@ class MGDOStreamer(DataStreamer):
 
     def _use_sibling(self, channel: int, layout: DigitizerLayout) -> None:
         """Send the rows of a channel to a buffer for other waveforms."""
-        base, _ = self._made_for[id(self._keyed[channel])]
-        if self._made_for[id(base)][1] == layout:
-            self._keyed[channel] = base
-        elif (id(base), layout) in self._siblings:
-            self._keyed[channel] = self._siblings[id(base), layout]
-        elif len(self._siblings) >= MAX_LAYOUTS:
-            text = f"more than {MAX_LAYOUTS} kinds of waveforms: others are skipped"
+        base = self._siblings.first(self._keyed[channel])
+        sibling = self._siblings.find(base, layout)
+        if sibling is not None:
+            self._keyed[channel] = sibling
+        elif len(self._siblings) >= MAX_SIBLINGS:
+            text = f"more than {MAX_SIBLINGS} kinds of waveforms: others are skipped"
             log.warning(text)
             self.report.note(text)
             del self._keyed[channel]
@@ -299,43 +268,26 @@ class MGDOStreamer(DataStreamer):
 
     def _new_sibling(self, base: RawBuffer, layout: DigitizerLayout) -> RawBuffer:
         (use_aux, *lengths), dtypes = layout
-        parts = [*lengths[: 1 + use_aux]]
+        parts = [*map(str, lengths[: 1 + use_aux])]
         parts += [t for t in dict.fromkeys(dtypes) if t != "uint16"]
-        name = "_".join((base.out_name, *map(str, parts)))
-        if not use_aux and self._made_for[id(base)][1][0][0]:
-            name += "_waveform"
-        sibling = RawBuffer(
-            key_list=base.key_list,
-            out_stream=base.out_stream,
-            out_name=name,
-            proc_spec=base.proc_spec,
-        )
+        if not use_aux and self._siblings.shapes[id(base)][0][0]:
+            parts.append("waveform")
+        sibling = make_sibling(base, "_".join(parts))
         decoder = self.digitizer_decoder
         decoder.set_layout(layout)
-        self.rb_lib["GETGERDADigitizerDataDecoder"].append(sibling)
-        self._set_up([sibling], decoder, self._buffer_size)
-        self._siblings[id(base), layout] = sibling
-        self._made_for[id(sibling)] = base, layout
-        self.report.note(f"waveforms of another kind: table {name}")
+        self._add_sibling(base, layout, sibling, decoder)
+        self.report.note(f"waveforms of another kind: table {sibling.out_name}")
         return sibling
 
     # ---- accounting ----------------------------------------------------------------
 
     def _account(self) -> None:
         """Bring the report up to date with the kernel's counts."""
+        super()._account()
+        self._account_for_irregular()
         report, kernel = self.report, self._kernel
-        for i, fate in enumerate(("decoded", "skipped", "unknown")):
-            report.bytes[fate] = kernel.bytes[i]
-            report.packets[fate] = kernel.packets[i]
-        report.irregular.update(
-            {k: n - report.irregular[k] for k, n in kernel.irregular.items()}
-        )
-        self.account_for_source()
         report.note("packets and bytes are those of the tree's entries, decompressed")
         skipped = self.digitizer_decoder.skipped_channels
         for key, n in kernel.skipped_channels().items():
             skipped[key] = skipped.get(key, 0) + n
-        if skipped:
-            report.skipped_channels["GETGERDADigitizerDataDecoder"] = {
-                str(k): n for k, n in skipped.items()
-            }
+        self._account_for_channels(self.digitizer_decoder)

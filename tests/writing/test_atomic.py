@@ -27,7 +27,7 @@ import daq2lh5
 from daq2lh5 import lh5_writer
 from daq2lh5.build_raw import convert
 from daq2lh5.raw_buffer import RawBuffer, write_to_lh5_and_clear
-from daq2lh5.writing import filters, pipeline
+from daq2lh5.writing import filters, pipeline, syncer, templates
 from daq2lh5.writing.pipeline import Pipeline
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(daq2lh5.__file__).parents[1])}
@@ -92,7 +92,7 @@ class TestErrors:
     def test_in_what_is_done_with_the_results(self, run, out, threads, at, monkeypatch):
         """Where HDF5 writes."""
         before = names_in(out.parent)
-        copy = lh5_writer.h5o.copy
+        copy = templates.h5o.copy
         dataset = lh5_writer.LH5Writer._dataset
         calls = iter(range(1, 10**6))
 
@@ -104,7 +104,7 @@ class TestErrors:
 
             return fail
 
-        monkeypatch.setattr(lh5_writer.h5o, "copy", failing(copy), raising=False)
+        monkeypatch.setattr(templates.h5o, "copy", failing(copy), raising=False)
         monkeypatch.setattr(lh5_writer.LH5Writer, "_dataset", failing(dataset))
         with pytest.raises(OSError, match="broken disk"):
             convert(run, out_spec=out, overwrite=True, threads=threads)
@@ -149,7 +149,7 @@ class TestErrors:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             fsync(descriptor)
 
-        monkeypatch.setattr(lh5_writer, "SYNC_BYTES", 2**17)
+        monkeypatch.setattr(syncer, "SYNC_BYTES", 2**17)
         monkeypatch.setattr(os, "fsync", fail)
         if where == "directory":
             # the file is there and complete: too late to fail

@@ -1,0 +1,38 @@
+"""What is wrong with compressed input, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .raw_input import RawInput
+
+
+class DamagedError(Exception):
+    """The compressed input breaks off or breaks its format."""
+
+
+def cut_off(raw: RawInput) -> DamagedError:
+    """Return the error for input that ends too early."""
+    return DamagedError(
+        f"the {raw.compression} stream is cut off: its input ends at byte "
+        f"{raw.position}, in the middle of compressed data"
+    )
+
+
+def damaged(raw: RawInput, at: int, reason: object) -> DamagedError:
+    """Return the error for input that cannot be decoded from a place on."""
+    return DamagedError(
+        f"the {raw.compression} stream cannot be decoded at byte {at} of its input: "
+        f"{reason}"
+    )
+
+
+def foreign(raw: RawInput, head: bytes, magics: tuple[bytes, ...]) -> DamagedError:
+    """Return the error for something else behind compressed data."""
+    if any(len(head) < len(magic) and magic.startswith(head) for magic in magics):
+        return cut_off(raw)
+    return DamagedError(
+        f"the {raw.compression} stream ends at byte {raw.position - len(head)} of its "
+        "input, but what follows is something else"
+    )

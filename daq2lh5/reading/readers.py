@@ -1,0 +1,114 @@
+"""What a source reads from: plain input, and words turned around."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .raw_input import RawInput
+
+
+class Reader(Protocol):
+    """What a `Source` needs from the input below it."""
+
+    @property
+    def bytes_read(self) -> int:
+        """Return the bytes taken from the input so far."""
+
+    @property
+    def error(self) -> str | None:
+        """Return what is wrong with the input, if anything."""
+
+    def readinto(self, view: memoryview) -> int:
+        """Copy bytes into `view`; return how many, 0 at the end."""
+
+    def followed_by_nothing(self) -> bool:
+        """Whether the input ends here; False if that is not known."""
+
+    def close(self) -> None:
+        """Close the input."""
+
+
+class PlainReader:
+    """Input that is not compressed."""
+
+    def __init__(self, raw: RawInput) -> None:
+        self.error: str | None = None
+        self._raw = raw
+
+    @property
+    def bytes_read(self) -> int:
+        """Return the bytes taken from the input so far."""
+        return self._raw.bytes_read
+
+    def readinto(self, view: memoryview) -> int:
+        """Copy bytes into `view`; return how many, 0 at the end."""
+        return self._raw.readinto(view)
+
+    def followed_by_nothing(self) -> bool:
+        """Whether the input ends here; False if that is not known."""
+        return self._raw.is_exhausted()
+
+    def close(self) -> None:
+        """Close the input."""
+        self._raw.close()
+
+
+class SwappingReader:
+    """Words of another reader, with their bytes turned around."""
+
+    def __init__(self, reader: Reader, part: bytes) -> None:
+        self._reader = reader
+        # of the next word, what was read before
+        self._part = part
+        # of the last word, what did not fit
+        self._rest = memoryview(b"")
+
+    @property
+    def bytes_read(self) -> int:
+        """Return the bytes taken from the input so far."""
+        return self._reader.bytes_read
+
+    @property
+    def error(self) -> str | None:
+        """Return what is wrong with the input, if anything."""
+        return self._reader.error
+
+    def followed_by_nothing(self) -> bool:
+        """Whether the input ends here; False if that is not known."""
+        waiting = self._rest or self._part
+        return not waiting and self._reader.followed_by_nothing()
+
+    def readinto(self, view: memoryview) -> int:
+        """Copy bytes into `view`; return how many, 0 at the end."""
+        if not self._rest and len(view) < 4:
+            word = memoryview(bytearray(4))
+            self._rest = word[: self._read_words(word)]
+        if self._rest:
+            n = min(len(view), len(self._rest))
+            view[:n] = self._rest[:n]
+            self._rest = self._rest[n:]
+            return n
+        return self._read_words(view[: len(view) // 4 * 4])
+
+    def close(self) -> None:
+        """Close the input."""
+        self._reader.close()
+
+    def _read_words(self, view: memoryview) -> int:
+        n = len(self._part)
+        view[:n] = self._part
+        self._part = b""
+        n += self._reader.readinto(view[n:])
+        while n % 4 and (more := self._reader.readinto(view[n : n + -n % 4])):
+            n += more
+        swap_words(view[:n])
+        return n
+
+
+def swap_words(view: memoryview) -> None:
+    """Turn the bytes of each 32-bit word around."""
+    words = np.frombuffer(view[: len(view) // 4 * 4], "<u4")
+    words.byteswap(inplace=True)

@@ -1,0 +1,52 @@
+"""Data on their way to the disk while work goes on."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..threads import Task, Threads
+
+if TYPE_CHECKING:
+    import h5py
+
+__all__ = ["Syncer"]
+
+SYNC_BYTES = 2**25
+"""Bytes after which what is written is sent to the disk, while work goes on."""
+
+
+class Syncer:
+    """Sends what is written to the disk, in a thread of its own."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+        self._bytes = 0
+        self._thread: Threads | None = None
+        self._running: Task | None = None
+
+    def count(self, n: int) -> None:
+        """Take note of `n` bytes that were written."""
+        self._bytes += n
+        busy = self._running is not None and not self._running.done
+        if self._bytes < SYNC_BYTES or busy:
+            return
+        self._bytes = 0
+        if self._thread is None:
+            self._thread = Threads(1, "daq2lh5-sync")
+        self.wait()
+        descriptor = self._file.id.get_vfd_handle()
+        self._running = self._thread.submit(partial(os.fsync, descriptor))
+
+    def wait(self) -> None:
+        """Wait for what is on its way; raises what went wrong with it."""
+        if self._running is not None:
+            # the system tells of an error only once
+            self._running.result()
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._thread is not None:
+            self._thread.close()
+            self._thread = None
