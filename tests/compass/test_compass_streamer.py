@@ -626,7 +626,7 @@ def test_format_is_recognized(name, header, tmp_path):
 
 def test_other_files_of_that_extension_are_not_taken(tmp_path):
     path = tmp_path / "x.bin"
-    path.write_bytes(b"LArI" + bytes(range(256)) * 20)
+    path.write_bytes(b"none" + bytes(range(256)) * 20)
     with pytest.raises(RuntimeError, match="not recognized"):
         daq2lh5.get_streamer(str(path))
 
