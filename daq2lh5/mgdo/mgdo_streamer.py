@@ -10,9 +10,10 @@ from ..errors import DecodeError
 from ..raw_buffer import RawBuffer, RawBufferLibrary
 from ._framing import CLASS_NAMES
 from ._kernel import REASONS, MGDOStream
+from .baskets import Basket, BasketsAhead
 from .mgdo_digitizer_decoder import DEFAULT_LAYOUT, GETGERDADigitizerDataDecoder
 from .mgdo_header_decoder import MGDOHeaderDecoder
-from .tree import Basket, MGTree
+from .tree import MGTree
 
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
@@ -56,6 +57,7 @@ class MGDOStreamer(DataStreamer):
         self._kernel = MGDOStream()
         self.digitizer_decoder.skipped_channels = {}
         self.tree: MGTree | None = None
+        self._ahead: BasketsAhead | None = None
         self._basket: Basket | None = None
         self._next_basket = 0
         # bytes of the entries in baskets that are done
@@ -125,6 +127,8 @@ class MGDOStreamer(DataStreamer):
 
     def close_stream(self) -> None:
         """Close the input."""
+        if self._ahead is not None:
+            self._ahead.close()
         if self.source is not None:
             self.source.close()
 
@@ -225,7 +229,10 @@ class MGDOStreamer(DataStreamer):
         self._next_basket += 1
         self._kernel.next_entry = 0
         try:
-            self._basket = self.tree.read(number)
+            if self._ahead is None:
+                self._ahead = BasketsAhead(self.tree)
+            self._basket = self._ahead.read(number)
+            self.tree.bytes_read += self.tree.stored_bytes(number)
         except DecodeError as e:
             first, stop = self.tree.entries_of(number)
             log.warning("%s", e)
