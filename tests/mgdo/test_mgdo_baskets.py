@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 import sys
 import zlib
@@ -35,9 +36,7 @@ def stored(
         starts = key_length + np.cumsum([0, *map(len, entries)])[:-1]
         data += struct.pack(f">i{len(entries)}ii", len(entries) + 1, *starts, 0)
     bounds = (0, *split, len(data))
-    packed = b"".join(
-        block(data[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)
-    )
+    packed = b"".join(block(data[a:b]) for a, b in itertools.pairwise(bounds))
     key = struct.pack(
         ">ihiIhh", key_length + len(packed), 4, len(data), 0, key_length, 1
     )
