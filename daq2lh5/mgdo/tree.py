@@ -214,7 +214,7 @@ def _import_uproot() -> Any:
 def _first_line(error: Exception) -> str:
     """Return what uproot says: it may go on for pages."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    return lines[0].rstrip(",:") if lines else type(error).__name__
 
 
 def parse_run(data: bytes) -> dict[str, Any]:
