@@ -244,7 +244,9 @@ class ConversionReport:
             out.append(f"  irregular: {count} x {name}")
         if self.n_damage:
             bad = self.bytes["corrupt"] + self.bytes["cut_off"]
-            out.append(f"  damaged: {self.n_damage} stretches, {bad} bytes lost")
+            # of what cannot be decompressed nobody knows the bytes
+            lost = f"{bad} bytes" if bad else f"{self.packets['corrupt']} packets"
+            out.append(f"  damaged: {self.n_damage} stretches, {lost} lost")
             out += [
                 f"    byte {d.offset}, {d.length} bytes: {d.reason}"
                 for d in self.damage[:5]

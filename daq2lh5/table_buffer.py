@@ -7,6 +7,7 @@ they are first asked for, and shows itself as an :class:`lgdo.Table` of views on
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from .buffer_processor.plan import Plan
     from .writing.codecs import Codec
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Field", "TableBuffer", "arrays_of", "grow_vectors"]
 
@@ -201,6 +204,12 @@ class Field:
                 )
             self._describe_times(layout)
         elif self.kind == "lists":
+            if self.codec is not None:
+                log.warning(
+                    "'%s/values' has waveforms of different lengths: they are not "
+                    "encoded by %s",
+                    *(name, self.codec.name),
+                )
             layout.groups[name] = {"datatype": table_type([*self.member_attrs])} | attrs
             self.values.describe(layout)
             self._describe_times(layout)

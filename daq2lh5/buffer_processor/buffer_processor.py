@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_told: set[str] = set()
+"""Problems of specifications that were mentioned: each set of rows has them again."""
+
 __all__ = [
     "buffer_processor",
     "process_drop",
@@ -96,7 +99,10 @@ def buffer_processor(rb: RawBuffer, db_dict: dict | None = None) -> lgdo.Table:
 
 
 def process_rows(
-    data: lgdo.Table, n: int, proc_spec: dict | str, db_dict: dict | None = None
+    data: lgdo.Table,
+    n: int,
+    proc_spec: dict | str | ProcSpec,
+    db_dict: dict | None = None,
 ) -> lgdo.Table:
     """Process the first `n` rows of a table, see :func:`buffer_processor`."""
     import lgdo  # noqa: PLC0415
@@ -319,11 +325,26 @@ def _run_dspeed(
             tb_in=own, processors=config, db_dict=db_dict
         )
     except ProcessingChainError as e:
-        log.info("cannot process: %s", e)
+        _tell(e)
         return
     chain.execute()
     for name, column in results.items():
         table.add_field(name, column)
+
+
+def _tell(error: Exception) -> None:
+    """Say why a `dsp_config` gives nothing; the same only once."""
+    cause = error.__cause__
+    text = str(error).partition("\n")[0].rstrip(":.") or "a function is missing"
+    if cause is not None:
+        text += f" ({type(cause).__name__}: {cause})".replace("\n", " ")
+    text = f"dsp_config cannot be carried out, its outputs are left out: {text}"
+    if isinstance(cause, KeyError) and "input buffer" in text:
+        # tables without its columns are none that it is for
+        log.info(text)
+    elif text not in _told:
+        _told.add(text)
+        log.warning(text)
 
 
 def check_dspeed() -> None:

@@ -294,11 +294,10 @@ class _Selection:
         if not isinstance(out_spec, dict) or not out_spec:
             msg = f"the specification is {out_spec!r}: neither dictionary nor file"
             raise OutSpecError(msg)
-        self._for_all: dict | None = None
+        self._for_all: ProcSpec | None = None
         self._buffers: list[tuple[str, RawBuffer]] = []
-        if set(out_spec) <= set(OPERATIONS):
-            self._for_all = out_spec
-            ProcSpec.of(out_spec)
+        if set(out_spec) & set(OPERATIONS):
+            self._for_all = ProcSpec.of(out_spec)
             return
         library = RawBufferLibrary(out_spec)
         for decoder, rbs in library.items():
@@ -306,7 +305,7 @@ class _Selection:
         for _, rb in self._buffers:
             check_processing(rb)
 
-    def spec_of(self, path: str, source: h5py.File) -> dict | str | None:
+    def spec_of(self, path: str, source: h5py.File) -> ProcSpec | None:
         """Return the specification for an object; None if it is to be copied."""
         node = source[path]
         if not _is_table(node):
@@ -316,7 +315,9 @@ class _Selection:
             found = any({"values", "t0", "dt"} <= set(m) for m in members)
             return self._for_all if found else None
         rb = self._buffer_of(path)
-        return None if rb is None else rb.proc_spec
+        if rb is None or rb.proc_spec is None:
+            return None
+        return ProcSpec.of(rb.proc_spec)
 
     def _buffer_of(self, path: str) -> RawBuffer | None:
         """Return the buffer for a table: the one whose name fits best."""

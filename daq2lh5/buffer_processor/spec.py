@@ -68,19 +68,22 @@ class ProcSpec:
     hdf5_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, spec: dict[str, Any] | str) -> ProcSpec:
+    def of(cls, spec: dict[str, Any] | str | ProcSpec) -> ProcSpec:
         """Check a specification.
 
         Parameters
         ----------
         spec
-            the specification, or the name of a JSON or YAML file with it.
+            the specification, or the name of a JSON or YAML file with it. One that
+            was checked already is returned as it is.
 
         Raises
         ------
         OutSpecError
             (a ValueError) if an operation is not described as it must be.
         """
+        if isinstance(spec, cls):
+            return spec
         spec = _dictionary("proc_spec", spec)
         for name in spec:
             if name not in OPERATIONS:

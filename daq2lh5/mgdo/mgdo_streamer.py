@@ -10,9 +10,10 @@ from ..kernel_streamer import KernelStreamer
 from ..sibling_tables import MAX_SIBLINGS, SiblingTables, make_sibling
 from ._framing import CLASS_NAMES
 from ._kernel import REASONS, MGDOStream
+from .baskets import Basket, BasketsAhead
 from .mgdo_digitizer_decoder import DEFAULT_LAYOUT, GETGERDADigitizerDataDecoder
 from .mgdo_header_decoder import MGDOHeaderDecoder
-from .tree import Basket, MGTree
+from .tree import MGTree
 
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
@@ -55,6 +56,7 @@ class MGDOStreamer(KernelStreamer):
         self._kernel = MGDOStream()
         self.digitizer_decoder.skipped_channels = {}
         self.tree: MGTree | None = None
+        self._ahead: BasketsAhead | None = None
         self._basket: Basket | None = None
         self._next_basket = 0
         # bytes of the entries in baskets that are done
@@ -118,6 +120,12 @@ class MGDOStreamer(KernelStreamer):
         self._set_buffers()
         self._account()
         return [self._header_buffer(self.header_decoder)]
+
+    def close_stream(self) -> None:
+        """Close the input."""
+        if self._ahead is not None:
+            self._ahead.close()
+        super().close_stream()
 
     def _look_ahead(self) -> tuple[int, DigitizerLayout, str]:
         """Return channels, waveforms and digitizer class of the first sound entry."""
@@ -196,7 +204,10 @@ class MGDOStreamer(KernelStreamer):
         self._next_basket += 1
         self._kernel.next_entry = 0
         try:
-            self._basket = self.tree.read(number)
+            if self._ahead is None:
+                self._ahead = BasketsAhead(self.tree)
+            self._basket = self._ahead.read(number)
+            self.tree.bytes_read += self.tree.stored_bytes(number)
         except DecodeError as e:
             first, stop = self.tree.entries_of(number)
             log.warning("%s", e)

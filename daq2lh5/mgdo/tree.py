@@ -6,14 +6,15 @@ Only this module knows uproot, and imports it when a file is opened.
 from __future__ import annotations
 
 import logging
+import os
 import struct
-import time
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..errors import DecodeError
+from .baskets import Basket, unpack
 
 log = logging.getLogger(__name__)
 
@@ -27,24 +28,6 @@ ADVICE = "compare the file with the original, or copy it again"
 
 class MissingUprootError(ImportError, NotImplementedError):
     """ROOT files need uproot, which is not installed."""
-
-
-class Basket(NamedTuple):
-    """Entries of the tree that are stored together.
-
-    Attributes
-    ----------
-    first
-        number of the first entry.
-    data
-        bytes of all entries.
-    offsets
-        where they begin in `data`, and where the last one ends.
-    """
-
-    first: int
-    data: np.ndarray
-    offsets: np.ndarray
 
 
 class MGTree:
@@ -62,9 +45,9 @@ class MGTree:
     n_entries, n_baskets
         how many there are.
     bytes_read
-        bytes of the baskets read so far, as they are in the file.
+        bytes of the baskets that were handed out, as they are in the file.
     read_seconds
-        time that reading, and decompressing, took.
+        time that was spent waiting for them.
 
     Raises
     ------
@@ -95,7 +78,9 @@ class MGTree:
         except Exception as e:
             problem = f"cannot be read as a ROOT file ({_first_line(e)})"
             raise self._failure(problem) from e
+        self._fd = -1
         try:
+            self._fd = os.open(path, os.O_RDONLY)
             self._branch = self._find_branch()
             self.n_entries = int(self._branch.num_entries)
             self.n_baskets = int(self._branch.num_baskets)
@@ -156,12 +141,9 @@ class MGTree:
         DecodeError
             if it cannot be read; others may be.
         """
-        begin = time.perf_counter()
         first, stop = self.entries_of(number)
         try:
-            basket = self._branch.basket(number)
-            data = np.frombuffer(basket.data, np.uint8)
-            offsets = basket.byte_offsets
+            data, offsets = self._unpacked(number)
             if offsets is None:
                 # entries of one length
                 offsets = np.linspace(0, len(data), stop - first + 1)
@@ -169,14 +151,26 @@ class MGTree:
         except Exception as e:
             problem = f"basket of entries {first} to {stop - 1}: {_first_line(e)}"
             raise DecodeError(problem, self.name) from e
-        finally:
-            self.read_seconds += time.perf_counter() - begin
         if len(offsets) != stop - first + 1:
             n = len(offsets) - 1
             problem = f"basket of entries {first} to {stop - 1} has {n} of them"
             raise DecodeError(problem, self.name)
-        self.bytes_read += self.stored_bytes(number)
         return Basket(first, data, offsets)
+
+    def _unpacked(self, number: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return bytes and offsets of a basket's entries, see `unpack`."""
+        start, length = self._seek(number), self.stored_bytes(number)
+        if 0 <= start < start + length <= os.fstat(self._fd).st_size:
+            unpacked = unpack(os.pread(self._fd, length, start))
+            if unpacked is not None:
+                return unpacked
+        basket = self._branch.basket(number)
+        return np.frombuffer(basket.data, np.uint8), basket.byte_offsets
+
+    def _seek(self, number: int) -> int:
+        """Return where a basket is in the file."""
+        seeks = self._branch.member("fBasketSeek")
+        return int(seeks[number]) if number < len(seeks) else 0
 
     def stored_bytes(self, number: int) -> int:
         """Return how long a basket is in the file."""
@@ -200,6 +194,9 @@ class MGTree:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
 def _import_uproot() -> Any:
@@ -217,7 +214,7 @@ def _import_uproot() -> Any:
 def _first_line(error: Exception) -> str:
     """Return what uproot says: it may go on for pages."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    return lines[0].rstrip(",:") if lines else type(error).__name__
 
 
 def parse_run(data: bytes) -> dict[str, Any]:

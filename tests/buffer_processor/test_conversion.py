@@ -479,6 +479,33 @@ class TestCommandLine:
         with h5py.File("new/out.lh5") as file:
             assert not file["ch1027200/raw/baseline"].shuffle
 
+    def test_unknown_operations_are_mentioned_once(self, here, caplog):
+        """Also if they make the specification look like one of buffers."""
+        (here / "spec.json").write_text('{"drop": [], "windw": 5}')
+        self.process("raw.lh5", "-s", "spec.json")
+        said = [m for m in caplog.messages if "windw" in m]
+        assert len(said) == 1
+        assert "did you mean 'window'" in said[0]
+
+    def test_dsp_that_cannot_be_is_mentioned_once(self, run, here, caplog):
+        """Nothing comes of it, as with the peer, but not without a word."""
+        pytest.importorskip("dspeed", reason="dspeed is not installed")
+        wrong = {"function": "none_such", "module": "dspeed.processors"}
+        wrong["args"] = ["waveform", "out"]
+        missing = {**wrong, "args": ["elsewhere", "out"]}
+        for function, wanted in ((wrong, 1), (missing, 0)):
+            caplog.clear()
+            dsp = {"outputs": ["out"], "processors": {"out": function}}
+            spec = {"dsp_config": dsp}
+            path = here / "x.lh5"
+            daq2lh5.build_raw(
+                run, out_spec=out_spec(path, spec), buffer_size=10, overwrite=True
+            )
+            ours = [r for r in caplog.records if r.name.startswith("daq2lh5")]
+            said = [r.getMessage() for r in ours if r.levelname == "WARNING"]
+            assert len(said) == wanted
+            assert all("none_such" in m for m in said)
+
     @pytest.mark.parametrize(
         "arguments",
         [

@@ -338,6 +338,20 @@ def test_lengths_that_vary_in_one_channel(by_lgdo, file, tmp_path):
     assert np.array_equal(table["waveform"]["values"][1], made[1].samples)
 
 
+def test_lists_are_not_encoded(file, tmp_path, caplog):
+    """A codec for waveforms of one length is not for them; that is mentioned."""
+    form = writer.form(0xCAED)
+    made = writer.events(form, 20, channels=[(0, 0)], n_samples=(10, 25))
+    file.write_bytes(writer.file(form, made))
+    out = tmp_path / "out.lh5"
+    buffer = {"key_list": ["*"], "out_stream": str(out)}
+    buffer["proc_spec"] = {"compression": {"waveform/values": "ULEB128ZigZagDiff()"}}
+    daq2lh5.build_raw(file, out_spec={"CompassEventDecoder": {"all": buffer}})
+    assert any("not encoded by uleb128_zigzag_diff" in m for m in caplog.messages)
+    with h5py.File(out) as f:
+        assert len(f["all/waveform/values/flattened_data"]) == 10 * 10 + 10 * 25
+
+
 def test_length_that_changes_late(file):
     """Rows that are written stay; from then on the channel's waveforms are lists."""
     form = writer.form(0xCAED)
@@ -626,7 +640,7 @@ def test_format_is_recognized(name, header, tmp_path):
 
 def test_other_files_of_that_extension_are_not_taken(tmp_path):
     path = tmp_path / "x.bin"
-    path.write_bytes(b"none" + bytes(range(256)) * 20)
+    path.write_bytes(b"PK\x03\x04" + bytes(range(256)) * 20)
     with pytest.raises(RuntimeError, match="not recognized"):
         daq2lh5.get_streamer(str(path))
 

@@ -272,6 +272,7 @@ def test_basket_that_does_not_decompress(tmp_path):
     assert report.packets["corrupt"] == 1
     assert report.packets["decoded"] == 10
     assert "basket of entries 4 to 4" in report.damage[0].reason
+    assert any("1 stretches, 1 packets lost" in line for line in report.lines())
     assert report.exit_status == 3
 
 
@@ -375,3 +376,40 @@ def test_other_formats_do_without_uproot(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@real_file
+def test_encoded_bytes_are_those_of_the_file(tmp_path):
+    """Section 4.2: encoded by uleb128-zigzag-diff, samples are as they came."""
+    out = tmp_path / "out.lh5"
+    names = ("waveform_presummed", "waveform_windowed")
+    compression = {f"{name}/values": "ULEB128ZigZagDiff()" for name in names}
+    spec = {
+        "GETGERDADigitizerDataDecoder": {
+            "GETGERDADigitizerData": {
+                "key_list": ["*"],
+                "out_stream": str(out),
+                "proc_spec": {"compression": compression},
+            }
+        }
+    }
+    daq2lh5.build_raw(FILE, out_spec=spec)
+    tree = MGTree(str(FILE))
+    entries = b"".join(tree.read(i).data.tobytes() for i in range(tree.n_baskets))
+    tree.close()
+    with h5py.File(out) as f:
+        for name in names:
+            values = f[f"GETGERDADigitizerData/{name}/values"]
+            assert values.attrs["codec"] == "uleb128_zigzag_diff"
+            data = values["encoded_data/flattened_data"][:].tobytes()
+            ends = values["encoded_data/cumulative_length"][:].tolist()
+            at = 0
+            for start, stop in zip([0, *ends], ends, strict=False):
+                # rows are in the order of the file
+                at = entries.find(data[start:stop], at)
+                assert at >= 0
+                at += stop - start
+    table = lh5.read("GETGERDADigitizerData", str(out))
+    for name, digest in zip(names, ("38fbda6b", "2dd50e17"), strict=True):
+        values = table[name].values.nda.astype("<u2")
+        assert hashlib.sha256(values.tobytes()).hexdigest().startswith(digest)

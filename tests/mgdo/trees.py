@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from daq2lh5.errors import DecodeError
-from daq2lh5.mgdo.tree import Basket
+from daq2lh5.mgdo.baskets import Basket
 
 
 class FileTree:
@@ -48,6 +48,9 @@ class FileTree:
         if len(basket.offsets) == 1:
             raise DecodeError("broken basket", self.name)
         return basket
+
+    def stored_bytes(self, number: int) -> int:
+        return len(self._baskets[number].data)
 
     def run(self) -> dict[str, Any]:
         return {"run_number": np.int32(7)}

@@ -1,0 +1,193 @@
+"""Baskets of a tree: unpacked faster than uproot does it, and in advance.
+
+What is unpacked here are baskets that are compressed as ROOT does by default: a key, as
+all objects in a ROOT file have one, and blocks of zlib. Everything else is left to
+uproot.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+import zlib
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..errors import DecodeError
+from ..threads import Task, start_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .tree import MGTree
+
+__all__ = ["Basket", "BasketsAhead", "unpack"]
+
+KEY = struct.Struct(">i2xi4xh2x")
+"""Of a ``TKey``: its length with the object, that of the object, that without it."""
+
+END_OF_KEY = struct.Struct(">10xiix")
+"""Of a ``TBasket``, at the end of its key: number of entries, end of the last one."""
+
+BLOCK = b"ZL\x08"
+BLOCK_HEADER = 9
+"""Bytes in front of a block: `BLOCK`, and its length (3 bytes) stored and unpacked."""
+
+AHEAD_BYTES = 2**20
+"""Bytes of entries that are unpacked in advance, at least: more than a switch of
+threads costs. Of the next ones as many wait."""
+
+AHEAD_BASKETS = 256
+"""Baskets that are unpacked in advance, at most: some may have no bytes."""
+
+
+class Basket(NamedTuple):
+    """Entries of the tree that are stored together.
+
+    Attributes
+    ----------
+    first
+        number of the first entry.
+    data
+        bytes of all entries.
+    offsets
+        where they begin in `data`, and where the last one ends.
+    """
+
+    first: int
+    data: np.ndarray
+    offsets: np.ndarray
+
+
+def unpack(stored: bytes) -> tuple[np.ndarray, np.ndarray | None] | None:
+    """Unpack a basket that is compressed by zlib.
+
+    Parameters
+    ----------
+    stored
+        the basket as it is in the file, with its key.
+
+    Returns
+    -------
+    data, offsets
+        bytes of all entries; where they begin, and where the last one ends: None if
+        they are of one length. None instead of both if this is nothing for this
+        function, or contradicts itself.
+    """
+    if len(stored) < KEY.size:
+        return None
+    n_stored, n_unpacked, key_length = KEY.unpack_from(stored)
+    at = key_length
+    if n_stored != len(stored) or not KEY.size + END_OF_KEY.size <= at < n_stored:
+        return None
+    _, end = END_OF_KEY.unpack_from(stored, at - END_OF_KEY.size)
+    end -= key_length
+    view = memoryview(stored)
+    inflate = _inflate()
+    pieces = []
+    while at < n_stored:
+        start = at + BLOCK_HEADER
+        if stored[at : at + 3] != BLOCK or start > n_stored:
+            return None
+        at = start + int.from_bytes(view[start - 6 : start - 3], "little")
+        size = int.from_bytes(view[start - 3 : start], "little")
+        if at > n_stored:
+            return None
+        try:
+            piece = np.frombuffer(inflate(view[start:at]), np.uint8)
+        except Exception:  # uproot tells what is wrong
+            return None
+        if len(piece) != size:
+            return None
+        pieces.append(piece)
+    data = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    n_offsets, odd = divmod(len(data) - end, 4)
+    if len(data) != n_unpacked or not 0 <= end <= len(data) or odd or n_offsets == 1:
+        return None
+    if not n_offsets:
+        return data, None
+    # a count is in front; the last one is not set
+    offsets = data[end:].view(">i4")[1:].astype(np.int64) - key_length
+    offsets[-1] = end
+    return data[:end], offsets
+
+
+def _inflate() -> Callable[[memoryview], bytes]:
+    """Return what decompresses zlib's format."""
+    try:
+        # what uproot has for other compressions is faster than Python's own
+        from cramjam import zlib as other  # noqa: PLC0415  (comes with uproot)
+    except ImportError:
+        return zlib.decompress
+    return other.decompress
+
+
+class BasketsAhead:
+    """Reads baskets in the order of the file, and the next ones in a thread meanwhile.
+
+    Parameters
+    ----------
+    tree
+        where they are.
+    """
+
+    def __init__(self, tree: MGTree) -> None:
+        self._tree = tree
+        self._first = 0
+        self._baskets: list[Basket | DecodeError] = []
+        self._next: Task | None = None
+
+    def read(self, number: int) -> Basket:
+        """Read a basket: the first one, or that behind the last one that was read.
+
+        Raises
+        ------
+        DecodeError
+            if it cannot be read; others may be.
+        """
+        if number >= self._first + len(self._baskets):
+            begin = time.perf_counter()
+            self._first = number
+            self._baskets = (self._next or self._start(number)).result()
+            self._next = self._start(number + len(self._baskets))
+            self._tree.read_seconds += time.perf_counter() - begin
+        i = number - self._first
+        basket = self._baskets[i]
+        # not kept any longer than it takes
+        self._baskets[i] = DecodeError("read already", self._tree.name)
+        if isinstance(basket, DecodeError):
+            raise basket
+        return basket
+
+    def _start(self, first: int) -> Task | None:
+        """Have some baskets read."""
+        if first >= self._tree.n_baskets:
+            return None
+        tree = self._tree
+        task = Task(lambda: _read_some(tree, first))
+        start_thread(task.run, (), "daq2lh5-baskets")
+        return task
+
+    def close(self) -> None:
+        """Wait for what is being read; it is not wanted any more."""
+        if self._next is not None:
+            self._next.result()
+            self._next = None
+
+
+def _read_some(tree: MGTree, first: int) -> list[Basket | DecodeError]:
+    """Read baskets until there are enough bytes."""
+    baskets: list[Basket | DecodeError] = []
+    n_bytes = 0
+    for number in range(first, min(first + AHEAD_BASKETS, tree.n_baskets)):
+        try:
+            basket = tree.read(number)
+        except DecodeError as e:
+            baskets.append(e)
+            continue
+        baskets.append(basket)
+        n_bytes += len(basket.data)
+        if n_bytes >= AHEAD_BYTES:
+            break
+    return baskets
