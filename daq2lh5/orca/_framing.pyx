@@ -11,6 +11,8 @@ cdef enum:
     PROTOCOL_TAG = -1000000001
     PROTOCOL_BYTES = 68
     LAST_TAG = 10           # of the records of FCIO
+    MAX_FRAMES = 1024       # of a packet that are looked at
+    MAX_WALK = 1024         # packets that are followed
     # bits of the tags of records that a packet is for; the others are of the stream
     # processor (4.4)
     MAIN_TAGS = 1 << 1 | 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7
@@ -197,14 +199,18 @@ cdef Found fcio_records(
 
     `begin` is set to where it is, or the record of the stream processor before it:
     other records before these are not for the decoder. FOUND_MORE if it reaches beyond
-    the end of the packet.
+    the end of the packet, as far as its first frames tell: a packet may be filled up
+    with any number of zeros, and a search comes here for each of its words.
     """
     cdef int64_t at = 0
     cdef int64_t word
+    cdef int k
     cdef bint passing = False
     cdef bint found = False
     begin[0] = 0
-    while n - at >= 4:
+    for k in range(MAX_FRAMES):
+        if n - at < 4:
+            break
         word = load_i32(data + at)
         at += 4
         if word > 0:
@@ -274,15 +280,21 @@ cdef Found chain_at(
 cdef bint packets_until(
     const Window* w, const Ids* ids, int64_t at, int64_t end
 ) noexcept nogil:
-    """Whether the packets from `at` on fill all that is before `end`."""
+    """Whether the packets from `at` on fill all that is before `end`.
+
+    So many as `MAX_WALK` are enough to tell.
+    """
     cdef Packet p
     cdef Reason reason
     cdef int64_t need
-    while at < end:
+    cdef int k
+    for k in range(MAX_WALK):
+        if at >= end:
+            return at == end
         if packet_at(w, ids, at, &p, &reason, &need) != FOUND_YES:
             return False
         at += 4 * p.n_words
-    return at == end
+    return at <= end
 
 
 cdef Found find_packet(

@@ -200,8 +200,16 @@ cdef class OrcaStream:
             by id, not shifted: the number of the decoder.
         kinds
             by number: a name of `KINDS`, and its `Ids.variant`.
+
+        Raises
+        ------
+        ValueError
+            if there are more than `MAX_DECODERS`.
         """
         cdef Py_ssize_t i
+        if len(kinds) > N_LONG_IDS:
+            msg = f"more than {N_LONG_IDS} decoders"
+            raise ValueError(msg)
         for i in range(N_LONG_IDS):
             self.ids.long_slot[i] = -1
         for i in range(N_SHORT_IDS):
@@ -963,6 +971,8 @@ cdef class OrcaStream:
             self.stretch_start, self.stretch_end, STRETCH_KINDS[self.stretch_kind],
             text or REASONS[self.stretch_reason],
         )
+
+    MAX_DECODERS = N_LONG_IDS
 
     END = STATUS_END
     MORE = STATUS_MORE
