@@ -83,12 +83,13 @@ cdef Found fcio_records(
     const uint8_t* data, int64_t n, int allowed, int64_t* begin
 ) noexcept nogil
 cdef Found chain_at(
-    const Window* w, const Ids* ids, int64_t at, int64_t* need
+    const Window* w, const Ids* ids, int64_t at, bint strict, int64_t* need
 ) noexcept nogil
+cdef int weight(Kind kind) noexcept nogil
 cdef bint packets_until(
     const Window* w, const Ids* ids, int64_t at, int64_t end
 ) noexcept nogil
 cdef Found find_packet(
-    const Window* w, const Ids* ids, int64_t start, int64_t stop, int64_t* found,
-    int64_t* need,
+    const Window* w, const Ids* ids, int64_t start, int64_t stop, bint strict,
+    int64_t* found, int64_t* need,
 ) noexcept nogil

@@ -11,6 +11,8 @@ cdef enum:
     PROTOCOL_TAG = -1000000001
     PROTOCOL_BYTES = 68
     LAST_TAG = 10           # of the records of FCIO
+    MAX_FRAMES = 1024       # of a packet that are looked at
+    MAX_WALK = 1024         # packets that are followed
     # bits of the tags of records that a packet is for; the others are of the stream
     # processor (4.4)
     MAIN_TAGS = 1 << 1 | 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7
@@ -197,14 +199,18 @@ cdef Found fcio_records(
 
     `begin` is set to where it is, or the record of the stream processor before it:
     other records before these are not for the decoder. FOUND_MORE if it reaches beyond
-    the end of the packet.
+    the end of the packet, as far as its first frames tell: a packet may be filled up
+    with any number of zeros, and a search comes here for each of its words.
     """
     cdef int64_t at = 0
     cdef int64_t word
+    cdef int k
     cdef bint passing = False
     cdef bint found = False
     begin[0] = 0
-    while n - at >= 4:
+    for k in range(MAX_FRAMES):
+        if n - at < 4:
+            break
         word = load_i32(data + at)
         at += 4
         if word > 0:
@@ -223,20 +229,26 @@ cdef Found fcio_records(
     return FOUND_MORE if at > n else FOUND_YES
 
 
-cdef inline int weight(Kind kind) noexcept nogil:
+cdef int weight(Kind kind) noexcept nogil:
     """For how many packets one counts that looks right.
 
     The frames of FCIO records fill their packet, the lengths in a trace add up to it.
     """
     if kind == KIND_FCIO:
         return 3
-    return 2 if kind == KIND_WAVEFORM else 1
+    if kind == KIND_WAVEFORM:
+        return 2
+    # of a rare packet nothing was looked at
+    return 0 if kind == KIND_PYTHON else 1
 
 
 cdef Found chain_at(
-    const Window* w, const Ids* ids, int64_t at, int64_t* need
+    const Window* w, const Ids* ids, int64_t at, bint strict, int64_t* need
 ) noexcept nogil:
-    """Whether packets follow each other from `at` on, as they do in sound data."""
+    """Whether packets follow each other from `at` on, as they do in sound data.
+
+    With `strict` ids and lengths alone do not do: small samples read like packets.
+    """
     cdef Packet p
     cdef Reason reason
     cdef Found found
@@ -245,7 +257,7 @@ cdef Found chain_at(
     cdef bint right = True
     for length in range(CHAIN):
         if w.at_end and at == w.n and length:
-            return FOUND_YES
+            return FOUND_YES if not strict or (right and n_right) else FOUND_NO
         found = packet_at(w, ids, at, &p, &reason, need)
         if found == FOUND_MORE:
             return FOUND_MORE
@@ -258,36 +270,42 @@ cdef Found chain_at(
             n_right += weight(p.kind)
         else:
             right = False
-        if n_right == 0 and p.kind != KIND_UNKNOWN:
+        if length == 0 and not right and p.kind != KIND_UNKNOWN:
             return FOUND_NO
         at += 4 * p.n_words
         if at > w.n:
             if w.left >= 0 and at == w.left:
-                return FOUND_YES
+                return FOUND_YES if not strict or (right and n_right) else FOUND_NO
             if not w.at_end:
                 need[0] = at + 16
                 return FOUND_MORE
             return FOUND_NO
-    return FOUND_YES
+    return FOUND_YES if not strict or n_right >= SHORT_CHAIN else FOUND_NO
 
 
 cdef bint packets_until(
     const Window* w, const Ids* ids, int64_t at, int64_t end
 ) noexcept nogil:
-    """Whether the packets from `at` on fill all that is before `end`."""
+    """Whether the packets from `at` on fill all that is before `end`.
+
+    So many as `MAX_WALK` are enough to tell.
+    """
     cdef Packet p
     cdef Reason reason
     cdef int64_t need
-    while at < end:
+    cdef int k
+    for k in range(MAX_WALK):
+        if at >= end:
+            return at == end
         if packet_at(w, ids, at, &p, &reason, &need) != FOUND_YES:
             return False
         at += 4 * p.n_words
-    return at == end
+    return at <= end
 
 
 cdef Found find_packet(
-    const Window* w, const Ids* ids, int64_t start, int64_t stop, int64_t* found,
-    int64_t* need,
+    const Window* w, const Ids* ids, int64_t start, int64_t stop, bint strict,
+    int64_t* found, int64_t* need,
 ) noexcept nogil:
     """Look for a packet that begins in `start` .. `stop` - 1, at any byte (1.7).
 
@@ -301,7 +319,7 @@ cdef Found find_packet(
         word = load_u32(w.data + at)
         if word >> 31 or word == 0 or ids.long_slot[word >> 18] < 0:
             continue
-        chain = chain_at(w, ids, at, need)
+        chain = chain_at(w, ids, at, strict, need)
         if chain != FOUND_NO:
             found[0] = at
             return chain

@@ -200,8 +200,16 @@ cdef class OrcaStream:
             by id, not shifted: the number of the decoder.
         kinds
             by number: a name of `KINDS`, and its `Ids.variant`.
+
+        Raises
+        ------
+        ValueError
+            if there are more than `MAX_DECODERS`.
         """
         cdef Py_ssize_t i
+        if len(kinds) > N_LONG_IDS:
+            msg = f"more than {N_LONG_IDS} decoders"
+            raise ValueError(msg)
         for i in range(N_LONG_IDS):
             self.ids.long_slot[i] = -1
         for i in range(N_SHORT_IDS):
@@ -439,6 +447,7 @@ cdef class OrcaStream:
         cdef Packet follower
         cdef Reason reason
         cdef Found found
+        cdef bint strict
         cdef int64_t end = p.start + 4 * p.n_words
         cdef int64_t where = 0
         if (w.at_end and end == w.n) or w.left == end:
@@ -455,7 +464,11 @@ cdef class OrcaStream:
         if p.kind != KIND_UNKNOWN and not looks_right(w, &self.ids, p):
             self.start_scan(w.base, REASON_CONTENT)
             return STATUS_LIMIT
-        found = find_packet(w, &self.ids, p.start + 1, end, &where, &self.need)
+        # one whose length is as its contents say is given up for good reason only
+        strict = weight(p.kind) > 1 or p.kind >= KIND_SIS3302
+        found = find_packet(
+            w, &self.ids, p.start + 1, end, strict, &where, &self.need
+        )
         if found == FOUND_MORE:
             return STATUS_MORE
         if found == FOUND_NO:
@@ -513,11 +526,13 @@ cdef class OrcaStream:
         # where packets follow, others inside of this one must end where they begin
         cdef Found after = FOUND_YES
         if end < w.n or not w.at_end:
-            after = chain_at(w, &self.ids, end, &self.need)
+            after = chain_at(w, &self.ids, end, False, &self.need)
         if after == FOUND_MORE:
             return STATUS_MORE
         while found == FOUND_YES:
-            found = find_packet(w, &self.ids, where + 1, end, &where, &self.need)
+            found = find_packet(
+                w, &self.ids, where + 1, end, False, &where, &self.need
+            )
             if found == FOUND_MORE:
                 return STATUS_MORE
             if found == FOUND_YES and (
@@ -890,7 +905,7 @@ cdef class OrcaStream:
                 if where < at:
                     return self.finish_scan(w.base, where, STRETCH_CORRUPT)
                 return self.finish_scan(w.base, at, STRETCH_UNKNOWN)
-        found = find_packet(w, &self.ids, at, w.n, &where, &self.need)
+        found = find_packet(w, &self.ids, at, w.n, False, &where, &self.need)
         if found == FOUND_YES:
             return self.finish_scan(w.base, where, STRETCH_CORRUPT)
         if found == FOUND_MORE:
@@ -912,11 +927,11 @@ cdef class OrcaStream:
         cdef Reason reason
         cdef Found found
         where[0] = at
-        found = chain_at(w, &self.ids, at, &self.need)
+        found = chain_at(w, &self.ids, at, False, &self.need)
         if found == FOUND_NO:
             found = find_packet(
-                w, &self.ids, max(at - 3, self.stretch_start - w.base + 1), at, where,
-                &self.need,
+                w, &self.ids, max(at - 3, self.stretch_start - w.base + 1), at,
+                False, where, &self.need,
             )
         if found == FOUND_NO:
             where[0] = at
@@ -963,6 +978,8 @@ cdef class OrcaStream:
             self.stretch_start, self.stretch_end, STRETCH_KINDS[self.stretch_kind],
             text or REASONS[self.stretch_reason],
         )
+
+    MAX_DECODERS = N_LONG_IDS
 
     END = STATUS_END
     MORE = STATUS_MORE

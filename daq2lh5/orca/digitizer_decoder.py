@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["DigitizerDecoder", "OneTableDecoder", "mask_of", "number"]
 
 
+MAX_SAMPLES = 1 << 25
+"""Samples that the longest packet could have."""
+
+
 def number(settings: Any, name: str | int, default: int = 0) -> int:
     """Return a count among the settings of a card, or in a list there."""
     try:
@@ -90,6 +94,9 @@ class DigitizerDecoder(KernelDecoder):
         """Return the columns of a channel."""
         values = copy.deepcopy(self.decoded_values_template)
         n_samples, period = self._trace(card, channel)
+        if n_samples > MAX_SAMPLES:
+            # no packet can have them: the first trace tells
+            n_samples = 0
         values["waveform"] |= {"wf_len": n_samples, "dt": period}
         return values
 

@@ -68,17 +68,24 @@ class FcioPackets(KernelStreamer):
             return
         # a configuration was read: the kernel goes on behind it
         kernel.end()
+        try:
+            self._configure_stream(stream_id, stream)
+        finally:
+            # it does so in any case
+            kernel.begin()
+
+    def _configure_stream(self, stream_id: int, stream: FcioStream) -> None:
+        """Use the configuration that a stream has read."""
         if stream.fsp:
             self._add_stream_processor(stream_id & 0xFFFF)
         decoder = self.decoders.get("ORFCIOConfigDecoder")
         buffers = self._keyed.get("ORFCIOConfigDecoder", {})
         if decoder is not None:
-            packet_id = kernel.packet_id + 1
+            packet_id = self._kernel.packet_id + 1
             self.any_full |= decoder.append_rows(stream, buffers, packet_id)
         self._fit_events(stream_id & 0xFFFF, stream.config)
         self._fit_status(stream_id & 0xFFFF, stream.keys()["FCStatus"])
         self._bind_stream(stream_id, stream)
-        kernel.begin()
 
     def _add_stream_processor(self, fcid: int) -> None:
         """Make tables for rows that the header does not tell of (4.4)."""

@@ -135,10 +135,12 @@ def listeners_of(header: OrcaHeader) -> list[Listener]:
         if isinstance(settings, dict):
             listener.n_samples = _number(settings.get("eventSamples"), 0xFFFF)
             listener.fsp = bool(settings.get("fspEnabled", False))
-        children = entry.get("children") or []
+        children = _list(entry.get("children"))
         listener.n_children = len(children)
         for child in children:
-            crate, slot = child.get("crate"), child.get("station")
+            place = child if isinstance(child, dict) else {}
+            crate = _number(place.get("crate"), 0xFFFF, -1)
+            slot = _number(place.get("station"), 0xFFFF, -1)
             card = cards.get(crate, {}).get(slot)
             address = _number((card or {}).get("CardAddress"), 0xFFFF, -1)
             if address < 0:
@@ -147,11 +149,16 @@ def listeners_of(header: OrcaHeader) -> list[Listener]:
             listener.cards.append((crate, slot, address, listener.period))
             listener.keys += [
                 get_key(fcid, address, i)
-                for i, enabled in enumerate(card.get("Enabled") or [])
+                for i, enabled in enumerate(_list(card.get("Enabled")))
                 if enabled
             ]
         listeners.append(listener)
     return listeners
+
+
+def _list(value: Any) -> list[Any]:
+    """Return a list of the header; an empty one if it is something else."""
+    return value if isinstance(value, list) else []
 
 
 def _number(value: Any, most: int, otherwise: int = 0) -> int:

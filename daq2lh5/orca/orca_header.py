@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from typing import TYPE_CHECKING, Any
 
 from .orca_packet import id_shift
@@ -134,7 +135,7 @@ class OrcaHeader(dict):
                 if card.get("Class Name") not in classes:
                     continue
                 place = crate.get("CrateNumber"), card.get("Card")
-                if not all(isinstance(number, (int, float)) for number in place):
+                if not all(map(_is_number, place)):
                     log.warning("a %s has no place: ignored", card["Class Name"])
                     continue
                 found.setdefault(place[0], {})[place[1]] = card
@@ -202,6 +203,11 @@ class OrcaHeader(dict):
         """
         objects = _entries(self, "ObjectInfo", "AuxHw")
         return _select(objects, "Class Name", orca_class_name, unique_id, "object info")
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number, and neither infinite nor "not a number"."""
+    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def _items(node: Any) -> Iterator[tuple[str, Any]]:

@@ -41,6 +41,8 @@ __all__ = ["HeaderFrame", "OrcaHeaderDecoder", "find_header", "parse_header_pack
 
 TEXT_START = 8
 TEXT_MAGIC = b"<?xml"
+MAX_WORDS = 1 << 24
+"""More than a header has: so much memory is taken before its end is seen."""
 
 CONTROL_CHARACTERS = bytes(c for c in range(0x20) if c not in b"\t\n\r")
 LATIN_1_OF_ESCAPED = {0xDC00 + c: c for c in range(0x80, 0x100)}
@@ -91,6 +93,8 @@ def find_header(data: bytes) -> HeaderFrame | None:
             continue
         # of a text of 1 MiB or more, word 0 has only the lowest bits of the length
         n_words = header_n_words(n_text)
+        if n_words > MAX_WORDS:
+            continue
         if n_words & LENGTH_MASK == word:
             return HeaderFrame(byte_order, n_words, n_text)
         if n_text + TEXT_START <= 4 * word:

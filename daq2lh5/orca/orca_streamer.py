@@ -145,11 +145,15 @@ class OrcaStreamer(PacketAccess, FcioPackets):
 
     def _set_header(self) -> None:
         """Tell the decoders and the kernel what the header in force says."""
-        self._n_headers += 1
         ids = self.header.get_id_to_decoder_name_dict(shift_data_id=False)
         # numbers of decoders stay, whatever a later header has
         names = [*self._names, "OrcaHeaderDecoder", *ids.values()]
-        self._names = list(dict.fromkeys(names))
+        names = list(dict.fromkeys(names))
+        if len(names) > OrcaStream.MAX_DECODERS:
+            msg = f"ORCA header: more than {OrcaStream.MAX_DECODERS} decoders"
+            raise DecodeError(msg, self.source.name)
+        self._names = names
+        self._n_headers += 1
         kinds = []
         for name in self._names:
             if name == "OrcaHeaderDecoder":
@@ -161,8 +165,11 @@ class OrcaStreamer(PacketAccess, FcioPackets):
             if name not in self.decoders:
                 module = importlib.import_module(f"{__package__}.{DECODERS[name]}")
                 self.decoders[name] = getattr(module, name)()
-            self.decoders[name].set_header(self.header)
             decoder = self.decoders[name]
+            # of channels that a later header does not have rows may come all the same
+            before = decoder.decoded_values
+            decoder.set_header(self.header)
+            decoder.decoded_values = before | decoder.decoded_values
             kinds.append((decoder.kind, decoder.variant))
         self.missing_decoders = [n for n in self._names[1:] if n not in DECODERS]
         self._kernel.set_ids({i: self._names.index(n) for i, n in ids.items()}, kinds)
@@ -258,11 +265,18 @@ class OrcaStreamer(PacketAccess, FcioPackets):
             # the text was in order
             packet[2:].byteswap(inplace=True)
         header, _ = parse_header_packet(packet.tobytes(), source=self.source.name)
+        before = self.header
         self._kernel.end()
-        self.header = header
-        self._set_header()
-        self._bind()
-        self._kernel.begin()
+        try:
+            self.header = header
+            self._set_header()
+            self._bind()
+        except DecodeError:
+            self.header = before
+            raise
+        finally:
+            # the kernel goes on in any case
+            self._kernel.begin()
         self.report.note("the file has more than one header: the first is written")
 
     def _configure(self, settings: dict[str, Any]) -> None:
