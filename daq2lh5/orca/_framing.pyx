@@ -253,7 +253,10 @@ cdef Found chain_at(
     cdef Reason reason
     cdef Found found
     cdef int length
+    # for how many packets those count that look right: up to the first that does not,
+    # and all
     cdef int n_right = 0
+    cdef int evidence = 0
     cdef bint right = True
     for length in range(CHAIN):
         if w.at_end and at == w.n and length:
@@ -266,8 +269,10 @@ cdef Found chain_at(
         if length == 0 and load_u32(w.data + at) >> 31:
             # ids of short packets match too often to begin with
             return FOUND_NO
-        if right and looks_right(w, ids, &p):
-            n_right += weight(p.kind)
+        if looks_right(w, ids, &p):
+            evidence += weight(p.kind)
+            if right:
+                n_right = evidence
         else:
             right = False
         if length == 0 and not right and p.kind != KIND_UNKNOWN:
@@ -280,7 +285,7 @@ cdef Found chain_at(
                 need[0] = at + 16
                 return FOUND_MORE
             return FOUND_NO
-    return FOUND_YES if not strict or n_right >= SHORT_CHAIN else FOUND_NO
+    return FOUND_YES if not strict or evidence >= SHORT_CHAIN else FOUND_NO
 
 
 cdef bint packets_until(
