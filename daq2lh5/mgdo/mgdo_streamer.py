@@ -13,7 +13,7 @@ from ._kernel import REASONS, MGDOStream
 from .baskets import Basket, BasketsAhead
 from .mgdo_digitizer_decoder import DEFAULT_LAYOUT, GETGERDADigitizerDataDecoder
 from .mgdo_header_decoder import MGDOHeaderDecoder
-from .tree import MGTree
+from .tree import MGTree, import_uproot
 
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
@@ -40,12 +40,19 @@ class MGDOStreamer(KernelStreamer):
         the decoders.
     tree
         the open file.
+
+    Raises
+    ------
+    ImportError
+        (which is a NotImplementedError, too) if uproot is not installed.
     """
 
     format_name = "MGDO"
     COUNTED = ("decoded", "skipped", "unknown")
 
     def __init__(self) -> None:
+        # better now than when the file is open
+        import_uproot()
         self.header_decoder = MGDOHeaderDecoder()
         self.digitizer_decoder = GETGERDADigitizerDataDecoder()
         super().__init__()

@@ -66,7 +66,7 @@ class MGTree:
         self.read_seconds = 0.0
         self.bytes_read = 0
         self.at_end = False
-        uproot = _import_uproot()
+        uproot = import_uproot()
         path = name.removeprefix("file://")
         try:
             # no memory map: a file cut while it is read would end the process
@@ -199,7 +199,7 @@ class MGTree:
             self._fd = -1
 
 
-def _import_uproot() -> Any:
+def import_uproot() -> Any:
     try:
         import uproot  # noqa: PLC0415  (optional, and takes half a second)
     except ImportError as e:

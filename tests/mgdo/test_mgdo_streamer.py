@@ -438,4 +438,5 @@ def test_without_uproot(tmp_path, monkeypatch):
     for kind in (ImportError, NotImplementedError):
         with pytest.raises(kind, match=r"pip install 'daq2lh5\[mgdo\]'"):
             daq2lh5.build_raw(path)
-    assert isinstance(daq2lh5.get_streamer(str(path), "MGDO"), MGDOStreamer)
+        with pytest.raises(kind, match=r"pip install 'daq2lh5\[mgdo\]'"):
+            daq2lh5.get_streamer(str(path), "MGDO")
