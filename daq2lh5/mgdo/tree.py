@@ -200,6 +200,7 @@ class MGTree:
 
 
 def import_uproot() -> Any:
+    """Import uproot; raises `MissingUprootError`, which says what to install."""
     try:
         import uproot  # noqa: PLC0415  (optional, and takes half a second)
     except ImportError as e:
