@@ -71,7 +71,10 @@ CONVERSIONS = {
         processing="presum",
     ),
     "production": Conversion(
-        "the same with codecs for them", "zstd", channels=True, processing="codecs"
+        # the peer cannot have both zstd and codecs
+        "the same with codecs for them, and gzip",
+        channels=True,
+        processing="codecs",
     ),
 }
 CASES = {
