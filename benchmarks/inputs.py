@@ -446,7 +446,7 @@ INPUTS = (
     InputKind(
         "1ch",
         "1 channel x 1836 samples, full events, synthetic",
-        synthetic(200, 1, 1836),
+        synthetic(2000, 1, 1836),
         cases=(*READING, *WRITING),
     ),
     InputKind(

@@ -12,8 +12,7 @@ cdef enum:
 cdef struct DeflateState:
     uint8_t* plane                          # one byte of each element
     Py_ssize_t room                         # bytes there
-    uint16_t tables[2][256]                 # histograms of a part of a unit
-    int32_t unit[256]                       # their sum
+    int32_t tables[4][256]                  # histograms of each fourth byte
     int32_t count[SYMBOLS]                  # symbols of the block at hand
     uint8_t length[SYMBOLS + 1]             # of their codes and the distance's
     uint64_t entry[SYMBOLS]                 # the codes: see `make_codes`

@@ -3,15 +3,16 @@
 What digitizers record has a plane of low bytes, which is noise, and a plane of high
 bytes, which hardly changes. Neither needs a search for matches: noise is written as
 literals with a Huffman code, runs as matches of distance 1. What pays is a code for
-each stretch of alike samples (in most files: the trace of a channel), so blocks end
-where the distribution of the bytes changes.
+each stretch of alike samples (a baseline, a flank, a tail), so blocks end where the
+distribution of the bytes changes. Where that is tells the normal distribution with
+the mean and the variance of the bytes: they take a pass to find, and add up.
 
 Section numbers are those of RFC 1951. Hosts are little-endian.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 
@@ -45,15 +46,14 @@ cdef extern from *:
     ) noexcept nogil
 
 cdef enum:
-    UNIT = 2048             # bytes of a plane that are looked at together
-    STRIDE = 32             # of so many bytes ...
-    SAMPLED = 8             # ... so many are counted
-    NEW_BLOCK_LOSS = 550    # bits lost by sharing a code, as sampled, for a new block
-    MAX_BLOCK = 1 << 20     # bytes, so that counts fit 32 bits
+    STRIP = 2048            # bytes of a plane that are runs or are not
+    UNIT = 256              # bytes of noise that are in one block
+    MAX_BLOCK = 1 << 20     # bytes, so that counts of bits fit 32 bits
     LIMIT = 14              # bits of a code: four, and 7 bits more, fit a word
-    PIECE = 512             # literals between checks of the room
-    PIECE_BYTES = PIECE * LIMIT // 8 + 16
+    STORED_GAIN = 32        # bytes are stored if one of so many is all that a code saves
     HEADER_BYTES = 512      # more than the header of a block takes
+
+cdef float NEW_BLOCK_LOSS = 500     # bits that a new block must save; its header takes about so many
 
 # the order in which lengths of the code length code are stored (3.2.7)
 cdef uint8_t[19] CODE_LENGTH_ORDER = [
@@ -141,52 +141,77 @@ cdef inline void adler32(uint32_t* sums, const uint8_t* p, Py_ssize_t n) noexcep
 
 
 cdef inline bint is_runs(const uint8_t* p, Py_ssize_t n) noexcept nogil:
-    """Whether three of four bytes (a part of them in a full unit) repeat the last."""
+    """Whether three of four bytes (a part of them in a full strip) repeat the last."""
     cdef Py_ssize_t i, j
     cdef uint16_t same = 0
-    if n < UNIT:
+    if n < STRIP:
         for i in range(1, n):
             same += p[i] == p[i - 1]
         return 4 * same >= 3 * (n - 1)
-    for i in range(UNIT // 128):
+    for i in range(STRIP // 128):
         for j in range(32):
             same += p[128 * i + j] == p[128 * i + j + 1]
-    return 4 * same >= 3 * (UNIT // 4)
+    return 4 * same >= 3 * (STRIP // 4)
 
 
-cdef inline int32_t sample(
-    DeflateState* s, const uint8_t* p, Py_ssize_t n
-) noexcept nogil:
-    """Count bytes to `s.unit`, a part of them in a full unit; return how many."""
-    cdef Py_ssize_t i, j
-    # two tables: counting alike bytes does not wait for the last count to be stored
-    memset(&s.tables[0][0], 0, sizeof(s.tables))
-    if n < UNIT:
-        for i in range(n):
-            s.tables[i & 1][p[i]] += 1
-    else:
-        for i in range(UNIT // STRIDE):
-            for j in range(SAMPLED):
-                s.tables[j & 1][p[STRIDE * i + j]] += 1
-        n = UNIT // STRIDE * SAMPLED
-    for i in range(256):
-        s.unit[i] = s.tables[0][i] + s.tables[1][i]
-    return n
+cdef inline float fast_log2(float x) noexcept nogil:
+    """Return the logarithm within 0.01; what 0 gives is finite."""
+    cdef uint32_t bits
+    cdef int32_t power
+    memcpy(&bits, &x, 4)
+    power = <int32_t>(bits >> 23) - 127
+    bits = (bits & 0x7FFFFF) | 0x3F800000
+    memcpy(&x, &bits, 4)
+    return power + (x - 1) * (<float>1.3465 - <float>0.3465 * x)
 
 
-cdef inline float shared_loss(DeflateState* s, float a, float b) noexcept nogil:
-    """Return the bits that the samples of a block and of a unit lose in one block.
+cdef struct Spread:
+    # how bytes are spread, where 0 comes after 255
+    float n
+    float mean
+    float squares           # sum of the squared distances from the mean
+    float bits              # that the bytes take, if normally distributed
 
-    That is 1 / (2 ln 2) of the chi-square of the two histograms, `a` and `b` samples.
-    """
+
+cdef inline void set_bits(Spread* s) noexcept nogil:
+    """Set the entropy: log2(sigma sqrt(2 pi e)) of each, no more than 8."""
+    cdef float h = fast_log2(<float>17.08 * (s.squares / s.n + <float>0.0833)) / 2
+    s.bits = s.n * (h if h < 8 else 8)
+
+
+cdef inline Spread spread_of(const uint8_t* p, Py_ssize_t n) noexcept nogil:
+    cdef Spread s
     cdef Py_ssize_t i
-    cdef float x, y
-    cdef int32_t q = 0      # as an integer, so that the order of the sum is free
-    for i in range(256):
-        x = <float>s.unit[i]
-        y = <float>s.count[i]
-        q += <int32_t>(x * x * 65536 / (x + y + <float>1e-3))
-    return ((a + b) / (a * b) * <float>q / 65536 - b / a) * (a + b) * <float>0.7213
+    cdef int32_t first = 0
+    cdef int32_t second = 0
+    cdef int16_t d
+    for i in range(n):
+        d = <int8_t>(p[i] - p[0])
+        first += d
+        second += d * d
+    s.n = <float>n
+    s.mean = p[0] + first / s.n
+    s.squares = second - first * (first / s.n)
+    set_bits(&s)
+    return s
+
+
+cdef inline Spread joined(Spread a, Spread b) noexcept nogil:
+    cdef Spread s
+    cdef float apart = b.mean - a.mean
+    if apart > 128:
+        apart -= 256
+    elif apart < -128:
+        apart += 256
+    s.n = a.n + b.n
+    s.mean = a.mean + apart * b.n / s.n
+    if s.mean >= 256:
+        s.mean -= 256
+    elif s.mean < 0:
+        s.mean += 256
+    s.squares = a.squares + b.squares + apart * apart * a.n * b.n / s.n
+    set_bits(&s)
+    return s
 
 
 cdef inline int32_t floor_power(float x) noexcept nogil:
@@ -198,8 +223,8 @@ cdef inline int32_t floor_power(float x) noexcept nogil:
     return <int32_t>x
 
 
-cdef inline void code_lengths(
-    const int32_t* count, Py_ssize_t n, int limit, uint8_t* length
+cdef inline Py_ssize_t code_lengths(
+    const int32_t* count, Py_ssize_t n, int limit, uint8_t* length, uint16_t* used
 ) noexcept nogil:
     """Give each symbol that is used (at least two) a code length, up to `limit`.
 
@@ -207,93 +232,98 @@ cdef inline void code_lengths(
     the symbol's probability times a factor, rounded down to a power of two, with the
     greatest factor for which there is space. That is within 0.03 bits a symbol of the
     entropy, as Huffman's algorithm is, but without sorting. Space that is left is
-    then given away, for a code has to be complete (3.2.7).
+    then given away, for a code has to be complete (3.2.7). Lists the symbols that are
+    used, and returns how many.
     """
-    cdef float weight[SYMBOLS]
+    cdef float weight[SYMBOLS + 8]
     cdef int32_t share[SYMBOLS]
     cdef int32_t space = 1 << limit
     cdef int32_t total = 0
     cdef int32_t left, taken
     cdef float least, low, high, scale
-    cdef Py_ssize_t i, step
+    cdef Py_ssize_t i, step, padded
+    cdef Py_ssize_t m = 0
     cdef uint32_t bits
     cdef float x
     for i in range(n):
+        used[m] = <uint16_t>i
+        weight[m] = <float>count[i]
         total += count[i]
+        m += count[i] != 0
     # a bit more than a share of 1 at the lowest factor, whatever the rounding
     least = <float>2.01 * total / space
-    for i in range(n):
-        x = <float>count[i]
-        x = x if x > least else least
-        weight[i] = x if count[i] else 0
+    for i in range(m):
+        x = weight[i]
+        weight[i] = x if x > least else least
+    padded = (m + 7) & ~7
+    for i in range(m, padded):
+        weight[i] = 0
     low = <float>0.5 * space / total        # fits, with n up to half of the space
     high = 4 * low
-    for step in range(8):
+    for step in range(6):
         scale = (low + high) / 2
         taken = 0
-        for i in range(n):
+        for i in range(padded):
             taken += floor_power(weight[i] * scale)
         if taken <= space:
             low = scale
         else:
             high = scale
     left = space
-    for i in range(n):
+    for i in range(m):
         share[i] = floor_power(weight[i] * low)
         left -= share[i]
     # the least share divides what is left: each turn gives away something
     while left > 0:
-        for i in range(n):
-            if 0 < share[i] <= left:
+        for i in range(m):
+            if share[i] <= left:
                 left -= share[i]
                 share[i] *= 2
-    for i in range(n):
+    memset(length, 0, n)
+    for i in range(m):
         x = <float>share[i]
         memcpy(&bits, &x, 4)
-        length[i] = <uint8_t>(127 + limit - (bits >> 23)) if share[i] else 0
+        length[used[i]] = <uint8_t>(127 + limit - (bits >> 23))
+    return m
 
 
 cdef inline void make_codes(
-    const uint8_t* length, Py_ssize_t n, int32_t* number, uint64_t* entry
+    const uint8_t* length, const uint16_t* used, Py_ssize_t m, uint64_t* entry
 ) noexcept nogil:
-    """Make the canonical code (3.2.2); count the lengths.
+    """Make the canonical code (3.2.2) of the `m` symbols that are used.
 
     An entry has the code in its highest bits, the bit that is written last on top,
     and the length in the lowest byte.
     """
-    cdef uint16_t code[SYMBOLS]
+    cdef uint16_t code[SYMBOLS + 16]
     cdef uint16_t following[16]
-    cdef int32_t parts[4][16]
+    cdef uint16_t number[16]
     cdef uint16_t x
-    cdef Py_ssize_t i, j
-    memset(&parts[0][0], 0, sizeof(parts))
-    for i in range(n // 4):
-        for j in range(4):
-            parts[j][length[4 * i + j]] += 1
-    for i in range(n & ~3, n):
-        parts[0][length[i]] += 1
-    for i in range(16):
-        number[i] = parts[0][i] + parts[1][i] + parts[2][i] + parts[3][i]
+    cdef Py_ssize_t i
+    memset(&number[0], 0, sizeof(number))
+    for i in range(m):
+        number[length[used[i]]] += 1
     following[0] = 0
     following[1] = 0
     for i in range(2, 16):
         following[i] = <uint16_t>((following[i - 1] + number[i - 1]) << 1)
-    for i in range(n):
-        code[i] = following[length[i]]
-        following[length[i]] += 1
-    for i in range(n):
+    for i in range(m):
+        code[i] = following[length[used[i]]]
+        following[length[used[i]]] += 1
+    for i in range((m + 15) & ~15):     # whole vectors
         x = code[i]
         x = <uint16_t>((x & 0x5555) << 1 | (x >> 1 & 0x5555))
         x = <uint16_t>((x & 0x3333) << 2 | (x >> 2 & 0x3333))
         x = <uint16_t>((x & 0x0F0F) << 4 | (x >> 4 & 0x0F0F))
-        x = <uint16_t>(x << 8 | x >> 8)
-        entry[i] = <uint64_t>x << 48 | length[i]
+        code[i] = <uint16_t>(x << 8 | x >> 8)
+    for i in range(m):
+        entry[used[i]] = <uint64_t>code[i] << 48 | length[used[i]]
 
 
 cdef inline void put_literals(
     Bits* b, const uint8_t* p, Py_ssize_t n, const uint64_t* entry
 ) noexcept nogil:
-    """Write codes of up to 14 bits; there is room for PIECE_BYTES of PIECE codes."""
+    """Write codes of up to 14 bits; there is room for them and 8 bytes more."""
     # `held` has its bits on top here, so that a code is appended by a shift that
     # makes room for it: what falls out below is written or was never meant. The
     # lengths in the lowest bytes do no harm, neither to shifts nor to sums modulo 256.
@@ -324,6 +354,58 @@ cdef inline void put_literals(
         put_code(b, entry[p[i]])
 
 
+cdef inline Py_ssize_t zeros_at(const uint8_t* length, Py_ssize_t n) noexcept nogil:
+    """Return how many lengths are zeros at once: 8, 16, ... 136, or none."""
+    cdef Py_ssize_t i = 0
+    cdef uint64_t word
+    while i + 8 <= n and i < 136:
+        memcpy(&word, length + i, 8)
+        if word:
+            break
+        i += 8
+    return i
+
+
+cdef inline void count_lengths(
+    const uint8_t* length, Py_ssize_t n, int32_t* number
+) noexcept nogil:
+    """Count what `put_lengths` writes."""
+    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t j, zeros
+    memset(number, 0, 19 * sizeof(int32_t))
+    while i < n:
+        zeros = zeros_at(length + i, n - i)
+        if zeros:
+            number[17 if zeros == 8 else 18] += 1
+            i += zeros
+        else:
+            for j in range(i, min(i + 8, n)):
+                number[length[j]] += 1
+            i += 8
+
+
+cdef inline void put_lengths(
+    Bits* b, const uint8_t* length, Py_ssize_t n, const uint64_t* entry
+) noexcept nogil:
+    """Write code lengths one by one, but zeros by the eight; codes repeat them (3.2.7).
+
+    `entry` has the code length code.
+    """
+    cdef Py_ssize_t i = 0
+    cdef Py_ssize_t zeros
+    while i < n:
+        zeros = zeros_at(length + i, n - i)
+        if zeros == 8:
+            put_code(b, entry[17])
+            put(b, 8 - 3, 3)
+        elif zeros:
+            put_code(b, entry[18])
+            put(b, zeros - 11, 7)
+        else:
+            put_literals(b, length + i, min(8, n - i), entry)
+        i += zeros if zeros else 8
+
+
 cdef inline void put_header(
     DeflateState* s, Bits* b, Py_ssize_t n, int distance
 ) noexcept nogil:
@@ -332,23 +414,20 @@ cdef inline void put_header(
     `distance` is the length of the only distance code; 0: there are no matches.
     """
     cdef int32_t number[19]
-    cdef int32_t unused[16]
     cdef uint8_t length[19]
     cdef uint64_t entry[19]
-    cdef Py_ssize_t i
-    code_lengths(s.count, n, LIMIT, s.length)
-    make_codes(s.length, n, number, s.entry)
+    cdef uint16_t used[SYMBOLS]
+    cdef Py_ssize_t m, i
+    m = code_lengths(s.count, n, LIMIT, s.length, used)
+    make_codes(s.length, used, m, s.entry)
     s.length[n] = <uint8_t>distance
-    number[distance] += 1
-    number[16] = 0
-    number[17] = 0
-    number[18] = 0
-    code_lengths(number, 19, 7, length)
-    make_codes(length, 19, unused, entry)
+    count_lengths(s.length, n + 1, number)
+    m = code_lengths(number, 19, 7, length, used)
+    make_codes(length, used, m, entry)
     put(b, 2 << 1 | (n - 257) << 3 | 15 << 13, 17)
     for i in range(19):
         put(b, length[CODE_LENGTH_ORDER[i]], 3)
-    put_literals(b, s.length, n + 1, entry)
+    put_lengths(b, s.length, n + 1, entry)
 
 
 cdef inline bint put_stored(Bits* b, const uint8_t* p, Py_ssize_t n) noexcept nogil:
@@ -368,35 +447,61 @@ cdef inline bint put_stored(Bits* b, const uint8_t* p, Py_ssize_t n) noexcept no
     return True
 
 
+cdef inline void count_bytes(
+    DeflateState* s, const uint8_t* p, Py_ssize_t n
+) noexcept nogil:
+    """Set the counts of the literals."""
+    cdef Py_ssize_t i
+    # four tables: counting alike bytes does not wait for the last count to be stored
+    memset(&s.tables[0][0], 0, sizeof(s.tables))
+    for i in range(0, n - 3, 4):
+        s.tables[0][p[i]] += 1
+        s.tables[1][p[i + 1]] += 1
+        s.tables[2][p[i + 2]] += 1
+        s.tables[3][p[i + 3]] += 1
+    for i in range(n & ~3, n):
+        s.tables[0][p[i]] += 1
+    for i in range(256):
+        s.count[i] = (
+            s.tables[0][i] + s.tables[1][i] + s.tables[2][i] + s.tables[3][i]
+        )
+
+
+cdef inline float literal_bits(const DeflateState* s, Py_ssize_t n) noexcept nogil:
+    """Return the bits of the literals with the best code, and of its header."""
+    cdef Py_ssize_t i
+    cdef float x
+    cdef int32_t gain = 0       # as an integer, so that the order of the sum is free
+    cdef int32_t used = 0
+    for i in range(256):
+        x = <float>s.count[i]
+        used += s.count[i] != 0
+        gain += <int32_t>(x * fast_log2(x) * 16)
+    return n * fast_log2(<float>n) - <float>gain / 16 + 2 * used
+
+
 cdef inline bint put_noise(
     DeflateState* s, Bits* b, const uint8_t* p, Py_ssize_t n
 ) noexcept nogil:
-    """Write a block of literals, whose sampled histogram is in `s.count`."""
+    """Write a block of literals."""
     cdef Bits begin = b[0]
     cdef Py_ssize_t i
-    cdef Py_ssize_t left = n
-    cdef int32_t bits = 0
-    cdef int32_t total = 0
-    for i in range(256):
-        s.count[i] = 8 * s.count[i] + 1     # what was not sampled may still occur
+    cdef Py_ssize_t bits = 0
+    count_bytes(s, p, n)
+    if literal_bits(s, n) > 8 * (n - n // STORED_GAIN):
+        return put_stored(b, p, n)
     s.count[END] = 1
     if not has_room(b, HEADER_BYTES):
         return False
     put_header(s, b, END + 1, 0)
     for i in range(256):
         bits += s.count[i] * s.length[i]
-        total += s.count[i]
-    if bits > 8 * total - total // 16:
+    if b.at - begin.at + bits // 8 > n - n // STORED_GAIN:
         b[0] = begin
         return put_stored(b, p, n)
-    while left > 0:
-        if not has_room(b, PIECE_BYTES):
-            return False
-        put_literals(b, p + n - left, min(PIECE, left), s.entry)
-        left -= PIECE
-        if b.at - begin.at > n:             # the sample misled
-            b[0] = begin
-            return put_stored(b, p, n)
+    if not has_room(b, bits // 8 + 32):
+        return False
+    put_literals(b, p, n, s.entry)
     put_code(b, s.entry[END])
     return True
 
@@ -514,38 +619,36 @@ cdef inline bint put_plane(
     """Write the first byte of each element, in blocks of alike units."""
     cdef Py_ssize_t begin = 0
     cdef Py_ssize_t pos = 0
-    cdef Py_ssize_t i, m
-    cdef int32_t in_block = 0
-    cdef int32_t in_unit = 0
+    cdef Py_ssize_t end
+    cdef Spread block, unit, both
     cdef bint runs = False
-    cdef bint unit_runs
-    cdef uint8_t* p
+    cdef bint strip_runs
+    cdef uint8_t* p = s.plane
     while pos < n:
-        m = min(UNIT, n - pos)
-        p = s.plane + pos
-        take_plane(source + pos * itemsize, m, itemsize, p)
-        adler32(adler, p, m)
-        unit_runs = is_runs(p, m)
-        if not unit_runs:
-            in_unit = sample(s, p, m)
-        if pos > begin and (
-            unit_runs != runs
-            or pos - begin >= MAX_BLOCK
-            or not runs and shared_loss(s, in_block, in_unit) > NEW_BLOCK_LOSS
-        ):
-            if not put_block(s, b, s.plane + begin, pos - begin, runs):
+        end = min(pos + STRIP, n)
+        take_plane(source + pos * itemsize, end - pos, itemsize, p + pos)
+        adler32(adler, p + pos, end - pos)
+        strip_runs = is_runs(p + pos, end - pos)
+        if pos > begin and (strip_runs != runs or pos - begin >= MAX_BLOCK):
+            if not put_block(s, b, p + begin, pos - begin, runs):
                 return False
             begin = pos
         if pos == begin:
-            in_block = 0
-            memset(s.count, 0, sizeof(s.count))
-        if not unit_runs:
-            in_block += in_unit
-            for i in range(256):
-                s.count[i] += s.unit[i]
-        runs = unit_runs
-        pos += m
-    return n == 0 or put_block(s, b, s.plane + begin, n - begin, runs)
+            memset(&block, 0, sizeof(block))
+        runs = strip_runs
+        if runs:
+            pos = end
+        while pos < end:
+            unit = spread_of(p + pos, min(UNIT, end - pos))
+            both = joined(block, unit)
+            if both.bits > block.bits + unit.bits + NEW_BLOCK_LOSS:
+                if not put_noise(s, b, p + begin, pos - begin):
+                    return False
+                begin = pos
+                both = unit
+            block = both
+            pos += min(UNIT, end - pos)
+    return n == 0 or put_block(s, b, p + begin, n - begin, runs)
 
 
 cdef Py_ssize_t c_deflate_planes "deflate_planes"(
@@ -597,7 +700,7 @@ cdef Py_ssize_t deflate_bound(Py_ssize_t nbytes) noexcept nogil:
     A block is at most as long as if stored, and 6 bytes for each unit suffice for
     that. The rest is for the frame and for what `has_room` is asked in advance.
     """
-    return nbytes + nbytes // 256 + 2048
+    return nbytes + nbytes // 32 + 2048
 
 
 cdef Py_ssize_t deflate_shuffled(

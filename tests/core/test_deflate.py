@@ -126,16 +126,30 @@ def test_incompressible_is_stored(n):
 
 
 def test_sample_misses_everything():
-    # one byte value where the encoder samples, all others elsewhere
+    # runs where the encoder looks for them, noise elsewhere
     data = np.random.default_rng(4).integers(0, 256, 1 << 18).astype(np.uint8)
     for stride, kept in ((32, 8), (128, 33)):
         misleading = data.reshape(-1, stride).copy()
         misleading[:, :kept] = 9
         assert check(misleading.reshape(-1)) <= data.size * 1.02
-    # and the rest one value, which is rare in the sample
-    rare = np.full((1 << 13, 32), 9, np.uint8)
-    rare[:, :8] = data[: rare.shape[0] * 8].reshape(-1, 8)
-    check(rare.reshape(-1))
+
+
+def test_a_wide_spread_of_few_values_is_not_noise():
+    # the variance is that of 256 values, the entropy that of four
+    data = np.random.default_rng(4).choice([0, 60, 125, 190], 1 << 16).astype(np.uint8)
+    assert check(data) < 0.29 * data.size  # and the end of a block needs a code
+
+
+@pytest.mark.parametrize("centre", [128, 0, 250])
+def test_baseline_and_tail_get_a_code_each(centre):
+    # halves of a trace, one with little noise, one where every byte is as likely
+    rng = np.random.default_rng(9)
+    traces = rng.integers(0, 256, (300, 1836)).astype(np.uint8)
+    traces[:, :900] = noise(300 * 900, 4).reshape(300, 900) + np.uint8(centre - 128)
+    ideal = 300 * (900 * 4.05 + 936 * 8) / 8
+    packed = check(traces)
+    assert packed < 1.12 * ideal
+    assert packed < 0.96 * len(zlib.compress(traces.tobytes(), 4))
 
 
 @pytest.mark.parametrize("symbols", [2, 3, 5, 17, 255, 256])
