@@ -145,11 +145,13 @@ def test_baseline_and_tail_get_a_code_each(centre):
     # halves of a trace, one with little noise, one where every byte is as likely
     rng = np.random.default_rng(9)
     traces = rng.integers(0, 256, (300, 1836)).astype(np.uint8)
-    traces[:, :900] = noise(300 * 900, 4).reshape(300, 900) + np.uint8(centre - 128)
+    traces[:, :900] = noise(300 * 900, 4).reshape(300, 900) + np.uint8(
+        (centre - 128) % 256
+    )
     ideal = 300 * (900 * 4.05 + 936 * 8) / 8
     packed = check(traces)
     assert packed < 1.12 * ideal
-    assert packed < 0.96 * len(zlib.compress(traces.tobytes(), 4))
+    assert packed < 0.97 * len(zlib.compress(traces.tobytes(), 4))
 
 
 @pytest.mark.parametrize("symbols", [2, 3, 5, 17, 255, 256])
