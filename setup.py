@@ -4,6 +4,7 @@
 address and undefined-behaviour sanitizers (see docs, "Cython here").
 """
 
+import multiprocessing
 import os
 import runpy
 import sys
@@ -12,6 +13,9 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
+CORES = os.cpu_count() or 1
+# a process that is spawned would run this file again
+FORKS = multiprocessing.get_start_method() == "fork"
 DEBUG = os.environ.get("DAQ2LH5_DEBUG", "0") not in ("", "0")
 
 MODULES = (
@@ -80,5 +84,7 @@ setup(
         compiler_directives=directives,
         annotate=DEBUG,
         force="--force" in sys.argv,
+        nthreads=CORES if FORKS else 0,
     ),
+    options={"build_ext": {"parallel": CORES}},
 )
