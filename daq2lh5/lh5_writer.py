@@ -27,6 +27,7 @@ from .writing.codecs import use_lh5_codecs
 from .writing.columns import WIDE_ROW, Chunk, Column
 from .writing.datasets import (
     SMALLEST_CHUNK,
+    UNCOMPRESSED_PART,
     access_properties,
     create_dataset,
     join,
@@ -68,9 +69,10 @@ NO_BYTES = np.empty(0, np.uint8)
 
 
 class _ChunkPlan(NamedTuple):
-    """Rows of a chunk for each dataset; whether the user gave any shapes."""
+    """Rows of a chunk of each dataset, if it is compressed; if shapes were given."""
 
     rows: list[int]
+    compressed: list[bool]
     given: bool
 
 
@@ -262,17 +264,21 @@ class LH5Writer:
     def _plan_chunks(self, layout: Layout) -> _ChunkPlan:
         short = [d.row_bytes for d in layout.datasets if d.row_bytes < WIDE_ROW]
         flat = {d.counts for d in layout.datasets}
+        settings = [dataset_settings(self.settings, d) for d in layout.settings]
+        compressed = [
+            dataset_settings(self.settings, d.settings).get("compression") is not None
+            for d in layout.datasets
+        ]
         chunk_rows = []
-        for dataset in layout.datasets:
+        for dataset, packed in zip(layout.datasets, compressed, strict=True):
             if dataset.path in flat:
                 rows = self.plan.chunk_elements(dataset.row_bytes)
             elif dataset.row_bytes < WIDE_ROW:
                 rows = self.plan.short_chunk_rows(sum(short), max(short))
             else:
                 rows = self.plan.chunk_rows(dataset.row_bytes)
-            chunk_rows.append(rows)
-        settings = [dataset_settings(self.settings, d) for d in layout.settings]
-        return _ChunkPlan(chunk_rows, any("chunks" in s for s in settings))
+            chunk_rows.append(rows if packed else max(1, rows // UNCOMPRESSED_PART))
+        return _ChunkPlan(chunk_rows, compressed, any("chunks" in s for s in settings))
 
     def _open_object(self, path: str, layout: Layout) -> WrittenObject:
         """Go on with an object of the file.
@@ -476,11 +482,11 @@ class LH5Writer:
         """
         if target.template is None and not target.exists:
             # small as it is, its chunks need not be as large as planned
-            encoded = [target.column(c.data) for c in target.layout.codings]
-            for column in target.columns:
+            compressed = self._planned[target.layout].compressed
+            for column, packed in zip(target.columns, compressed, strict=True):
                 bits = max(column.rows - 1, 0).bit_length()
                 # what is not compressed takes its space to the end of the chunk
-                step = 1 << max(bits - 4, 0) if column in encoded else 1 << bits
+                step = 1 << bits if packed else 1 << max(bits - 4, 0)
                 rounded = -(-column.rows // step) * step
                 column.chunk_rows = min(column.chunk_rows, max(SMALLEST_CHUNK, rounded))
             self._use_template(target)

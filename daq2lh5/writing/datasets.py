@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .layout import Dataset
 
 __all__ = [
+    "SMALLEST_CHUNK",
+    "UNCOMPRESSED_PART",
     "access_properties",
     "create_dataset",
     "join",
@@ -25,6 +27,10 @@ __all__ = [
 
 SMALLEST_CHUNK = 16
 """Rows of the chunk of a table that has next to none."""
+
+UNCOMPRESSED_PART = 8
+"""So many chunks of what is not compressed are as long as one of what is: the last one
+takes its space in the file to the end."""
 
 _numbers = itertools.count()
 
