@@ -53,7 +53,8 @@ cdef enum:
     STORED_GAIN = 32        # bytes are stored if one of so many is all that a code saves
     HEADER_BYTES = 512      # more than the header of a block takes
 
-cdef float NEW_BLOCK_LOSS = 500     # bits that a new block must save; its header takes about so many
+# bits that a new block must save; its header takes about so many
+cdef float NEW_BLOCK_LOSS = 400
 
 # the order in which lengths of the code length code are stored (3.2.7)
 cdef uint8_t[19] CODE_LENGTH_ORDER = [
@@ -162,7 +163,7 @@ cdef inline float fast_log2(float x) noexcept nogil:
     power = <int32_t>(bits >> 23) - 127
     bits = (bits & 0x7FFFFF) | 0x3F800000
     memcpy(&x, &bits, 4)
-    return power + (x - 1) * (<float>1.3465 - <float>0.3465 * x)
+    return power + (x - 1) * (<float>1.6667 - <float>0.3333 * x)
 
 
 cdef struct Spread:
