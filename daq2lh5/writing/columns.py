@@ -24,6 +24,9 @@ WIDE_ROW = 256
 CHOOSE_EVERY = 64
 """Chunks after which to look again how they are deflated best."""
 
+MANY_NUMBERS = 2**16
+"""Bytes of a chunk of short rows for which a look is worth its time."""
+
 SAMPLE_ROWS = 3
 SAMPLE_BYTES = 2**14
 """How much of a chunk is tried, at least."""
@@ -150,7 +153,7 @@ class Column:
         """Choose how to deflate the next chunk; looks at the data now and then."""
         filters = self.filters
         if (
-            self.row_bytes < WIDE_ROW
+            (self.row_bytes < WIDE_ROW and chunk.size < MANY_NUMBERS)
             or not (filters.shuffle and filters.compressor == "fast")
             or self.dtype.itemsize not in (2, 4, 8)
         ):
