@@ -45,7 +45,11 @@ class Encoded(NamedTuple):
 
     data: np.ndarray
     ends: np.ndarray
-    altered: int
+    altered: int = 0
+
+    def copy(self) -> Encoded:
+        """Return the same in memory of its own."""
+        return Encoded(self.data.copy(), self.ends.copy(), self.altered)
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,13 @@ class Codec:
                 f"{ULEB128}"
             )
             raise ValueError(msg)
+
+    def longest(self, dtype: np.dtype, n_samples: int) -> int:
+        """Return the bytes that a waveform may take (of 32 bits a sample at most)."""
+        bounds = np.array([0, n_samples], np.int64)
+        if self.name == RADWARE:
+            return radware.room(bounds, n_samples)
+        return uleb128.room(bounds, n_samples, dtype.itemsize)
 
     def encode(
         self,
