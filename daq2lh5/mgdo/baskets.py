@@ -177,7 +177,8 @@ class BasketsAhead:
     def close(self) -> None:
         """Wait for what is being read; it is not wanted any more."""
         if self._next is not None:
-            self._next.result()
+            with suppress(Exception):
+                self._next.result()
             self._next = None
 
 
