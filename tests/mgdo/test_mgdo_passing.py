@@ -161,6 +161,7 @@ def special_waves(rng: np.random.Generator, n: int = 50) -> list[Wave | None]:
         Wave(noise * 10),
         Wave(rng.integers(-(2**31), 2**31, n)),
         Wave(noise - 30100),
+        Wave(65530 + np.arange(n) % 8),
         # other lengths
         Wave(noise[:-1]),
         Wave(np.tile(noise, 2)),
