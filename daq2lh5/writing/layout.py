@@ -241,8 +241,8 @@ def add_encoded(
     """Add waveforms that are to be encoded to a layout.
 
     Its rows are the waveforms, or these :class:`.Encoded` by the codec already, and
-    `ENCODED_LENGTHS`. Of their attributes only those of
-    the codec are written (format document "LH5", section 3.3).
+    `ENCODED_LENGTHS`. Of their attributes only those of the codec are written (format
+    document "LH5", section 3.3).
 
     Parameters
     ----------
