@@ -78,9 +78,12 @@ def both_ways(source: str, out_spec: Any, out: Path, **options: Any) -> tuple:
 
 
 @real_file
-@pytest.mark.parametrize("options", [{}, {"threads": 1}, {"buffer_size": 24}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"threads": 1}, {"buffer_size": 24}, {"n_max": 7}, {"memory_limit": 2**24}],
+)
 def test_real_file(tmp_path, options, passed):
-    """The whole output is the same, in one thread and with buffers that get full."""
+    """The whole output is the same, with any threads, buffers and number of rows."""
     out = tmp_path / "out.lh5"
     both_ways(str(FILE), spec(out, encoded(PRE, WIN)), out, **options)
     assert passed == {PRE, WIN}
