@@ -67,6 +67,8 @@ class Sample:
     """The bytes of the first event, for a file that is as small as can be."""
     traces: tuple[tuple[int, int], ...]
     """Offset in the body, and length, of each stretch of 16-bit words of traces."""
+    finish: Callable[[Path, int], None] | None = None
+    """Called with a file when it has all bodies, and with their number."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ class InputKind:
     """Of the file: the peer goes by it."""
     stream_type: str | None = None
     """Name of the format where the peer does not recognize it."""
+    peer: bool = True
+    """Whether the peer reads the format."""
 
     def path(self, folder: Path) -> Path:
         """Return the path of the source.
@@ -397,6 +401,23 @@ def short_llama_events(writer: Path) -> Sample:
     return sample_of_llama(llama.make_file([channel], n_events=2000)[0])
 
 
+def mgdo_entries(path: Path) -> Sample:
+    """Take the baskets of the real MGDO file, for a larger tree."""
+    import mgdo_tree
+
+    head, body = mgdo_tree.head_and_body(path)
+    return Sample(
+        head=head,
+        body=body,
+        rows={"GETGERDADigitizerData": mgdo_tree.ROWS},
+        events=mgdo_tree.ENTRIES,
+        # the head is a file of its own
+        unit=b"",
+        traces=(),
+        finish=mgdo_tree.add_tree,
+    )
+
+
 def sample_of_llama(data: bytes) -> Sample:
     """Make a sample of a llamaDAQ file."""
     (number,) = struct.unpack_from("<I", data, 12)
@@ -437,6 +458,7 @@ WAVEFORMS = (
 )
 """Real files with waveforms of 16 bits."""
 LLAMA = "llama/20241218-150158-pulser.bin"
+MGDO = "mgdo/gerda-run0050-20150826T170402Z-cal-ged-tier1.root"
 
 READING = ("decode", "memory", "memcpy")
 WRITING = ("convert", "threads1", "uncompressed", "zstd")
@@ -537,6 +559,15 @@ INPUTS = (
         stream_type="LlamaDaq",
     ),
     InputKind(
+        "mgdo",
+        "MGDO, ROOT file, 4096 and 1000 samples, real",
+        mgdo_entries,
+        MGDO,
+        cases=READING[:2],
+        extension="root",
+        peer=False,
+    ),
+    InputKind(
         "small",
         "all records of the real file with 6 channels, once",
         real(SPARSE_EVENT, STATUS),
@@ -590,8 +621,10 @@ def write_repeated(
         for _ in range(repeats - 1):
             noise = np.frombuffer(rng.bytes(len(body)), dtype=np.uint8)
             file.write(body ^ (noise & mask))
+    if sample.finish is not None:
+        sample.finish(path, repeats)
+    with path.open("rb") as file:
         # or it would be written while the first runs are timed
-        file.flush()
         os.fsync(file.fileno())
     return InputFile(
         path=path,

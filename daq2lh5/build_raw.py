@@ -294,6 +294,8 @@ def convert(
         streamer.report = report
     report = streamer.report
     streamer.memory_limit = memory_limit
+    # the user may look at buffers of his own
+    streamer.to_files_only = not isinstance(out_spec, RawBufferLibrary)
     outputs = OutputFiles(overwrite, [in_stream], hdf5_settings, threads)
     try:
         with outputs:

@@ -38,6 +38,10 @@ class DataDecoder:
         kept for compatibility: the garbage grows as needed.
     """
 
+    codec_of_input: str | None = None
+    """Name of the codec of waveforms whose bytes are in the input. A kernel that fills
+    columns of such waveforms must take them encoded, too: see `.Field.encoded`."""
+
     def __init__(
         self,
         garbage_length: int = 256,  # noqa: ARG002

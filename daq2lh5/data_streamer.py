@@ -69,6 +69,8 @@ class DataStreamer(ABC):
         bytes for the buffers, and for writing what is in them.
     plan
         how the memory is shared out, once the stream is open.
+    to_files_only
+        whether nobody looks at the rows on their way to files; set before opening.
     """
 
     format_name = ""
@@ -78,6 +80,7 @@ class DataStreamer(ABC):
     def __init__(self) -> None:
         self.source: Source | None = None
         self.memory_limit = DEFAULT_LIMIT
+        self.to_files_only = False
         self._opened = False
         self.start_anew()
 
@@ -380,6 +383,8 @@ class DataStreamer(ABC):
             plan = rb._plan
             row_bytes = table.row_bytes() + (plan.copied_bytes if plan else 0)
             rows = self.plan.buffer_rows(row_bytes, table.widest_bytes())
+            if self.to_files_only and decoder.codec_of_input:
+                rb._pass_encoded(decoder.codec_of_input)
             rb._table.resize(max(min(rows, buffer_size), rb.fill_safety))
 
     def offer_keys(

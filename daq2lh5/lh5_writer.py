@@ -23,7 +23,7 @@ import h5py
 import numpy as np
 from h5py import h5d
 
-from .writing.codecs import use_lh5_codecs
+from .writing.codecs import Encoded, use_lh5_codecs
 from .writing.columns import WIDE_ROW, Chunk, Column
 from .writing.datasets import (
     SMALLEST_CHUNK,
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 
     import lgdo
 
-    from .writing.codecs import Encoded
     from .writing.layout import Coding, Layout
 
 log = logging.getLogger(__name__)
@@ -147,7 +146,7 @@ class LH5Writer:
     def append(
         self,
         layout: Layout,
-        rows: Sequence[np.ndarray],
+        rows: Sequence[np.ndarray | Encoded],
         name: str,
         group: str = "/",
         release: Callable[[], None] | None = None,
@@ -159,8 +158,9 @@ class LH5Writer:
         layout
             what the object is made of.
         rows
-            new rows of each dataset of the layout (of what is to be encoded: see
-            :func:`.add_encoded`). They must stay as they are until `release` is called.
+            new rows of each dataset of the layout (of what is to be encoded, or is
+            already: see :func:`.add_encoded`). They must stay as they are until
+            `release` is called.
         name, group
             where the object is.
         release
@@ -397,16 +397,18 @@ class LH5Writer:
         return _Job(size, partial(_encode, chunks), done)
 
     def _encoding(
-        self, target: WrittenObject, coding: Coding, waveforms: np.ndarray
+        self, target: WrittenObject, coding: Coding, waveforms: np.ndarray | Encoded
     ) -> list[_Job]:
         """Return jobs that encode waveforms, which become rows when that is done."""
+        done = partial(self._append_encoded, target, coding)
+        if isinstance(waveforms, Encoded):
+            return [_Job(waveforms.data.nbytes, lambda _: waveforms.copy(), done)]
         row_bytes = waveforms.itemsize * coding.n_samples
         step = max(1, TASK_BYTES // max(row_bytes, 1))
         jobs = []
         for start in range(0, len(waveforms), step):
             some = waveforms[start : start + step]
             work = partial(_encode_waveforms, coding, some)
-            done = partial(self._append_encoded, target, coding)
             jobs.append(_Job(some.nbytes, work, done))
         return jobs
 

@@ -144,6 +144,26 @@ class RawBuffer:
         self._table = table
         self._exposed = False
 
+    def _pass_encoded(self, codec: str) -> None:
+        """Have waveforms come encoded that are written so, and nothing else.
+
+        Nobody may ask for `lgdo` then.
+
+        Parameters
+        ----------
+        codec
+            name of the codec by which the input has them encoded.
+        """
+        plan = self._plan
+        fields = self._table.fields if plan is None else plan.untouched
+        names = frozenset(
+            f.name
+            for f in fields
+            if f.kind == "waveform" and f.codec is not None and f.codec.name == codec
+        )
+        if names:
+            self._table = self._table.with_encoded(names, codec)
+
     @property
     def _allocated(self) -> bool:
         """Whether there is memory to write rows to."""

@@ -8,13 +8,13 @@ they are first asked for, and shows itself as an :class:`lgdo.Table` of views on
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .writing.codecs import codec_of
+from .writing.codecs import Codec, Encoded, codec_of
 from .writing.layout import (
     ENCODED_LENGTHS,
     NOT_ATTRIBUTES,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import lgdo
 
     from .buffer_processor.plan import Plan
-    from .writing.codecs import Codec
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +62,9 @@ class Field:
         sampling period of waveforms that nothing else is known of.
     time_dtypes
         types of the members ``t0`` and ``dt`` of waveforms, where not float32.
+    encoded
+        name of the codec in whose bytes waveforms come, if they do not come as samples:
+        see :meth:`TableBuffer.with_encoded`.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Field:
     member_attrs: dict[str, dict[str, Any]] = field(default_factory=dict)
     dt: float = 0.0
     time_dtypes: dict[str, np.dtype] = field(default_factory=dict)
+    encoded: str | None = None
 
     @classmethod
     def parse(cls, name: str, description: dict[str, Any], owner: str) -> Field:
@@ -144,15 +147,25 @@ class Field:
         """Make the arrays of the column, by path inside the table.
 
         A waveform has ``values`` (size, width), ``t0`` and ``dt``; a vector column
-        has ``offsets`` (size + 1, the first is 0) and ``flattened_data``.
+        has ``offsets`` (size + 1, the first is 0) and ``flattened_data``. So have the
+        ``values`` of waveforms that come encoded, with room for the longest.
         """
         if self.kind == "scalar":
             return {self.name: np.zeros(size, self.dtype)}
         if self.kind == "fixed":
             return {self.name: np.zeros((size, self.width), self.dtype)}
         if self.kind == "waveform":
-            return {
-                f"{self.name}/values": np.zeros((size, self.width), self.dtype),
+            path = f"{self.name}/values"
+            if self.encoded is None:
+                values = {path: np.zeros((size, self.width), self.dtype)}
+            else:
+                longest = Codec(self.encoded).longest(self.dtype, self.width)
+                values = {
+                    f"{path}/offsets": np.zeros(size + 1, np.int64),
+                    # memory is taken as far as there are bytes
+                    f"{path}/flattened_data": np.zeros(size * longest, np.uint8),
+                }
+            return values | {
                 f"{self.name}/t0": np.zeros(size, np.float32),
                 f"{self.name}/dt": np.full(size, self.dt, self.dt_dtype),
             }
@@ -229,14 +242,19 @@ class Field:
             attrs = self.member_attrs[member]
             layout.datasets.append(array(path, dtype, (), attrs, "array<1>"))
 
-    def rows(self, arrays: dict[str, np.ndarray], n: int) -> list[np.ndarray]:
+    def rows(self, arrays: dict[str, np.ndarray], n: int) -> list[np.ndarray | Encoded]:
         """Return the first `n` rows, for each dataset of `describe`."""
         name = self.name
         if self.kind == "lists":
             times = [arrays[f"{name}/{m}"][:n] for m in ("t0", "dt")]
             return self.values.rows(arrays, n) + times
         if self.kind == "waveform":
-            values, t0, dt = (arrays[f"{name}/{m}"][:n] for m in ("values", "t0", "dt"))
+            t0, dt = (arrays[f"{name}/{m}"][:n] for m in ("t0", "dt"))
+            if self.encoded is not None:
+                offsets = arrays[f"{name}/values/offsets"]
+                data = arrays[f"{name}/values/flattened_data"][: offsets[n]]
+                return [Encoded(data, offsets[1 : n + 1]), ENCODED_LENGTHS, t0, dt]
+            values = arrays[f"{name}/values"][:n]
             lengths = [] if self.codec is None else [ENCODED_LENGTHS]
             return [values, *lengths, t0, dt]
         if self.kind != "vector":
@@ -293,12 +311,16 @@ class _Shared:
         arrays that are not in use, by number of rows.
     plans
         how they are processed, by the identity of the specification, which is kept.
+    encoded
+        the same columns, of which some have waveforms that come encoded, by their names
+        and codec.
     """
 
     def __init__(self, fields: list[Field]) -> None:
         self._fields = fields
         self.spares: dict[int, list[dict[str, np.ndarray]]] = {}
         self.plans: dict[int, tuple[Any, Plan]] = {}
+        self.encoded: dict[tuple[frozenset[str], str], TableBuffer] = {}
 
     @cached_property
     def layout(self) -> Layout:
@@ -338,6 +360,27 @@ class TableBuffer:
         other.fields = self.fields
         other._shared = self._shared
         return other
+
+    def with_encoded(self, names: frozenset[str], codec: str) -> TableBuffer:
+        """Return another buffer, some of whose waveforms come as bytes of a codec.
+
+        They are written as they are, so they can be neither processed nor shown.
+
+        Parameters
+        ----------
+        names
+            of their columns.
+        codec
+            name of the codec.
+        """
+        known = self._shared.encoded
+        if (names, codec) not in known:
+            other = known[names, codec] = TableBuffer({}, 0)
+            other.fields = [
+                replace(f, encoded=codec) if f.name in names else f for f in self.fields
+            ]
+            other._shared = _Shared(other.fields)
+        return known[names, codec].like(self.size)
 
     @property
     def layout(self) -> Layout:
@@ -390,7 +433,7 @@ class TableBuffer:
         spares = self._shared.spares.setdefault(self.size, [])
         return arrays, lambda: spares.append(arrays)
 
-    def rows(self, arrays: dict[str, np.ndarray], n: int) -> list[np.ndarray]:
+    def rows(self, arrays: dict[str, np.ndarray], n: int) -> list[np.ndarray | Encoded]:
         """Return the first `n` rows in `arrays`, for each dataset of the layout."""
         return [rows for column in self.fields for rows in column.rows(arrays, n)]
 

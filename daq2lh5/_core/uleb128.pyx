@@ -19,9 +19,22 @@ from libc.stdint cimport (
 )
 from libc.string cimport memcpy
 
+from .bytes cimport load_u64
 from .samples cimport SLACK, bytes_needed, check_output, sample_t
 
-__all__ = ["encode", "room"]
+__all__ = ["encode", "room", "state_of"]
+
+cdef extern from *:
+    """
+    #define ULEB128_ONES 0x0101010101010101ULL
+    #define ULEB128_LOW_BYTES 0x00FF00FF00FF00FFULL
+    #define ULEB128_LANES 0x0001000100010001ULL
+    """
+    const uint64_t ONES "ULEB128_ONES"
+    const uint64_t TOPS "(0x80 * ULEB128_ONES)"
+    const uint64_t LOW_BITS "(0x3F * ULEB128_ONES)"
+    const uint64_t LOW_BYTES "ULEB128_LOW_BYTES"
+    const uint64_t LANES "ULEB128_LANES"
 
 cdef enum:
     GROUP = 32              # samples that are looked at together
@@ -168,15 +181,108 @@ cdef inline uint8_t* put_short(const uint32_t* numbers, uint8_t* at) noexcept no
     return at
 
 
-cdef inline uint32_t zigzag(uint32_t difference) noexcept nogil:
-    """Return 0, 1, 2, 3, ... for 0, -1, 1, -2, ..."""
-    return (difference << 1) ^ <uint32_t>(<int32_t>difference >> 31)
+cdef inline uint64_t lanes(uint64_t bytes_) noexcept nogil:
+    """Add up neighbouring bytes: four numbers of 16 bits."""
+    return (bytes_ & LOW_BYTES) + ((bytes_ >> 8) & LOW_BYTES)
 
 
-cdef inline uint8_t* put(uint32_t number, uint8_t* at) noexcept nogil:
-    while number > 0x7F:
-        at[0] = <uint8_t>(number | 0x80)
-        at += 1
-        number >>= 7
-    at[0] = <uint8_t>number
-    return at + 1
+cdef inline bint take_group(
+    const uint8_t* p, bint of_16_bits, uint32_t* x, int64_t* n_bytes, int64_t* n_numbers
+) noexcept nogil:
+    """Go over the whole numbers in 8 bytes, if these are simple.
+
+    They are if no number takes more than two bytes, or more than it must, and if all
+    samples are within 16 bits whatever the order of the numbers: none is as far from
+    the sample before, `x`, as all differences are together without their signs.
+    """
+    cdef uint64_t word = load_u64(p)
+    cdef uint64_t more = word & TOPS
+    cdef uint64_t second, odd, low, high, negative, far, back
+    cdef int cut = <int>(word >> 63)
+    if more & (more << 8):
+        return False
+    # what the last byte begins is for the next time; it counts as 0 here
+    word &= ~<uint64_t>0 >> (8 * cut)
+    more = word & TOPS
+    second = (more >> 7 << 8) * 0xFF
+    high = word | ~second
+    if (high - ONES) & ~high & TOPS:
+        # 0, where one byte would do
+        return False
+    high = word & second
+    odd = word & ONES & ~second
+    # (number + 1) / 2, without the bits of second bytes
+    low = ((word >> 1) & LOW_BITS & ~second) + odd
+    negative = (odd | ((odd << 8) & second)) * 0xFF
+    far = (lanes(low) + (lanes(high) << 6)) * LANES >> 48
+    back = (lanes(low & negative) + (lanes(high & negative) << 6)) * LANES >> 48
+    if of_16_bits and (far > x[0] or x[0] + far > 0xFFFF):
+        return False
+    x[0] += <uint32_t>(far - 2 * back)
+    n_bytes[0] = 8 - cut
+    n_numbers[0] = 8 - cut - <int64_t>((more >> 7) * ONES >> 56)
+    return True
+
+
+cdef RowState check_row(
+    const uint8_t* p, int64_t n, int64_t n_samples, bint of_16_bits
+) noexcept nogil:
+    """Check an encoded row without decoding it, several samples at a time.
+
+    Parameters
+    ----------
+    p, n
+        the bytes, and how many there are.
+    n_samples
+        samples that they must be.
+    of_16_bits
+        whether these must be 0 to 65535, rather than any number of 32 bits.
+
+    Returns
+    -------
+    RowState
+        the last one that applies.
+    """
+    cdef int64_t at = 0
+    cdef int64_t left = n_samples
+    cdef int64_t start, n_bytes, n_numbers, i
+    cdef uint32_t x = 0
+    cdef uint32_t all_bits = 0
+    cdef uint32_t number
+    cdef bint longer = False
+    while left:
+        if (
+            left >= 8 and n - at >= 8
+            and take_group(p + at, of_16_bits, &x, &n_bytes, &n_numbers)
+        ):
+            at += n_bytes
+            left -= n_numbers
+            continue
+        for i in range(min(left, 8)):
+            start = at
+            at = next_number(p, at, n, &number)
+            if at < 0:
+                return ROW_BAD
+            # nothing in the last of several bytes, or what does not fit 32 bits
+            longer |= at - start > 1 and p[at - 1] == 0
+            longer |= at - start == 5 and p[at - 1] > 0x0F
+            x += (number >> 1) ^ (0 - (number & 1))
+            all_bits |= x
+        left -= min(left, 8)
+    if at != n:
+        return ROW_BAD
+    if of_16_bits and all_bits > 0xFFFF:
+        return ROW_TOO_LARGE
+    return ROW_LONGER if longer else ROW_AS_WRITTEN
+
+
+def state_of(const uint8_t[::1] data not None, int64_t n_samples, bint of_16_bits):
+    """Return the state of an encoded row: see `check_row`.
+
+    ``"as written"``, ``"longer"``, ``"too large"`` or ``"bad"``.
+    """
+    cdef const uint8_t* p = &data[0] if data.shape[0] else NULL
+    if n_samples < 0:
+        raise ValueError(f"{n_samples} samples")
+    cdef RowState state = check_row(p, data.shape[0], n_samples, of_16_bits)
+    return ("as written", "longer", "too large", "bad")[<int>state]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..table_buffer import Field
+    from ..writing.codecs import Encoded
 
     Arrays = dict[str, np.ndarray]
     Step = Callable[[Arrays, Arrays, int], None]
@@ -69,6 +70,8 @@ class Plan:
         # arrays that are new, not views on those of the table
         self._made: set[str] = set()
         self._converted: dict[str, np.dtype] = {}
+        # columns whose samples are read, or made, here
+        self._used: set[str] = set()
         self._on_arrays = True
         self.needs_dspeed = False
         self._plan_window()
@@ -96,7 +99,16 @@ class Plan:
             return self.row_bytes
         return sum(self._made_bytes(field) for field in self.fields)
 
-    def run(self, arrays: Arrays, n: int, own: bool = False) -> list[np.ndarray]:
+    @property
+    def untouched(self) -> list[Field]:
+        """Columns of the result whose samples nothing is done with but writing."""
+        if self.layout is None:
+            return []
+        return [field for field in self.fields if field.name not in self._used]
+
+    def run(
+        self, arrays: Arrays, n: int, own: bool = False
+    ) -> list[np.ndarray | Encoded]:
         """Process the first `n` rows.
 
         Parameters
@@ -166,6 +178,7 @@ class Plan:
             msg = f"cannot take a window of '{window.source}': its rows are no arrays"
             raise TypeError(msg)
         self._work[window.output] = field
+        self._used |= {window.source, window.output}
         samples = slice(window.start, window.stop)
 
         def cut_fixed(arrays: Arrays, work: Arrays, n: int) -> None:
@@ -199,6 +212,7 @@ class Plan:
             self.needs_dspeed = True
             return
         self._work |= fields
+        self._used |= {*chain.sources, *fields}
         for name, field in fields.items():
             if field.kind == "scalar":
                 self._made.add(name)
@@ -232,6 +246,7 @@ class Plan:
                 self._work[name] = replace(field, time_dtypes=types)
             else:
                 now = field.dtype
+                self._used.add(name)
                 attrs = {k: v for k, v in field.attrs.items() if k != "datatype"}
                 self._work[name] = replace(field, dtype=dtype, attrs=attrs)
             if now != dtype:

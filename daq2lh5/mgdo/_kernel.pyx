@@ -16,12 +16,17 @@ from ._framing import CLASS_NAMES
 from libc.stdint cimport (
     int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
 )
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
-from .._core.binding cimport Binding, BoundColumn, BoundVector, BoundWaveform
+from .._core.binding cimport (
+    Binding, BoundColumn, BoundVector, BoundWaveform, vector_has_room, vector_row,
+)
 from .._core.bytes cimport load_be_f64, load_be_u16, load_be_u32, load_be_u64
 from .._core.sink cimport RowSink, SinkTable, new_sink_table
 from .._core.status cimport *
+from .._core.uleb128 cimport (
+    ROW_AS_WRITTEN, ROW_BAD, ROW_TOO_LARGE, RowState, check_row, next_number, put, zigzag,
+)
 from ._framing cimport *
 
 include "_columns.pxi"
@@ -78,6 +83,7 @@ cdef struct Layout:
 cdef struct MGDOColumns:
     MGDOFieldsColumns fields
     BoundWaveform waves[3]
+    BoundVector encoded[3]      # in place of their values
     int kinds[3]
     Layout layout
 
@@ -88,11 +94,12 @@ cdef int bind_columns(void* columns, dict arrays, Binding b) except -1:
     bind_mgdo_fields(&c.fields, arrays, b)
     for i, name in enumerate(WAVEFORMS):
         values = arrays.get(f"{name}/values")
-        dtype = "uint16" if values is None else values.dtype.name
+        dtype = DTYPES[c.kinds[i]] if values is None else values.dtype.name
         if dtype not in DTYPES:
             raise ValueError(f"column '{name}' cannot be of {dtype}")
         c.kinds[i] = DTYPES.index(dtype)
         b.waveform(&c.waves[i], arrays, name, dtype, "float64")
+        b.vector(&c.encoded[i], arrays, f"{name}/values", "uint8", 0)
     return 0
 
 
@@ -150,8 +157,7 @@ cdef class MGDOStream:
         keyed
             buffers by channel.
         layouts
-            what each buffer is made for, by its `id`: whether there are auxiliary
-            waveforms, and the numbers of samples.
+            what each buffer is made for, by its `id`: see `wanted_layout`.
         """
         cdef MGDOColumns* columns
         cdef Py_ssize_t i, channel
@@ -166,8 +172,10 @@ cdef class MGDOStream:
         self.table.set_buffers(buffers)
         for i, rb in enumerate(buffers):
             columns = <MGDOColumns*>self.table.sinks[i].columns
-            use_aux, columns.layout.n, columns.layout.n_aux = layouts[id(rb)]
-            columns.layout.use_aux = use_aux
+            (use_aux, n, n_aux), (dtype, aux_dtype) = layouts[id(rb)]
+            columns.layout = Layout(use_aux, n, n_aux)
+            columns.kinds[0] = columns.kinds[2] = DTYPES.index(dtype)
+            columns.kinds[1] = DTYPES.index(aux_dtype)
 
     def begin(self):
         """Bind the buffers; until `end` nobody else may touch them."""
@@ -413,13 +421,14 @@ cdef class MGDOStream:
             row = sink.loc + sink.need
             first = 0 if e.use_aux else 2
             result = write_wave(
-                &c.waves[first], c.kinds[first], c.layout.n, row, data,
-                &e.waves.items[i],
+                &c.waves[first], &c.encoded[first], c.kinds[first], c.layout.n, row,
+                data, &e.waves.items[i],
             )
             aux = WRITTEN
             if e.use_aux:
                 aux = write_wave(
-                    &c.waves[1], c.kinds[1], c.layout.n_aux, row, data, &e.aux.items[i]
+                    &c.waves[1], &c.encoded[1], c.kinds[1], c.layout.n_aux, row, data,
+                    &e.aux.items[i],
                 )
             if result == WRITE_BAD or aux == WRITE_BAD:
                 self.trouble.reason = REASON_SAMPLES
@@ -528,10 +537,10 @@ cdef int natural_kind(const Wave* w, bint too_large) noexcept nogil:
 
 
 cdef Written write_wave(
-    BoundWaveform* out, int kind, int64_t width, int64_t row, const uint8_t* data,
-    const Wave* w,
+    BoundWaveform* out, BoundVector* encoded, int kind, int64_t width, int64_t row,
+    const uint8_t* data, const Wave* w,
 ) noexcept nogil:
-    """Write a waveform to a row for `width` samples of a kind."""
+    """Write a waveform to a row for `width` samples of a kind, or for their bytes."""
     cdef char* values = out.values + row * out.step
     cdef const uint8_t* samples = data + w.start
     cdef int64_t i
@@ -540,11 +549,17 @@ cdef Written write_wave(
         (<double*>(out.dt.data + row * out.dt.step))[0] = w.period if w.there else 0
         if out.values != NULL:
             memset(values, 0, out.width * (2 if kind <= KIND_SHORT else 2 << (kind - 1)))
+        if encoded.offsets != NULL:
+            if not vector_has_room(encoded, row, width):
+                return WRITE_BAD
+            memset(vector_row(encoded, row, width), 0, width)
         return WRITE_ABSENT
     if w.n != width:
         return WRITE_OTHER
     (<float*>(out.t0.data + row * out.t0.step))[0] = <float>w.t0
     (<double*>(out.dt.data + row * out.dt.step))[0] = w.period
+    if encoded.offsets != NULL:
+        return write_encoded(encoded, kind, width, row, samples, w)
     if out.values == NULL:
         return WRITTEN
     if out.width != width:
@@ -566,20 +581,45 @@ cdef Written write_wave(
     return WRITTEN
 
 
-cdef inline int64_t next_number(
-    const uint8_t* p, int64_t at, int64_t n, uint32_t* number
+cdef Written write_encoded(
+    BoundVector* out, int kind, int64_t width, int64_t row, const uint8_t* samples,
+    const Wave* w,
 ) noexcept nogil:
-    """Read a number of 7 bits a byte (4.2); where the next is, or -1."""
-    cdef int64_t last = min(at + 5, n)
-    cdef int shift = 0
-    number[0] = 0
-    while at < last:
-        number[0] |= <uint32_t>(p[at] & 0x7F) << shift
-        shift += 7
-        at += 1
-        if not p[at - 1] & 0x80:
-            return at
-    return -1
+    """Write samples as the differences (4.2) that the output's codec has as well."""
+    cdef int64_t n = w.stop - w.start
+    cdef int64_t at = 0
+    cdef int64_t i
+    cdef uint32_t x, number
+    cdef uint32_t last = 0
+    cdef uint8_t* end
+    cdef RowState state
+    # the buffer is made for the longest rows
+    if not vector_has_room(out, row, (5 if kind == KIND_INT else 3) * width):
+        return WRITE_BAD
+    if w.encoding == ENCODING_DIFFERENCES:
+        if kind != KIND_UNSIGNED and kind != KIND_INT:
+            return WRITE_OTHER
+        state = check_row(samples, n, width, kind == KIND_UNSIGNED)
+        if state == ROW_BAD or state == ROW_TOO_LARGE:
+            return WRITE_BAD if state == ROW_BAD else WRITE_TOO_LARGE
+        if state == ROW_AS_WRITTEN:
+            memcpy(vector_row(out, row, n), samples, n)
+            return WRITTEN
+    elif kind != natural_kind(w, False):
+        return WRITE_OTHER
+    end = <uint8_t*>out.data + out.offsets[row]
+    for i in range(width):
+        if w.encoding == ENCODING_DIFFERENCES:
+            at = next_number(samples, at, n, &number)
+        else:
+            x = load_be_u16(samples + 2 * i)
+            if kind == KIND_SHORT:
+                x = <uint32_t><int16_t>x
+            number = zigzag(x - last)
+            last = x
+        end = put(number, end)
+    out.offsets[row + 1] = end - <uint8_t*>out.data
+    return WRITTEN
 
 
 cdef Written decode_u16(

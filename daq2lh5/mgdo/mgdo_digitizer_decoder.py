@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data_decoder import DataDecoder
+from ..writing.codecs import ULEB128
 from .columns import FIELDS, PRESUMMED, WAVEFORM, WINDOWED
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class GETGERDADigitizerDataDecoder(DataDecoder):
     skipped_channels
         number of rows, by channel, that no buffer asked for.
     """
+
+    codec_of_input = ULEB128
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

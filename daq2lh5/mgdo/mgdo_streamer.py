@@ -171,8 +171,7 @@ class MGDOStreamer(KernelStreamer):
             self.report.note(text)
 
     def _set_buffers(self) -> None:
-        layouts = {key: layout[0] for key, layout in self._siblings.shapes.items()}
-        self._kernel.set_buffers(self._keyed, layouts)
+        self._kernel.set_buffers(self._keyed, self._siblings.shapes)
 
     # ---- reading -------------------------------------------------------------------
 

@@ -27,7 +27,23 @@ ADVICE = "compare the file with the original, or copy it again"
 
 
 class MissingUprootError(ImportError, NotImplementedError):
-    """ROOT files need uproot, which is not installed."""
+    """ROOT files need uproot, which is not installed, or lacks what it needs itself.
+
+    Parameters
+    ----------
+    error
+        of the import.
+    """
+
+    def __init__(self, error: ImportError) -> None:
+        lack = ""
+        if error.name not in (None, "uproot"):
+            lack = f" with all that it needs ('{error.name}' is missing)"
+        super().__init__(
+            f"MGDO data are ROOT files, which need the package uproot{lack}: "
+            "pip install 'daq2lh5[mgdo]'",
+            name=error.name,
+        )
 
 
 class MGTree:
@@ -52,7 +68,8 @@ class MGTree:
     Raises
     ------
     MissingUprootError
-        (an ImportError and a NotImplementedError) if uproot is not installed.
+        (an ImportError and a NotImplementedError) if uproot, or what it needs, is not
+        installed.
     DecodeError
         if it is no ROOT file, or has no tree of MGTEvent that can be read.
     """
@@ -75,6 +92,8 @@ class MGTree:
             self._file = uproot.open(
                 {path: None}, handler=handler, num_workers=1, use_threads=False
             )
+        except ImportError as e:
+            raise MissingUprootError(e) from e
         except Exception as e:
             problem = f"cannot be read as a ROOT file ({_first_line(e)})"
             raise self._failure(problem) from e
@@ -92,6 +111,9 @@ class MGTree:
         except DecodeError:
             self.close()
             raise
+        except ImportError as e:
+            self.close()
+            raise MissingUprootError(e) from e
         except Exception as e:
             self.close()
             problem = f"the tree cannot be read ({_first_line(e)})"
@@ -140,6 +162,8 @@ class MGTree:
         ------
         DecodeError
             if it cannot be read; others may be.
+        MissingUprootError
+            if uproot lacks what decompresses it.
         """
         first, stop = self.entries_of(number)
         try:
@@ -148,6 +172,8 @@ class MGTree:
                 # entries of one length
                 offsets = np.linspace(0, len(data), stop - first + 1)
             offsets = np.asarray(offsets, np.int64)
+        except ImportError as e:
+            raise MissingUprootError(e) from e
         except Exception as e:
             problem = f"basket of entries {first} to {stop - 1}: {_first_line(e)}"
             raise DecodeError(problem, self.name) from e
@@ -204,11 +230,7 @@ def import_uproot() -> Any:
     try:
         import uproot  # noqa: PLC0415  (optional, and takes half a second)
     except ImportError as e:
-        msg = (
-            "MGDO data are ROOT files, which need the package uproot: "
-            "pip install 'daq2lh5[mgdo]'"
-        )
-        raise MissingUprootError(msg) from e
+        raise MissingUprootError(e) from e
     return uproot
 
 

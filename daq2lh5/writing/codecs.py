@@ -45,7 +45,11 @@ class Encoded(NamedTuple):
 
     data: np.ndarray
     ends: np.ndarray
-    altered: int
+    altered: int = 0
+
+    def copy(self) -> Encoded:
+        """Return the same in memory of its own."""
+        return Encoded(self.data.copy(), self.ends.copy(), self.altered)
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,16 @@ class Codec:
             )
             raise ValueError(msg)
 
+    def longest(self, dtype: np.dtype, n_samples: int) -> int:
+        """Return the bytes that a waveform takes at most."""
+        bounds = np.array([0, n_samples], np.int64)
+        return self._room(bounds, n_samples, dtype.itemsize)
+
+    def _room(self, bounds: np.ndarray, n_samples: int, itemsize: int) -> int:
+        if self.name == RADWARE:
+            return radware.room(bounds, n_samples)
+        return uleb128.room(bounds, n_samples, itemsize)
+
     def encode(
         self,
         samples: np.ndarray,
@@ -148,10 +162,7 @@ class Codec:
         )
         flat = np.ascontiguousarray(samples, dtype).reshape(-1)
         ends = np.empty(len(bounds) - 1, np.int64)
-        if self.name == RADWARE:
-            size = radware.room(bounds, len(flat))
-        else:
-            size = uleb128.room(bounds, len(flat), flat.itemsize)
+        size = self._room(bounds, len(flat), flat.itemsize)
         out = np.empty(size, np.uint8) if room is None else room(size)
         if self.name == RADWARE:
             altered = radware.encode(flat, bounds, int(self.shift), out, ends)

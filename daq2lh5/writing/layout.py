@@ -240,8 +240,9 @@ def add_encoded(
 ) -> None:
     """Add waveforms that are to be encoded to a layout.
 
-    Its rows are the waveforms, and `ENCODED_LENGTHS`. Of their attributes only those of
-    the codec are written (format document "LH5", section 3.3).
+    Its rows are the waveforms, or these :class:`.Encoded` by the codec already, and
+    `ENCODED_LENGTHS`. Of their attributes only those of the codec are written (format
+    document "LH5", section 3.3).
 
     Parameters
     ----------

@@ -66,12 +66,22 @@ def test_same_as_uproot(monkeypatch):
     tree.close()
 
 
-@pytest.mark.parametrize("other", [True, False])
+@pytest.fixture(params=["isal", "cramjam", "zlib"])
+def library(request, monkeypatch):
+    """Have baskets decompressed by a library, in place of faster ones."""
+    libraries = ["isal", "cramjam", "zlib"]
+    package = pytest.importorskip(request.param)
+    for faster in libraries[: libraries.index(request.param)]:
+        monkeypatch.setitem(sys.modules, faster, None)
+    found = baskets._inflate()
+    module = {"isal": "isal_zlib", "cramjam": "zlib"}.get(request.param)
+    assert found is (getattr(package, module) if module else package).decompress
+
+
+@pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("split", [(), (1,), (7, 30, 100)])
-def test_unpack(split, other, monkeypatch):
-    """One block or several, with and without uproot's library."""
-    if not other:
-        monkeypatch.setitem(sys.modules, "cramjam", None)
+def test_unpack(split):
+    """One block or several, with any library."""
     data, offsets = unpack(stored(ENTRIES, split))
     assert data.tobytes() == b"".join(ENTRIES)
     assert offsets.tolist() == [0, 5, 5, 265, 266]
@@ -84,6 +94,7 @@ def test_entries_of_one_length():
     assert offsets is None
 
 
+@pytest.mark.usefixtures("library")
 def test_whatever_is_damaged_is_left_to_uproot():
     """Any byte changed, any cut: the same as before, something, or None."""
     sound = stored(ENTRIES, (9,))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import struct
-import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -424,19 +423,3 @@ def test_random_damage(tmp_path):
     assert report.packets["decoded"] >= 10 + whole
     assert report.packets["corrupt"] > 0
     assert_rows(decoded.rows[: len(rows_of(good))], rows_of(good))
-
-
-# --- without uproot -----------------------------------------------------------------
-
-
-def test_without_uproot(tmp_path, monkeypatch):
-    """It says what to install, as an error of both kinds."""
-    monkeypatch.undo()
-    monkeypatch.setitem(sys.modules, "uproot", None)
-    path = tmp_path / "run.root"
-    path.write_bytes(b"root" + bytes(100))
-    for kind in (ImportError, NotImplementedError):
-        with pytest.raises(kind, match=r"pip install 'daq2lh5\[mgdo\]'"):
-            daq2lh5.build_raw(path)
-        with pytest.raises(kind, match=r"pip install 'daq2lh5\[mgdo\]'"):
-            daq2lh5.get_streamer(str(path), "MGDO")
