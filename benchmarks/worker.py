@@ -220,7 +220,9 @@ def rows_of_file(path: str) -> dict[str, Any]:
                 for c in item.values()
                 if isinstance(c, h5py.Group) and "cumulative_length" in c
             ]
-            rows[name] = rows.get(name, 0) + max(lengths, default=0)
+            # tables of channels count as one
+            table = name if name == "raw" else item.name.lstrip("/")
+            rows[table] = rows.get(table, 0) + max(lengths, default=0)
 
     with h5py.File(path, "r") as file:
         visit(file)
