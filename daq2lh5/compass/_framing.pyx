@@ -13,15 +13,14 @@ cdef uint64_t LATEST = <uint64_t>1 << 62        # plausible, in ps (3)
 cdef uint64_t FAR = <uint64_t>1 << 54           # 5 h: neighbours are nearer
 
 
-cdef int set_layout(
-    Layout* l, int word, int version, bint energy, bint calibrated, bint short_energy,
+cdef void set_layout(
+    Layout* l, int version, bint energy, bint calibrated, bint short_energy,
     bint waveforms,
-) except -1:
+) noexcept nogil:
     """Compute where the fields of a record are (2).
 
     `version` is 2, 1 or, of the oldest files, 0; `waveforms` matters for 2 only.
     """
-    l.word = word
     l.energy = energy
     l.calibrated = calibrated
     l.short_energy = short_energy
@@ -30,7 +29,14 @@ cdef int set_layout(
     l.code_size = 1 if version == 2 and waveforms else 0
     l.count_size = 4 if version < 2 or waveforms else 0
     l.head = l.flags_at + l.flags_size + l.code_size + l.count_size
-    return 0
+
+
+cdef bint is_header(uint16_t word, Layout* l) noexcept nogil:
+    """Whether a file begins like that; if so, set the layout that it says (1.1)."""
+    if word & 0xFFF0 != 0xCAE0:
+        return False
+    set_layout(l, 2, word & 1, word >> 1 & 1, word >> 2 & 1, word >> 3 & 1)
+    return True
 
 
 cdef inline void read_head(const uint8_t* p, const Layout* l, Record* r) noexcept nogil:
@@ -128,6 +134,7 @@ cdef inline bint speaks_for_itself(const Frame* f, const Record* r) noexcept nog
 cdef Found follows(Frame* f, const Record* before) noexcept nogil:
     """Whether a record, or the end of the data, comes where the last one ends."""
     cdef int64_t at = before.end
+    cdef Layout l
     cdef Record r, s
     cdef Reason reason
     cdef Found found
@@ -135,8 +142,7 @@ cdef Found follows(Frame* f, const Record* before) noexcept nogil:
         return FOUND_YES if at <= f.end else FOUND_NO
     found = record_at(f, at, &r, &reason)
     if found == FOUND_NO and reason == REASON_BOARD:
-        found = joined_at(f, at)
-        return found
+        return joined_at(f, at, &l)
     if found != FOUND_YES:
         return found
     if r.n_samples and (r.n_samples == before.n_samples or is_known(f, &r)):
@@ -181,7 +187,9 @@ cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
             return FOUND_NO
         reason[0] = REASON_ALONE
     found = follows(f, r)
-    if found != FOUND_NO or c != NULL or not looks_right(f.layout, r):
+    if found != FOUND_NO or not looks_right(f.layout, r):
+        return found
+    if c != NULL and c.n_samples != NO_NUMBER:
         return found
     if f.known.n and r.n_samples > f.known.most_samples:
         return FOUND_NO
@@ -192,20 +200,46 @@ cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
     return FOUND_NO if found == FOUND_YES else FOUND_YES
 
 
-cdef Found joined_at(Frame* f, int64_t at) noexcept nogil:
-    """Whether another file with the same header begins here (10)."""
-    if f.layout.word == 0:
-        return FOUND_NO
+cdef Found joined_at(Frame* f, int64_t at, Layout* l) noexcept nogil:
+    """Whether another file begins here, where a record ended (10).
+
+    Its layout is written to `l`. No board has such a number, so that one record
+    behind it is enough.
+    """
+    cdef Frame g = f[0]
+    cdef Record r
+    cdef Reason reason
+    cdef Found found
     if f.n - at < 2:
         if f.end >= 0:
             return FOUND_NO
         f.need = at + 2
         return FOUND_MORE
-    if load_u16(f.data + at) != f.layout.word:
+    if not is_header(load_u16(f.data + at), l):
         return FOUND_NO
     if f.end == at + 2:
         return FOUND_YES
-    return chain_at(f, at + 2)
+    g.layout = l
+    found = record_at(&g, at + 2, &r, &reason)
+    f.need = g.need
+    if found != FOUND_YES:
+        return found
+    if not looks_right(l, &r) or f.end >= 0 and r.end > f.end:
+        return FOUND_NO
+    return FOUND_YES
+
+
+cdef Found found_header(Frame* f, int64_t at) noexcept nogil:
+    """Whether another file begins here, where anything may be: behind damage."""
+    cdef Frame g = f[0]
+    cdef Layout l
+    cdef Found found
+    if not is_header(load_u16(f.data + at), &l):
+        return FOUND_NO
+    g.layout = &l
+    found = chain_at(&g, at + 2)
+    f.need = g.need
+    return found
 
 
 cdef Found inside(Frame* f, const Record* r, int64_t* where) noexcept nogil:
@@ -296,9 +330,12 @@ cdef Found search(Frame* f, int64_t low, int64_t high, int64_t* where) noexcept 
     where[0] = low
     for at in range(low, min(high, f.n - 3)):
         # boards and channels are below 256
-        if f.data[at + 1] or f.data[at + 3]:
+        if f.data[at + 1] == 0 and f.data[at + 3] == 0:
+            found = chain_at(f, at)
+        elif f.data[at + 1] == 0xCA:
+            found = found_header(f, at)
+        else:
             continue
-        found = chain_at(f, at)
         if found != FOUND_NO:
             where[0] = at
             return found
@@ -351,7 +388,7 @@ def walk(
     cdef int score = 0
     cdef bint same = True
     cdef double x
-    set_layout(&layout, 0, version, energy, calibrated, short_energy, waveforms)
+    set_layout(&layout, version, energy, calibrated, short_energy, waveforms)
     f.data = &data[0] if data.shape[0] else NULL
     f.n = data.shape[0]
     f.end = f.n

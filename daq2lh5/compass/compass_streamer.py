@@ -147,9 +147,7 @@ class CompassStreamer(KernelStreamer):
                 f"the file's header says {decoder.layout}, not {layout}: it counts"
             )
         self._header_bytes = 2 * present
-        self._kernel = CompassStream(
-            decoder.layout, decoder.layout.word if present else 0
-        )
+        self._kernel = CompassStream(decoder.layout)
         self._set_channels(head[self._header_bytes :], source.at_end)
         del head
         source.consume(self._header_bytes)
@@ -288,7 +286,7 @@ class CompassStreamer(KernelStreamer):
         kernel, decoder = self._kernel, self.event_decoder
         key = get_bc(kernel.detail_board, kernel.detail_channel)
         n_samples: int | None = kernel.detail_samples
-        if key in self._met:
+        if key in self._met and not kernel.detail_is_new:
             self.report.note(
                 f"board {key >> 9}, channel {key & 0x1FF}: waveforms differ in length"
             )
@@ -365,8 +363,17 @@ class CompassStreamer(KernelStreamer):
         """Bring the report up to date with the kernel's counts."""
         super()._account()
         report, kernel = self.report, self._kernel
-        if kernel.n_joined:
-            report.note("the file has headers in its middle: several were joined")
+        if kernel.joined_at >= 0:
+            report.note(
+                "the file has headers in its middle, the first at byte "
+                f"{kernel.joined_at}: several were joined"
+            )
+            for bits in range(16):
+                layout = CompassLayout.from_bits(2, bits)
+                if kernel.joined_words >> bits & 1 and (
+                    layout != self.header_decoder.layout
+                ):
+                    self._warn(f"records of another layout were joined: {layout}")
         if kernel.other_code >= 0:
             report.note(
                 f"waveforms with code {kernel.other_code} instead of 1 were met: what "
