@@ -350,10 +350,71 @@ cdef Found search(Frame* f, int64_t low, int64_t high, int64_t* where) noexcept 
 
 ENDS = ("bad", "cut", "end", "limit")
 
+cdef enum:
+    END_BAD
+    END_CUT
+    END_END
+    END_LIMIT
+
+cdef struct Walk:
+    int n_records
+    int score
+    bint same
+    int end
+
+
+cdef Walk walk_from(Frame* f, int64_t at, int limit, bint at_end) noexcept nogil:
+    """Go from record to record, as far as they look like records (3)."""
+    cdef Walk w
+    cdef Record r
+    cdef Reason reason
+    cdef int64_t first = -1
+    cdef double x
+    w.n_records = w.score = 0
+    w.same = True
+    while w.n_records < limit:
+        if at == f.n:
+            w.end = END_END if at_end else END_CUT
+            return w
+        if record_at(f, at, &r, &reason) != FOUND_YES:
+            w.end = END_CUT if reason == REASON_PAST_END else END_BAD
+            return w
+        x = fabs(r.calibrated)
+        if (
+            r.time >= LATEST or r.flags >> 24 or r.code > 15
+            or f.layout.calibrated and (isnan(x) or x > 1e12 or 0 < x < 1e-12)
+        ):
+            w.end = END_BAD
+            return w
+        if r.end > f.n:
+            w.end = END_CUT
+            return w
+        w.n_records += 1
+        w.score += 1 if looks_right(f.layout, &r) else -1
+        if first < 0:
+            first = r.n_samples
+        w.same = w.same and r.n_samples == first
+        at = r.end
+    w.end = END_LIMIT
+    return w
+
+
+cdef Frame head_of(const uint8_t[::1] data, const Layout* layout):
+    """Return the start of a file, of which nothing is known, as a window."""
+    cdef Frame f
+    f.data = &data[0] if data.shape[0] else NULL
+    f.n = data.shape[0]
+    f.end = f.n
+    f.need = 0
+    f.last_time = 0
+    f.layout = layout
+    f.known = NULL
+    return f
+
 
 def walk(
     const uint8_t[::1] data, int version, bint energy, bint calibrated,
-    bint short_energy, bint waveforms, int limit, bint at_end,
+    bint short_energy, bint waveforms, int limit, bint at_end, int64_t start=0,
 ):
     """Go from record to record, as far as they look like records (3).
 
@@ -367,6 +428,8 @@ def walk(
         records to look at.
     at_end
         whether `data` are the whole file.
+    start
+        where to begin.
 
     Returns
     -------
@@ -379,38 +442,37 @@ def walk(
         end of the file, `limit`.
     """
     cdef Layout layout
-    cdef Frame f
-    cdef Record r
-    cdef Reason reason
-    cdef int64_t at = 0
-    cdef int64_t first = -1
-    cdef int n_records = 0
-    cdef int score = 0
-    cdef bint same = True
-    cdef double x
     set_layout(&layout, version, energy, calibrated, short_energy, waveforms)
-    f.data = &data[0] if data.shape[0] else NULL
-    f.n = data.shape[0]
-    f.end = f.n
-    f.layout = &layout
-    f.known = NULL
-    while n_records < limit:
-        if at == f.n:
-            return n_records, score, same, "end" if at_end else "cut"
-        if record_at(&f, at, &r, &reason) != FOUND_YES:
-            return n_records, score, same, "cut" if reason == REASON_PAST_END else "bad"
-        x = fabs(r.calibrated)
-        if (
-            r.time >= LATEST or r.flags >> 24 or r.code > 15
-            or calibrated and (isnan(x) or x > 1e12 or 0 < x < 1e-12)
-        ):
-            return n_records, score, same, "bad"
-        if r.end > f.n:
-            return n_records, score, same, "cut"
-        n_records += 1
-        score += 1 if looks_right(&layout, &r) else -1
-        if first < 0:
-            first = r.n_samples
-        same = same and r.n_samples == first
-        at = r.end
-    return n_records, score, same, "limit"
+    cdef Frame f = head_of(data, &layout)
+    cdef Walk w = walk_from(&f, max(start, 0), limit, at_end)
+    return w.n_records, w.score, w.same, ENDS[w.end]
+
+
+def find_chain(
+    const uint8_t[::1] data, int version, bint energy, bint calibrated,
+    bint short_energy, bint waveforms, int length,
+):
+    """Return where so many records in a row begin first, all as usual; -1 if nowhere.
+
+    Parameters
+    ----------
+    data, version, energy, calibrated, short_energy, waveforms
+        see `walk`.
+    length
+        number of records.
+    """
+    cdef Layout layout
+    cdef Walk w
+    cdef int64_t at
+    cdef int64_t found = -1
+    set_layout(&layout, version, energy, calibrated, short_energy, waveforms)
+    cdef Frame f = head_of(data, &layout)
+    with nogil:
+        for at in range(f.n - length * layout.head + 1):
+            # boards and channels are below 256
+            if f.data[at + 1] == 0 and f.data[at + 3] == 0:
+                w = walk_from(&f, at, length, False)
+                if w.score == length:
+                    found = at
+                    break
+    return found

@@ -161,6 +161,7 @@ cdef class CompassStream:
         cdef Layout layout
         cdef Found found
         cdef int64_t at = 0
+        cdef int64_t behind = -1
         cdef int i
         lengths = {}
         for i in range(limit):
@@ -174,15 +175,18 @@ cdef class CompassStream:
                 found = accept(&f, &r, &reason)
             if found == FOUND_YES:
                 met = lengths.setdefault((r.board, r.channel), set())
-                met.add(r.n_samples)
+                # damage may be taken for a record of another length
+                if behind < 0 or not met and at != behind:
+                    met.add(r.n_samples)
                 at = r.end
                 continue
             if found == FOUND_MORE or joined_at(&f, at, &layout) == FOUND_YES:
                 break
             # also what comes behind damage tells of channels
-            if search(&f, at + 1, f.n, &at) != FOUND_YES:
+            if search(&f, at + 1, f.n, &behind) != FOUND_YES:
                 break
-        return lengths
+            at = behind
+        return {channel: met for channel, met in lengths.items() if met}
 
     def set_channel(self, int board, int channel, n_samples, float dt, float t0):
         """Say what is known of a channel.

@@ -142,10 +142,8 @@ class CompassStreamer(KernelStreamer):
         decoder = self.header_decoder
         decoder.read_head(head, source.at_end, self._settings, layout, source.name)
         present = has_header(head)
-        if present and layout not in (None, decoder.layout):
-            self._warn(
-                f"the file's header says {decoder.layout}, not {layout}: it counts"
-            )
+        if present:
+            self._compare_layouts(CompassLayout.from_bits(2, head[0]), layout)
         self._header_bytes = 2 * present
         self._kernel = CompassStream(decoder.layout)
         self._set_channels(head[self._header_bytes :], source.at_end)
@@ -156,6 +154,19 @@ class CompassStreamer(KernelStreamer):
         self._account()
         self.n_bytes_read = source.offset
         return self._header_buffers()
+
+    def _compare_layouts(
+        self, header: CompassLayout, given: CompassLayout | None
+    ) -> None:
+        """Warn of a header word that is not what the user says, or the records."""
+        found = self.header_decoder.layout
+        if found != header:
+            self._warn(
+                f"the file's header says {header}, but its records are laid out as "
+                f"{found}: these count"
+            )
+        elif given not in (None, header):
+            self._warn(f"the file's header says {header}, not {given}: it counts")
 
     def _get_settings(self, stream_name: str) -> Settings | None:
         if self.compass_config_file is not None:

@@ -13,7 +13,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
-from ._framing import walk
+from ._framing import find_chain, walk
 
 if TYPE_CHECKING:
     from .compass_config_parser import Settings
@@ -22,6 +22,9 @@ __all__ = ["CompassLayout", "detect_layout", "has_header", "may_be_headerless"]
 
 MAX_RECORDS = 64
 """Records to look at before a layout is believed (3)."""
+
+CHAIN = 8
+"""Records in a row, all as usual, that show the layout of a damaged file."""
 
 ADVICE = (
     "say what the records have with compass_layout: the header word of the run's first "
@@ -79,6 +82,14 @@ class CompassLayout:
         return cls.from_bits(int(match[2]), int(match[3]))
 
     @property
+    def parts(self) -> tuple[int, bool, bool, bool, bool]:
+        """What :mod:`._framing` wants to know."""
+        return (
+            *(self.version, self.energy, self.calibrated),
+            *(self.short_energy, self.waveforms),
+        )
+
+    @property
     def bits(self) -> int:
         """The lowest bits of the header word that a file of version 2 has."""
         return (
@@ -129,17 +140,10 @@ def candidates() -> list[CompassLayout]:
     ]
 
 
-def _walk(
-    head: bytes | memoryview, layout: CompassLayout, limit: int, at_end: bool
-) -> tuple[int, int, bool, str]:
-    parts = (layout.energy, layout.calibrated, layout.short_energy, layout.waveforms)
-    return walk(head, layout.version, *parts, limit, at_end)
-
-
 def may_be_headerless(head: bytes) -> bool:
     """Whether a file may begin with a record; weak evidence."""
     for layout in candidates():
-        n_records, _, _, end = _walk(head, layout, 2, False)
+        n_records, _, _, end = walk(head, *layout.parts, 2, False)
         if len(head) >= layout.head_bytes and (n_records or end == "cut"):
             return True
     return False
@@ -152,6 +156,9 @@ def detect_layout(
     source: str = "",
 ) -> CompassLayout:
     """Find the layout of a file without a header by its records (3).
+
+    If none fits up to the end, or :data:`MAX_RECORDS`, the file is damaged: then that
+    counts of which :data:`CHAIN` records are found somewhere.
 
     Parameters
     ----------
@@ -173,6 +180,7 @@ def detect_layout(
     fitting = [] if settings is None else [x for x in tries if settings.allow(x)]
     # of a single record not enough can be seen without settings
     found = _best(head, at_end, fitting, 1) or _best(head, at_end, tries, 2)
+    found = found or _behind_damage(head, fitting) or _behind_damage(head, tries)
     if len(found) == 1:
         return found[0]
     problem = "the file has no header, and its records fit no layout"
@@ -190,8 +198,49 @@ def _best(
     """Return the layouts that fit best, all equally well."""
     ranked = []
     for layout in tries:
-        n_records, score, same, end = _walk(head, layout, MAX_RECORDS, at_end)
+        n_records, score, same, end = walk(head, *layout.parts, MAX_RECORDS, at_end)
         if n_records >= least and end != "bad":
             ranked.append(((same, score, n_records, end != "cut"), layout))
     best = max((rank for rank, _ in ranked), default=None)
     return [layout for rank, layout in ranked if rank == best]
+
+
+def _behind_damage(
+    head: bytes | memoryview, tries: list[CompassLayout]
+) -> list[CompassLayout]:
+    """Return the layouts that fit best where they begin to fit."""
+    ranked = []
+    for layout in tries:
+        start = find_chain(head, *layout.parts, CHAIN)
+        if start >= 0:
+            _, score, same, _ = walk(head, *layout.parts, MAX_RECORDS, False, start)
+            ranked.append(((same, score), layout))
+    best = max((rank for rank, _ in ranked), default=None)
+    return [layout for rank, layout in ranked if rank == best]
+
+
+def records_contradict(
+    head: bytes | memoryview, at_end: bool, layout: CompassLayout
+) -> CompassLayout | None:
+    """Return the layout that the records have instead of what a header says.
+
+    Parameters
+    ----------
+    head
+        the start of the file behind its header.
+    at_end
+        whether that is all of it.
+    layout
+        what the header says.
+
+    Returns
+    -------
+    layout
+        None if the records are as the header says, or nothing is certain.
+    """
+    if walk(head, *layout.parts, 1, at_end)[3] != "bad":
+        return None
+    if find_chain(head, *layout.parts, CHAIN) >= 0:
+        return None
+    found = _behind_damage(head, [x for x in candidates() if x.version == 2])
+    return found[0] if len(found) == 1 else None
