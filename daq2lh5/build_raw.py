@@ -44,6 +44,7 @@ def get_streamer(
     compass_config_file: str | None = None,
     *,
     compass_layout: str | None = None,
+    compass_sampling_period: float | None = None,
 ) -> DataStreamer:
     """Return a streamer for an input, not opened yet.
 
@@ -59,6 +60,9 @@ def get_streamer(
     compass_layout
         what the records of CoMPASS data without a header have, see
         :meth:`.CompassLayout.parse`; the input then is CoMPASS data.
+    compass_sampling_period
+        time between samples of CoMPASS data, in ns, where the settings have none; the
+        input then is CoMPASS data.
 
     Raises
     ------
@@ -73,6 +77,7 @@ def get_streamer(
         for name, value in (
             ("compass_config_file", compass_config_file),
             ("compass_layout", compass_layout),
+            ("compass_sampling_period", compass_sampling_period),
         )
         if value is not None
     }
@@ -102,13 +107,16 @@ def open_stream(
     compass_config_file: str | None = None,
     *,
     compass_layout: str | None = None,
+    compass_sampling_period: float | None = None,
     **open_kwargs: Any,
 ) -> Iterator[tuple[DataStreamer, list[RawBuffer]]]:
     """Open an input of any format; it is closed at the end of the ``with`` block.
 
     Parameters
     ----------
-    in_stream, in_stream_type, compass_config_file, compass_layout
+    in_stream, in_stream_type
+        see :func:`get_streamer`.
+    compass_config_file, compass_layout, compass_sampling_period
         see :func:`get_streamer`.
     **open_kwargs
         passed to :meth:`.DataStreamer.open_stream` (`rb_lib`, `buffer_size`,
@@ -131,6 +139,7 @@ def open_stream(
         in_stream_type,
         compass_config_file,
         compass_layout=compass_layout,
+        compass_sampling_period=compass_sampling_period,
     )
     try:
         header_data = streamer.open_stream(os.path.expandvars(in_stream), **open_kwargs)
@@ -157,6 +166,7 @@ def build_raw(
     db_dict: dict | None = None,
     *,
     compass_layout: str | None = None,
+    compass_sampling_period: float | None = None,
     threads: int | None = None,
     memory_limit: int = DEFAULT_LIMIT,
     **kwargs: Any,
@@ -197,6 +207,9 @@ def build_raw(
     compass_layout
         what the records of CoMPASS data without a header have, see
         :meth:`.CompassLayout.parse`; by default they are looked at.
+    compass_sampling_period
+        time between samples of CoMPASS data, in ns, of boards for which the settings
+        have none; by default that of the board's model.
     threads
         number of threads that compress, by default that of the cores which this process
         may use; with 1 the caller's does everything. The files are the same.
@@ -233,6 +246,7 @@ def build_raw(
         hdf5_settings=hdf5_settings,
         db_dict=db_dict,
         compass_layout=compass_layout,
+        compass_sampling_period=compass_sampling_period,
         threads=threads,
         memory_limit=memory_limit,
         keywords=kwargs,
@@ -253,6 +267,7 @@ def convert(
     hdf5_settings: dict[str, Any] | None = None,
     db_dict: dict | None = None,
     compass_layout: str | None = None,
+    compass_sampling_period: float | None = None,
     threads: int | None = None,
     memory_limit: int = DEFAULT_LIMIT,
     keywords: dict[str, Any] | None = None,
@@ -288,6 +303,7 @@ def convert(
         in_stream_type,
         compass_config_file,
         compass_layout=compass_layout,
+        compass_sampling_period=compass_sampling_period,
     )
     if report is not None:
         report.format = streamer.report.format

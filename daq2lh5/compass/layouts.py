@@ -7,12 +7,14 @@ document "CoMPASS".
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
+from ..source import open_source
 from ._framing import find_chain, walk
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ CHAIN = 8
 """Records in a row, all as usual, that show the layout of a damaged file."""
 
 ADVICE = (
-    "say what the records have with compass_layout: the header word of the run's first "
-    "file ('CAED'), or 'V1:5' for CoMPASS 1 (bit 0 energy, bit 1 calibrated energy, "
+    "say what the records have with compass_layout: the run's first file, its header "
+    "word ('CAED'), or 'V1:5' for CoMPASS 1 (bit 0 energy, bit 1 calibrated energy, "
     "bit 2 energy short), 'V0:5' for its oldest versions"
 )
 
@@ -66,13 +68,21 @@ class CompassLayout:
         Parameters
         ----------
         text
-            a header word, ``CAE0`` to ``CAEF``, or a version and bits: ``V1:5``.
+            a header word, ``CAE0`` to ``CAEF``, or a version and bits: ``V1:5``, or
+            the name of the run's first file, which begins with a word.
 
         Raises
         ------
         ValueError
             if it is neither.
         """
+        if os.path.isfile(text):
+            with open_source(text) as source:
+                head = bytes(source.fill(2)[:2])
+            if not has_header(head):
+                msg = f"'{text}' has no header: give the first file of the run"
+                raise ValueError(msg)
+            return cls.from_bits(2, head[0])
         match = re.fullmatch(r"(?i)(?:0x)?CAE([0-9A-F])|V([01]):([0-7])", text.strip())
         if match is None:
             msg = f"'{text}' is no layout of CoMPASS records: {ADVICE}"

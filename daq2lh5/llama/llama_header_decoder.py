@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import math
 import os
 import re
 import struct
@@ -54,6 +53,9 @@ HEADER_BYTES = 16
 CONFIG_BYTES = 88
 MAX_CHANNELS = 4096
 """Keys have 12 bits (llamaDAQ files, section 2)."""
+
+FREQUENCIES = 1e-6, 1e6
+"""Lowest and highest sampling frequency that can be, in MHz; times stay finite."""
 
 MAX_AVG_MODE = 30
 """With more the number of samples in an average has no 32 bits."""
@@ -343,7 +345,7 @@ def _find_problem(key: int, fields: dict[str, Any]) -> str:
     header, length = config["event_header_length"], config["event_length"]
     if key >= MAX_CHANNELS:
         return f"its key is {key}, but events have 12 bits for it"
-    if not (math.isfinite(frequency) and frequency > 0):
+    if not FREQUENCIES[0] <= frequency <= FREQUENCIES[1]:
         return f"sample_freq is {frequency}"
     if config["avg_mode"] > MAX_AVG_MODE:
         return f"avg_mode is {config['avg_mode']}"
