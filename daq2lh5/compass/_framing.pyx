@@ -141,7 +141,7 @@ cdef Found follows(Frame* f, const Record* before) noexcept nogil:
     if f.end >= 0 and f.end - at < f.layout.head:
         return FOUND_YES if at <= f.end else FOUND_NO
     found = record_at(f, at, &r, &reason)
-    if found == FOUND_NO and reason == REASON_BOARD:
+    if found == FOUND_NO:
         return joined_at(f, at, &l)
     if found != FOUND_YES:
         return found
@@ -155,6 +155,8 @@ cdef Found follows(Frame* f, const Record* before) noexcept nogil:
     if f.end >= 0 and f.end - r.end < f.layout.head:
         return FOUND_YES if r.end <= f.end else FOUND_NO
     found = record_at(f, r.end, &s, &reason)
+    if found == FOUND_NO:
+        return joined_at(f, r.end, &l)
     if found != FOUND_YES:
         return found
     return FOUND_YES if is_known(f, &s) or looks_right(f.layout, &s) else FOUND_NO
@@ -207,6 +209,7 @@ cdef Found joined_at(Frame* f, int64_t at, Layout* l) noexcept nogil:
     behind it is enough.
     """
     cdef Frame g = f[0]
+    cdef Layout other
     cdef Record r
     cdef Reason reason
     cdef Found found
@@ -218,6 +221,9 @@ cdef Found joined_at(Frame* f, int64_t at, Layout* l) noexcept nogil:
     if not is_header(load_u16(f.data + at), l):
         return FOUND_NO
     if f.end == at + 2:
+        return FOUND_YES
+    # or a file without records
+    if f.n - at >= 4 and is_header(load_u16(f.data + at + 2), &other):
         return FOUND_YES
     g.layout = l
     found = record_at(&g, at + 2, &r, &reason)
@@ -265,7 +271,9 @@ cdef bint is_better(Frame* f, int64_t at, const Record* r) noexcept nogil:
     cdef Record other, next
     cdef Reason reason
     cdef int for_it, against
-    record_at(f, at, &other, &reason)
+    if record_at(f, at, &other, &reason) != FOUND_YES:
+        # the header of another file
+        return True
     if channel_of(f.known, &other) == NULL:
         return False
     if r.n_samples or not looks_right(f.layout, r):
@@ -280,9 +288,11 @@ cdef bint is_better(Frame* f, int64_t at, const Record* r) noexcept nogil:
 
 cdef Found chain_at(Frame* f, int64_t at) noexcept nogil:
     """Whether records begin here, as after damage."""
+    cdef Layout l
     cdef Record r, s
     cdef Reason reason
     cdef Found found
+    cdef bint at_end
     cdef int length = 1
     cdef int wanted = CHAIN
     found = record_at(f, at, &r, &reason)
@@ -299,12 +309,19 @@ cdef Found chain_at(Frame* f, int64_t at) noexcept nogil:
             wanted = NEW_CHAIN
         if length == wanted:
             return FOUND_YES
-        if f.end >= 0 and r.end == f.end:
+        at_end = f.end >= 0 and r.end == f.end
+        found = FOUND_NO if at_end else record_at(f, r.end, &s, &reason)
+        if found == FOUND_NO and not at_end:
+            # or of this file, with another one behind it
+            found = joined_at(f, r.end, &l)
+            if found == FOUND_NO:
+                return found
+            at_end = found == FOUND_YES
+        if at_end:
             # that also the end fits is telling
             if length >= CHAIN or channel_of(f.known, &r) != NULL:
                 return FOUND_YES
             return FOUND_NO
-        found = record_at(f, r.end, &s, &reason)
         if found != FOUND_YES:
             return found
         if f.end >= 0 and s.end > f.end:
@@ -361,6 +378,7 @@ cdef struct Walk:
     int score
     bint same
     int end
+    int64_t at
 
 
 cdef Walk walk_from(Frame* f, int64_t at, int limit, bint at_end) noexcept nogil:
@@ -372,6 +390,7 @@ cdef Walk walk_from(Frame* f, int64_t at, int limit, bint at_end) noexcept nogil
     cdef double x
     w.n_records = w.score = 0
     w.same = True
+    w.at = at
     while w.n_records < limit:
         if at == f.n:
             w.end = END_END if at_end else END_CUT
@@ -394,7 +413,7 @@ cdef Walk walk_from(Frame* f, int64_t at, int limit, bint at_end) noexcept nogil
         if first < 0:
             first = r.n_samples
         w.same = w.same and r.n_samples == first
-        at = r.end
+        w.at = at = r.end
     w.end = END_LIMIT
     return w
 
@@ -414,7 +433,7 @@ cdef Frame head_of(const uint8_t[::1] data, const Layout* layout):
 
 def walk(
     const uint8_t[::1] data, int version, bint energy, bint calibrated,
-    bint short_energy, bint waveforms, int limit, bint at_end, int64_t start=0,
+    bint short_energy, bint waveforms, int limit, bint at_end,
 ):
     """Go from record to record, as far as they look like records (3).
 
@@ -428,8 +447,6 @@ def walk(
         records to look at.
     at_end
         whether `data` are the whole file.
-    start
-        where to begin.
 
     Returns
     -------
@@ -440,39 +457,43 @@ def walk(
     end
         why it went no further, one of `ENDS`: no record, a record that is cut off, the
         end of the file, `limit`.
+    n_bytes
+        of the records.
     """
     cdef Layout layout
     set_layout(&layout, version, energy, calibrated, short_energy, waveforms)
     cdef Frame f = head_of(data, &layout)
-    cdef Walk w = walk_from(&f, max(start, 0), limit, at_end)
-    return w.n_records, w.score, w.same, ENDS[w.end]
+    cdef Walk w = walk_from(&f, 0, limit, at_end)
+    return w.n_records, w.score, w.same, ENDS[w.end], w.at
 
 
-def find_chain(
+def count_in_chains(
     const uint8_t[::1] data, int version, bint energy, bint calibrated,
     bint short_energy, bint waveforms, int length,
 ):
-    """Return where so many records in a row begin first, all as usual; -1 if nowhere.
+    """Count the records of which so many are in a row, all as usual, anywhere.
 
     Parameters
     ----------
     data, version, energy, calibrated, short_energy, waveforms
         see `walk`.
     length
-        number of records.
+        number of records in a row.
     """
     cdef Layout layout
     cdef Walk w
-    cdef int64_t at
-    cdef int64_t found = -1
+    cdef int64_t at = 0
+    cdef int64_t n = 0
     set_layout(&layout, version, energy, calibrated, short_energy, waveforms)
     cdef Frame f = head_of(data, &layout)
     with nogil:
-        for at in range(f.n - length * layout.head + 1):
+        while f.n - at >= length * layout.head:
             # boards and channels are below 256
             if f.data[at + 1] == 0 and f.data[at + 3] == 0:
                 w = walk_from(&f, at, length, False)
                 if w.score == length:
-                    found = at
-                    break
-    return found
+                    n += length
+                    at = w.at
+                    continue
+            at += 1
+    return n

@@ -341,13 +341,12 @@ cdef class CompassStream:
             if found == FOUND_MORE:
                 return STATUS_MORE
             if found == FOUND_NO:
-                if reason == REASON_BOARD:
-                    found = joined_at(f, self.consumed, &layout)
-                    if found == FOUND_MORE:
-                        return STATUS_MORE
-                    if found == FOUND_YES:
-                        self.join(f, base, &layout)
-                        continue
+                found = joined_at(f, self.consumed, &layout)
+                if found == FOUND_MORE:
+                    return STATUS_MORE
+                if found == FOUND_YES:
+                    self.join(f, base, &layout)
+                    continue
                 self.start_scan(base, reason)
                 continue
             if r.end > f.n:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
 from ..source import open_source
-from ._framing import find_chain, walk
+from ._framing import count_in_chains, walk
 
 if TYPE_CHECKING:
     from .compass_config_parser import Settings
@@ -26,7 +26,7 @@ MAX_RECORDS = 64
 """Records to look at before a layout is believed (3)."""
 
 CHAIN = 8
-"""Records in a row, all as usual, that show the layout of a damaged file."""
+"""Records in a row, all as usual, that tell of the layout of a damaged file."""
 
 ADVICE = (
     "say what the records have with compass_layout: the run's first file, its header "
@@ -153,7 +153,7 @@ def candidates() -> list[CompassLayout]:
 def may_be_headerless(head: bytes) -> bool:
     """Whether a file may begin with a record; weak evidence."""
     for layout in candidates():
-        n_records, _, _, end = walk(head, *layout.parts, 2, False)
+        n_records, _, _, end, _ = walk(head, *layout.parts, 2, False)
         if len(head) >= layout.head_bytes and (n_records or end == "cut"):
             return True
     return False
@@ -168,7 +168,7 @@ def detect_layout(
     """Find the layout of a file without a header by its records (3).
 
     If none fits up to the end, or :data:`MAX_RECORDS`, the file is damaged: then that
-    counts of which :data:`CHAIN` records are found somewhere.
+    counts of which most records are found, :data:`CHAIN` in a row at least.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def detect_layout(
     fitting = [] if settings is None else [x for x in tries if settings.allow(x)]
     # of a single record not enough can be seen without settings
     found = _best(head, at_end, fitting, 1) or _best(head, at_end, tries, 2)
-    found = found or _behind_damage(head, fitting) or _behind_damage(head, tries)
+    found = found or _by_chains(head, fitting) or _by_chains(head, tries)
     if len(found) == 1:
         return found[0]
     problem = "the file has no header, and its records fit no layout"
@@ -208,25 +208,23 @@ def _best(
     """Return the layouts that fit best, all equally well."""
     ranked = []
     for layout in tries:
-        n_records, score, same, end = walk(head, *layout.parts, MAX_RECORDS, at_end)
+        n_records, score, same, end, _ = walk(head, *layout.parts, MAX_RECORDS, at_end)
         if n_records >= least and end != "bad":
             ranked.append(((same, score, n_records, end != "cut"), layout))
     best = max((rank for rank, _ in ranked), default=None)
     return [layout for rank, layout in ranked if rank == best]
 
 
-def _behind_damage(
+def _by_chains(
     head: bytes | memoryview, tries: list[CompassLayout]
 ) -> list[CompassLayout]:
-    """Return the layouts that fit best where they begin to fit."""
-    ranked = []
-    for layout in tries:
-        start = find_chain(head, *layout.parts, CHAIN)
-        if start >= 0:
-            _, score, same, _ = walk(head, *layout.parts, MAX_RECORDS, False, start)
-            ranked.append(((same, score), layout))
-    best = max((rank for rank, _ in ranked), default=None)
-    return [layout for rank, layout in ranked if rank == best]
+    """Return the layouts by which most records are found; one, if it has the majority.
+
+    Chance, or a place between records, can make some of them fit another layout.
+    """
+    counts = {x: count_in_chains(head, *x.parts, CHAIN) for x in tries}
+    most = max(counts.values(), default=0)
+    return [x for x in tries if counts[x] > most / 2]
 
 
 def records_contradict(
@@ -248,9 +246,10 @@ def records_contradict(
     layout
         None if the records are as the header says, or nothing is certain.
     """
-    if walk(head, *layout.parts, 1, at_end)[3] != "bad":
+    _, _, _, end, n_bytes = walk(head, *layout.parts, CHAIN, at_end)
+    if end != "bad" or has_header(head[n_bytes:]):
         return None
-    if find_chain(head, *layout.parts, CHAIN) >= 0:
+    if count_in_chains(head, *layout.parts, CHAIN):
         return None
-    found = _behind_damage(head, [x for x in candidates() if x.version == 2])
+    found = _by_chains(head, [x for x in candidates() if x.version == 2])
     return found[0] if len(found) == 1 else None
