@@ -316,7 +316,7 @@ def test_joined_files_with_damage_between(second, file):
     cut = of.events[-1].offset + 40
     file.write_bytes(of.data[:cut] + sample(second).data)
     decoded = decode(file)
-    wanted = [*of.rows.values()][:-1] + [*sample(second).rows.values()]
+    wanted = [*[*of.rows.values()][:-1], *sample(second).rows.values()]
     assert [signature(row) for row in decoded.rows] == wanted
     assert decoded.report.bytes["corrupt"] == 40
 
