@@ -49,7 +49,7 @@ HAVE_OPTIONS = {
 
 NAMED_OPTIONS = (
     *("compass_config_file", "compass_layout", "compass_sampling_period"),
-    *("hdf5_settings", "db_dict"),
+    *("llama_time_zone", "hdf5_settings", "db_dict"),
 )
 """What --kwargs can give that is no keyword of an output specification."""
 

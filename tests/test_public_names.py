@@ -225,7 +225,7 @@ API: dict[str, dict[str, list[str] | dict[str, list[str]]]] = {
     },
     "daq2lh5.llama.llama_streamer": {
         "LLAMAStreamer": {
-            "__init__": ["self"],
+            "__init__": ["self", "llama_time_zone"],
             "close_stream": ["self"],
             "get_decoder_list": ["self"],
             "open_stream": [

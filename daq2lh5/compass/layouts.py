@@ -93,7 +93,7 @@ class CompassLayout:
 
     @property
     def parts(self) -> tuple[int, bool, bool, bool, bool]:
-        """What :mod:`._framing` wants to know."""
+        """What the compiled functions want to know: version, energies, waveforms."""
         return (
             *(self.version, self.energy, self.calibrated),
             *(self.short_energy, self.waveforms),
@@ -167,8 +167,8 @@ def detect_layout(
 ) -> CompassLayout:
     """Find the layout of a file without a header by its records (3).
 
-    If none fits up to the end, or :data:`MAX_RECORDS`, the file is damaged: then that
-    counts of which most records are found, :data:`CHAIN` in a row at least.
+    If none fits up to the end, or for 64 records, the file is damaged: then that
+    counts of which most records are found, eight in a row at least.
 
     Parameters
     ----------
