@@ -45,6 +45,13 @@ cdef int64_t MOST_ELEMENTS = 1 << 22
 """Samples in a buffer of lists that are enough to hand it out."""
 
 
+cdef int MOST_CHANGES = 64
+"""Changes of the layout after which channels may have new lengths without being odd.
+
+More would take the time of anybody who makes a file of nothing but headers.
+"""
+
+
 cdef struct ListColumns:
     CompassRecordColumns fields
     BoundVector values
@@ -114,6 +121,7 @@ cdef class CompassStream:
     cdef readonly bint detail_is_new
     cdef readonly int64_t joined_at
     cdef readonly int joined_words
+    cdef int changes_left
     cdef readonly int other_code
 
     # of records that were decoded and skipped
@@ -141,6 +149,7 @@ cdef class CompassStream:
         self.rows_left = -1
         self.other_code = -1
         self.joined_at = -1
+        self.changes_left = MOST_CHANGES
 
     def __dealloc__(self):
         free(self.known.channels)
@@ -383,8 +392,9 @@ cdef class CompassStream:
         """Begin another file, whose header is at hand (10)."""
         cdef const uint8_t* header = f.data + self.consumed
         cdef int32_t i
-        if memcmp(layout, &self.layout, sizeof(Layout)) != 0:
+        if memcmp(layout, &self.layout, sizeof(Layout)) != 0 and self.changes_left > 0:
             # waveforms of another length, or none, are nothing odd now
+            self.changes_left -= 1
             for i in range(self.known.n):
                 self.known.channels[i].n_samples = NO_NUMBER
         self.layout = layout[0]

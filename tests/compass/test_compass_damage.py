@@ -321,6 +321,23 @@ def test_joined_files_with_damage_between(second, file):
     assert decoded.report.bytes["corrupt"] == 40
 
 
+def test_file_of_headers_takes_no_time(file):
+    """Nor one with a record behind each, of many channels."""
+    data, channels = b"", [(i // 256, i % 256) for i in range(5000)]
+    form = writer.form(0xCAE5)
+    data += writer.file(form, [writer.Event(b, c, 1000) for b, c in channels])
+    for i in range(6000):
+        form = writer.form(0xCAE1 + i % 15)
+        data += writer.file(form, [writer.Event(*channels[i % 7], 1000)])
+    data += b"\xe1\xca\xed\xca" * 30_000
+    file.write_bytes(data)
+    began = time.monotonic()
+    decoded = decode(file)
+    assert time.monotonic() - began < SECONDS
+    assert len(decoded.rows) == 11_000
+    assert decoded.report.bytes["decoded"] == len(data)
+
+
 def test_joined_files_have_tables_by_length(file):
     """Each length its own; a channel that has none now has no waveform there."""
     data, _ = joined("waveforms", "list", "calibrated", "waveforms")
