@@ -189,6 +189,13 @@ cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
             return FOUND_NO
         reason[0] = REASON_ALONE
     found = follows(f, r)
+    if found == FOUND_YES and c != NULL and c.n_samples >= 0:
+        # it may be the right place by chance, with records before it
+        found = search(f, r.start + f.layout.head, r.end, &where)
+        if found == FOUND_MORE:
+            return found
+        reason[0] = REASON_SAMPLES
+        return FOUND_NO if found == FOUND_YES else FOUND_YES
     if found != FOUND_NO or not looks_right(f.layout, r):
         return found
     if c != NULL and c.n_samples != NO_NUMBER:

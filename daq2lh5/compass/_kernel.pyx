@@ -171,6 +171,7 @@ cdef class CompassStream:
         cdef Found found
         cdef int64_t at = 0
         cdef int64_t behind = -1
+        cdef int64_t where
         cdef int i
         lengths = {}
         for i in range(limit):
@@ -184,6 +185,12 @@ cdef class CompassStream:
                 found = accept(&f, &r, &reason)
             if found == FOUND_YES:
                 met = lengths.setdefault((r.board, r.channel), set())
+                # are there records where its samples would be?
+                if met and r.n_samples not in met and FOUND_YES == search(
+                    &f, at + f.layout.head, r.end, &where
+                ):
+                    found = FOUND_NO
+            if found == FOUND_YES:
                 # damage may be taken for a record of another length
                 if behind < 0 or not met and at != behind:
                     met.add(r.n_samples)

@@ -246,8 +246,8 @@ def records_contradict(
     layout
         None if the records are as the header says, or nothing is certain.
     """
-    _, _, _, end, n_bytes = walk(head, *layout.parts, CHAIN, at_end)
-    if end != "bad" or has_header(head[n_bytes:]):
+    n_records, _, _, end, n_bytes = walk(head, *layout.parts, 2, at_end)
+    if n_records == 2 or end != "bad" or has_header(head[n_bytes:]):
         return None
     if count_in_chains(head, *layout.parts, CHAIN):
         return None

@@ -430,6 +430,31 @@ def test_damage_before_channels_are_known(name, pieces, file):
     assert check(sample(name), pieces, file) == []
 
 
+@pytest.mark.parametrize("name", ["waveforms", "list of calibrated"])
+def test_few_records_before_others_without_a_header(name, file):
+    """The header counts where two records are as it says, whatever most of them are."""
+    of, other = sample(name), sample("list")
+    cut = of.events[2].offset
+    file.write_bytes(of.data[:cut] + b"\xff" + other.data[2:])
+    decoded = decode(file)
+    found = [signature(row) for row in decoded.rows[:2]]
+    assert found == [of.rows[e.offset] for e in of.events[:2]]
+
+
+@pytest.mark.parametrize("name", ["waveforms", "CoMPASS 1, list"])
+def test_wrong_number_of_samples_that_ends_at_a_record(name, file):
+    """The records that such a record would cover are kept."""
+    of = sample(name)
+    event, later = of.events[5], of.events[50]
+    head = event.length - 2 * len(event.samples)
+    at = event.offset + head
+    n = (later.offset - at) // 2
+    file.write_bytes(of.data[: at - 4] + struct.pack("<I", n) + of.data[at:])
+    decoded = decode(file, layout=of.layout or None)
+    wanted = [of.rows[e.offset] for e in of.events if e is not event]
+    assert [signature(row) for row in decoded.rows] == wanted
+
+
 # --- damage in the middle, again ----------------------------------------------------
 
 
