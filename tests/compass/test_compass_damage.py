@@ -410,7 +410,13 @@ def test_layout_is_found_after_random_damage(name, file):
             for piece in pieces
         )
         file.write_bytes(data)
-        decoded = decode(file)
+        try:
+            decoded = decode(file)
+        except DecodeError as error:
+            # lists can be read with a shift; the user is asked then
+            assert "list" in name, number
+            assert "several layouts" in str(error), number
+            continue
         assert str(decoded.streamer.header_decoder.layout) == of.form.name, number
         adds_up(decoded.report, len(data))
 
@@ -550,8 +556,11 @@ def check(of: Sample, pieces: list[Any], path: Any) -> list[str]:
     wanted = intact(of, pieces)
     found = Counter(signature(row) for row in decoded.rows)
     missing = wanted - found
-    # the last byte of a record can be the first that the next one lacks: either counts
-    overlapping = 1 if any(row in of.rows.values() for row in found - wanted) else 0
+    # where the last byte of a record can be the first of the next, which lacks one,
+    # nothing tells which of them is broken
+    overlapping = bool(found - wanted) and any(
+        "begins inside" in damage.reason for damage in decoded.report.damage
+    )
     if missing.total() > max(MAY_BE_MISTAKEN * (of.name in IN_A_ROW), overlapping):
         return [f"{missing.total()} of {wanted.total()} rows are missing"]
     return []
