@@ -415,7 +415,7 @@ def test_layout_is_found_after_random_damage(name, file):
         except DecodeError as error:
             # lists can be read with a shift; the user is asked then
             assert "list" in name, number
-            assert "several layouts" in str(error), number
+            assert "several layouts" in str(error), number  # noqa: PT017
             continue
         assert str(decoded.streamer.header_decoder.layout) == of.form.name, number
         adds_up(decoded.report, len(data))
