@@ -44,6 +44,8 @@ def get_streamer(
     compass_config_file: str | None = None,
     *,
     compass_layout: str | None = None,
+    compass_sampling_period: float | None = None,
+    llama_time_zone: str | None = None,
 ) -> DataStreamer:
     """Return a streamer for an input, not opened yet.
 
@@ -59,6 +61,11 @@ def get_streamer(
     compass_layout
         what the records of CoMPASS data without a header have, see
         :meth:`.CompassLayout.parse`; the input then is CoMPASS data.
+    compass_sampling_period
+        time between samples of CoMPASS data, in ns, where the settings have none; the
+        input then is CoMPASS data.
+    llama_time_zone
+        time zone of the times in the names of llamaDAQ files.
 
     Raises
     ------
@@ -69,24 +76,28 @@ def get_streamer(
     """
     in_stream = os.path.expandvars(in_stream)
     options = {
-        name: value
-        for name, value in (
-            ("compass_config_file", compass_config_file),
-            ("compass_layout", compass_layout),
-        )
-        if value is not None
+        "Compass": {
+            "compass_config_file": compass_config_file,
+            "compass_layout": compass_layout,
+            "compass_sampling_period": compass_sampling_period,
+        },
+        "LlamaDaq": {"llama_time_zone": llama_time_zone},
     }
-    if in_stream_type is None and options:
+    if in_stream_type is None and any(
+        value is not None for value in options["Compass"].values()
+    ):
         in_stream_type = "Compass"
-    if in_stream_type != "Compass":
-        options = {}
+
+    def make(format_: formats.Format) -> DataStreamer:
+        return formats.make_streamer(format_, **options.get(format_.name, {}))
+
     if in_stream_type is not None:
-        return formats.make_streamer(formats.find(in_stream_type), **options)
+        return make(formats.find(in_stream_type))
     if not formats.can_be_read(in_stream):
-        return formats.make_streamer(formats.detect(in_stream, None))
+        return make(formats.detect(in_stream, None))
     source = open_source(in_stream)
     try:
-        streamer = formats.make_streamer(formats.detect(in_stream, source))
+        streamer = make(formats.detect(in_stream, source))
     except BaseException:
         source.close()
         raise
@@ -102,13 +113,17 @@ def open_stream(
     compass_config_file: str | None = None,
     *,
     compass_layout: str | None = None,
+    compass_sampling_period: float | None = None,
+    llama_time_zone: str | None = None,
     **open_kwargs: Any,
 ) -> Iterator[tuple[DataStreamer, list[RawBuffer]]]:
     """Open an input of any format; it is closed at the end of the ``with`` block.
 
     Parameters
     ----------
-    in_stream, in_stream_type, compass_config_file, compass_layout
+    in_stream, in_stream_type
+        see :func:`get_streamer`.
+    compass_config_file, compass_layout, compass_sampling_period, llama_time_zone
         see :func:`get_streamer`.
     **open_kwargs
         passed to :meth:`.DataStreamer.open_stream` (`rb_lib`, `buffer_size`,
@@ -131,6 +146,8 @@ def open_stream(
         in_stream_type,
         compass_config_file,
         compass_layout=compass_layout,
+        compass_sampling_period=compass_sampling_period,
+        llama_time_zone=llama_time_zone,
     )
     try:
         header_data = streamer.open_stream(os.path.expandvars(in_stream), **open_kwargs)
@@ -157,6 +174,8 @@ def build_raw(
     db_dict: dict | None = None,
     *,
     compass_layout: str | None = None,
+    compass_sampling_period: float | None = None,
+    llama_time_zone: str | None = None,
     threads: int | None = None,
     memory_limit: int = DEFAULT_LIMIT,
     **kwargs: Any,
@@ -197,6 +216,12 @@ def build_raw(
     compass_layout
         what the records of CoMPASS data without a header have, see
         :meth:`.CompassLayout.parse`; by default they are looked at.
+    compass_sampling_period
+        time between samples of CoMPASS data, in ns, of boards for which the settings
+        have none; by default that of the board's model.
+    llama_time_zone
+        time zone of the times in the names of llamaDAQ files, such as
+        ``"Europe/Rome"``; by default UTC.
     threads
         number of threads that compress, by default that of the cores which this process
         may use; with 1 the caller's does everything. The files are the same.
@@ -233,6 +258,8 @@ def build_raw(
         hdf5_settings=hdf5_settings,
         db_dict=db_dict,
         compass_layout=compass_layout,
+        compass_sampling_period=compass_sampling_period,
+        llama_time_zone=llama_time_zone,
         threads=threads,
         memory_limit=memory_limit,
         keywords=kwargs,
@@ -253,6 +280,8 @@ def convert(
     hdf5_settings: dict[str, Any] | None = None,
     db_dict: dict | None = None,
     compass_layout: str | None = None,
+    compass_sampling_period: float | None = None,
+    llama_time_zone: str | None = None,
     threads: int | None = None,
     memory_limit: int = DEFAULT_LIMIT,
     keywords: dict[str, Any] | None = None,
@@ -288,6 +317,8 @@ def convert(
         in_stream_type,
         compass_config_file,
         compass_layout=compass_layout,
+        compass_sampling_period=compass_sampling_period,
+        llama_time_zone=llama_time_zone,
     )
     if report is not None:
         report.format = streamer.report.format

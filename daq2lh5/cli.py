@@ -47,7 +47,10 @@ HAVE_OPTIONS = {
 }
 """Arguments of build_raw that --kwargs must not give a second time."""
 
-NAMED_OPTIONS = ("compass_config_file", "compass_layout", "hdf5_settings", "db_dict")
+NAMED_OPTIONS = (
+    *("compass_config_file", "compass_layout", "compass_sampling_period"),
+    *("llama_time_zone", "hdf5_settings", "db_dict"),
+)
 """What --kwargs can give that is no keyword of an output specification."""
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}

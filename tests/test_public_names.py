@@ -68,7 +68,10 @@ API: dict[str, dict[str, list[str] | dict[str, list[str]]]] = {
     "daq2lh5.compass.compass_streamer": {
         "CompassStreamer": {
             # the layout is ours
-            "__init__": ["self", "compass_config_file", "compass_layout"],
+            "__init__": [
+                *("self", "compass_config_file", "compass_layout"),
+                "compass_sampling_period",
+            ],
             "close_stream": ["self"],
             "get_decoder_list": ["self"],
             "load_packet": ["self"],
@@ -222,7 +225,7 @@ API: dict[str, dict[str, list[str] | dict[str, list[str]]]] = {
     },
     "daq2lh5.llama.llama_streamer": {
         "LLAMAStreamer": {
-            "__init__": ["self"],
+            "__init__": ["self", "llama_time_zone"],
             "close_stream": ["self"],
             "get_decoder_list": ["self"],
             "open_stream": [

@@ -10,6 +10,7 @@ cdef enum:
     MAX_SAMPLES = 1 << 24       # plausible (3, 10)
     KNOWN_FLAGS = 0x0038DDFF    # (2.1)
     ANY_NUMBER = -1             # of samples: lengths of a channel differ
+    NO_NUMBER = -2              # none since the last header
     CHAIN = 4                   # records in a row that are believed after damage
     NEW_CHAIN = 16              # the same without samples, of channels not met before
 
@@ -24,7 +25,6 @@ cdef enum Reason:
     N_REASONS
 
 cdef struct Layout:
-    uint16_t word               # of the file's header; 0: there is none (1.1)
     bint energy
     bint calibrated
     bint short_energy
@@ -49,7 +49,7 @@ cdef struct Record:
 
 cdef struct Channel:            # what is known of a channel
     int key                     # board << 9 | channel (5.1)
-    int64_t n_samples           # or ANY_NUMBER
+    int64_t n_samples           # or ANY_NUMBER, NO_NUMBER
     int table
     int32_t sink                # -1: nobody wants it
     float dt
@@ -76,15 +76,15 @@ cdef enum Found:
     FOUND_YES
     FOUND_MORE                  # needs more bytes to tell
 
-cdef int set_layout(
-    Layout* l, int word, int version, bint energy, bint calibrated, bint short_energy,
+cdef void set_layout(
+    Layout* l, int version, bint energy, bint calibrated, bint short_energy,
     bint waveforms,
-) except -1
+) noexcept nogil
 cdef const Channel* channel_of(const Known* known, const Record* r) noexcept nogil
 cdef Found record_at(
     Frame* f, int64_t at, Record* r, Reason* reason
 ) noexcept nogil
 cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil
-cdef Found joined_at(Frame* f, int64_t at) noexcept nogil
+cdef Found joined_at(Frame* f, int64_t at, Layout* l) noexcept nogil
 cdef Found inside(Frame* f, const Record* r, int64_t* where) noexcept nogil
 cdef Found search(Frame* f, int64_t low, int64_t high, int64_t* where) noexcept nogil

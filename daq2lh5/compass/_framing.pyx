@@ -13,15 +13,14 @@ cdef uint64_t LATEST = <uint64_t>1 << 62        # plausible, in ps (3)
 cdef uint64_t FAR = <uint64_t>1 << 54           # 5 h: neighbours are nearer
 
 
-cdef int set_layout(
-    Layout* l, int word, int version, bint energy, bint calibrated, bint short_energy,
+cdef void set_layout(
+    Layout* l, int version, bint energy, bint calibrated, bint short_energy,
     bint waveforms,
-) except -1:
+) noexcept nogil:
     """Compute where the fields of a record are (2).
 
     `version` is 2, 1 or, of the oldest files, 0; `waveforms` matters for 2 only.
     """
-    l.word = word
     l.energy = energy
     l.calibrated = calibrated
     l.short_energy = short_energy
@@ -30,7 +29,14 @@ cdef int set_layout(
     l.code_size = 1 if version == 2 and waveforms else 0
     l.count_size = 4 if version < 2 or waveforms else 0
     l.head = l.flags_at + l.flags_size + l.code_size + l.count_size
-    return 0
+
+
+cdef bint is_header(uint16_t word, Layout* l) noexcept nogil:
+    """Whether a file begins like that; if so, set the layout that it says (1.1)."""
+    if word & 0xFFF0 != 0xCAE0:
+        return False
+    set_layout(l, 2, word & 1, word >> 1 & 1, word >> 2 & 1, word >> 3 & 1)
+    return True
 
 
 cdef inline void read_head(const uint8_t* p, const Layout* l, Record* r) noexcept nogil:
@@ -128,15 +134,15 @@ cdef inline bint speaks_for_itself(const Frame* f, const Record* r) noexcept nog
 cdef Found follows(Frame* f, const Record* before) noexcept nogil:
     """Whether a record, or the end of the data, comes where the last one ends."""
     cdef int64_t at = before.end
+    cdef Layout l
     cdef Record r, s
     cdef Reason reason
     cdef Found found
     if f.end >= 0 and f.end - at < f.layout.head:
         return FOUND_YES if at <= f.end else FOUND_NO
     found = record_at(f, at, &r, &reason)
-    if found == FOUND_NO and reason == REASON_BOARD:
-        found = joined_at(f, at)
-        return found
+    if found == FOUND_NO:
+        return joined_at(f, at, &l)
     if found != FOUND_YES:
         return found
     if r.n_samples and (r.n_samples == before.n_samples or is_known(f, &r)):
@@ -149,6 +155,8 @@ cdef Found follows(Frame* f, const Record* before) noexcept nogil:
     if f.end >= 0 and f.end - r.end < f.layout.head:
         return FOUND_YES if r.end <= f.end else FOUND_NO
     found = record_at(f, r.end, &s, &reason)
+    if found == FOUND_NO:
+        return joined_at(f, r.end, &l)
     if found != FOUND_YES:
         return found
     return FOUND_YES if is_known(f, &s) or looks_right(f.layout, &s) else FOUND_NO
@@ -181,7 +189,16 @@ cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
             return FOUND_NO
         reason[0] = REASON_ALONE
     found = follows(f, r)
-    if found != FOUND_NO or c != NULL or not looks_right(f.layout, r):
+    if found == FOUND_YES and c != NULL and c.n_samples >= 0:
+        # it may be the right place by chance, with records before it
+        found = search(f, r.start + f.layout.head, r.end, &where)
+        if found == FOUND_MORE:
+            return found
+        reason[0] = REASON_SAMPLES
+        return FOUND_NO if found == FOUND_YES else FOUND_YES
+    if found != FOUND_NO or not looks_right(f.layout, r):
+        return found
+    if c != NULL and c.n_samples != NO_NUMBER:
         return found
     if f.known.n and r.n_samples > f.known.most_samples:
         return FOUND_NO
@@ -192,20 +209,50 @@ cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
     return FOUND_NO if found == FOUND_YES else FOUND_YES
 
 
-cdef Found joined_at(Frame* f, int64_t at) noexcept nogil:
-    """Whether another file with the same header begins here (10)."""
-    if f.layout.word == 0:
-        return FOUND_NO
+cdef Found joined_at(Frame* f, int64_t at, Layout* l) noexcept nogil:
+    """Whether another file begins here, where a record ended (10).
+
+    Its layout is written to `l`. No board has such a number, so that one record
+    behind it is enough.
+    """
+    cdef Frame g = f[0]
+    cdef Layout other
+    cdef Record r
+    cdef Reason reason
+    cdef Found found
     if f.n - at < 2:
         if f.end >= 0:
             return FOUND_NO
         f.need = at + 2
         return FOUND_MORE
-    if load_u16(f.data + at) != f.layout.word:
+    if not is_header(load_u16(f.data + at), l):
         return FOUND_NO
     if f.end == at + 2:
         return FOUND_YES
-    return chain_at(f, at + 2)
+    # or a file without records
+    if f.n - at >= 4 and is_header(load_u16(f.data + at + 2), &other):
+        return FOUND_YES
+    g.layout = l
+    found = record_at(&g, at + 2, &r, &reason)
+    f.need = g.need
+    if found != FOUND_YES:
+        return found
+    if not looks_right(l, &r) or f.end >= 0 and r.end > f.end:
+        return FOUND_NO
+    return FOUND_YES
+
+
+cdef Found found_header(Frame* f, int64_t at) noexcept nogil:
+    """Whether another file begins here, where anything may be: behind damage."""
+    cdef Frame g = f[0]
+    cdef Layout l
+    cdef Found found
+    if not is_header(load_u16(f.data + at), &l):
+        return FOUND_NO
+    g.layout = &l
+    found = chain_at(&g, at + 2)
+    f.need = g.need
+    return found
 
 
 cdef Found inside(Frame* f, const Record* r, int64_t* where) noexcept nogil:
@@ -231,7 +278,9 @@ cdef bint is_better(Frame* f, int64_t at, const Record* r) noexcept nogil:
     cdef Record other, next
     cdef Reason reason
     cdef int for_it, against
-    record_at(f, at, &other, &reason)
+    if record_at(f, at, &other, &reason) != FOUND_YES:
+        # the header of another file
+        return True
     if channel_of(f.known, &other) == NULL:
         return False
     if r.n_samples or not looks_right(f.layout, r):
@@ -246,9 +295,11 @@ cdef bint is_better(Frame* f, int64_t at, const Record* r) noexcept nogil:
 
 cdef Found chain_at(Frame* f, int64_t at) noexcept nogil:
     """Whether records begin here, as after damage."""
+    cdef Layout l
     cdef Record r, s
     cdef Reason reason
     cdef Found found
+    cdef bint at_end
     cdef int length = 1
     cdef int wanted = CHAIN
     found = record_at(f, at, &r, &reason)
@@ -265,12 +316,19 @@ cdef Found chain_at(Frame* f, int64_t at) noexcept nogil:
             wanted = NEW_CHAIN
         if length == wanted:
             return FOUND_YES
-        if f.end >= 0 and r.end == f.end:
+        at_end = f.end >= 0 and r.end == f.end
+        found = FOUND_NO if at_end else record_at(f, r.end, &s, &reason)
+        if found == FOUND_NO and not at_end:
+            # or of this file, with another one behind it
+            found = joined_at(f, r.end, &l)
+            if found == FOUND_NO:
+                return found
+            at_end = found == FOUND_YES
+        if at_end:
             # that also the end fits is telling
             if length >= CHAIN or channel_of(f.known, &r) != NULL:
                 return FOUND_YES
             return FOUND_NO
-        found = record_at(f, r.end, &s, &reason)
         if found != FOUND_YES:
             return found
         if f.end >= 0 and s.end > f.end:
@@ -296,9 +354,12 @@ cdef Found search(Frame* f, int64_t low, int64_t high, int64_t* where) noexcept 
     where[0] = low
     for at in range(low, min(high, f.n - 3)):
         # boards and channels are below 256
-        if f.data[at + 1] or f.data[at + 3]:
+        if f.data[at + 1] == 0 and f.data[at + 3] == 0:
+            found = chain_at(f, at)
+        elif f.data[at + 1] == 0xCA:
+            found = found_header(f, at)
+        else:
             continue
-        found = chain_at(f, at)
         if found != FOUND_NO:
             where[0] = at
             return found
@@ -312,6 +373,69 @@ cdef Found search(Frame* f, int64_t low, int64_t high, int64_t* where) noexcept 
 # ---- files without a header --------------------------------------------------------
 
 ENDS = ("bad", "cut", "end", "limit")
+
+cdef enum:
+    END_BAD
+    END_CUT
+    END_END
+    END_LIMIT
+
+cdef struct Walk:
+    int n_records
+    int score
+    bint same
+    int end
+    int64_t at
+
+
+cdef Walk walk_from(Frame* f, int64_t at, int limit, bint at_end) noexcept nogil:
+    """Go from record to record, as far as they look like records (3)."""
+    cdef Walk w
+    cdef Record r
+    cdef Reason reason
+    cdef int64_t first = -1
+    cdef double x
+    w.n_records = w.score = 0
+    w.same = True
+    w.at = at
+    while w.n_records < limit:
+        if at == f.n:
+            w.end = END_END if at_end else END_CUT
+            return w
+        if record_at(f, at, &r, &reason) != FOUND_YES:
+            w.end = END_CUT if reason == REASON_PAST_END else END_BAD
+            return w
+        x = fabs(r.calibrated)
+        if (
+            r.time >= LATEST or r.flags >> 24 or r.code > 15
+            or f.layout.calibrated and (isnan(x) or x > 1e12 or 0 < x < 1e-12)
+        ):
+            w.end = END_BAD
+            return w
+        if r.end > f.n:
+            w.end = END_CUT
+            return w
+        w.n_records += 1
+        w.score += 1 if looks_right(f.layout, &r) else -1
+        if first < 0:
+            first = r.n_samples
+        w.same = w.same and r.n_samples == first
+        w.at = at = r.end
+    w.end = END_LIMIT
+    return w
+
+
+cdef Frame head_of(const uint8_t[::1] data, const Layout* layout):
+    """Return the start of a file, of which nothing is known, as a window."""
+    cdef Frame f
+    f.data = &data[0] if data.shape[0] else NULL
+    f.n = data.shape[0]
+    f.end = f.n
+    f.need = 0
+    f.last_time = 0
+    f.layout = layout
+    f.known = NULL
+    return f
 
 
 def walk(
@@ -340,40 +464,43 @@ def walk(
     end
         why it went no further, one of `ENDS`: no record, a record that is cut off, the
         end of the file, `limit`.
+    n_bytes
+        of the records.
     """
     cdef Layout layout
-    cdef Frame f
-    cdef Record r
-    cdef Reason reason
+    set_layout(&layout, version, energy, calibrated, short_energy, waveforms)
+    cdef Frame f = head_of(data, &layout)
+    cdef Walk w = walk_from(&f, 0, limit, at_end)
+    return w.n_records, w.score, w.same, ENDS[w.end], w.at
+
+
+def count_in_chains(
+    const uint8_t[::1] data, int version, bint energy, bint calibrated,
+    bint short_energy, bint waveforms, int length,
+):
+    """Count the records of which so many are in a row, all as usual, anywhere.
+
+    Parameters
+    ----------
+    data, version, energy, calibrated, short_energy, waveforms
+        see `walk`.
+    length
+        number of records in a row.
+    """
+    cdef Layout layout
+    cdef Walk w
     cdef int64_t at = 0
-    cdef int64_t first = -1
-    cdef int n_records = 0
-    cdef int score = 0
-    cdef bint same = True
-    cdef double x
-    set_layout(&layout, 0, version, energy, calibrated, short_energy, waveforms)
-    f.data = &data[0] if data.shape[0] else NULL
-    f.n = data.shape[0]
-    f.end = f.n
-    f.layout = &layout
-    f.known = NULL
-    while n_records < limit:
-        if at == f.n:
-            return n_records, score, same, "end" if at_end else "cut"
-        if record_at(&f, at, &r, &reason) != FOUND_YES:
-            return n_records, score, same, "cut" if reason == REASON_PAST_END else "bad"
-        x = fabs(r.calibrated)
-        if (
-            r.time >= LATEST or r.flags >> 24 or r.code > 15
-            or calibrated and (isnan(x) or x > 1e12 or 0 < x < 1e-12)
-        ):
-            return n_records, score, same, "bad"
-        if r.end > f.n:
-            return n_records, score, same, "cut"
-        n_records += 1
-        score += 1 if looks_right(&layout, &r) else -1
-        if first < 0:
-            first = r.n_samples
-        same = same and r.n_samples == first
-        at = r.end
-    return n_records, score, same, "limit"
+    cdef int64_t n = 0
+    set_layout(&layout, version, energy, calibrated, short_energy, waveforms)
+    cdef Frame f = head_of(data, &layout)
+    with nogil:
+        while f.n - at >= length * layout.head:
+            # boards and channels are below 256
+            if f.data[at + 1] == 0 and f.data[at + 3] == 0:
+                w = walk_from(&f, at, length, False)
+                if w.score == length:
+                    n += length
+                    at = w.at
+                    continue
+            at += 1
+    return n

@@ -10,7 +10,7 @@ The sections named are those of the format document "CoMPASS".
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from .._core.binding cimport (
     Binding, BoundColumn, BoundVector, BoundWaveform, vector_has_room, vector_row,
@@ -45,6 +45,13 @@ cdef int64_t MOST_ELEMENTS = 1 << 22
 """Samples in a buffer of lists that are enough to hand it out."""
 
 
+cdef int MOST_CHANGES = 64
+"""Changes of the layout after which channels may have new lengths without being odd.
+
+More would take the time of anybody who makes a file of nothing but headers.
+"""
+
+
 cdef struct ListColumns:
     CompassRecordColumns fields
     BoundVector values
@@ -68,9 +75,7 @@ cdef class CompassStream:
     Parameters
     ----------
     layout
-        what a record has.
-    word
-        the word in the file's header; 0 if it has none.
+        what a record has, before another header says otherwise.
 
     Attributes
     ----------
@@ -86,8 +91,11 @@ cdef class CompassStream:
         channel that is new, and its number of samples.
     flush
         whether all that was read should be handed out.
-    n_joined
-        headers met in mid-file.
+    joined_at, joined_words
+        where in the file the first header in mid-file is, or -1; a bit for each of
+        the sixteen header words met there.
+    detail_is_new
+        whether that channel was not met since the last header.
     other_code
         a waveform code that is not 1, or -1 if there was none.
     """
@@ -110,7 +118,10 @@ cdef class CompassStream:
     cdef readonly int64_t detail_samples
     cdef int detail_table
     cdef int64_t detail_sink
-    cdef readonly int64_t n_joined
+    cdef readonly bint detail_is_new
+    cdef readonly int64_t joined_at
+    cdef readonly int joined_words
+    cdef int changes_left
     cdef readonly int other_code
 
     # of records that were decoded and skipped
@@ -125,9 +136,9 @@ cdef class CompassStream:
     cdef int64_t stretch_end
     cdef readonly int stretch_reason
 
-    def __cinit__(self, layout, int word=0):
+    def __cinit__(self, layout):
         set_layout(
-            &self.layout, word, layout.version, layout.energy, layout.calibrated,
+            &self.layout, layout.version, layout.energy, layout.calibrated,
             layout.short_energy, layout.waveforms,
         )
         memset(self.known.index, 0xFF, sizeof(self.known.index))
@@ -137,6 +148,8 @@ cdef class CompassStream:
         )
         self.rows_left = -1
         self.other_code = -1
+        self.joined_at = -1
+        self.changes_left = MOST_CHANGES
 
     def __dealloc__(self):
         free(self.known.channels)
@@ -154,19 +167,42 @@ cdef class CompassStream:
         cdef Frame f = self.frame(window, window.shape[0] if at_end else -1)
         cdef Record r
         cdef Reason reason
+        cdef Layout layout
+        cdef Found found
         cdef int64_t at = 0
+        cdef int64_t behind = -1
+        cdef int64_t where
         cdef int i
         lengths = {}
         for i in range(limit):
-            if record_at(&f, at, &r, &reason) != FOUND_YES or r.end > f.n:
+            found = record_at(&f, at, &r, &reason)
+            if found == FOUND_YES and r.end > f.n:
+                if lengths and not at_end:
+                    break
+                found = FOUND_NO
+            elif found == FOUND_YES:
+                # with no channel known each record must be followed by another one
+                found = accept(&f, &r, &reason)
+            if found == FOUND_YES:
+                met = lengths.setdefault((r.board, r.channel), set())
+                # are there records where its samples would be?
+                if met and r.n_samples not in met and FOUND_YES == search(
+                    &f, at + f.layout.head, r.end, &where
+                ):
+                    found = FOUND_NO
+            if found == FOUND_YES:
+                # damage may be taken for a record of another length
+                if behind < 0 or not met and at != behind:
+                    met.add(r.n_samples)
+                at = r.end
+                continue
+            if found == FOUND_MORE or joined_at(&f, at, &layout) == FOUND_YES:
                 break
-            # with no channel known each record must be followed by another one
-            if accept(&f, &r, &reason) != FOUND_YES:
+            # also what comes behind damage tells of channels
+            if search(&f, at + 1, f.n, &behind) != FOUND_YES:
                 break
-            met = lengths.setdefault((r.board, r.channel), set())
-            met.add(r.n_samples)
-            at = r.end
-        return lengths
+            at = behind
+        return {channel: met for channel, met in lengths.items() if met}
 
     def set_channel(self, int board, int channel, n_samples, float dt, float t0):
         """Say what is known of a channel.
@@ -303,6 +339,7 @@ cdef class CompassStream:
         cdef Reason reason
         cdef Found found
         cdef const Channel* c
+        cdef Layout layout
         cdef int64_t where
         while True:
             if self.scanning:
@@ -320,15 +357,12 @@ cdef class CompassStream:
             if found == FOUND_MORE:
                 return STATUS_MORE
             if found == FOUND_NO:
-                if reason == REASON_BOARD:
-                    found = joined_at(f, self.consumed)
-                    if found == FOUND_MORE:
-                        return STATUS_MORE
-                    if found == FOUND_YES:
-                        self.n_joined += 1
-                        self.bytes_done[0] += 2
-                        self.consumed += 2
-                        continue
+                found = joined_at(f, self.consumed, &layout)
+                if found == FOUND_MORE:
+                    return STATUS_MORE
+                if found == FOUND_YES:
+                    self.join(f, base, &layout)
+                    continue
                 self.start_scan(base, reason)
                 continue
             if r.end > f.n:
@@ -348,6 +382,7 @@ cdef class CompassStream:
                 self.detail_board = r.board
                 self.detail_channel = r.channel
                 self.detail_samples = r.n_samples
+                self.detail_is_new = c == NULL or c.n_samples == NO_NUMBER
                 return STATUS_HEADER
             found = inside(f, &r, &where)
             if found == FOUND_MORE:
@@ -359,6 +394,22 @@ cdef class CompassStream:
             if status != STATUS_LIMIT:
                 return status
             self.last_time = f.last_time = r.time
+
+    cdef void join(self, Frame* f, int64_t base, const Layout* layout) noexcept nogil:
+        """Begin another file, whose header is at hand (10)."""
+        cdef const uint8_t* header = f.data + self.consumed
+        cdef int32_t i
+        if memcmp(layout, &self.layout, sizeof(Layout)) != 0 and self.changes_left > 0:
+            # waveforms of another length, or none, are nothing odd now
+            self.changes_left -= 1
+            for i in range(self.known.n):
+                self.known.channels[i].n_samples = NO_NUMBER
+        self.layout = layout[0]
+        if self.joined_at < 0:
+            self.joined_at = base + self.consumed
+        self.joined_words |= 1 << (header[0] & 15)
+        self.bytes_done[0] += 2
+        self.consumed += 2
 
     cdef Status row(
         self, const Frame* f, const Record* r, const Channel* c

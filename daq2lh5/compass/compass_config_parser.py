@@ -85,7 +85,7 @@ FAMILY = re.compile(r"(?:VX|V|DT|N)[156](7\d\d)|(?:VX|V|DT)(27\d\d)")
 
 def sampling_period_ns(model: str | None) -> float:
     """Return the sampling period of a model in ns; NaN if it is not known (4.1)."""
-    match = FAMILY.match(model or "")
+    match = FAMILY.search(model or "")
     return math.nan if match is None else PERIODS_NS.get(match[1] or match[2], math.nan)
 
 
@@ -177,13 +177,18 @@ def _number(text: str | None) -> float:
     return value if math.isfinite(value) else math.nan
 
 
-def read_settings(path: str | os.PathLike[str]) -> Settings:
+def read_settings(
+    path: str | os.PathLike[str], period_ns: float | None = None
+) -> Settings:
     """Read a settings file (4).
 
     Parameters
     ----------
     path
         name of the file.
+    period_ns
+        sampling period of boards for which the file has none, instead of that of
+        their model (4.1).
 
     Raises
     ------
@@ -198,7 +203,7 @@ def read_settings(path: str | os.PathLike[str]) -> Settings:
         problem = "too large for a settings file"
         raise DecodeError(problem, name)
     root = _parse(file.read_bytes(), name)
-    boards = [_read_board(element) for element in root.findall("board")]
+    boards = [_read_board(element, period_ns) for element in root.findall("board")]
     if root.tag != "configuration" or not boards:
         problem = "no settings of CoMPASS: there is no <board> in a <configuration>"
         raise DecodeError(problem, name)
@@ -240,13 +245,15 @@ def _is_parameter(key: str | None) -> TypeGuard[str]:
     return key is not None and PARAMETER.fullmatch(key) is not None
 
 
-def _read_board(element: ET.Element) -> Board:
+def _read_board(element: ET.Element, period_ns: float | None) -> Board:
     model = _text(element, "modelName")
     board = Board(
         model, _text(element, "adcBitCount"), dpp_type=_text(element, "dppType")
     )
     period = _number(_text(element, "sampleTime")) / 1000
-    board.period_ns = period if period > 0 else sampling_period_ns(model)
+    if not period > 0:
+        period = sampling_period_ns(model) if period_ns is None else period_ns
+    board.period_ns = period
     for entry in element.findall("parameters/entry"):
         key, value = _text(entry, "key"), _text(entry, "value/value")
         if _is_parameter(key) and value is not None:
@@ -267,7 +274,7 @@ def _read_board(element: ET.Element) -> Board:
     return board
 
 
-def find_settings(stream_name: str) -> Settings | None:
+def find_settings(stream_name: str, period_ns: float | None = None) -> Settings | None:
     """Look for the settings file of a run beside its data.
 
     That is, of ``RUN.BIN``, ``RUN_settings.xml``, ``RUN.xml`` or ``settings.xml`` in
@@ -277,6 +284,8 @@ def find_settings(stream_name: str) -> Settings | None:
     ----------
     stream_name
         name of the data file.
+    period_ns
+        see :func:`read_settings`.
 
     Returns
     -------
@@ -300,7 +309,7 @@ def find_settings(stream_name: str) -> Settings | None:
         if not candidate.is_file():
             continue
         try:
-            return read_settings(candidate)
+            return read_settings(candidate, period_ns)
         except (DecodeError, OSError) as e:
             log.warning("%s: not used as settings: %s", stream_name, e)
     return None

@@ -70,6 +70,8 @@ class CompassEventDecoder(DataDecoder):
         columns of the tables by key, see :func:`get_bc`.
     skipped_channels
         number of records, by key, that no buffer asked for.
+    period_ns
+        sampling period of boards of which neither settings nor header say it.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class CompassEventDecoder(DataDecoder):
         self.skipped_channels: dict[int, int] = {}
         self.header: lgdo.Struct | Mapping[str, Any] | None = None
         self._settings: Settings | None = None
+        self.period_ns = math.nan
         self._kernels: dict[CompassLayout, CompassStream] = {}
         self._lengths: dict[int, int | None] = {}
         if header is not None:
@@ -144,12 +147,12 @@ class CompassEventDecoder(DataDecoder):
         board, channel = key >> 9, key & 0x1FF
         if self._settings is not None:
             if board >= len(self._settings.boards):
-                return math.nan, 0.0
+                return self.period_ns, 0.0
             known = self._settings.boards[board]
             return known.period_ns, known.t0_ns(channel)
         boards = self.header["boards"] if self.header is not None else {}
         if str(board) not in boards:
-            return math.nan, 0.0
+            return self.period_ns, 0.0
         content = boards[str(board)]
         rate = float(_value(content["sample_rate"]))
         t0 = 0.0
@@ -157,7 +160,7 @@ class CompassEventDecoder(DataDecoder):
             own = content["channels"][str(channel)]
             if hasattr(own, "keys") and "SRV_PARAM_CH_PRETRG" in own:
                 t0 = 0.0 - float(_value(own["SRV_PARAM_CH_PRETRG"]))
-        return (1 / rate if rate > 0 else math.nan), t0
+        return (1 / rate if rate > 0 else self.period_ns), t0
 
     def get_key_lists(self) -> list[list[int]]:
         """Return the keys of the channels, those with as many samples together."""

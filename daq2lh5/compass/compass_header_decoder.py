@@ -9,7 +9,12 @@ from ..errors import DecodeError
 from ..writing.layout import Layout, scalar
 from ._framing import walk
 from .compass_config_parser import Settings, as_struct, header_tree, read_settings
-from .layouts import CompassLayout, detect_layout, has_header
+from .layouts import (
+    CompassLayout,
+    detect_layout,
+    has_header,
+    records_contradict,
+)
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -116,6 +121,7 @@ class CompassHeaderDecoder(DataDecoder):
         present = has_header(head)
         if present:
             layout = CompassLayout.from_bits(2, head[0])
+            layout = records_contradict(head[2:], at_end, layout) or layout
         elif layout is None:
             layout = detect_layout(head, at_end, settings, source)
         self.layout = layout
@@ -172,7 +178,6 @@ def first_length(head: bytes | memoryview, layout: CompassLayout) -> int:
     count_at = layout.head_bytes - 4
     if not layout.has_count or len(head) < layout.head_bytes:
         return 0
-    parts = (layout.energy, layout.calibrated, layout.short_energy, layout.waveforms)
-    if walk(head, layout.version, *parts, 1, False)[3] == "bad":
+    if walk(head, *layout.parts, 1, False)[3] == "bad":
         return 0
     return int.from_bytes(head[count_at : count_at + 4], "little")

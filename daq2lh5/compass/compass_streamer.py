@@ -48,10 +48,13 @@ class CompassStreamer(KernelStreamer):
     compass_layout
         what records of a file without a header have, see :meth:`.CompassLayout.parse`.
         By default the settings and the records tell.
+    compass_sampling_period
+        time between samples, in ns, of boards for which the settings have none. By
+        default that of the board's model.
 
     Attributes
     ----------
-    compass_config_file
+    compass_config_file, compass_layout, compass_sampling_period
         as above.
     header
         the header, once the stream is open: an :class:`lgdo.Struct`.
@@ -71,9 +74,11 @@ class CompassStreamer(KernelStreamer):
         self,
         compass_config_file: str | None = None,
         compass_layout: str | None = None,
+        compass_sampling_period: float | None = None,
     ) -> None:
         self.compass_config_file = compass_config_file
         self.compass_layout = compass_layout
+        self.compass_sampling_period = compass_sampling_period
         self.header_decoder = CompassHeaderDecoder()
         self.event_decoder = CompassEventDecoder()
         self.decoder_id_dict: dict[int, DataDecoder] = {}
@@ -128,8 +133,15 @@ class CompassStreamer(KernelStreamer):
             if the file is empty, the layout of its records is not to be found, or the
             settings file is none.
         ValueError
-            if `compass_layout` is none.
+            if `compass_layout` is none, or `compass_sampling_period` no positive
+            number.
         """
+        period = self.compass_sampling_period
+        if period is not None and not (
+            isinstance(period, (int, float)) and 0 < period < math.inf
+        ):
+            msg = f"compass_sampling_period is {period!r}: give the time in ns"
+            raise ValueError(msg)
         layout = None
         if self.compass_layout is not None:
             layout = CompassLayout.parse(self.compass_layout)
@@ -142,14 +154,10 @@ class CompassStreamer(KernelStreamer):
         decoder = self.header_decoder
         decoder.read_head(head, source.at_end, self._settings, layout, source.name)
         present = has_header(head)
-        if present and layout not in (None, decoder.layout):
-            self._warn(
-                f"the file's header says {decoder.layout}, not {layout}: it counts"
-            )
+        if present:
+            self._compare_layouts(CompassLayout.from_bits(2, head[0]), layout)
         self._header_bytes = 2 * present
-        self._kernel = CompassStream(
-            decoder.layout, decoder.layout.word if present else 0
-        )
+        self._kernel = CompassStream(decoder.layout)
         self._set_channels(head[self._header_bytes :], source.at_end)
         del head
         source.consume(self._header_bytes)
@@ -159,10 +167,24 @@ class CompassStreamer(KernelStreamer):
         self.n_bytes_read = source.offset
         return self._header_buffers()
 
+    def _compare_layouts(
+        self, header: CompassLayout, given: CompassLayout | None
+    ) -> None:
+        """Warn of a header word that is not what the user says, or the records."""
+        found = self.header_decoder.layout
+        if found != header:
+            self._warn(
+                f"the file's header says {header}, but its records are laid out as "
+                f"{found}: these count"
+            )
+        elif given not in (None, header):
+            self._warn(f"the file's header says {header}, not {given}: it counts")
+
     def _get_settings(self, stream_name: str) -> Settings | None:
+        period = self.compass_sampling_period
         if self.compass_config_file is not None:
-            return read_settings(self.compass_config_file)
-        settings = find_settings(stream_name)
+            return read_settings(self.compass_config_file, period)
+        settings = find_settings(stream_name, period)
         if settings is not None:
             self.report.note("settings found beside the data are used")
         return settings
@@ -170,6 +192,8 @@ class CompassStreamer(KernelStreamer):
     def _set_channels(self, head: memoryview, at_end: bool) -> None:
         """Tell the decoder of the channels in the settings and in the first bytes."""
         decoder = self.event_decoder
+        period = self.compass_sampling_period
+        decoder.period_ns = math.nan if period is None else period
         decoder.set_header(self.header_decoder.tree, self._settings)
         lengths: dict[int, int | None] = {}
         boards: dict[int, int | None] = {}
@@ -215,7 +239,7 @@ class CompassStreamer(KernelStreamer):
         if n_samples != 0 and math.isnan(dt):
             self._warn(
                 "the sampling period is unknown, dt is NaN: give the settings file "
-                "(compass_config_file)"
+                "(compass_config_file) or the period (compass_sampling_period)"
             )
 
     def _header_buffers(self) -> list[RawBuffer]:
@@ -288,7 +312,7 @@ class CompassStreamer(KernelStreamer):
         kernel, decoder = self._kernel, self.event_decoder
         key = get_bc(kernel.detail_board, kernel.detail_channel)
         n_samples: int | None = kernel.detail_samples
-        if key in self._met:
+        if key in self._met and not kernel.detail_is_new:
             self.report.note(
                 f"board {key >> 9}, channel {key & 0x1FF}: waveforms differ in length"
             )
@@ -365,8 +389,17 @@ class CompassStreamer(KernelStreamer):
         """Bring the report up to date with the kernel's counts."""
         super()._account()
         report, kernel = self.report, self._kernel
-        if kernel.n_joined:
-            report.note("the file has headers in its middle: several were joined")
+        if kernel.joined_at >= 0:
+            report.note(
+                "the file has headers in its middle, the first at byte "
+                f"{kernel.joined_at}: several were joined"
+            )
+            for bits in range(16):
+                layout = CompassLayout.from_bits(2, bits)
+                if kernel.joined_words >> bits & 1 and (
+                    layout != self.header_decoder.layout
+                ):
+                    self._warn(f"records of another layout were joined: {layout}")
         if kernel.other_code >= 0:
             report.note(
                 f"waveforms with code {kernel.other_code} instead of 1 were met: what "

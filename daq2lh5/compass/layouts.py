@@ -7,13 +7,15 @@ document "CoMPASS".
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
-from ._framing import walk
+from ..source import open_source
+from ._framing import count_in_chains, walk
 
 if TYPE_CHECKING:
     from .compass_config_parser import Settings
@@ -23,9 +25,12 @@ __all__ = ["CompassLayout", "detect_layout", "has_header", "may_be_headerless"]
 MAX_RECORDS = 64
 """Records to look at before a layout is believed (3)."""
 
+CHAIN = 8
+"""Records in a row, all as usual, that tell of the layout of a damaged file."""
+
 ADVICE = (
-    "say what the records have with compass_layout: the header word of the run's first "
-    "file ('CAED'), or 'V1:5' for CoMPASS 1 (bit 0 energy, bit 1 calibrated energy, "
+    "say what the records have with compass_layout: the run's first file, its header "
+    "word ('CAED'), or 'V1:5' for CoMPASS 1 (bit 0 energy, bit 1 calibrated energy, "
     "bit 2 energy short), 'V0:5' for its oldest versions"
 )
 
@@ -63,13 +68,21 @@ class CompassLayout:
         Parameters
         ----------
         text
-            a header word, ``CAE0`` to ``CAEF``, or a version and bits: ``V1:5``.
+            a header word, ``CAE0`` to ``CAEF``, or a version and bits: ``V1:5``, or
+            the name of the run's first file, which begins with a word.
 
         Raises
         ------
         ValueError
             if it is neither.
         """
+        if os.path.isfile(text):
+            with open_source(text) as source:
+                head = bytes(source.fill(2)[:2])
+            if not has_header(head):
+                msg = f"'{text}' has no header: give the first file of the run"
+                raise ValueError(msg)
+            return cls.from_bits(2, head[0])
         match = re.fullmatch(r"(?i)(?:0x)?CAE([0-9A-F])|V([01]):([0-7])", text.strip())
         if match is None:
             msg = f"'{text}' is no layout of CoMPASS records: {ADVICE}"
@@ -77,6 +90,14 @@ class CompassLayout:
         if match[1] is not None:
             return cls.from_bits(2, int(match[1], 16))
         return cls.from_bits(int(match[2]), int(match[3]))
+
+    @property
+    def parts(self) -> tuple[int, bool, bool, bool, bool]:
+        """What the compiled functions want to know: version, energies, waveforms."""
+        return (
+            *(self.version, self.energy, self.calibrated),
+            *(self.short_energy, self.waveforms),
+        )
 
     @property
     def bits(self) -> int:
@@ -129,17 +150,10 @@ def candidates() -> list[CompassLayout]:
     ]
 
 
-def _walk(
-    head: bytes | memoryview, layout: CompassLayout, limit: int, at_end: bool
-) -> tuple[int, int, bool, str]:
-    parts = (layout.energy, layout.calibrated, layout.short_energy, layout.waveforms)
-    return walk(head, layout.version, *parts, limit, at_end)
-
-
 def may_be_headerless(head: bytes) -> bool:
     """Whether a file may begin with a record; weak evidence."""
     for layout in candidates():
-        n_records, _, _, end = _walk(head, layout, 2, False)
+        n_records, _, _, end, _ = walk(head, *layout.parts, 2, False)
         if len(head) >= layout.head_bytes and (n_records or end == "cut"):
             return True
     return False
@@ -152,6 +166,9 @@ def detect_layout(
     source: str = "",
 ) -> CompassLayout:
     """Find the layout of a file without a header by its records (3).
+
+    If none fits up to the end, or for 64 records, the file is damaged: then that
+    counts of which most records are found, eight in a row at least.
 
     Parameters
     ----------
@@ -173,6 +190,7 @@ def detect_layout(
     fitting = [] if settings is None else [x for x in tries if settings.allow(x)]
     # of a single record not enough can be seen without settings
     found = _best(head, at_end, fitting, 1) or _best(head, at_end, tries, 2)
+    found = found or _by_chains(head, fitting) or _by_chains(head, tries)
     if len(found) == 1:
         return found[0]
     problem = "the file has no header, and its records fit no layout"
@@ -190,8 +208,48 @@ def _best(
     """Return the layouts that fit best, all equally well."""
     ranked = []
     for layout in tries:
-        n_records, score, same, end = _walk(head, layout, MAX_RECORDS, at_end)
+        n_records, score, same, end, _ = walk(head, *layout.parts, MAX_RECORDS, at_end)
         if n_records >= least and end != "bad":
             ranked.append(((same, score, n_records, end != "cut"), layout))
     best = max((rank for rank, _ in ranked), default=None)
     return [layout for rank, layout in ranked if rank == best]
+
+
+def _by_chains(
+    head: bytes | memoryview, tries: list[CompassLayout]
+) -> list[CompassLayout]:
+    """Return the layouts by which most records are found; one, if it has the majority.
+
+    Chance, or a place between records, can make some of them fit another layout.
+    """
+    counts = {x: count_in_chains(head, *x.parts, CHAIN) for x in tries}
+    most = max(counts.values(), default=0)
+    return [x for x in tries if counts[x] > most / 2]
+
+
+def records_contradict(
+    head: bytes | memoryview, at_end: bool, layout: CompassLayout
+) -> CompassLayout | None:
+    """Return the layout that the records have instead of what a header says.
+
+    Parameters
+    ----------
+    head
+        the start of the file behind its header.
+    at_end
+        whether that is all of it.
+    layout
+        what the header says.
+
+    Returns
+    -------
+    layout
+        None if the records are as the header says, or nothing is certain.
+    """
+    n_records, _, _, end, n_bytes = walk(head, *layout.parts, 2, at_end)
+    if n_records == 2 or end != "bad" or has_header(head[n_bytes:]):
+        return None
+    if count_in_chains(head, *layout.parts, CHAIN):
+        return None
+    found = _by_chains(head, [x for x in candidates() if x.version == 2])
+    return found[0] if len(found) == 1 else None

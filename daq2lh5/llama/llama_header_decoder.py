@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import math
 import os
 import re
 import struct
@@ -54,6 +53,9 @@ HEADER_BYTES = 16
 CONFIG_BYTES = 88
 MAX_CHANNELS = 4096
 """Keys have 12 bits (llamaDAQ files, section 2)."""
+
+FREQUENCIES = 1e-6, 1e6
+"""Lowest and highest sampling frequency that can be, in MHz; times stay finite."""
 
 MAX_AVG_MODE = 30
 """With more the number of samples in an average has no 32 bits."""
@@ -107,7 +109,12 @@ def parse_filename_for_timestamp(f_in_name: str) -> float:
     time
         in s; 0.0 if there is none, or it is no date.
     """
-    name = os.path.basename(f_in_name)
+    return _time_in_name(f_in_name, dt.timezone.utc)
+
+
+def _time_in_name(name: str, zone: dt.tzinfo) -> float:
+    """Do that for names in local time, where no ``Z`` says otherwise (2.2)."""
+    name = os.path.basename(name)
     match = re.fullmatch(r".*(\d{8})[-T](\d{6})(Z?).*", name, re.ASCII | re.DOTALL)
     if match is None:
         return 0.0
@@ -115,7 +122,9 @@ def parse_filename_for_timestamp(f_in_name: str) -> float:
         when = dt.datetime.strptime(match[1] + match[2], "%Y%m%d%H%M%S")
     except ValueError:
         return 0.0
-    return when.replace(tzinfo=dt.timezone.utc).timestamp()
+    used = dt.timezone.utc if match[3] else zone
+    log.info("%s: the time in its name is taken as %s", name, used)
+    return when.replace(tzinfo=used).timestamp()
 
 
 class LLAMAHeaderDecoder(DataDecoder):
@@ -137,6 +146,8 @@ class LLAMAHeaderDecoder(DataDecoder):
         ``initial_timestamp`` and ``initial_timestamp_accuracy``, in s.
     closed_channels
         keys of the channels that are not marked as open.
+    time_zone
+        of the time in the file's name, if no ``Z`` follows it: UTC at first.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -144,6 +155,7 @@ class LLAMAHeaderDecoder(DataDecoder):
         self.channel_configs: LLAMA_Channel_Configs_t | None = None
         self.global_configs: dict[str, Any] = {}
         self.closed_channels: list[int] = []
+        self.time_zone: dt.tzinfo = dt.timezone.utc
         self._config: lgdo.Struct | None = None
 
     @staticmethod
@@ -318,7 +330,7 @@ class LLAMAHeaderDecoder(DataDecoder):
                 log.warning("%s: channel %d is not marked as open", name, key)
         self.channel_configs = configs
         self.global_configs = {
-            "initial_timestamp": parse_filename_for_timestamp(name),
+            "initial_timestamp": _time_in_name(name, self.time_zone),
             "initial_timestamp_accuracy": 1.0,
         }
         self._config = None
@@ -343,7 +355,7 @@ def _find_problem(key: int, fields: dict[str, Any]) -> str:
     header, length = config["event_header_length"], config["event_length"]
     if key >= MAX_CHANNELS:
         return f"its key is {key}, but events have 12 bits for it"
-    if not (math.isfinite(frequency) and frequency > 0):
+    if not FREQUENCIES[0] <= frequency <= FREQUENCIES[1]:
         return f"sample_freq is {frequency}"
     if config["avg_mode"] > MAX_AVG_MODE:
         return f"avg_mode is {config['avg_mode']}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..errors import DecodeError
 from ..kernel_streamer import KernelStreamer
@@ -25,6 +26,17 @@ __all__ = ["LLAMAStreamer"]
 class LLAMAStreamer(KernelStreamer):
     """Decode llamaDAQ data.
 
+    Parameters
+    ----------
+    llama_time_zone
+        time zone of the times in the files' names, by its IANA name such as
+        ``"Europe/Rome"``; by default UTC. It does not concern times with a ``Z``.
+
+    Raises
+    ------
+    ValueError
+        if there is no such time zone.
+
     Attributes
     ----------
     header_decoder, event_decoder
@@ -35,8 +47,17 @@ class LLAMAStreamer(KernelStreamer):
 
     format_name = "LlamaDaq"
 
-    def __init__(self) -> None:
+    def __init__(self, llama_time_zone: str | None = None) -> None:
         self.header_decoder = LLAMAHeaderDecoder()
+        if llama_time_zone is not None:
+            try:
+                self.header_decoder.time_zone = ZoneInfo(llama_time_zone)
+            except (ZoneInfoNotFoundError, OSError, TypeError, ValueError) as e:
+                msg = (
+                    f"unknown time zone {llama_time_zone!r}: give an IANA name such "
+                    "as 'Europe/Rome' (where the system has none, install tzdata)"
+                )
+                raise ValueError(msg) from e
         self.event_decoder = LLAMAEventDecoder()
         super().__init__()
 

@@ -254,6 +254,216 @@ def test_joined_files(name, file):
     assert any("joined" in note for note in decoded.report.notes)
 
 
+def joined(*names: str) -> tuple[bytes, list[tuple[Any, ...]]]:
+    """Return the bytes of several samples, one behind the other, and their rows."""
+    data = b"".join(sample(name).data for name in names)
+    return data, [row for name in names for row in sample(name).rows.values()]
+
+
+WITH_HEADER = [n for n in SOURCES if sample(n).form.has_header]
+
+
+@pytest.mark.parametrize("first", SOURCES)
+def test_joined_files_of_other_layouts(first, file):
+    """Every file begins with its header word: it says what follows (section 1.1)."""
+    of = sample(first)
+    data, wanted = joined(first, *WITH_HEADER, first if of.form.has_header else "list")
+    file.write_bytes(data)
+    decoded = decode(file, layout=of.layout or None)
+    assert [signature(row) for row in decoded.rows] == wanted
+    report = decoded.report
+    adds_up(report, len(data))
+    assert report.bytes["decoded"] == len(data)
+    assert report.exit_status == 0
+    assert any(f"the first at byte {len(of.data)}:" in note for note in report.notes)
+    told = {note[-4:] for note in report.notes if "another layout" in note}
+    words = {f"{sample(n).form.word:X}" for n in WITH_HEADER}
+    assert told == words - {of.form.name}
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3])
+def test_joined_short_files(n, file):
+    """Also of few records, or of none at all."""
+    data, wanted = b"", []
+    for word in 2 * writer.HEADER_WORDS:
+        form = writer.form(word)
+        one = writer.file(form, writer.events(form, n, channels=CHANNELS))
+        data += one
+        wanted += map(signature, reference.read_records(one))
+    for block_size in (None, 7):
+        file.write_bytes(data)
+        decoded = decode(file, block_size=block_size)
+        assert [signature(row) for row in decoded.rows] == wanted
+        assert decoded.report.bytes["decoded"] == len(data)
+
+
+@pytest.mark.parametrize("word", writer.HEADER_WORDS)
+def test_short_file_before_a_long_one(word, file):
+    """The header of the first one counts although most records have other layouts."""
+    form = writer.form(word)
+    one = writer.file(form, writer.events(form, 3, channels=CHANNELS))
+    file.write_bytes(one + sample("waveforms").data)
+    decoded = decode(file)
+    wanted = [signature(row) for row in reference.read_records(one)]
+    wanted += sample("waveforms").rows.values()
+    assert [signature(row) for row in decoded.rows] == wanted
+
+
+@pytest.mark.parametrize("second", WITH_HEADER)
+def test_joined_files_with_damage_between(second, file):
+    """The header word is found behind damage, and with it the second file."""
+    of = sample("calibrated")
+    cut = of.events[-1].offset + 40
+    file.write_bytes(of.data[:cut] + sample(second).data)
+    decoded = decode(file)
+    wanted = [*[*of.rows.values()][:-1], *sample(second).rows.values()]
+    assert [signature(row) for row in decoded.rows] == wanted
+    assert decoded.report.bytes["corrupt"] == 40
+
+
+def test_file_of_headers_takes_no_time(file):
+    """Nor one with a record behind each, of many channels."""
+    data, channels = b"", [(i // 256, i % 256) for i in range(5000)]
+    form = writer.form(0xCAE5)
+    data += writer.file(form, [writer.Event(b, c, 1000) for b, c in channels])
+    for i in range(6000):
+        form = writer.form(0xCAE1 + i % 15)
+        data += writer.file(form, [writer.Event(*channels[i % 7], 1000)])
+    data += b"\xe1\xca\xed\xca" * 30_000
+    file.write_bytes(data)
+    began = time.monotonic()
+    decoded = decode(file)
+    assert time.monotonic() - began < SECONDS
+    assert len(decoded.rows) == 11_000
+    assert decoded.report.bytes["decoded"] == len(data)
+
+
+def test_joined_files_have_tables_by_length(file):
+    """Each length its own; a channel that has none now has no waveform there."""
+    data, _ = joined("waveforms", "list", "calibrated", "waveforms")
+    file.write_bytes(data)
+    decoded = decode(file)
+    assert decoded.tables == {
+        "CompassEvent": 120,
+        "CompassEvent_0": 300,
+        "CompassEvent_50": 60,
+    }
+
+
+# --- damage at the start (sections 1.1, 3) ------------------------------------------
+
+
+@pytest.mark.parametrize("name", WITH_HEADER)
+@pytest.mark.parametrize("bit", range(4))
+def test_header_with_a_flipped_bit(name, bit, file):
+    """The records tell, if so many are alike that nothing else is possible."""
+    of = sample(name)
+    if not of.form.energy and not of.form.calibrated:
+        pytest.skip("such records are not looked for: CoMPASS always writes an energy")
+    if bit == 0 and of.form.word & 0xF == 0b0001:
+        pytest.skip("no energy is left")
+    decoded = of.read(file, bytes([of.data[0] ^ 1 << bit]) + of.data[1:])
+    assert [signature(row) for row in decoded.rows] == [*of.rows.values()]
+    assert any("laid out as " + of.form.name in note for note in decoded.report.notes)
+
+
+@pytest.mark.parametrize("name", WITH_HEADER)
+def test_header_that_is_lost(name, file):
+    """As a file without one, with bytes at its start that are nothing."""
+    of = sample(name)
+    if not of.form.energy and not of.form.calibrated:
+        pytest.skip("such records are not looked for: CoMPASS always writes an energy")
+    decoded = of.read(file, b"\xff\xff" + of.data[2:])
+    assert [signature(row) for row in decoded.rows] == [*of.rows.values()]
+    assert decoded.report.bytes["corrupt"] == 2
+
+
+@pytest.mark.parametrize("name", ["CoMPASS 1", "CoMPASS 1, list", "waveforms", "list"])
+@pytest.mark.parametrize("which", [0, 1, 5, 20])
+def test_layout_is_found_in_a_damaged_file(name, which, file):
+    """A file without header, of which one of the first records is no record."""
+    of = sample(name)
+    start = 2 * of.form.has_header
+    event = of.events[which]
+    at = event.offset
+    data = of.data[start:at] + b"\xff\xff" + of.data[at + 2 :]
+    file.write_bytes(data)
+    decoded = decode(file)
+    wanted = [of.rows[e.offset] for e in of.events if e is not event]
+    assert [signature(row) for row in decoded.rows] == wanted
+    assert decoded.report.bytes["corrupt"] == event.length
+
+
+@pytest.mark.parametrize("name", ["CoMPASS 1", "CoMPASS 1, list"])
+def test_layout_is_found_after_random_damage(name, file):
+    """If ten records are in a row somewhere."""
+    of = sample(name)
+    for number, what, pieces in cases(name, N_FILES // 10, SEED):
+        spans = [piece for piece in pieces if not isinstance(piece, bytes)]
+        if what == "splice of another file" or not any(
+            sum(a <= e.offset and e.offset + e.length <= b for e in of.events) >= 10
+            for a, b in spans
+        ):
+            continue
+        data = b"".join(
+            piece if isinstance(piece, bytes) else of.data[slice(*piece)]
+            for piece in pieces
+        )
+        file.write_bytes(data)
+        try:
+            decoded = decode(file)
+        except DecodeError as error:
+            # lists can be read with a shift; the user is asked then
+            assert "list" in name, number
+            assert "several layouts" in str(error), number  # noqa: PT017
+            continue
+        assert str(decoded.streamer.header_decoder.layout) == of.form.name, number
+        adds_up(decoded.report, len(data))
+
+
+@pytest.mark.parametrize(
+    ("name", "pieces"),
+    [
+        ("calibrated", [(0, 41), (6474, 6668), (41, 7982)]),
+        ("calibrated", [(0, 119), (20, 315), (414, 7982)]),
+        ("samples of 8 bits", [(0, 374), (10683, 11068), (374, 13502)]),
+        ("several lengths", [(0, 40), (1817, 2088), (311, 6102)]),
+        ("CoMPASS 1, list", [(0, 42), (1291, 1637), (42, 4800)]),
+    ],
+)
+def test_damage_before_channels_are_known(name, pieces, file):
+    """Which channels there are, and their lengths, is seen behind the damage."""
+    assert check(sample(name), pieces, file) == []
+
+
+@pytest.mark.parametrize("name", ["waveforms", "list of calibrated"])
+def test_few_records_before_others_without_a_header(name, file):
+    """The header counts where two records are as it says, whatever most of them are."""
+    of, other = sample(name), sample("list")
+    cut = of.events[2].offset
+    file.write_bytes(of.data[:cut] + b"\xff" + other.data[2:])
+    decoded = decode(file)
+    found = [signature(row) for row in decoded.rows[:2]]
+    assert found == [of.rows[e.offset] for e in of.events[:2]]
+
+
+@pytest.mark.parametrize("name", ["waveforms", "CoMPASS 1, list"])
+def test_wrong_number_of_samples_that_ends_at_a_record(name, file):
+    """The records that such a record would cover are kept."""
+    of = sample(name)
+    event, later = of.events[5], of.events[50]
+    head = event.length - 2 * len(event.samples)
+    at = event.offset + head
+    n = (later.offset - at) // 2
+    file.write_bytes(of.data[: at - 4] + struct.pack("<I", n) + of.data[at:])
+    decoded = decode(file, layout=of.layout or None)
+    wanted = [of.rows[e.offset] for e in of.events if e is not event]
+    assert [signature(row) for row in decoded.rows] == wanted
+
+
+# --- damage in the middle, again ----------------------------------------------------
+
+
 def test_bytes_are_missing_in_a_record(file):
     """The next one is found inside of where it would have been."""
     of = sample("waveforms")
@@ -344,8 +554,14 @@ def check(of: Sample, pieces: list[Any], path: Any) -> list[str]:
     except AssertionError as error:
         return [str(error)[:300]]
     wanted = intact(of, pieces)
-    missing = wanted - Counter(signature(row) for row in decoded.rows)
-    if missing.total() > MAY_BE_MISTAKEN * (of.name in IN_A_ROW):
+    found = Counter(signature(row) for row in decoded.rows)
+    missing = wanted - found
+    # where the last byte of a record can be the first of the next, which lacks one,
+    # nothing tells which of them is broken
+    overlapping = bool(found - wanted) and any(
+        "begins inside" in damage.reason for damage in decoded.report.damage
+    )
+    if missing.total() > max(MAY_BE_MISTAKEN * (of.name in IN_A_ROW), overlapping):
         return [f"{missing.total()} of {wanted.total()} rows are missing"]
     return []
 

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import gzip
 import math
+from typing import TYPE_CHECKING
 
 import h5py
 import lgdo
@@ -25,6 +27,9 @@ from daq2lh5.compass.compass_event_decoder import CompassEventDecoder, get_bc
 from daq2lh5.compass.compass_header_decoder import CompassHeaderDecoder
 from daq2lh5.compass.compass_streamer import CompassStreamer
 from daq2lh5.errors import DecodeError
+
+if TYPE_CHECKING:
+    from daq2lh5.raw_buffer import RawBuffer
 
 FORM = writer.form(0xCAED)
 
@@ -67,6 +72,7 @@ PERIODS = {
 def test_every_model(period, models):
     for model in models.split():
         assert sampling_period_ns(model) == period, model
+        assert sampling_period_ns(f"CAEN {model}") == period, model
 
 
 @pytest.mark.parametrize("model", ["", None, "X1730", "DT5799", "V17", "A5202"])
@@ -99,6 +105,46 @@ def test_sampling_period(model, sample_time, dt, file, write):
     header = decoded.streamer.header["boards"]["0"]
     rate = header["sample_rate"].value
     assert np.array_equal([rate], [1 / dt], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "sample_time", "dt"),
+    [("DT5730", 2000, 2), ("DT5730", None, 8), ("unknown", None, 8), (None, 0, 8)],
+)
+def test_sampling_period_of_the_user(model, sample_time, dt, file, write):
+    """It comes behind the settings' own, and before that of the model (4.1)."""
+    config = write(writer.Board(model=model, period_ps=sample_time))
+    kwargs = {"compass_config_file": config, "compass_sampling_period": 8}
+    with daq2lh5.open_stream(str(file), **kwargs) as (streamer, _):
+        found = {float(x) for c in streamer for rb in c for x in times_of(rb)}
+        assert streamer.header["boards"]["0"]["sample_rate"].value == 1 / dt
+        assert not any("sampling period" in note for note in streamer.report.notes)
+    assert found == {dt}
+
+
+def times_of(rb: RawBuffer) -> np.ndarray:
+    return rb.lgdo["waveform"].dt.nda[: rb.loc]
+
+
+def test_sampling_period_without_settings(tmp_path):
+    """It is that of all boards, as many as there are."""
+    path = tmp_path / "run.BIN"
+    made = writer.events(FORM, 40, channels=[(0, 0), (1, 9), (7, 3)])
+    path.write_bytes(writer.file(FORM, made))
+    out = tmp_path / "out.lh5"
+    daq2lh5.build_raw(path, out_spec=str(out), compass_sampling_period=0.5)
+    with h5py.File(out) as f:
+        assert set(f["CompassEvent/waveform/dt"][:]) == {0.5}
+
+
+@pytest.mark.parametrize("period", [0, -1, math.nan, math.inf, "2"])
+def test_sampling_period_that_is_none(period, file, tmp_path):
+    with pytest.raises(ValueError, match="compass_sampling_period"):
+        daq2lh5.build_raw(
+            file,
+            out_spec=str(tmp_path / "out.lh5"),
+            compass_sampling_period=period,
+        )
 
 
 # --- boards and channels (sections 4, 5.3) ------------------------------------------
@@ -324,6 +370,20 @@ def test_layout_given_to_build_raw(tmp_path):
     assert report.n_rows == 2
     with daq2lh5.open_stream(str(path), compass_layout="V1:5") as (streamer, _):
         assert str(streamer.header_decoder.layout) == "V1:5"
+
+
+@pytest.mark.parametrize("name", ["run_0.BIN", "run_0.BIN.gz"])
+def test_layout_of_the_first_file(name, tmp_path):
+    """The run's first file has the header that a file which goes on lacks (3)."""
+    first, second = tmp_path / name, tmp_path / "run_1.BIN"
+    data = writer.file(FORM, writer.events(FORM, 2))
+    first.write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    second.write_bytes(writer.file(FORM, writer.events(FORM, 1), header=False))
+    with daq2lh5.open_stream(str(second), compass_layout=str(first)) as (streamer, _):
+        assert str(streamer.header_decoder.layout) == "CAED"
+        assert sum(rb.loc for chunk in streamer for rb in chunk) == 1
+    with pytest.raises(ValueError, match="has no header"):
+        daq2lh5.build_raw(second, compass_layout=str(second))
 
 
 @real_files

@@ -28,6 +28,9 @@ from daq2lh5.errors import DecodeError
 
 N_FILES = int(os.environ.get("DAQ2LH5_DAMAGED_FILES", "200"))
 SEED = int(os.environ.get("DAQ2LH5_DAMAGE_SEED", "1"))
+MAX_HEAD_BYTES = 72
+"""Bytes in front of the samples of an event, at most (section 2)."""
+
 SECONDS = 20
 """More than a small damaged file may take."""
 
@@ -100,6 +103,8 @@ def test_version_1_is_named_without_a_type(tmp_path):
         ({"sample_freq": 0.0}, "sample_freq is 0.0"),
         ({"sample_freq": float("nan")}, "sample_freq is nan"),
         ({"sample_freq": -250.0}, "sample_freq is -250"),
+        ({"sample_freq": 1e-310}, "sample_freq is 1e-310"),
+        ({"sample_freq": 1e300}, "sample_freq is 1e.300"),
         ({"avg_mode": 31}, "avg_mode is 31"),
         ({"avg_mode": 0, "event_length": 22, "event_header_length": 13}, "lengths"),
     ],
@@ -392,10 +397,19 @@ def whole_events(places: list[writer.Place], pieces: list, head: int) -> Counter
         else:
             runs.append([*piece, position])
         position += piece[1] - piece[0]
+    # an event that keeps its place and its head counts, whatever its samples are now
+    kept = [
+        (place.offset, place.offset + place.length)
+        for place in places
+        if runs[0][1] >= place.offset + MAX_HEAD_BYTES
+        and runs[-1][0] == runs[-1][2] <= place.offset + place.length
+    ]
     for start, end, at in runs:
         for place in places:
             if start <= place.offset and place.offset + place.length <= end:
-                found[place.offset] += at + place.offset - start >= head
+                where = at + place.offset - start
+                inside = any(a < where < b for a, b in kept)
+                found[place.offset] += where >= head and not inside
     return found
 
 

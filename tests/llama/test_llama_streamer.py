@@ -345,6 +345,37 @@ def test_time_does_not_depend_on_the_machine(tmp_path, zone, monkeypatch):
     assert rows[0]["unixtime"] - rows[0]["time_since_run_start"] == 1734534118.0
 
 
+@pytest.mark.parametrize(
+    ("name", "zone", "time_"),
+    [
+        ("20241218-150158.bin", "Europe/Rome", 1734530518.0),
+        ("20240718-150158.bin", "Europe/Rome", 1721307718.0),
+        ("20241218-150158Z.bin", "Europe/Rome", 1734534118.0),
+        ("20241218-150158.bin", "UTC", 1734534118.0),
+    ],
+)
+def test_time_zone_of_the_name(name, zone, time_, tmp_path, caplog):
+    """Section 4, L7: an option says it, summer time is known, the log tells."""
+    path = tmp_path / name
+    path.write_bytes(writer.make_file()[0])
+    caplog.set_level("INFO", "daq2lh5.llama")
+    out = tmp_path / "out.lh5"
+    daq2lh5.build_raw(path, out_spec=str(out), llama_time_zone=zone)
+    with h5py.File(out) as f:
+        assert f["LLAMAHeader/initial_timestamp"][()] == time_
+    used = "UTC" if "Z" in name else zone
+    assert f"{name}: the time in its name is taken as {used}" in caplog.text
+
+
+def test_unknown_time_zone(tmp_path):
+    path = tmp_path / "20241218-150158.bin"
+    path.write_bytes(writer.make_file()[0])
+    for zone in ("Europe/Nowhere", "/etc/passwd", "", "CET\0"):
+        with pytest.raises(ValueError, match="unknown time zone"):
+            daq2lh5.build_raw(path, llama_time_zone=zone)
+    assert [*tmp_path.iterdir()] == [path]
+
+
 def test_a_name_without_time_is_noted(tmp_path, caplog):
     data, _ = writer.make_file(n_events=2)
     (tmp_path / "run.bin").write_bytes(data)
