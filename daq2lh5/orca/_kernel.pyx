@@ -23,6 +23,7 @@ from .._core.bytes cimport load_i32, load_u32
 from .._core.sink cimport RowSink, SinkTable, new_sink_table
 from .._core.status cimport *
 from ..fc._kernel cimport FcioStream
+from ._contents cimport *
 from ._digitizers cimport *
 from ._events cimport *
 from ._framing cimport *
@@ -61,8 +62,9 @@ REASONS = {
 KINDS = {
     "unknown": KIND_UNKNOWN,
     "header": KIND_HEADER,
-    "python": KIND_PYTHON,
-    "run": KIND_RUN,
+    "record": KIND_RECORD,
+    "histogram": KIND_HISTOGRAM,
+    "listener_config": KIND_LISTENER_CONFIG,
     "waveform": KIND_WAVEFORM,
     "fcio": KIND_FCIO,
     "sis3302": KIND_SIS3302,
@@ -199,7 +201,8 @@ cdef class OrcaStream:
         slots
             by id, not shifted: the number of the decoder.
         kinds
-            by number: a name of `KINDS`, and its `Ids.variant`.
+            by number: a name of `KINDS`, its `Ids.variant`, and, of records, their
+            :class:`~daq2lh5.orca.record_shape.Shape`.
 
         Raises
         ------
@@ -219,9 +222,11 @@ cdef class OrcaStream:
                 self.ids.short_slot[data_id >> 26] = slot
             else:
                 self.ids.long_slot[data_id >> 18] = slot
-        for i, (kind, variant) in enumerate(kinds):
+        for i, (kind, variant, *shape) in enumerate(kinds):
             self.ids.kind[i] = KINDS[kind]
             self.ids.variant[i] = variant
+            if shape:
+                self.ids.shapes[i] = c_shape(shape[0])
 
     def set_swapped(self):
         """Say that the text of later headers has swapped words (1.3)."""
@@ -465,7 +470,7 @@ cdef class OrcaStream:
             self.start_scan(w.base, REASON_CONTENT)
             return STATUS_LIMIT
         # one whose length is as its contents say is given up for good reason only
-        strict = weight(p.kind) > 1 or p.kind >= KIND_SIS3302
+        strict = weight(&self.ids, p) > 1 or p.kind >= KIND_SIS3302
         found = find_packet(
             w, &self.ids, p.start + 1, end, strict, &where, &self.need
         )
@@ -988,6 +993,17 @@ cdef class OrcaStream:
     HEADER = STATUS_HEADER
     SKIPPED = STATUS_SKIPPED
     WIDTH = STATUS_WIDTH
+
+
+cdef Shape c_shape(shape) except *:
+    """Return the shape of records as the search wants it."""
+    cdef Shape s
+    s.least, s.step, s.spare = shape.least, shape.step, shape.spare
+    s.count_word, s.count_bit, s.count_mask = shape.count
+    s.is_part = shape.is_part
+    s.time, s.n_times = shape.time, shape.n_times
+    s.clear = shape.clear
+    return s
 
 
 cdef inline Packet as_long(const Packet* p) noexcept nogil:

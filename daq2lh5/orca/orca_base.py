@@ -39,7 +39,7 @@ class OrcaDecoder(DataDecoder):
         how the kernel decodes the packets.
     """
 
-    kind: ClassVar[str] = "python"
+    kind: ClassVar[str] = "record"
     variant: ClassVar[int] = 0
 
     def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:

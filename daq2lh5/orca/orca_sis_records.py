@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import slow_control_columns as tables
-from .record_decoder import RecordDecoder, enough, place
+from .record_decoder import RecordDecoder, place
+from .record_shape import ANY_WORD, Shape
 
 if TYPE_CHECKING:
     from .orca_header import OrcaHeader
@@ -31,7 +32,7 @@ class ORSIS3302DecoderForLostData(RecordDecoder):
     """Decode how many records a SIS3302 lost, and resets."""
 
     table = tables.SIS3302_LOST_DATA
-    n_words = 3
+    shape = Shape(3, clear=0xFE)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         kind = int(w[1]) & 0xFF
@@ -46,7 +47,7 @@ class ORSIS3302DecoderForMca(RecordDecoder):
     """Decode spectra of SIS3302 cards."""
 
     table = tables.SIS3302_MCA
-    n_words = 2
+    shape = Shape(2, step=1)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         return place(int(w[1])) | {"counts": w[2:]}
@@ -60,7 +61,7 @@ class ORSIS3302GenericDecoderForWaveform(RecordDecoder):
     """
 
     table = tables.SIS3302_WAVEFORM
-    n_words = 4
+    shape = Shape(4, step=1, count=(3, 0, ANY_WORD), is_part=True)
 
     def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
         # by channel: tag and words of the whole, and the pieces so far
@@ -100,7 +101,7 @@ class ORSIS3316HistogramDecoder(RecordDecoder):
     """Decode spectra of SIS3316 cards."""
 
     table = tables.SIS3316_HISTOGRAM
-    n_words = 10
+    shape = Shape(10, step=1)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         return place(int(w[1])) | {"counts": w[10:]}
@@ -110,10 +111,9 @@ class ORSIS3316StatisticsDecoder(RecordDecoder):
     """Decode the counters of SIS3316 cards: six of each of 16 channels."""
 
     table = tables.SIS3316_STATISTICS
-    n_words = 106
+    shape = Shape(106)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
-        enough(w, self.n_words)
         where = place(int(w[1]))
         counters = w[10:106].reshape(16, 6).T
         names = [column.name for column in self.table.columns[-6:]]

@@ -30,6 +30,7 @@ from .orca_header_decoder import (
     parse_header_packet,
 )
 from .packet_access import PacketAccess
+from .record_decoder import RecordDecoder
 
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
@@ -170,7 +171,10 @@ class OrcaStreamer(PacketAccess, FcioPackets):
             before = decoder.decoded_values
             decoder.set_header(self.header)
             decoder.decoded_values = before | decoder.decoded_values
-            kinds.append((decoder.kind, decoder.variant))
+            kind = (decoder.kind, decoder.variant)
+            if isinstance(decoder, RecordDecoder):
+                kind += (decoder.shape,)
+            kinds.append(kind)
         self.missing_decoders = [n for n in self._names[1:] if n not in DECODERS]
         self._kernel.set_ids({i: self._names.index(n) for i, n in ids.items()}, kinds)
         self._kernel.set_listeners(
