@@ -95,6 +95,9 @@ cdef Found packet_at(
 cdef Found chain_at(
     const Window* w, const Ids* ids, int64_t at, bint strict, int64_t* need
 ) noexcept nogil
+cdef Found goes_on(
+    const Window* w, const Ids* ids, int64_t at, int64_t* need
+) noexcept nogil
 cdef bint packets_until(
     const Window* w, const Ids* ids, int64_t at, int64_t end
 ) noexcept nogil

@@ -10,6 +10,9 @@ from ._contents cimport looks_right, weight
 
 cdef enum:
     MAX_WALK = 1024         # packets that are followed
+    # of the packets that follow one, what is looked at to make sure of it
+    HEAD_BYTES = 64
+    MAX_AHEAD = 1 << 20
 
 
 cdef Found packet_at(
@@ -143,6 +146,39 @@ cdef Found chain_at(
                 return FOUND_MORE
             return FOUND_NO
     return FOUND_YES if not strict or evidence >= SHORT_CHAIN else FOUND_NO
+
+
+cdef Found goes_on(
+    const Window* w, const Ids* ids, int64_t at, int64_t* need
+) noexcept nogil:
+    """Whether packets follow each other from `at` on, up to one that looks right.
+
+    The first words of each are looked at, whatever the window has of it.
+    """
+    cdef Packet p
+    cdef Reason reason
+    cdef Found found
+    cdef Window head = w[0]
+    cdef int64_t stop = at + MAX_AHEAD
+    cdef Found unless_right = FOUND_YES
+    cdef int k
+    for k in range(CHAIN):
+        if at > stop or at == w.left or (w.at_end and at == w.n):
+            break
+        found = packet_at(w, ids, at, &p, &reason, need)
+        if found != FOUND_YES:
+            return found
+        at += 4 * p.n_words
+        if p.kind == KIND_UNKNOWN:
+            continue
+        head.n = min(p.start + HEAD_BYTES, at)
+        if head.n > w.n and not w.at_end:
+            need[0] = head.n
+            return FOUND_MORE
+        if looks_right(&head, ids, &p):
+            return FOUND_YES
+        unless_right = FOUND_NO
+    return unless_right
 
 
 cdef bint packets_until(

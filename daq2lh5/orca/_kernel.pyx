@@ -449,8 +449,6 @@ cdef class OrcaStream:
 
         Where no packet follows one, its length may be wrong.
         """
-        cdef Packet follower
-        cdef Reason reason
         cdef Found found
         cdef bint strict
         cdef int64_t end = p.start + 4 * p.n_words
@@ -461,7 +459,7 @@ cdef class OrcaStream:
             # it may bring other ids
             found = FOUND_YES if ends_well(w, &self.ids, p) else FOUND_NO
         else:
-            found = packet_at(w, &self.ids, end, &follower, &reason, &self.need)
+            found = goes_on(w, &self.ids, end, &self.need)
         if found == FOUND_MORE:
             return STATUS_MORE
         if found == FOUND_YES:
