@@ -240,6 +240,20 @@ cdef Found fcio_records(
     return FOUND_MORE if at > n else FOUND_YES
 
 
+cdef int64_t end_of_records(const Window* w, const Packet* p) noexcept nogil:
+    """Return where the last frame of a packet of FCIO ends; zeros may follow."""
+    cdef int64_t at = p.start + 4 * p.head_words + 4
+    cdef int64_t end = at
+    cdef int64_t stop = p.start + 4 * p.n_words
+    cdef int64_t word
+    while stop - at >= 4:
+        word = load_i32(w.data + at)
+        at += PROTOCOL_BYTES if word == PROTOCOL_TAG else 4 + max(word, 0)
+        if word:
+            end = at
+    return end
+
+
 cdef int weight(const Ids* ids, const Packet* p) noexcept nogil:
     """For how many packets one counts that looks right.
 
@@ -250,10 +264,12 @@ cdef int weight(const Ids* ids, const Packet* p) noexcept nogil:
         return 3
     if p.kind == KIND_WAVEFORM:
         return 2
-    # a record of any length and without a time says nothing
-    return 0 if p.kind == KIND_RECORD and s.step and not (
-        s.count_mask or s.time
-    ) else 1
+    if p.kind == KIND_RECORD and (p.n_words == 1 or (
+        s.step and not s.time and (s.is_part or not s.count_mask)
+    )):
+        # of one word, or any number of them and without a time: that says nothing
+        return 0
+    return 0 if p.kind == KIND_UNKNOWN else 1
 
 
 cdef bint ends_well(const Window* w, const Ids* ids, const Packet* p) noexcept nogil:

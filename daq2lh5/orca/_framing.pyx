@@ -118,6 +118,7 @@ cdef Found chain_at(
     cdef int n_right = 0
     cdef int evidence = 0
     cdef bint right = True
+    cdef int needed = SHORT_CHAIN if strict else 0
     for length in range(CHAIN):
         if w.at_end and at == w.n and length:
             return FOUND_YES if not strict or (right and n_right) else FOUND_NO
@@ -133,10 +134,13 @@ cdef Found chain_at(
             evidence += weight(ids, &p)
             if right:
                 n_right = evidence
-        else:
+        elif p.kind != KIND_UNKNOWN:
             right = False
-        if length == 0 and not right and p.kind != KIND_UNKNOWN:
-            return FOUND_NO
+        if length == 0 and not evidence and p.kind != KIND_UNKNOWN:
+            if not right:
+                return FOUND_NO
+            # of what nothing was looked at, ids and lengths alone do not do
+            needed = SHORT_CHAIN
         at += 4 * p.n_words
         if at > w.n:
             if w.left >= 0 and at == w.left:
@@ -145,7 +149,7 @@ cdef Found chain_at(
                 need[0] = at + 16
                 return FOUND_MORE
             return FOUND_NO
-    return FOUND_YES if not strict or evidence >= SHORT_CHAIN else FOUND_NO
+    return FOUND_YES if evidence >= needed else FOUND_NO
 
 
 cdef Found goes_on(
@@ -169,7 +173,7 @@ cdef Found goes_on(
         if found != FOUND_YES:
             return found
         at += 4 * p.n_words
-        if p.kind == KIND_UNKNOWN:
+        if weight(ids, &p) == 0:
             continue
         head.n = min(p.start + HEAD_BYTES, at)
         if head.n > w.n and not w.at_end:

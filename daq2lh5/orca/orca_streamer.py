@@ -76,7 +76,7 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         self._n_headers = 0
         self._swapped = False
         self._unknown = (0, 0)
-        self._too_wide: tuple[RawBuffer, OrcaDecoder, int, int] | None = None
+        self._too_wide: tuple[RawBuffer, OrcaDecoder, int] | None = None
 
     @property
     def n_resyncs(self) -> int:
@@ -196,9 +196,9 @@ class OrcaStreamer(PacketAccess, FcioPackets):
     def _set_buffers(self, decoder: OrcaDecoder) -> None:
         keyed = self._keyed[type(decoder).__name__]
         if isinstance(decoder, ORFlashCamWaveformDecoder):
-            self._kernel.set_buffers(decoder.variant, keyed)
+            self._kernel.set_buffers(decoder.variant, keyed, self._siblings.of)
         elif isinstance(decoder, DigitizerDecoder):
-            self._kernel.set_channel_buffers(decoder.kind, keyed)
+            self._kernel.set_channel_buffers(decoder.kind, keyed, self._siblings.of)
             if isinstance(decoder, ORSIS3316WaveformDecoder):
                 self._kernel.set_averages(decoder.maw_words)
 
@@ -304,7 +304,10 @@ class OrcaStreamer(PacketAccess, FcioPackets):
                 f"{kernel.detail_samples} samples"
             )
             raise ValueError(msg)
-        wanted = rb, decoder, kernel.detail_key, kernel.detail_samples
+        wanted = rb, decoder, kernel.detail_samples
+        if self._is_settled(rb) and self._too_many_lengths():
+            kernel.skip_trace()
+            return
         if rb.loc or kernel.any_full:
             # what was read so far is handed out first
             self._too_wide = wanted
@@ -314,59 +317,52 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         self._make_room(*wanted)
         kernel.begin()
 
-    def _make_room(
-        self, rb: RawBuffer, decoder: OrcaDecoder, channel: int, n_samples: int
-    ) -> None:
-        """Have traces of `n_samples` go to a buffer for such.
-
-        Those of a FlashCam listener all have the same length; of a digitizer only
-        those of the channel with the key `channel` go elsewhere.
-        """
+    def _make_room(self, rb: RawBuffer, decoder: OrcaDecoder, n_samples: int) -> None:
+        """Have traces of `n_samples` go to `rb` or a buffer that stands in for it."""
         key = rb.key_list[0]
-        keyed = self._keyed[type(decoder).__name__]
-        channels = [channel]
         if isinstance(decoder, ORFlashCamWaveformDecoder):
             key = get_fcid(key)
-            channels = [k for k, buffer in keyed.items() if buffer is rb]
         decoder.assert_nsamples(n_samples, key)
-        try:
-            other = self._fitting(rb, decoder, n_samples)
-        except DecodeError:
-            if not isinstance(decoder, DigitizerDecoder):
-                raise
-            # one event is no reason to give up the rest
-            self._kernel.drop_event()
-            return
-        if other is not rb:
-            keyed |= dict.fromkeys(channels, other)
+        self._fitting(rb, decoder, n_samples)
         self._set_buffers(decoder)
+
+    def _is_settled(self, rb: RawBuffer) -> bool:
+        """Whether a buffer has had rows: it is for traces of their length now."""
+        if rb not in self._siblings and (rb._used or rb.loc or rb._exposed):
+            self._siblings.settle(rb, rb._table.n_samples)
+        return rb in self._siblings
+
+    def _too_many_lengths(self) -> bool:
+        """Whether there can be no more tables for traces of other lengths."""
+        if len(self._siblings) < MAX_SIBLINGS:
+            return False
+        text = f"more than {MAX_SIBLINGS} lengths of traces: others are skipped"
+        if text not in self.report.notes:
+            log.warning("%s: %s", self.source.name, text)
+            self.report.note(text)
+        return True
 
     def _fitting(
         self, rb: RawBuffer, decoder: OrcaDecoder, n_samples: int
-    ) -> RawBuffer:
+    ) -> RawBuffer | None:
         """Return a buffer for traces of `n_samples`, to be used instead of `rb`.
 
-        That is `rb` itself as long as it has had no rows of another length.
+        That is `rb` itself as long as it has had no rows of another length; None if
+        there are too many lengths.
         """
         if rb._table is None:
             # only the user can replace it
             return rb
         tables = self._siblings
-        if rb not in tables and (rb._used or rb.loc or rb._exposed):
-            tables.settle(rb, rb._table.n_samples)
-        if rb not in tables:
+        if not self._is_settled(rb):
             # no trace has been read yet: what the header said does not count
             tables.settle(rb, n_samples)
             self._set_up([rb], decoder, self._buffer_size)
             return rb
         sibling = tables.find(rb, n_samples)
-        if sibling is None:
-            if len(tables) >= MAX_SIBLINGS:
-                msg = f"more than {MAX_SIBLINGS} lengths of traces"
-                raise DecodeError(msg, self.source.name)
-            first = tables.first(rb)
-            sibling = make_sibling(first, n_samples)
-            self._add_sibling(first, n_samples, sibling, decoder)
+        if sibling is None and not self._too_many_lengths():
+            sibling = make_sibling(rb, n_samples)
+            self._add_sibling(rb, n_samples, sibling, decoder)
             self.report.note(f"traces of {n_samples} samples: {sibling.out_name}")
         return sibling
 
@@ -397,6 +393,8 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         self._account_for_decoders()
         if self._kernel.n_wrong_addresses:
             report.note("traces with another card address than the header's were met")
+        if self._kernel.n_short:
+            report.irregular["packet that lacks padding"] = self._kernel.n_short
         if self._kernel.n_bad_events:
             report.irregular["event of a digitizer that cannot be used"] = (
                 self._kernel.n_bad_events

@@ -13,7 +13,7 @@ What a row holds where the description leaves a choice:
 - a trace shorter than its channel's is filled up with zeros, a longer one is whole
   (section 7.15);
 - samples are as many as the data have where the header says nothing; a trace without
-  samples is as long as the last one of its channel, and zero;
+  samples is as long as the first one of its channel, and zero;
 - dates in the header become text as in the property list, with a "Z" at the end.
 """
 
@@ -1143,7 +1143,7 @@ class _Reader:
         self.listener_configs: dict[int, _ListenerConfig] = {}
         self.streams: dict[int, _Stream] = {}
         self.other_split = self._find_other_split()
-        # samples of the last traces of SIS3320 cards, by key
+        # samples of the first traces of SIS3320 cards, by key
         self.lengths: dict[int, int] = {}
         self.decoders: dict[str, Callable[[Packet], None]] = {
             "ORRunDecoderForRun": self._run,
@@ -1743,12 +1743,14 @@ class _Reader:
                 *(word & 0xFFFFF for word in h[2:6]),
                 *(h[6] & 0xFFFF, h[6] >> 16, h[7] & 0xFFFF, h[7] >> 16),
             )
-            self.lengths[key] = n or self.lengths.get(key, 0)
+            self.lengths.setdefault(key, n)
             row = {
                 "timestamp": h[1] | h[0] >> 16 << 32,
                 **dict(zip(_GATES, gates, strict=True)),
                 **_place_columns(crate, card, channel),
-                **_trace(_halves(h[10 : 10 + n_words])[:n], period, self.lengths[key]),
+                **_trace(
+                    _halves(h[10 : 10 + n_words])[:n], period, n or self.lengths[key]
+                ),
             }
             self._add(packet, key, row)
             position += 10 + n_words
