@@ -477,7 +477,7 @@ cdef class OrcaStream:
             self.start_scan(w.base, REASON_CONTENT)
             return STATUS_LIMIT
         # one whose length is as its contents say is given up for good reason only
-        strict = weight(&self.ids, p) > 1 or p.kind >= KIND_SIS3302
+        strict = weight(&self.ids, p) > 0
         found = find_packet(
             w, &self.ids, p.start + 1, end, strict, &where, &self.need
         )

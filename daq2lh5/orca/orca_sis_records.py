@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +12,6 @@ from .record_shape import ANY_WORD, Shape
 
 if TYPE_CHECKING:
     from .orca_header import OrcaHeader
-
-log = logging.getLogger(__name__)
 
 __all__ = [
     "ORSIS3302DecoderForLostData",
@@ -56,8 +53,8 @@ class ORSIS3302DecoderForMca(RecordDecoder):
 class ORSIS3302GenericDecoderForWaveform(RecordDecoder):
     """Decode long traces of SIS3302 cards, which come in pieces.
 
-    A trace has a row when its last piece is there. Pieces of a trace that another one
-    of the same channel interrupts are lost.
+    A trace has a row when its last piece is there. Those that another one of the same
+    channel interrupts, or a header, or the end of the file, are counted.
     """
 
     table = tables.SIS3302_WAVEFORM
@@ -72,6 +69,11 @@ class ORSIS3302GenericDecoderForWaveform(RecordDecoder):
     def set_header(self, header: OrcaHeader) -> None:
         """Use another header: pieces from before do not count any more."""
         super().set_header(header)
+        self.end_stream()
+
+    def end_stream(self) -> None:
+        """Count the traces that lack pieces, and forget them."""
+        self.n_incomplete += len(self._pieces)
         self._pieces = {}
         self._n_held = 0
 
@@ -83,7 +85,7 @@ class ORSIS3302GenericDecoderForWaveform(RecordDecoder):
         n_held = sum(map(len, pieces))
         self._n_held -= n_held
         if before != (tag, total):
-            log.warning("a trace of a SIS3302 is incomplete: %d words", n_held)
+            self.n_incomplete += 1
             pieces, n_held = [], 0
         n_held += len(w) - 4
         if n_held > total or self._n_held + n_held > MAX_PIECES_WORDS:

@@ -12,10 +12,10 @@ from ..errors import DecodeError
 from ..sibling_tables import MAX_SIBLINGS, make_sibling
 from . import orca_packet
 from ._kernel import OrcaStream
-from .decoder_names import DECODERS
+from .decoder_names import ANY_FCIO, DECODERS, FCIO
 from .fcio_packets import FcioPackets
 from .orca_digitizers import DigitizerDecoder, ORSIS3316WaveformDecoder
-from .orca_fcio import FCIODecoder, ORFCIOEventDecoder
+from .orca_fcio import ANY_RECORDS, ORFCIOEventDecoder
 from .orca_flashcam import (
     ORFlashCamListenerConfigDecoder,
     ORFlashCamWaveformDecoder,
@@ -149,6 +149,9 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         ids = self.header.get_id_to_decoder_name_dict(shift_data_id=False)
         # numbers of decoders stay, whatever a later header has
         names = [*self._names, "OrcaHeaderDecoder", *ids.values()]
+        if ANY_FCIO in names:
+            # its records have the tables of the decoders of each kind
+            names += FCIO
         names = list(dict.fromkeys(names))
         if len(names) > OrcaStream.MAX_DECODERS:
             msg = f"ORCA header: more than {OrcaStream.MAX_DECODERS} decoders"
@@ -159,6 +162,9 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         for name in self._names:
             if name == "OrcaHeaderDecoder":
                 kinds.append(("header", 0))
+                continue
+            if name == ANY_FCIO:
+                kinds.append(("fcio", ANY_RECORDS))
                 continue
             if name not in DECODERS:
                 kinds.append(("unknown", 0))
@@ -175,7 +181,9 @@ class OrcaStreamer(PacketAccess, FcioPackets):
             if isinstance(decoder, RecordDecoder):
                 kind += (decoder.shape,)
             kinds.append(kind)
-        self.missing_decoders = [n for n in self._names[1:] if n not in DECODERS]
+        self.missing_decoders = [
+            n for n in self._names[1:] if n not in DECODERS and n != ANY_FCIO
+        ]
         self._kernel.set_ids({i: self._names.index(n) for i, n in ids.items()}, kinds)
         self._kernel.set_listeners(
             [(x.fcid, len(x.keys), x.cards) for x in listeners_of(self.header)]
@@ -218,16 +226,21 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         elif status == OrcaStream.HEADER:
             start, length = kernel.detail_start, 4 * kernel.detail_words
             packet = np.frombuffer(bytearray(window[start : start + length]), "<u4")
-            fcio = isinstance(
-                self.decoders.get(self._names[kernel.detail_slot]), FCIODecoder
-            )
-            if not fcio and kernel.detail_slot != HEADER_SLOT:
+            if not self._is_fcio() and kernel.detail_slot != HEADER_SLOT:
                 packet = orca_packet.as_long(packet)
             self._packet(packet)
 
-    def _react(self, status: int) -> bool:  # noqa: ARG002
+    def _react(self, status: int) -> bool:
         """End the chunk if a rare packet has filled a buffer."""
+        if status == OrcaStream.END:
+            for decoder in self.decoders.values():
+                decoder.end_stream()
         return self.any_full
+
+    def _is_fcio(self) -> bool:
+        """Whether the packet at hand has records of FCIO."""
+        name = self._names[self._kernel.detail_slot]
+        return name == ANY_FCIO or name in FCIO
 
     def _packet(self, packet: np.ndarray) -> None:
         """Decode a rare packet."""
@@ -239,10 +252,10 @@ class OrcaStreamer(PacketAccess, FcioPackets):
                 self._new_header(packet)
                 kernel.pass_over(True)
                 return
-            decoder = self.decoders[name]
-            if isinstance(decoder, FCIODecoder):
+            if self._is_fcio():
                 self._new_stream(packet)
                 return
+            decoder = self.decoders[name]
             if isinstance(decoder, ORFlashCamListenerConfigDecoder):
                 self._configure(decoder.read(packet))
             rbs = self.rb_lib.get(name)
@@ -375,7 +388,7 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         n_bytes = {"decoded": self._header_bytes, "skipped": 0, "unknown": 0}
         for slot, name in enumerate(self._names):
             fates = ("decoded", "skipped")
-            if slot and name not in DECODERS:
+            if name in self.missing_decoders:
                 fates = ("decoded", "unknown")
             for i, fate in enumerate(fates):
                 packets[fate] += self._kernel.counts(slot)[0][i]
@@ -405,8 +418,11 @@ class OrcaStreamer(PacketAccess, FcioPackets):
             report.note("card addresses were corrected by the listeners' trace maps")
 
     def _account_for_decoders(self) -> None:
-        """Report rows of channels that nobody asked for."""
+        """Report rows that did not come about, or that nobody asked for."""
         for name, decoder in self.decoders.items():
+            if decoder.n_incomplete:
+                rule = f"{name}: trace that lacks pieces"
+                self.report.irregular[rule] = decoder.n_incomplete
             if name not in (self.rb_lib or ()):
                 continue
             if isinstance(decoder, (ORFlashCamWaveformDecoder, DigitizerDecoder)):
