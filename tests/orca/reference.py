@@ -697,6 +697,20 @@ class _Scanner:
             n += 1
         return n > 0
 
+    def goes_on(self, offset: int) -> bool:
+        """Tell whether packets follow up to a sound one, or to the end."""
+        for _ in range(MAX_CHAIN):
+            if offset == len(self.data):
+                return True
+            try:
+                data_id, length, start = self.at(offset)
+            except (_Invalid, _Cut):
+                return False
+            if self.is_sound(self.packet(offset, data_id, length, start)) is True:
+                return True
+            offset += 4 * length
+        return True
+
     def packet(self, offset: int, data_id: int, length: int, start: int) -> Packet:
         """Take a packet out of the data, its words little-endian (section 1.3)."""
         decoder = self.ids[data_id][2] if data_id else None
@@ -732,6 +746,8 @@ class _Scanner:
                 return False
             n, n_cards = w[3], w[11]
             return len(w) in (2413, 13 + n + -(-n_cards // 4) + 2 * n_cards)
+        if decoder == "ORFlashCamListenerStatusDecoder":
+            return len(w) >= 15 and len(w) >= 15 + 39 * w[13]
         if decoder == "ORSIS3302DecoderForEnergy":
             return len(w) >= 10 and w[-1] == 0xDEADBEEF
         return None
@@ -813,6 +829,14 @@ def read_packets(data: bytes) -> Framing:
             continue
         try:
             data_id, length, start = scanner.at(offset)
+            packet = scanner.packet(offset, data_id, length, start)
+            if framing.packets and not scanner.goes_on(offset):
+                # What may be no packet says nothing of the one before.
+                last = framing.packets[-1]
+                if last.offset + 4 * last.length == offset and (
+                    scanner.next_packet(last.offset, offset) is not None
+                ):
+                    raise _Invalid
         except (_Invalid, _Cut) as error:
             # A packet followed by none has a wrong length if it is unsound, or if
             # others begin inside of it.
@@ -846,7 +870,6 @@ def read_packets(data: bytes) -> Framing:
             framing.damaged.append((offset, found))
             offset = found
             continue
-        packet = scanner.packet(offset, data_id, length, start)
         packet.index = len(framing.packets)
         decoder, content = packet.decoder, packet.data
         if decoder is None:
