@@ -119,6 +119,7 @@ cdef Found chain_at(
     cdef int evidence = 0
     cdef bint right = True
     cdef int needed = SHORT_CHAIN if strict else 0
+    cdef int64_t first = at
     for length in range(CHAIN):
         if w.at_end and at == w.n and length:
             return FOUND_YES if not strict or (right and n_right) else FOUND_NO
@@ -142,6 +143,9 @@ cdef Found chain_at(
             # of what nothing was looked at, ids and lengths alone do not do
             needed = SHORT_CHAIN
         at += 4 * p.n_words
+        if at - first > 4 * MAX_PACKET_WORDS:
+            # the window need not hold more than the longest packet
+            return FOUND_YES if n_right >= SHORT_CHAIN else FOUND_NO
         if at > w.n:
             if w.left >= 0 and at == w.left:
                 return FOUND_YES if not strict or (right and n_right) else FOUND_NO
