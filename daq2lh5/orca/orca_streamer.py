@@ -177,10 +177,8 @@ class OrcaStreamer(PacketAccess, FcioPackets):
             before = decoder.decoded_values
             decoder.set_header(self.header)
             decoder.decoded_values = before | decoder.decoded_values
-            kind = (decoder.kind, decoder.variant)
-            if isinstance(decoder, RecordDecoder):
-                kind += (decoder.shape,)
-            kinds.append(kind)
+            shape = (decoder.shape,) if isinstance(decoder, RecordDecoder) else ()
+            kinds.append((decoder.kind, decoder.variant, *shape))
         self.missing_decoders = [
             n for n in self._names[1:] if n not in DECODERS and n != ANY_FCIO
         ]
