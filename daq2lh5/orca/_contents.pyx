@@ -261,7 +261,8 @@ cdef int weight(const Ids* ids, const Packet* p) noexcept nogil:
     """
     cdef const Shape* s = &ids.shapes[p.slot]
     if p.kind == KIND_FCIO:
-        return 3
+        # a configuration that is none of the file would cost all that follows
+        return 1 if ids.variant[p.slot] == 1 << 1 else 3
     if p.kind == KIND_WAVEFORM:
         return 2
     if p.kind == KIND_RECORD and (p.n_words == 1 or (
