@@ -32,6 +32,7 @@ MODULES = (
     "daq2lh5.fc._rows",
     "daq2lh5.fc._kernel",
     "daq2lh5.orca._framing",
+    "daq2lh5.orca._contents",
     "daq2lh5.orca._sis",
     "daq2lh5.orca._gretina",
     "daq2lh5.orca._caen",

@@ -54,6 +54,10 @@ class SiblingTables(Generic[Shape]):
         """Return the buffer that `rb` stands in for; itself if for none."""
         return self._firsts.get(id(rb), rb)
 
+    def of(self, first: RawBuffer) -> list[RawBuffer]:
+        """Return the buffers that stand in for `first`."""
+        return [rb for (i, _), rb in self._siblings.items() if i == id(first)]
+
     def find(self, rb: RawBuffer, shape: Shape) -> RawBuffer | None:
         """Return the buffer, of `rb` and all that stand in for it, for a shape."""
         first = self.first(rb)

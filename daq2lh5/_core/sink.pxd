@@ -13,6 +13,7 @@ cdef struct RowSink:
     int64_t capacity        # rows that there are; 0: not allocated yet
     int64_t fill_safety     # rows that a packet may need
     int64_t need            # rows that the packet at hand needs (kernel's own use)
+    int64_t other           # sink for rows of another shape, 0: none (kernel's own use)
 
 
 cdef class SinkTable:

@@ -311,7 +311,7 @@ class FCStreamer(KernelStreamer):
             self._widths.append(samples)
         if samples == self._widths[0]:
             current = self.event_rbkd
-        elif len(self._widths) > MAX_SIBLINGS:
+        elif self._widths.index(samples) > MAX_SIBLINGS:
             text = f"more than {MAX_SIBLINGS} lengths of waveforms: others are skipped"
             log.warning(text)
             self.report.note(text)

@@ -1,6 +1,6 @@
 # From bytes to ORCA packets: lengths, ids, and the next packet after damage.
 
-from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t
 
 cdef enum:
     N_LONG_IDS = 8192       # 13 bits
@@ -13,8 +13,9 @@ cdef enum Kind:             # what a packet is, by its id
     KIND_NONE               # an id that the header does not have
     KIND_UNKNOWN            # one of a decoder that there is none for
     KIND_HEADER
-    KIND_PYTHON             # rare: decoded in Python
-    KIND_RUN                # as that, of 4 words
+    KIND_RECORD             # rare: decoded in Python
+    KIND_HISTOGRAM          # as that, with a name and bins
+    KIND_LISTENER_CONFIG    # as that, with a map of the traces
     KIND_WAVEFORM           # FlashCam trace of the first generation
     KIND_FCIO
     KIND_SIS3302
@@ -44,6 +45,19 @@ cdef enum Reason:
     REASON_TRAILER          # a mark at the end, or between events, is missing
     N_REASONS
 
+# How long a record is: see `daq2lh5.orca.record_shape.Shape`.
+cdef struct Shape:
+    int32_t least
+    int32_t step
+    int32_t count_word
+    int32_t count_bit
+    uint32_t count_mask
+    int32_t spare
+    bint is_part
+    int32_t time
+    int32_t n_times
+    uint32_t clear
+
 cdef struct Ids:
     int16_t long_slot[N_LONG_IDS]       # number of the decoder, -1: none
     int16_t short_slot[N_SHORT_IDS]
@@ -51,6 +65,7 @@ cdef struct Ids:
     # by slot: which of two layouts a trace has; which FCIO records a packet may have,
     # a bit for each tag
     int16_t variant[N_LONG_IDS]
+    Shape shapes[N_LONG_IDS]            # by slot, of records
     bint is_swapped                     # the text of headers has swapped words (1.3)
 
 cdef struct Packet:
@@ -77,15 +92,12 @@ cdef Found packet_at(
     const Window* w, const Ids* ids, int64_t at, Packet* p, Reason* reason,
     int64_t* need,
 ) noexcept nogil
-cdef bint ends_well(const Window* w, const Ids* ids, const Packet* p) noexcept nogil
-cdef bint looks_right(const Window* w, const Ids* ids, const Packet* p) noexcept nogil
-cdef Found fcio_records(
-    const uint8_t* data, int64_t n, int allowed, int64_t* begin
-) noexcept nogil
 cdef Found chain_at(
     const Window* w, const Ids* ids, int64_t at, bint strict, int64_t* need
 ) noexcept nogil
-cdef int weight(Kind kind) noexcept nogil
+cdef Found goes_on(
+    const Window* w, const Ids* ids, int64_t at, int64_t* need
+) noexcept nogil
 cdef bint packets_until(
     const Window* w, const Ids* ids, int64_t at, int64_t end
 ) noexcept nogil

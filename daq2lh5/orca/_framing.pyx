@@ -5,18 +5,14 @@ The sections named are those of the format document "ORCA".
 
 from libc.string cimport memcmp
 
-from .._core.bytes cimport load_i32, load_u32
+from .._core.bytes cimport load_u32
+from ._contents cimport looks_right, weight
 
 cdef enum:
-    PROTOCOL_TAG = -1000000001
-    PROTOCOL_BYTES = 68
-    LAST_TAG = 10           # of the records of FCIO
-    MAX_FRAMES = 1024       # of a packet that are looked at
     MAX_WALK = 1024         # packets that are followed
-    # bits of the tags of records that a packet is for; the others are of the stream
-    # processor (4.4)
-    MAIN_TAGS = 1 << 1 | 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7
-    FIRST_TIME = 1 << 29    # 1987: no run was before
+    # of the packets that follow one, what is looked at to make sure of it
+    HEAD_BYTES = 64
+    MAX_AHEAD = 1 << 20
 
 
 cdef Found packet_at(
@@ -95,17 +91,6 @@ cdef Found header_at(
     return fits(end, p, reason)
 
 
-cdef bint ends_well(const Window* w, const Ids* ids, const Packet* p) noexcept nogil:
-    """Whether the text of a header is whole, as far as its end tells (1.2)."""
-    cdef int64_t end = p.start + 4 * p.n_words
-    cdef int64_t start = p.start + 16
-    if ids.is_swapped:
-        return True
-    while end > start and w.data[end - 1] in (0, 10, 13, 32):
-        end -= 1
-    return end > start and memcmp(w.data + end - 8, b"</plist>", 8) == 0
-
-
 cdef inline Found fits(int64_t end, const Packet* p, Reason* reason) noexcept nogil:
     """Whether a packet may be as long as it says, and the data are long enough."""
     if end >= 0 and 4 * p.n_words > end - p.start:
@@ -115,131 +100,6 @@ cdef inline Found fits(int64_t end, const Packet* p, Reason* reason) noexcept no
         reason[0] = REASON_LENGTH
         return FOUND_NO
     return FOUND_YES
-
-
-cdef bint looks_right(const Window* w, const Ids* ids, const Packet* p) noexcept nogil:
-    """Whether the contents of a packet fit its kind and its length (1.7 d).
-
-    If it is longer than the window, the first words alone are looked at.
-    """
-    cdef const uint8_t* words = w.data + p.start + 4 * (p.head_words - 1)
-    cdef int64_t n_words = p.n_words - p.head_words + 1
-    cdef int64_t there = (w.n - p.start) // 4 - p.head_words + 1
-    cdef uint32_t word
-    cdef int64_t oh, fh, ns, begin
-    if p.kind == KIND_HEADER:
-        return True
-    if p.kind == KIND_RUN:
-        # bits that are never set, a time that can be
-        return (
-            p.head_words == 1 and n_words == 4
-            and (there < 2 or load_u32(words + 4) & 0xFFC0 == 0)
-            and (there < 4 or load_u32(words + 12) >= FIRST_TIME)
-        )
-    if p.kind == KIND_FCIO:
-        # the id of a stream, and its records (4.4)
-        if n_words < 3 or there < 3:
-            return False
-        if there >= n_words:
-            return fcio_records(
-                words + 8, 4 * (n_words - 2), ids.variant[p.slot], &begin
-            ) == FOUND_YES
-        word = load_u32(words + 8)
-        return word == <uint32_t>PROTOCOL_TAG or word >= <uint32_t>-LAST_TAG
-    if p.kind == KIND_WAVEFORM:
-        if n_words < 18 or there < 2:
-            return False
-        word = load_u32(words + 4)
-        oh = word >> 28
-        fh = (word >> 22) & 0x3F
-        ns = (word >> 6) & 0xFFFF
-        if oh == 0:
-            return word >> 5 == 0
-        return ns % 2 == 0 and oh >= 3 and fh >= 15 and (
-            oh + fh + ns // 2 == n_words or (ns == 0 and oh + fh <= n_words)
-        )
-    if p.kind == KIND_SIS3302:
-        return n_words >= 10 and (
-            there < n_words
-            or load_u32(words + 4 * n_words - 4) == <uint32_t>0xDEADBEEF
-        )
-    if p.kind == KIND_SIS3316:
-        return n_words >= 13
-    if p.kind == KIND_GRETINA4M:
-        return n_words % 1024 == 2 and n_words > 2
-    if p.kind > KIND_GRETINA4M:
-        return digitizer_looks_right(words, n_words, there, p.kind)
-    return p.kind == KIND_PYTHON
-
-
-cdef bint digitizer_looks_right(
-    const uint8_t* words, int64_t n_words, int64_t there, Kind kind
-) noexcept nogil:
-    """Whether the first event of a packet looks like one (5.2 to 5.6)."""
-    cdef uint32_t word
-    if n_words < 6 or there < 3:
-        return False
-    word = load_u32(words + 8)
-    if kind == KIND_GRETINA4A:
-        return word == <uint32_t>0xAAAAAAAA
-    if kind == KIND_SIS3305:
-        return 4 <= word <= n_words
-    if kind == KIND_SIS3320:
-        if n_words < 12 or there < 12:
-            return False
-        word = load_u32(words + 44) >> 16
-        return word == 0xDADA or word == 0xEDED
-    return word >> 28 == 0xA and (word & 0xFFFFFFF) <= n_words
-
-
-cdef Found fcio_records(
-    const uint8_t* data, int64_t n, int allowed, int64_t* begin
-) noexcept nogil:
-    """Whether there is a record in a packet that its decoder wants (4.4).
-
-    `begin` is set to where it is, or the record of the stream processor before it:
-    other records before these are not for the decoder. FOUND_MORE if it reaches beyond
-    the end of the packet, as far as its first frames tell: a packet may be filled up
-    with any number of zeros, and a search comes here for each of its words.
-    """
-    cdef int64_t at = 0
-    cdef int64_t word
-    cdef int k
-    cdef bint passing = False
-    cdef bint found = False
-    begin[0] = 0
-    for k in range(MAX_FRAMES):
-        if n - at < 4:
-            break
-        word = load_i32(data + at)
-        at += 4
-        if word > 0:
-            at += word
-        elif word == PROTOCOL_TAG:
-            at += PROTOCOL_BYTES - 4
-        elif -LAST_TAG <= word < 0 and not found:
-            found = allowed >> -word & 1
-            if passing and (found or not MAIN_TAGS >> -word & 1):
-                passing = False
-                begin[0] = at - 4
-            elif MAIN_TAGS >> -word & 1 and not found:
-                passing = True
-    if not found:
-        return FOUND_NO
-    return FOUND_MORE if at > n else FOUND_YES
-
-
-cdef int weight(Kind kind) noexcept nogil:
-    """For how many packets one counts that looks right.
-
-    The frames of FCIO records fill their packet, the lengths in a trace add up to it.
-    """
-    if kind == KIND_FCIO:
-        return 3
-    if kind == KIND_WAVEFORM:
-        return 2
-    # of a rare packet nothing was looked at
-    return 0 if kind == KIND_PYTHON else 1
 
 
 cdef Found chain_at(
@@ -258,6 +118,8 @@ cdef Found chain_at(
     cdef int n_right = 0
     cdef int evidence = 0
     cdef bint right = True
+    cdef int needed = SHORT_CHAIN if strict else 0
+    cdef int64_t first = at
     for length in range(CHAIN):
         if w.at_end and at == w.n and length:
             return FOUND_YES if not strict or (right and n_right) else FOUND_NO
@@ -270,14 +132,20 @@ cdef Found chain_at(
             # ids of short packets match too often to begin with
             return FOUND_NO
         if looks_right(w, ids, &p):
-            evidence += weight(p.kind)
+            evidence += weight(ids, &p)
             if right:
                 n_right = evidence
-        else:
+        elif p.kind != KIND_UNKNOWN:
             right = False
-        if length == 0 and not right and p.kind != KIND_UNKNOWN:
-            return FOUND_NO
+        if length == 0 and not evidence and p.kind != KIND_UNKNOWN:
+            if not right:
+                return FOUND_NO
+            # of what nothing was looked at, ids and lengths alone do not do
+            needed = SHORT_CHAIN
         at += 4 * p.n_words
+        if at - first > 4 * MAX_PACKET_WORDS:
+            # the window need not hold more than the longest packet
+            return FOUND_YES if n_right >= SHORT_CHAIN else FOUND_NO
         if at > w.n:
             if w.left >= 0 and at == w.left:
                 return FOUND_YES if not strict or (right and n_right) else FOUND_NO
@@ -285,7 +153,40 @@ cdef Found chain_at(
                 need[0] = at + 16
                 return FOUND_MORE
             return FOUND_NO
-    return FOUND_YES if not strict or evidence >= SHORT_CHAIN else FOUND_NO
+    return FOUND_YES if evidence >= needed else FOUND_NO
+
+
+cdef Found goes_on(
+    const Window* w, const Ids* ids, int64_t at, int64_t* need
+) noexcept nogil:
+    """Whether packets follow each other from `at` on, up to one that looks right.
+
+    The first words of each are looked at, whatever the window has of it.
+    """
+    cdef Packet p
+    cdef Reason reason
+    cdef Found found
+    cdef Window head = w[0]
+    cdef int64_t stop = at + MAX_AHEAD
+    cdef Found unless_right = FOUND_YES
+    cdef int k
+    for k in range(CHAIN):
+        if at > stop or at == w.left or (w.at_end and at == w.n):
+            break
+        found = packet_at(w, ids, at, &p, &reason, need)
+        if found != FOUND_YES:
+            return found
+        at += 4 * p.n_words
+        if weight(ids, &p) == 0:
+            continue
+        head.n = min(p.start + HEAD_BYTES, at)
+        if head.n > w.n and not w.at_end:
+            need[0] = head.n
+            return FOUND_MORE
+        if looks_right(&head, ids, &p):
+            return FOUND_YES
+        unless_right = FOUND_NO
+    return unless_right
 
 
 cdef bint packets_until(

@@ -23,6 +23,7 @@ from .._core.bytes cimport load_i32, load_u32
 from .._core.sink cimport RowSink, SinkTable, new_sink_table
 from .._core.status cimport *
 from ..fc._kernel cimport FcioStream
+from ._contents cimport *
 from ._digitizers cimport *
 from ._events cimport *
 from ._framing cimport *
@@ -61,8 +62,9 @@ REASONS = {
 KINDS = {
     "unknown": KIND_UNKNOWN,
     "header": KIND_HEADER,
-    "python": KIND_PYTHON,
-    "run": KIND_RUN,
+    "record": KIND_RECORD,
+    "histogram": KIND_HISTOGRAM,
+    "listener_config": KIND_LISTENER_CONFIG,
     "waveform": KIND_WAVEFORM,
     "fcio": KIND_FCIO,
     "sis3302": KIND_SIS3302,
@@ -110,9 +112,10 @@ cdef class OrcaStream:
     detail_slot, detail_start, detail_words
         the packet that Python is to look at: number of its decoder, where it is in the
         window, its length.
-    detail_samples, detail_key
-        samples that a trace has, where its buffer has another number, and the key of
-        its channel, if it is of a digitizer.
+    detail_samples
+        samples that a trace has, where its buffer has another number.
+    n_short
+        packets that lack up to three bytes of padding at their ends.
     n_bad_events, n_cut_events
         events of digitizers that cannot be used, and packets with a part of one at
         their ends.
@@ -126,6 +129,7 @@ cdef class OrcaStream:
     cdef RowSink* sinks[N_TABLES]
     cdef int16_t channel_sinks[N_DIGITIZERS][N_CHANNELS]
     cdef int32_t averages[N_CHANNELS]
+    cdef readonly int64_t n_short
     cdef readonly int64_t n_bad_events
     cdef readonly int64_t n_cut_events
     cdef dict streams
@@ -145,9 +149,10 @@ cdef class OrcaStream:
     cdef readonly int64_t detail_start
     cdef readonly int64_t detail_words
     cdef readonly int64_t detail_samples
-    cdef readonly int64_t detail_key
     cdef int detail_table
     cdef int64_t detail_sink
+    # where the trace is counted if it is skipped
+    cdef int64_t* detail_skipped
 
     # by slot, of packets that were decoded and skipped
     cdef int64_t packets_done[2][N_LONG_IDS]
@@ -158,6 +163,8 @@ cdef class OrcaStream:
 
     # where the packet is that no other begins in, as far as can be told
     cdef int64_t sound
+    # bytes that the packet at hand lacks: another begins there
+    cdef int64_t n_missing
     # the packet at hand is to be passed over
     cdef bint condemned
     cdef readonly bint scanning
@@ -199,7 +206,8 @@ cdef class OrcaStream:
         slots
             by id, not shifted: the number of the decoder.
         kinds
-            by number: a name of `KINDS`, and its `Ids.variant`.
+            by number: a name of `KINDS`, its `Ids.variant`, and, of records, their
+            :class:`~daq2lh5.orca.record_shape.Shape`.
 
         Raises
         ------
@@ -219,9 +227,11 @@ cdef class OrcaStream:
                 self.ids.short_slot[data_id >> 26] = slot
             else:
                 self.ids.long_slot[data_id >> 18] = slot
-        for i, (kind, variant) in enumerate(kinds):
+        for i, (kind, variant, *shape) in enumerate(kinds):
             self.ids.kind[i] = KINDS[kind]
             self.ids.variant[i] = variant
+            if shape:
+                self.ids.shapes[i] = c_shape(shape[0])
 
     def set_swapped(self):
         """Say that the text of later headers has swapped words (1.3)."""
@@ -277,8 +287,11 @@ cdef class OrcaStream:
             for k in range(self.listeners[i].n_map):
                 self.listeners[i].map[k] = tracemap[k]
 
-    def set_buffers(self, int split, keyed):
-        """Say which buffers take the traces of one of the decoders, by key."""
+    def set_buffers(self, int split, keyed, siblings):
+        """Say which buffers take the traces of one of the decoders, by key.
+
+        What `siblings` returns for each of them takes those of other lengths.
+        """
         cdef Py_ssize_t i, k
         cdef Card* card
         cdef SinkTable table = self.tables[split]
@@ -298,7 +311,7 @@ cdef class OrcaStream:
                     places[id(buffer)] = len(buffers)
                     buffers.append(buffer)
                 card.sinks[split][k] = places[id(buffer)]
-        table.set_buffers(buffers)
+        set_siblings(table, buffers, siblings)
 
     def set_averages(self, words):
         """Say how many words the moving averages of SIS3316 events have, by key."""
@@ -307,10 +320,11 @@ cdef class OrcaStream:
             if 0 <= key < N_CHANNELS:
                 self.averages[key] = min(max(n, 0), 0xFFE)
 
-    def set_channel_buffers(self, kind, keyed):
+    def set_channel_buffers(self, kind, keyed, siblings):
         """Say which buffers take the events of a kind of digitizer, by key.
 
-        That of the key None takes those of channels that have none of their own.
+        That of the key None takes those of channels that have none of their own. What
+        `siblings` returns for each of them takes those of other lengths.
         """
         cdef int number = KINDS[kind] - KIND_SIS3302
         cdef SinkTable table = self.tables[N_SPLITS + number]
@@ -324,7 +338,7 @@ cdef class OrcaStream:
         for key, buffer in keyed.items():
             if key is not None and 0 <= key < N_CHANNELS:
                 self.channel_sinks[number][key] = places[id(buffer)]
-        table.set_buffers(buffers)
+        set_siblings(table, buffers, siblings)
 
     def add_stream(self, stream_id, FcioStream stream):
         """Have the records of a stream decoded by `stream`."""
@@ -444,8 +458,6 @@ cdef class OrcaStream:
 
         Where no packet follows one, its length may be wrong.
         """
-        cdef Packet follower
-        cdef Reason reason
         cdef Found found
         cdef bint strict
         cdef int64_t end = p.start + 4 * p.n_words
@@ -456,7 +468,7 @@ cdef class OrcaStream:
             # it may bring other ids
             found = FOUND_YES if ends_well(w, &self.ids, p) else FOUND_NO
         else:
-            found = packet_at(w, &self.ids, end, &follower, &reason, &self.need)
+            found = goes_on(w, &self.ids, end, &self.need)
         if found == FOUND_MORE:
             return STATUS_MORE
         if found == FOUND_YES:
@@ -465,13 +477,17 @@ cdef class OrcaStream:
             self.start_scan(w.base, REASON_CONTENT)
             return STATUS_LIMIT
         # one whose length is as its contents say is given up for good reason only
-        strict = weight(p.kind) > 1 or p.kind >= KIND_SIS3302
+        strict = weight(&self.ids, p) > 0
         found = find_packet(
             w, &self.ids, p.start + 1, end, strict, &where, &self.need
         )
         if found == FOUND_MORE:
             return STATUS_MORE
         if found == FOUND_NO:
+            return STATUS_LIMIT
+        if p.kind == KIND_FCIO and end_of_records(w, p) <= where:
+            # both are whole: only bytes that fill up the last word are missing
+            self.n_missing = end - where
             return STATUS_LIMIT
         self.stretch_start = w.base + p.start
         self.stretch_reason = REASON_SWALLOWED
@@ -486,11 +502,15 @@ cdef class OrcaStream:
     cdef void done(self, const Packet* p, bint decoded) noexcept nogil:
         """Count a packet, and go on behind it."""
         cdef int fate = 0 if decoded else 1
+        cdef int64_t n = 4 * p.n_words - self.n_missing
         self.packets_done[fate][p.slot] += 1
-        self.bytes_done[fate][p.slot] += 4 * p.n_words
+        self.bytes_done[fate][p.slot] += n
         self.packet_id += 1
         self.n_packets += 1
-        self.consumed = p.start + 4 * p.n_words
+        self.consumed = p.start + n
+        if self.n_missing:
+            self.n_short += 1
+            self.n_missing = 0
 
     def pass_over(self, bint decoded):
         """Go on behind the packet that Python was to look at."""
@@ -520,7 +540,7 @@ cdef class OrcaStream:
 
     cdef Status pass_condemned(self, const Window* w) noexcept nogil:
         """Pass over a packet, or what is before the first that begins inside of it."""
-        cdef int64_t end = self.consumed + 4 * self.detail_words
+        cdef int64_t end = self.consumed + 4 * self.detail_words - self.n_missing
         cdef int64_t where = self.consumed
         cdef Found found = FOUND_YES
         # where packets follow, others inside of this one must end where they begin
@@ -540,6 +560,7 @@ cdef class OrcaStream:
             ):
                 break
         self.condemned = False
+        self.n_missing = 0
         self.stretch_start = w.base + self.consumed
         if found == FOUND_NO:
             self.packet_id += 1
@@ -660,16 +681,21 @@ cdef class OrcaStream:
             place.skipped[split][input] += 1
             self.done(p, False)
             return STATUS_LIMIT
-        sink = &self.sinks[split][index]
-        if sink.capacity == 0:
-            return self.lacks(STATUS_ALLOCATE, split, index)
+        while True:
+            sink = &self.sinks[split][index]
+            if sink.capacity == 0:
+                return self.lacks(STATUS_ALLOCATE, split, index)
+            c = <ORFlashCamWaveformColumns*>sink.columns
+            if ns == 0 or c.waveform.width < 0 or c.waveform.width == <Py_ssize_t>ns:
+                break
+            index = <int>sink.other
+            if index == 0:
+                self.show(p)
+                self.detail_samples = ns
+                self.detail_skipped = &place.skipped[split][input]
+                return self.lacks(STATUS_WIDTH, split, place.sinks[split][input])
         if sink.loc >= sink.capacity:
             return self.lacks(STATUS_FULL, split, index)
-        c = <ORFlashCamWaveformColumns*>sink.columns
-        if ns and c.waveform.width >= 0 and c.waveform.width != <Py_ssize_t>ns:
-            self.show(p)
-            self.detail_samples = ns
-            return self.lacks(STATUS_WIDTH, split, index)
         if load_i32(w + 4 * (oh + fh - 2)) == -1:
             return self.bad(p, REASON_CONTENT)
         other = (word2 >> 14) & 0xFF
@@ -720,6 +746,7 @@ cdef class OrcaStream:
         cdef int number = p.kind - KIND_SIS3302
         cdef int table = N_SPLITS + number
         cdef int64_t width
+        cdef bint shorter
         cdef Event e
         cdef RowSink* sink
         cdef int index
@@ -739,19 +766,27 @@ cdef class OrcaStream:
             if index < 0:
                 self.skipped[number][e.key] += 1
             else:
-                sink = &self.sinks[table][index]
-                if sink.capacity == 0:
-                    return self.lacks(STATUS_ALLOCATE, table, index)
+                shorter = e.n_samples == 0 or not e.exact
+                while True:
+                    sink = &self.sinks[table][index]
+                    if sink.capacity == 0:
+                        return self.lacks(STATUS_ALLOCATE, table, index)
+                    width = samples_per_row(number, sink.columns)
+                    if width < 0 or width == e.n_samples or (
+                        shorter and width > e.n_samples
+                    ):
+                        break
+                    # those of one length alone stand in
+                    shorter = False
+                    index = <int>sink.other
+                    if index == 0:
+                        self.show(p)
+                        self.detail_samples = e.n_samples
+                        self.detail_skipped = &self.skipped[number][e.key]
+                        index = self.channel_sinks[number][e.key]
+                        return self.lacks(STATUS_WIDTH, table, index)
                 if sink.loc >= sink.capacity:
                     return self.lacks(STATUS_FULL, table, index)
-                width = samples_per_row(number, sink.columns)
-                if 0 <= width < e.n_samples or (
-                    e.exact and e.n_samples and 0 <= width != e.n_samples
-                ):
-                    self.show(p)
-                    self.detail_samples = e.n_samples
-                    self.detail_key = e.key
-                    return self.lacks(STATUS_WIDTH, table, index)
                 if not row_has_room(number, sink.columns, sink.loc, &e):
                     sink.need = e.n_extra
                     return self.lacks(STATUS_GROW, table, index)
@@ -798,9 +833,9 @@ cdef class OrcaStream:
                     for x in listeners_of(decoder.header)
                 ]
             )
-            stream.set_buffers(decoder.variant, keyed)
+            stream.set_buffers(decoder.variant, keyed, no_siblings)
         else:
-            stream.set_channel_buffers(decoder.kind, keyed)
+            stream.set_channel_buffers(decoder.kind, keyed, no_siblings)
             stream.set_averages(getattr(decoder, "maw_words", {}))
         stream.packet_id = packet_id - 1
         data = packet.tobytes()
@@ -820,10 +855,13 @@ cdef class OrcaStream:
             raise ValueError(f"packet {packet_id} does not fit the buffer")
         return bool(stream.any_full)
 
-    def drop_event(self):
-        """Pass over the event of a digitizer that the kernel stopped for."""
-        self.inner += 1
-        self.n_bad_events += 1
+    def skip_trace(self):
+        """Skip the trace that the kernel stopped for: it fits no buffer."""
+        self.detail_skipped[0] += 1
+        if self.ids.kind[self.detail_slot] == KIND_WAVEFORM:
+            self.pass_over(False)
+        else:
+            self.inner += 1
 
     cdef Card* card_at(self, Card* card, uint32_t address) noexcept nogil:
         """Return the card of the same listener that has an address, if there is one."""
@@ -988,6 +1026,36 @@ cdef class OrcaStream:
     HEADER = STATUS_HEADER
     SKIPPED = STATUS_SKIPPED
     WIDTH = STATUS_WIDTH
+
+
+def no_siblings(buffer):  # noqa: ARG001
+    """Return that nothing stands in for a buffer."""
+    return ()
+
+
+cdef int set_siblings(SinkTable table, buffers, siblings) except -1:
+    """Have rows go to `buffers`, and those that do not fit to what stands in for them."""
+    cdef Py_ssize_t i, last
+    chains = [siblings(buffer) for buffer in buffers]
+    table.set_buffers([*buffers, *(rb for chain in chains for rb in chain)])
+    cdef Py_ssize_t at = len(buffers)
+    for i, chain in enumerate(chains):
+        last = i
+        for _ in chain:
+            table.sinks[last].other = last = at
+            at += 1
+    return 0
+
+
+cdef Shape c_shape(shape) except *:
+    """Return the shape of records as the search wants it."""
+    cdef Shape s
+    s.least, s.step, s.spare = shape.least, shape.step, shape.spare
+    s.count_word, s.count_bit, s.count_mask = shape.count
+    s.is_part = shape.is_part
+    s.time, s.n_times = shape.time, shape.n_times
+    s.clear = shape.clear
+    return s
 
 
 cdef inline Packet as_long(const Packet* p) noexcept nogil:

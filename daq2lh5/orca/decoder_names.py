@@ -14,12 +14,15 @@ _FLASHCAM = (
     "ORFlashCamWaveformDecoder",
 )
 
-_FCIO = (
+FCIO = (
     "ORFCIOConfigDecoder",
     "ORFCIOEventDecoder",
     "ORFCIOEventHeaderDecoder",
     "ORFCIOStatusDecoder",
 )
+
+ANY_FCIO = "ORFCIODecoder"
+"""What ORCA called all of these for some weeks in 2025 (ORCA, section 4.4)."""
 
 _DIGITIZERS = (
     "ORSIS3302DecoderForEnergy",
@@ -77,7 +80,7 @@ _SLOW_CONTROL = (
 DECODERS = {
     **dict.fromkeys(_RUNS, "orca_run_decoder"),
     **dict.fromkeys(_FLASHCAM, "orca_flashcam"),
-    **dict.fromkeys(_FCIO, "orca_fcio"),
+    **dict.fromkeys(FCIO, "orca_fcio"),
     **dict.fromkeys(_DIGITIZERS, "orca_digitizers"),
     **dict.fromkeys(_SIS_RECORDS, "orca_sis_records"),
     **dict.fromkeys(_SLOW_CONTROL, "orca_slow_control"),

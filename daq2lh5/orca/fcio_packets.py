@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..fc._kernel import FcioStream
 from ..kernel_streamer import KernelStreamer
 from .orca_fcio import FCIODecoder, ORFCIOEventDecoder
+from .orca_flashcam import get_fcid
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,15 +40,21 @@ class FcioPackets(KernelStreamer):
 
     def _fitting(
         self, rb: RawBuffer, decoder: OrcaDecoder, n_samples: int
-    ) -> RawBuffer:
-        """Return a buffer for traces of `n_samples`, to be used instead of `rb`."""
+    ) -> RawBuffer | None:
+        """Return a buffer for traces of `n_samples`, to be used instead of `rb`.
+
+        None if there are too many lengths.
+        """
         raise NotImplementedError
 
     def _bind_stream(self, stream_id: int, stream: FcioStream) -> None:
         keyed: dict[str, dict] = {}
         for name, decoder in self.decoders.items():
             if isinstance(decoder, FCIODecoder) and name in self._keyed:
-                wanted = decoder.keyed(self._keyed[name], stream_id & 0xFFFF)
+                buffers = self._keyed[name]
+                if isinstance(decoder, ORFCIOEventDecoder) and stream.configured:
+                    buffers = self._fitting_events(decoder, buffers, stream.config)
+                wanted = decoder.keyed(buffers, stream_id & 0xFFFF)
                 for table, buffers in wanted.items():
                     keyed[table] = keyed.get(table, {}) | buffers
         if stream.configured:
@@ -83,7 +90,6 @@ class FcioPackets(KernelStreamer):
         if decoder is not None:
             packet_id = self._kernel.packet_id + 1
             self.any_full |= decoder.append_rows(stream, buffers, packet_id)
-        self._fit_events(stream_id & 0xFFFF, stream.config)
         self._fit_status(stream_id & 0xFFFF, stream.keys()["FCStatus"])
         self._bind_stream(stream_id, stream)
 
@@ -96,21 +102,22 @@ class FcioPackets(KernelStreamer):
                 key = decoder.fsp_key(fcid)
                 self.offer_table(decoder, key, keyed, self._buffer_size)
 
-    def _fit_events(self, fcid: int, config: Any) -> None:
-        """Make the event buffers of a listener fit its configuration."""
-        decoder = self.decoders.get("ORFCIOEventDecoder")
-        if not isinstance(decoder, ORFCIOEventDecoder):
-            return
+    def _fitting_events(
+        self, decoder: ORFCIOEventDecoder, keyed: dict, config: Any
+    ) -> dict[int | str, RawBuffer]:
+        """Return the event buffers that fit the configuration of a listener."""
+        fcid = config.streamid & 0xFFFF
         decoder.set_trace(fcid, config.eventsamples, config.sampling_period_ns)
-        keyed = self._keyed.get("ORFCIOEventDecoder", {})
-        fitted: dict[int, RawBuffer] = {}
-        for key in [k for k in keyed if isinstance(k, int)]:
-            rb = keyed[key]
-            if key // 1000000 != fcid:
-                continue
-            if id(rb) not in fitted:
-                fitted[id(rb)] = self._fitting(rb, decoder, config.eventsamples)
-            keyed[key] = fitted[id(rb)]
+        fitted: dict[int, RawBuffer | None] = {}
+        found = {}
+        for key, rb in keyed.items():
+            if isinstance(key, int) and get_fcid(key) == fcid:
+                if id(rb) not in fitted:
+                    fitted[id(rb)] = self._fitting(rb, decoder, config.eventsamples)
+                found[key] = fitted[id(rb)]
+            else:
+                found[key] = rb
+        return {key: rb for key, rb in found.items() if rb is not None}
 
     def _fit_status(self, fcid: int, keys: list[str]) -> None:
         """Give cards that the header does not tell of to who wants all of them."""

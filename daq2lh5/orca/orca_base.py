@@ -37,13 +37,16 @@ class OrcaDecoder(DataDecoder):
         the header, or None.
     kind, variant
         how the kernel decodes the packets.
+    n_incomplete
+        rows that did not come about, since packets for them are missing.
     """
 
-    kind: ClassVar[str] = "python"
+    kind: ClassVar[str] = "record"
     variant: ClassVar[int] = 0
 
     def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.n_incomplete = 0
         self.header: OrcaHeader | None = None
         if header:
             self.set_header(header)
@@ -59,6 +62,9 @@ class OrcaDecoder(DataDecoder):
             the header.
         """
         self.header = header
+
+    def end_stream(self) -> None:
+        """Take note that no packets follow."""
 
 
 class KernelDecoder(OrcaDecoder):

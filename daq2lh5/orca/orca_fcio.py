@@ -70,6 +70,10 @@ def records(*tags: int) -> int:
     return sum(1 << tag for tag in tags)
 
 
+ANY_RECORDS = records(1, 3, 4, 6, 7)
+"""Records of packets that the name of the decoder does not tell."""
+
+
 class FCIODecoder(OrcaDecoder):
     """What the decoders of FCIO packets share.
 

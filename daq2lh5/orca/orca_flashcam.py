@@ -12,6 +12,7 @@ from ..fc.fc_event_decoder import fc_event_decoded_values
 from .columns import LISTENER_CONFIG, LISTENER_STATUS, MAX_CARDS, MAX_TRACES, WAVEFORM
 from .orca_base import KernelDecoder
 from .record_decoder import RecordDecoder, enough
+from .record_shape import ANY_WORD, Shape
 
 if TYPE_CHECKING:
     from .orca_header import OrcaHeader
@@ -180,8 +181,9 @@ class ORFlashCamListenerConfigDecoder(RecordDecoder):
     Behind the trace map may be revisions and hardware ids of the cards.
     """
 
+    kind = "listener_config"
     table = LISTENER_CONFIG
-    n_words = 13
+    shape = Shape(13, step=1)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:
         """Return the settings by column name.
@@ -192,7 +194,7 @@ class ORFlashCamListenerConfigDecoder(RecordDecoder):
             if they cannot be.
         """
         # the streamer calls this too
-        enough(w, self.n_words)
+        enough(w, self.shape.least)
         names = [c.name for c in LISTENER_CONFIG.columns[4:15]]
         settings = dict(zip(names, w[2:13].view("int32").tolist(), strict=True))
         n_traces, n_cards = settings["nadcs"], settings["adccards"]
@@ -239,7 +241,9 @@ class ORFlashCamListenerStatusDecoder(RecordDecoder):
     """
 
     table = LISTENER_STATUS
-    n_words = CARDS_AT
+    shape = Shape(
+        CARDS_AT, step=CARD_WORDS, count=(13, 0, ANY_WORD), spare=MAX_CARDS**2, time=5
+    )
 
     def read(self, w: np.ndarray) -> dict[str, Any]:
         """Return the status by column name.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .columns import RUN
 from .record_decoder import RecordDecoder
+from .record_shape import Shape
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,9 +36,8 @@ class ORRunDecoderForRun(RecordDecoder):
     (ORCA, section 4.2).
     """
 
-    kind = "run"
     table = RUN
-    n_words = 4
+    shape = Shape(4, time=3, clear=0xFFC0)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         word = int(w[1])

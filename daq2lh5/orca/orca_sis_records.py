@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import slow_control_columns as tables
-from .record_decoder import RecordDecoder, enough, place
+from .record_decoder import RecordDecoder, place
+from .record_shape import ANY_WORD, Shape
 
 if TYPE_CHECKING:
     from .orca_header import OrcaHeader
-
-log = logging.getLogger(__name__)
 
 __all__ = [
     "ORSIS3302DecoderForLostData",
@@ -31,7 +29,7 @@ class ORSIS3302DecoderForLostData(RecordDecoder):
     """Decode how many records a SIS3302 lost, and resets."""
 
     table = tables.SIS3302_LOST_DATA
-    n_words = 3
+    shape = Shape(3, clear=0xFE)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         kind = int(w[1]) & 0xFF
@@ -46,7 +44,7 @@ class ORSIS3302DecoderForMca(RecordDecoder):
     """Decode spectra of SIS3302 cards."""
 
     table = tables.SIS3302_MCA
-    n_words = 2
+    shape = Shape(2, step=1)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         return place(int(w[1])) | {"counts": w[2:]}
@@ -55,12 +53,12 @@ class ORSIS3302DecoderForMca(RecordDecoder):
 class ORSIS3302GenericDecoderForWaveform(RecordDecoder):
     """Decode long traces of SIS3302 cards, which come in pieces.
 
-    A trace has a row when its last piece is there. Pieces of a trace that another one
-    of the same channel interrupts are lost.
+    A trace has a row when its last piece is there. Those that another one of the same
+    channel interrupts, or a header, or the end of the file, are counted.
     """
 
     table = tables.SIS3302_WAVEFORM
-    n_words = 4
+    shape = Shape(4, step=1, count=(3, 0, ANY_WORD), is_part=True)
 
     def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
         # by channel: tag and words of the whole, and the pieces so far
@@ -71,6 +69,11 @@ class ORSIS3302GenericDecoderForWaveform(RecordDecoder):
     def set_header(self, header: OrcaHeader) -> None:
         """Use another header: pieces from before do not count any more."""
         super().set_header(header)
+        self.end_stream()
+
+    def end_stream(self) -> None:
+        """Count the traces that lack pieces, and forget them."""
+        self.n_incomplete += len(self._pieces)
         self._pieces = {}
         self._n_held = 0
 
@@ -82,7 +85,7 @@ class ORSIS3302GenericDecoderForWaveform(RecordDecoder):
         n_held = sum(map(len, pieces))
         self._n_held -= n_held
         if before != (tag, total):
-            log.warning("a trace of a SIS3302 is incomplete: %d words", n_held)
+            self.n_incomplete += 1
             pieces, n_held = [], 0
         n_held += len(w) - 4
         if n_held > total or self._n_held + n_held > MAX_PIECES_WORDS:
@@ -100,7 +103,7 @@ class ORSIS3316HistogramDecoder(RecordDecoder):
     """Decode spectra of SIS3316 cards."""
 
     table = tables.SIS3316_HISTOGRAM
-    n_words = 10
+    shape = Shape(10, step=1)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         return place(int(w[1])) | {"counts": w[10:]}
@@ -110,10 +113,9 @@ class ORSIS3316StatisticsDecoder(RecordDecoder):
     """Decode the counters of SIS3316 cards: six of each of 16 channels."""
 
     table = tables.SIS3316_STATISTICS
-    n_words = 106
+    shape = Shape(106)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
-        enough(w, self.n_words)
         where = place(int(w[1]))
         counters = w[10:106].reshape(16, 6).T
         names = [column.name for column in self.table.columns[-6:]]

@@ -18,7 +18,9 @@ from .record_decoder import (
     enough,
     floats,
     place,
+    timed_values,
 )
+from .record_shape import ANY_WORD, Shape
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,7 +69,7 @@ class ORScriptDecoderForState(RecordDecoder):
     """Decode starts and stops of scripts."""
 
     table = tables.SCRIPT_STATE
-    n_words = 4
+    shape = Shape(4, time=2)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         script_type = int(w[1]) >> 24 & 0xF
@@ -78,7 +80,7 @@ class ORScriptDecoderForRecord(RecordDecoder):
     """Decode what scripts record: the text of a property list."""
 
     table = tables.SCRIPT_RECORD
-    n_words = 5
+    shape = Shape(5, step=1, count=(4, 2, ANY_WORD >> 2), spare=1, time=2)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         n_bytes = int(w[4])
@@ -97,8 +99,9 @@ class ORScriptDecoderForRecord(RecordDecoder):
 class OR1DHistoDecoder(RecordDecoder):
     """Decode histograms that ORCA filled."""
 
+    kind = "histogram"
     table = tables.HISTOGRAM
-    n_words = 3
+    shape = Shape(3, step=1)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         n_key = int(w[1])
@@ -113,7 +116,7 @@ class ORPollingTimeStampDecoder(RecordDecoder):
     """Decode the times at which the hardware was polled."""
 
     table = tables.POLLING_TIME
-    n_words = 3
+    shape = Shape(3, time=1)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         return {"time": w[1], "time_usec": w[2]}
@@ -126,7 +129,7 @@ class ORMJDPreAmpDecoderForAdc(RecordDecoder):
     """Decode the 16 ADCs of preamplifier controllers of the MAJORANA type."""
 
     table = tables.MJD_PREAMP
-    n_words = 20
+    shape = Shape(20, time=2)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         return {
@@ -144,7 +147,7 @@ class ORiSegHVCardDecoderForHV(RecordDecoder):
     """
 
     table = tables.ISEG_HV
-    n_words = 5
+    shape = Shape(5, step=2, count=(1, 4, 0x1F), time=4)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         word = int(w[1])
@@ -167,7 +170,7 @@ class ORVHQ224LDecoderForHVStatus(RecordDecoder):
     """Decode status, voltages and currents of VHQ224L supplies."""
 
     table = tables.HV_STATUS
-    n_words = 11
+    shape = Shape(11, time=2)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         return device(w) | {
@@ -207,7 +210,7 @@ class ORLakeShore210DecoderForTemperature(TimedValuesDecoder):
     """Decode the eight temperatures of LakeShore 210 monitors."""
 
     table = tables.LAKE_SHORE
-    n_values = 8
+    shape = timed_values(8)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         return super().read(w) | {"kelvin": int(w[1]) >> 16 & 1}
@@ -217,7 +220,7 @@ class ORMksPdr2000DecoderForPressure(TimedValuesDecoder):
     """Decode the two pressures of MKS PDR2000 gauges."""
 
     table = tables.MKS_PRESSURE
-    n_values = 2
+    shape = timed_values(2)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         return super().read(w) | {"units": int(w[1]) >> 16 & 0xF}
@@ -227,21 +230,21 @@ class ORTPG256ADecoderForPressure(TimedValuesDecoder):
     """Decode the six pressures of TPG256A gauges."""
 
     table = tables.TPG_PRESSURE
-    n_values = 6
+    shape = timed_values(6)
 
 
 class ORBocTIC3DecoderForPressure(TimedValuesDecoder):
     """Decode the three pressures of BOC TIC gauges."""
 
     table = tables.BOC_PRESSURE
-    n_values = 3
+    shape = timed_values(3)
 
 
 class ORAmi286DecoderForLevel(TimedValuesDecoder):
     """Decode the four levels of AMI 286 monitors."""
 
     table = tables.AMI_LEVEL
-    n_values = 4
+    shape = timed_values(4)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         states = [int(w[1]) >> shift & 0xF for shift in (16, 20, 24, 28)]
@@ -255,7 +258,7 @@ class ORPacDecoderForAdc(RecordDecoder):
     """Decode the eight ADCs of PAC boxes: the time is in front of each value."""
 
     table = tables.PAC_ADC
-    n_words = 18
+    shape = Shape(18, time=2, n_times=8)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         return {"id": int(w[1]) & 0xFFFF, "time": w[2:18:2], "adc": w[3:18:2]}
@@ -269,7 +272,7 @@ class ORLabJackDecoderForIOData(RecordDecoder):
     """Decode what LabJack U12 devices measure."""
 
     table = tables.LAB_JACK
-    n_words = 15
+    shape = Shape(15, spare=2, time=14)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         return device(w, 14) | {
@@ -286,7 +289,7 @@ class ORLabJackUE9DecoderForIOData(RecordDecoder):
     """Decode what LabJack UE9 devices measure."""
 
     table = tables.LAB_JACK_UE9
-    n_words = 98
+    shape = Shape(98, spare=2, time=2)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         return device(w) | {
@@ -306,7 +309,7 @@ class ORXYCom564Decoder(RecordDecoder):
     """
 
     table = tables.XYCOM_ADC
-    n_words = 4
+    shape = Shape(4, step=1, time=2)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         return _card(w) | {
@@ -323,7 +326,7 @@ class ORIP320DecoderForAdc(RecordDecoder):
     """
 
     table = tables.IP320_ADC
-    n_words = 3
+    shape = Shape(3, step=1, time=2)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         return _card(w) | {
@@ -337,7 +340,7 @@ class ORIP320DecoderForValue(RecordDecoder):
     """Decode converted values of IP320 modules, of any channels."""
 
     table = tables.IP320_VALUE
-    n_words = 3
+    shape = Shape(3, step=2, time=2)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         n = (len(w) - 3) // 2
@@ -352,7 +355,7 @@ class ORHVcRIODecoderForAdc(RecordDecoder):
     """Decode values of HVcRIO controllers."""
 
     table = tables.CONTROL_VALUE
-    n_words = 6
+    shape = Shape(6, spare=3, time=2)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         return device(w) | {"index": w[3], "value": w[4:6].view("float64")[0]}
@@ -366,7 +369,7 @@ class ORMCA927SpectraDecoder(RecordDecoder):
     """Decode spectra of MCA927 analyzers."""
 
     table = tables.MCA927
-    n_words = 10
+    shape = Shape(10, step=1)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         word = int(w[1])
@@ -385,7 +388,7 @@ class ORShaperDecoderForShaper(RecordDecoder):
     """Decode values of shaper cards: one word, or a long record, maybe with a time."""
 
     table = tables.SHAPER
-    n_words = 1
+    shape = Shape(1, spare=3)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         if not is_short(w):

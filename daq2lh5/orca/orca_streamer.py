@@ -12,10 +12,10 @@ from ..errors import DecodeError
 from ..sibling_tables import MAX_SIBLINGS, make_sibling
 from . import orca_packet
 from ._kernel import OrcaStream
-from .decoder_names import DECODERS
+from .decoder_names import ANY_FCIO, DECODERS, FCIO
 from .fcio_packets import FcioPackets
 from .orca_digitizers import DigitizerDecoder, ORSIS3316WaveformDecoder
-from .orca_fcio import FCIODecoder, ORFCIOEventDecoder
+from .orca_fcio import ANY_RECORDS, ORFCIOEventDecoder
 from .orca_flashcam import (
     ORFlashCamListenerConfigDecoder,
     ORFlashCamWaveformDecoder,
@@ -30,6 +30,7 @@ from .orca_header_decoder import (
     parse_header_packet,
 )
 from .packet_access import PacketAccess
+from .record_decoder import RecordDecoder
 
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
@@ -75,7 +76,7 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         self._n_headers = 0
         self._swapped = False
         self._unknown = (0, 0)
-        self._too_wide: tuple[RawBuffer, OrcaDecoder, int, int] | None = None
+        self._too_wide: tuple[RawBuffer, OrcaDecoder, int] | None = None
 
     @property
     def n_resyncs(self) -> int:
@@ -148,6 +149,9 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         ids = self.header.get_id_to_decoder_name_dict(shift_data_id=False)
         # numbers of decoders stay, whatever a later header has
         names = [*self._names, "OrcaHeaderDecoder", *ids.values()]
+        if ANY_FCIO in names:
+            # its records have the tables of the decoders of each kind
+            names += FCIO
         names = list(dict.fromkeys(names))
         if len(names) > OrcaStream.MAX_DECODERS:
             msg = f"ORCA header: more than {OrcaStream.MAX_DECODERS} decoders"
@@ -158,6 +162,9 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         for name in self._names:
             if name == "OrcaHeaderDecoder":
                 kinds.append(("header", 0))
+                continue
+            if name == ANY_FCIO:
+                kinds.append(("fcio", ANY_RECORDS))
                 continue
             if name not in DECODERS:
                 kinds.append(("unknown", 0))
@@ -170,8 +177,11 @@ class OrcaStreamer(PacketAccess, FcioPackets):
             before = decoder.decoded_values
             decoder.set_header(self.header)
             decoder.decoded_values = before | decoder.decoded_values
-            kinds.append((decoder.kind, decoder.variant))
-        self.missing_decoders = [n for n in self._names[1:] if n not in DECODERS]
+            shape = (decoder.shape,) if isinstance(decoder, RecordDecoder) else ()
+            kinds.append((decoder.kind, decoder.variant, *shape))
+        self.missing_decoders = [
+            n for n in self._names[1:] if n not in DECODERS and n != ANY_FCIO
+        ]
         self._kernel.set_ids({i: self._names.index(n) for i, n in ids.items()}, kinds)
         self._kernel.set_listeners(
             [(x.fcid, len(x.keys), x.cards) for x in listeners_of(self.header)]
@@ -192,9 +202,9 @@ class OrcaStreamer(PacketAccess, FcioPackets):
     def _set_buffers(self, decoder: OrcaDecoder) -> None:
         keyed = self._keyed[type(decoder).__name__]
         if isinstance(decoder, ORFlashCamWaveformDecoder):
-            self._kernel.set_buffers(decoder.variant, keyed)
+            self._kernel.set_buffers(decoder.variant, keyed, self._siblings.of)
         elif isinstance(decoder, DigitizerDecoder):
-            self._kernel.set_channel_buffers(decoder.kind, keyed)
+            self._kernel.set_channel_buffers(decoder.kind, keyed, self._siblings.of)
             if isinstance(decoder, ORSIS3316WaveformDecoder):
                 self._kernel.set_averages(decoder.maw_words)
 
@@ -214,16 +224,21 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         elif status == OrcaStream.HEADER:
             start, length = kernel.detail_start, 4 * kernel.detail_words
             packet = np.frombuffer(bytearray(window[start : start + length]), "<u4")
-            fcio = isinstance(
-                self.decoders.get(self._names[kernel.detail_slot]), FCIODecoder
-            )
-            if not fcio and kernel.detail_slot != HEADER_SLOT:
+            if not self._is_fcio() and kernel.detail_slot != HEADER_SLOT:
                 packet = orca_packet.as_long(packet)
             self._packet(packet)
 
-    def _react(self, status: int) -> bool:  # noqa: ARG002
+    def _react(self, status: int) -> bool:
         """End the chunk if a rare packet has filled a buffer."""
+        if status == OrcaStream.END:
+            for decoder in self.decoders.values():
+                decoder.end_stream()
         return self.any_full
+
+    def _is_fcio(self) -> bool:
+        """Whether the packet at hand has records of FCIO."""
+        name = self._names[self._kernel.detail_slot]
+        return name == ANY_FCIO or name in FCIO
 
     def _packet(self, packet: np.ndarray) -> None:
         """Decode a rare packet."""
@@ -235,10 +250,10 @@ class OrcaStreamer(PacketAccess, FcioPackets):
                 self._new_header(packet)
                 kernel.pass_over(True)
                 return
-            decoder = self.decoders[name]
-            if isinstance(decoder, FCIODecoder):
+            if self._is_fcio():
                 self._new_stream(packet)
                 return
+            decoder = self.decoders[name]
             if isinstance(decoder, ORFlashCamListenerConfigDecoder):
                 self._configure(decoder.read(packet))
             rbs = self.rb_lib.get(name)
@@ -300,7 +315,10 @@ class OrcaStreamer(PacketAccess, FcioPackets):
                 f"{kernel.detail_samples} samples"
             )
             raise ValueError(msg)
-        wanted = rb, decoder, kernel.detail_key, kernel.detail_samples
+        wanted = rb, decoder, kernel.detail_samples
+        if self._is_settled(rb) and self._too_many_lengths():
+            kernel.skip_trace()
+            return
         if rb.loc or kernel.any_full:
             # what was read so far is handed out first
             self._too_wide = wanted
@@ -310,59 +328,52 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         self._make_room(*wanted)
         kernel.begin()
 
-    def _make_room(
-        self, rb: RawBuffer, decoder: OrcaDecoder, channel: int, n_samples: int
-    ) -> None:
-        """Have traces of `n_samples` go to a buffer for such.
-
-        Those of a FlashCam listener all have the same length; of a digitizer only
-        those of the channel with the key `channel` go elsewhere.
-        """
+    def _make_room(self, rb: RawBuffer, decoder: OrcaDecoder, n_samples: int) -> None:
+        """Have traces of `n_samples` go to `rb` or a buffer that stands in for it."""
         key = rb.key_list[0]
-        keyed = self._keyed[type(decoder).__name__]
-        channels = [channel]
         if isinstance(decoder, ORFlashCamWaveformDecoder):
             key = get_fcid(key)
-            channels = [k for k, buffer in keyed.items() if buffer is rb]
         decoder.assert_nsamples(n_samples, key)
-        try:
-            other = self._fitting(rb, decoder, n_samples)
-        except DecodeError:
-            if not isinstance(decoder, DigitizerDecoder):
-                raise
-            # one event is no reason to give up the rest
-            self._kernel.drop_event()
-            return
-        if other is not rb:
-            keyed |= dict.fromkeys(channels, other)
+        self._fitting(rb, decoder, n_samples)
         self._set_buffers(decoder)
+
+    def _is_settled(self, rb: RawBuffer) -> bool:
+        """Whether a buffer has had rows: it is for traces of their length now."""
+        if rb not in self._siblings and (rb._used or rb.loc or rb._exposed):
+            self._siblings.settle(rb, rb._table.n_samples)
+        return rb in self._siblings
+
+    def _too_many_lengths(self) -> bool:
+        """Whether there can be no more tables for traces of other lengths."""
+        if len(self._siblings) < MAX_SIBLINGS:
+            return False
+        text = f"more than {MAX_SIBLINGS} lengths of traces: others are skipped"
+        if text not in self.report.notes:
+            log.warning("%s: %s", self.source.name, text)
+            self.report.note(text)
+        return True
 
     def _fitting(
         self, rb: RawBuffer, decoder: OrcaDecoder, n_samples: int
-    ) -> RawBuffer:
+    ) -> RawBuffer | None:
         """Return a buffer for traces of `n_samples`, to be used instead of `rb`.
 
-        That is `rb` itself as long as it has had no rows of another length.
+        That is `rb` itself as long as it has had no rows of another length; None if
+        there are too many lengths.
         """
         if rb._table is None:
             # only the user can replace it
             return rb
         tables = self._siblings
-        if rb not in tables and (rb._used or rb.loc or rb._exposed):
-            tables.settle(rb, rb._table.n_samples)
-        if rb not in tables:
+        if not self._is_settled(rb):
             # no trace has been read yet: what the header said does not count
             tables.settle(rb, n_samples)
             self._set_up([rb], decoder, self._buffer_size)
             return rb
         sibling = tables.find(rb, n_samples)
-        if sibling is None:
-            if len(tables) >= MAX_SIBLINGS:
-                msg = f"more than {MAX_SIBLINGS} lengths of traces"
-                raise DecodeError(msg, self.source.name)
-            first = tables.first(rb)
-            sibling = make_sibling(first, n_samples)
-            self._add_sibling(first, n_samples, sibling, decoder)
+        if sibling is None and not self._too_many_lengths():
+            sibling = make_sibling(rb, n_samples)
+            self._add_sibling(rb, n_samples, sibling, decoder)
             self.report.note(f"traces of {n_samples} samples: {sibling.out_name}")
         return sibling
 
@@ -375,7 +386,7 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         n_bytes = {"decoded": self._header_bytes, "skipped": 0, "unknown": 0}
         for slot, name in enumerate(self._names):
             fates = ("decoded", "skipped")
-            if slot and name not in DECODERS:
+            if name in self.missing_decoders:
                 fates = ("decoded", "unknown")
             for i, fate in enumerate(fates):
                 packets[fate] += self._kernel.counts(slot)[0][i]
@@ -393,6 +404,8 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         self._account_for_decoders()
         if self._kernel.n_wrong_addresses:
             report.note("traces with another card address than the header's were met")
+        if self._kernel.n_short:
+            report.irregular["packet that lacks padding"] = self._kernel.n_short
         if self._kernel.n_bad_events:
             report.irregular["event of a digitizer that cannot be used"] = (
                 self._kernel.n_bad_events
@@ -403,8 +416,11 @@ class OrcaStreamer(PacketAccess, FcioPackets):
             report.note("card addresses were corrected by the listeners' trace maps")
 
     def _account_for_decoders(self) -> None:
-        """Report rows of channels that nobody asked for."""
+        """Report rows that did not come about, or that nobody asked for."""
         for name, decoder in self.decoders.items():
+            if decoder.n_incomplete:
+                rule = f"{name}: trace that lacks pieces"
+                self.report.irregular[rule] = decoder.n_incomplete
             if name not in (self.rb_lib or ()):
                 continue
             if isinstance(decoder, (ORFlashCamWaveformDecoder, DigitizerDecoder)):

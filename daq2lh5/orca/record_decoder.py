@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .orca_base import OrcaDecoder
 from .orca_packet import as_long
+from .record_shape import Shape
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +25,7 @@ __all__ = [
     "enough",
     "floats",
     "place",
+    "timed_values",
 ]
 
 
@@ -59,12 +61,24 @@ def device(w: np.ndarray, time: int = 2) -> dict[str, Any]:
     return {"id": int(w[1]) & 0xFFFF, "time": w[time]}
 
 
+def timed_values(n: int) -> Shape:
+    """Return the shape of records of `n` values, each followed by its time."""
+    return Shape(2 + 2 * n, time=3, n_times=n)
+
+
 class RecordDecoder(OrcaDecoder):
-    """A decoder of records with one row each and no keys."""
+    """A decoder of records with one row each and no keys.
+
+    Attributes
+    ----------
+    table
+        its columns.
+    shape
+        how long the records are.
+    """
 
     table: ClassVar[Table]
-    n_words: ClassVar[int]
-    """Words that a record has at least."""
+    shape: ClassVar[Shape]
 
     def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
         self.decoded_values = self.table.decoded_values()
@@ -81,7 +95,7 @@ class RecordDecoder(OrcaDecoder):
         Parameters
         ----------
         w
-            its words, `n_words` or more, as of a long packet.
+            its words, `shape.least` or more, as of a long packet.
 
         Raises
         ------
@@ -114,7 +128,7 @@ class RecordDecoder(OrcaDecoder):
             if the packet has too few words, or they cannot be.
         """
         words = as_long(packet)
-        enough(words, self.n_words)
+        enough(words, self.shape.least)
         values = self.read(words)
         if values is not None:
             rbl[0]._append({"packet_id": packet_id} | values)
@@ -124,7 +138,7 @@ class RecordDecoder(OrcaDecoder):
 class OneValueDecoder(RecordDecoder):
     """A decoder of records of one value: device, value, time."""
 
-    n_words = 4
+    shape = Shape(4, time=3)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         return device(w, 3) | {self.table.columns[-1].name: floats(w)[2]}
@@ -133,12 +147,8 @@ class OneValueDecoder(RecordDecoder):
 class TimedValuesDecoder(RecordDecoder):
     """A decoder of records of several values, each followed by its time."""
 
-    n_values: ClassVar[int]
-    n_words = 2
-
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
-        enough(w, 2 + 2 * self.n_values)
-        pairs = w[2 : 2 + 2 * self.n_values]
+        pairs = w[2 : self.shape.least]
         return {
             "id": int(w[1]) & 0xFFFF,
             "time": pairs[1::2],

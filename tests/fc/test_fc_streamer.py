@@ -535,6 +535,18 @@ def test_other_length_of_waveforms_has_a_table_of_its_own(file, tmp_path):
     assert list(tables["FCEvent_7"]["eventnumber"]) == wanted[12:27]
 
 
+def test_more_lengths_of_waveforms_than_there_can_be_tables(file):
+    """The rest is skipped and counted; events of known lengths are still written."""
+    lengths = [*range(10, 80), 10, 11]
+    options = {"n_events": 1, "n_channels": 2}
+    file.write_bytes(concatenated(*({**options, "n_samples": n} for n in lengths)))
+    decoded = decode(file)
+    assert decoded.n_rows("FCEvent") == 2 * 67
+    (skipped,) = decoded.report.skipped_channels.values()
+    assert sum(skipped.values()) == 2 * 5
+    assert any("more than 64 lengths" in note for note in decoded.report.notes)
+
+
 def test_channels_of_a_later_configuration_are_written_too(file):
     """Section 9: the peer drops them without a word."""
     first = {"n_events": 5, "n_samples": 10, "n_channels": 2}

@@ -13,7 +13,7 @@ What a row holds where the description leaves a choice:
 - a trace shorter than its channel's is filled up with zeros, a longer one is whole
   (section 7.15);
 - samples are as many as the data have where the header says nothing; a trace without
-  samples is as long as the last one of its channel, and zero;
+  samples is as long as the first one of its channel, and zero;
 - dates in the header become text as in the property list, with a "Z" at the end.
 """
 
@@ -697,6 +697,20 @@ class _Scanner:
             n += 1
         return n > 0
 
+    def goes_on(self, offset: int) -> bool:
+        """Tell whether packets follow up to a sound one, or to the end."""
+        for _ in range(MAX_CHAIN):
+            if offset == len(self.data):
+                return True
+            try:
+                data_id, length, start = self.at(offset)
+            except (_Invalid, _Cut):
+                return False
+            if self.is_sound(self.packet(offset, data_id, length, start)) is True:
+                return True
+            offset += 4 * length
+        return True
+
     def packet(self, offset: int, data_id: int, length: int, start: int) -> Packet:
         """Take a packet out of the data, its words little-endian (section 1.3)."""
         decoder = self.ids[data_id][2] if data_id else None
@@ -732,6 +746,8 @@ class _Scanner:
                 return False
             n, n_cards = w[3], w[11]
             return len(w) in (2413, 13 + n + -(-n_cards // 4) + 2 * n_cards)
+        if decoder == "ORFlashCamListenerStatusDecoder":
+            return len(w) >= 15 and len(w) >= 15 + 39 * w[13]
         if decoder == "ORSIS3302DecoderForEnergy":
             return len(w) >= 10 and w[-1] == 0xDEADBEEF
         return None
@@ -813,6 +829,14 @@ def read_packets(data: bytes) -> Framing:
             continue
         try:
             data_id, length, start = scanner.at(offset)
+            packet = scanner.packet(offset, data_id, length, start)
+            if framing.packets and not scanner.goes_on(offset):
+                # What may be no packet says nothing of the one before.
+                last = framing.packets[-1]
+                if last.offset + 4 * last.length == offset and (
+                    scanner.next_packet(last.offset, offset) is not None
+                ):
+                    raise _Invalid
         except (_Invalid, _Cut) as error:
             # A packet followed by none has a wrong length if it is unsound, or if
             # others begin inside of it.
@@ -846,7 +870,6 @@ def read_packets(data: bytes) -> Framing:
             framing.damaged.append((offset, found))
             offset = found
             continue
-        packet = scanner.packet(offset, data_id, length, start)
         packet.index = len(framing.packets)
         decoder, content = packet.decoder, packet.data
         if decoder is None:
@@ -1143,7 +1166,7 @@ class _Reader:
         self.listener_configs: dict[int, _ListenerConfig] = {}
         self.streams: dict[int, _Stream] = {}
         self.other_split = self._find_other_split()
-        # samples of the last traces of SIS3320 cards, by key
+        # samples of the first traces of SIS3320 cards, by key
         self.lengths: dict[int, int] = {}
         self.decoders: dict[str, Callable[[Packet], None]] = {
             "ORRunDecoderForRun": self._run,
@@ -1743,12 +1766,14 @@ class _Reader:
                 *(word & 0xFFFFF for word in h[2:6]),
                 *(h[6] & 0xFFFF, h[6] >> 16, h[7] & 0xFFFF, h[7] >> 16),
             )
-            self.lengths[key] = n or self.lengths.get(key, 0)
+            self.lengths.setdefault(key, n)
             row = {
                 "timestamp": h[1] | h[0] >> 16 << 32,
                 **dict(zip(_GATES, gates, strict=True)),
                 **_place_columns(crate, card, channel),
-                **_trace(_halves(h[10 : 10 + n_words])[:n], period, self.lengths[key]),
+                **_trace(
+                    _halves(h[10 : 10 + n_words])[:n], period, n or self.lengths[key]
+                ),
             }
             self._add(packet, key, row)
             position += 10 + n_words

@@ -58,6 +58,7 @@ from writers import orca as writer
 
 import daq2lh5
 from daq2lh5.errors import DecodeError
+from daq2lh5.source import Source
 
 SECONDS = 20
 """More than a damaged file of some hundred kilobytes may take."""
@@ -749,6 +750,32 @@ def test_pipe_with_a_length_that_never_ends(n_words, tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 80e6
     finally:
         tracemalloc.stop()
+    assert decoded.report.n_bytes == len(stream)
+    wanted: Counter[Any] = sum(rows_by_packet(data).values(), Counter())
+    assert not wanted - signatures(decoded.tables)
+
+
+def test_pipe_with_a_chain_of_very_long_packets(tmp_path, monkeypatch):
+    """Section 1.7 f: a search holds no more of it than the longest packet has."""
+    data, index = make("fcio")
+    at = index[9].offset
+    n_words = 2**24
+    false = writer.extended_packet(ID["ORUnheardOfDecoderForLong"], length=n_words)
+    chain = b"".join(false + bytes(4 * n_words - len(false)) for _ in range(2))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    stream = data[:at] + b"\xff" * 4 + chain + data[at:]
+    sizes = []
+    allocate = Source._allocate
+
+    def record(source: Source, size: int) -> None:
+        sizes.append(size)
+        allocate(source, size)
+
+    monkeypatch.setattr(Source, "_allocate", record)
+    with fed(pipe, stream, 1 << 20):
+        decoded = decode(pipe)
+    assert max(sizes) < 70e6
     assert decoded.report.n_bytes == len(stream)
     wanted: Counter[Any] = sum(rows_by_packet(data).values(), Counter())
     assert not wanted - signatures(decoded.tables)

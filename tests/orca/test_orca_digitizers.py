@@ -368,6 +368,29 @@ def test_sis3302_traces_that_are_short_are_filled_up(tmp_path, n):
     assert not differences(found, tables_of(data, "sis3302"))
 
 
+@pytest.mark.parametrize("kind", ["sis3302", "sis3316"])
+def test_each_trace_goes_to_the_table_of_its_length(tmp_path, kind):
+    """A longer one does not change where later ones go."""
+    lengths = (20, 30, 20, 10, 40, 30, 20, 40, 30, 20)
+    if kind == "sis3302":
+        card = writer.sis3302_card(4, internal_mask=1, sample_lengths=(20,) * 4)
+        packets = [writer.sis3302(range(n), card=4) for n in lengths]
+    else:
+        card = writer.sis3316_card(4, enabled_mask=1, samples=20)
+        packets = [
+            writer.sis3316([writer.SIS3316Event(range(n))], card=4) for n in lengths
+        ]
+    found, report = converted(tmp_path, file_of(kind, card, *packets), kind)
+    rows = {
+        name.removeprefix(KINDS[kind].__name__.removesuffix("Decoder")): [
+            lengths[i - 1] for i in columns["packet_id"]
+        ]
+        for name, columns in found.items()
+    }
+    assert rows == {"": [20, 20, 10, 20, 20], "_30": [30] * 3, "_40": [40] * 2}
+    assert report.clean
+
+
 def test_sis3302_energy_trace_may_be_half_as_long_as_said(tmp_path):
     card = writer.sis3302_card(4, sample_lengths=(20,) * 4)
     packet = writer.sis3302(range(20), energy_trace=(1, 2, 3), n_energy_words=6)

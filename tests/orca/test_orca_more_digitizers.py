@@ -388,7 +388,7 @@ def test_cards_with_different_lengths(by_lgdo, file):
 
 
 def test_more_lengths_than_there_can_be_tables(file):
-    """Some events are lost, and told of; not the rest of the file."""
+    """Some events are skipped and counted; all others are there, also behind them."""
     packets = [
         writer.sis3320([writer.SIS3320Event([1] * n)], crate=2, card=4)
         for n in (*range(1, 100), 5)
@@ -396,16 +396,17 @@ def test_more_lengths_than_there_can_be_tables(file):
     file.write_bytes(file_of(*packets))
     decoded = decode(file)
     assert n_rows(decoded.tables) == 66
-    assert decoded.report.irregular == {"event of a digitizer that cannot be used": 34}
+    assert decoded.report.skipped_channels == {"ORSIS3320WaveformDecoder": {"1088": 34}}
+    assert [n for n in decoded.report.notes if "more than 64 lengths" in n]
 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_sis3320_events_without_samples(first, file):
-    """They have the sums, and zeros; they tell no length (sections 5.4 and 7.15)."""
+    """They have the sums, and zeros as long as the first (sections 5.4 and 7.15)."""
     event, empty = writer.SIS3320Event([1, 2, 3]), writer.SIS3320Event()
     events = [empty, event, empty] if first else [event, empty, event]
-    packet = writer.sis3320(events, crate=2, card=4)
-    decoded = check(file, file_of(packet, packet))
+    packets = [writer.sis3320([event], crate=2, card=4) for event in events]
+    decoded = check(file, file_of(*packets, *packets))
     assert n_rows(decoded.tables) == 6
     assert decoded.report.clean
 

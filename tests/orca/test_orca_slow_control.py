@@ -374,6 +374,26 @@ def test_traces_that_are_never_finished(file, monkeypatch):
     assert decoded.report.bytes["corrupt"] == 2 * len(unfinished[0])
 
 
+def test_traces_that_lack_pieces_are_counted(file):
+    """Those that another one of the channel interrupts, a header, or the file's end."""
+    a, b = pieces_of(100, 60, 2), pieces_of(100, 60, 3)
+    again = pieces_of(30, 10, 2, tag=2)
+    rule = f"{GENERIC}: trace that lacks pieces"
+    for packets, n in (
+        ((*a, *b), 0),
+        ((a[0],), 1),
+        ((a[0], b[0]), 2),
+        ((a[0], *again), 1),
+        ((*a, b[0], again[0], *b[1:]), 1),
+    ):
+        file.write_bytes(file_of(*packets))
+        report = decode(file).report
+        assert report.irregular.get(rule, 0) == n
+        assert report.exit_status == (3 if n else 0)
+    file.write_bytes(file_of(a[0]) + file_of(*a, b[0]))
+    assert decode(file).report.irregular[rule] == 2
+
+
 def test_pieces_of_another_run_do_not_count(file):
     """A header in mid-file begins anew (section 1.2)."""
     first, second = pieces_of(100, 50, 2)

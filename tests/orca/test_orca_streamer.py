@@ -1141,22 +1141,24 @@ def test_fcio_packets(name, file):
 
 
 def test_one_decoder_for_all_fcio_records(file):
-    """Section 4.4: a short-lived version; decoded, or else counted by its name."""
+    """Section 4.4: a short-lived version; rows go where those of each kind do."""
     data_id = writer.DATA_IDS["ORFCIODecoder"]
     packets = (
         config_packet(data_id=data_id),
         writer.fcio_packet(fcio.event(traces()), data_id=data_id),
         writer.fcio_packet(fcio.event_header((1,), ((1, 2),)), data_id=data_id),
+        writer.fcio_packet(fcio.status(), data_id=data_id),
     )
-    data = fcio_file(*packets, **ONE_STREAM, decoders=writer.DATA_IDS)
-    file.write_bytes(data)
-    decoded = decode(file)
-    report = decoded.report
-    assert report.n_bytes == len(data)
-    assert report.clean
-    if decoded.tables.keys() == {RUN}:
-        assert report.unknown_records["ORFCIODecoder"] == 3
-    else:
+    # also if the header has none of the decoders of each kind
+    for decoders in (writer.DATA_IDS, (RUN, "ORFCIODecoder")):
+        data = fcio_file(*packets, **ONE_STREAM, decoders=decoders)
+        file.write_bytes(data)
+        decoded = decode(file)
+        report = decoded.report
+        assert report.bytes["decoded"] == report.n_bytes == len(data)
+        assert report.clean
+        assert not report.unknown_records
+        assert len(decoded.tables) == 5
         assert differences(decoded.tables, wanted_tables(data)) == []
 
 
@@ -1170,6 +1172,39 @@ def test_other_length_of_traces_has_a_table_of_its_own(file, tmp_path):
     found = {k: list(t["packet_id"]) for k, t in tables.items()}
     assert found == {"ORFCIOEvent_0": [3, 3, 7, 7], "ORFCIOEvent_0_2": [5]}
     assert any("ORFCIOEvent_0_2" in note for note in report.notes)
+
+
+def test_more_lengths_than_there_can_be_tables(file):
+    """The rest is skipped and counted, and what comes behind it is there."""
+    lengths = [*range(2, 72), 2]
+    packets = [
+        packet
+        for n in lengths
+        for packet in (
+            config_packet(fcio_config(eventsamples=n)),
+            event_packet(n, n_samples=n),
+        )
+    ]
+    file.write_bytes(fcio_file(*packets, **ONE_STREAM))
+    decoded = decode(file)
+    events = [len(t["packet_id"]) for k, t in decoded.tables.items() if "Event" in k]
+    assert (len(events), sum(events)) == (65, 2 * 66)
+    (skipped,) = decoded.report.skipped_channels.values()
+    assert sum(skipped.values()) == 2 * 5
+    assert any("more than 64 lengths" in note for note in decoded.report.notes)
+    assert decoded.report.clean
+
+
+def test_more_lengths_of_flashcam_traces_than_there_can_be_tables(file):
+    """As with FCIO: the job goes on, and back at a known length there are rows."""
+    packets = [waveform(range(2 * n)) for n in (*range(1, 71), 1, 5)]
+    file.write_bytes(flashcam_file(*packets))
+    decoded = decode(file)
+    traces = [len(t["packet_id"]) for k, t in decoded.tables.items() if "Wave" in k]
+    assert (len(traces), sum(traces)) == (65, 67)
+    assert decoded.report.packets["skipped"] == 5
+    assert decoded.report.skipped_channels == {OLD_WAVEFORM: {"1028800": 5}}
+    assert any("more than 64 lengths" in note for note in decoded.report.notes)
 
 
 def test_cards_in_long_list_of_children(file):

@@ -1,0 +1,13 @@
+# Whether the contents of a packet fit its kind and its length.
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+
+from ._framing cimport *
+
+cdef bint looks_right(const Window* w, const Ids* ids, const Packet* p) noexcept nogil
+cdef bint ends_well(const Window* w, const Ids* ids, const Packet* p) noexcept nogil
+cdef int64_t end_of_records(const Window* w, const Packet* p) noexcept nogil
+cdef int weight(const Ids* ids, const Packet* p) noexcept nogil
+cdef Found fcio_records(
+    const uint8_t* data, int64_t n, int allowed, int64_t* begin
+) noexcept nogil
