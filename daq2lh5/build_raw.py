@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from .raw_buffer import (
     files_of,
     split_out_stream,
 )
+from .reading.magic import without_ending
 from .report import ConversionReport, sizeof_fmt
 from .source import open_source
 from .utils import is_spec_file, load_dict
@@ -340,7 +341,7 @@ def _convert_opened(
     exchange = outputs.pipeline.threads > 1
     _write(header_data, outputs, report, db_dict, exchange=False)
     while True:
-        with _timed(report, "decode"):
+        with report.timed("decode"):
             chunk = streamer.read_chunk()
         if not chunk:
             break
@@ -351,32 +352,11 @@ def _convert_opened(
     if len(streamer.garbage):
         outputs.write_garbage(streamer.garbage)
     outputs.complete()
-    _add_stages(report, streamer, outputs)
-    with _timed(report, "finish"):
-        outputs.finish(report)
-
-
-@contextmanager
-def _timed(report: ConversionReport, stage: str) -> Iterator[None]:
-    """Add the time spent inside to a stage of the report."""
-    start = time.perf_counter()
-    try:
-        yield
-    finally:
-        elapsed = time.perf_counter() - start
-        report.seconds[stage] = report.seconds.get(stage, 0) + elapsed
-
-
-def _add_stages(
-    report: ConversionReport, streamer: DataStreamer, outputs: OutputFiles
-) -> None:
-    """Add what the stages took: read, compress and write."""
-    read = streamer.source.read_seconds
-    report.seconds["read"] = read
+    report.seconds["read"] = streamer.source.read_seconds
     # the header was read before the clock of the decoding ran
-    report.seconds["decode"] = max(0.0, report.seconds["decode"] - read)
-    report.seconds["compress"] = outputs.pipeline.work_seconds
-    report.seconds["write"] = outputs.write_seconds
+    decode = report.seconds["decode"] - report.seconds["read"]
+    report.seconds["decode"] = max(0.0, decode)
+    outputs.finish(report)
 
 
 def _read_out_spec(
@@ -416,9 +396,7 @@ def default_output(in_stream: str) -> str:
 
     Of a compressed file's name both extensions go.
     """
-    path = Path(in_stream.removeprefix("file://"))
-    if path.suffix.lower() in (".gz", ".bz2", ".xz", ".zst", ".zstd"):
-        path = path.with_suffix("")
+    path = without_ending(Path(in_stream.removeprefix("file://")))
     return str(path.with_suffix("")) + ".lh5"
 
 
@@ -453,7 +431,8 @@ def _write(
         file, group = split_out_stream(rb.out_stream)
         table = f"{group.strip('/')}/{rb.out_name}".lstrip("/")
         report.add_rows(file, table, rb.loc, _times_of(rb))
-        append_buffer(rb, outputs.writer_of(file), group, exchange, db_dict)
+        processing = report.timed("process") if rb.proc_spec else nullcontext()
+        append_buffer(rb, outputs.writer_of(file), group, exchange, db_dict, processing)
         rb.loc = 0
 
 

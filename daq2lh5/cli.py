@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ._version import __version__
+from .reading.magic import without_ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -539,10 +540,7 @@ def basename_of(file: str) -> str:
     As in the peer only one extension goes, except where that says how the file is
     compressed.
     """
-    path = Path(file)
-    if path.suffix.lower() in (".gz", ".bz2", ".xz", ".zst", ".zstd"):
-        path = path.with_suffix("")
-    return "stdin" if file == "-" else path.stem
+    return "stdin" if file == "-" else without_ending(Path(file)).stem
 
 
 def _parse_kwargs(text: str) -> dict[str, Any]:

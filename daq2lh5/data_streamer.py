@@ -250,9 +250,9 @@ class DataStreamer(ABC):
         rb_lib.pop("*", None)
         for name in rb_lib:
             if name not in decoders:
-                text = f"this stream has no decoder '{name}': nothing comes of it"
-                log.warning(text)
-                self.report.note(text)
+                self.report.warn(
+                    f"this stream has no decoder '{name}': nothing comes of it"
+                )
         self._check_selection(decoders)
         n_buffers = sum(map(len, rb_lib.values()))
         self.plan = MemoryPlan(self.memory_limit, max(n_buffers, 1))
@@ -340,12 +340,10 @@ class DataStreamer(ABC):
                 if keys.intersection(rb.key_list):
                     self.selects_anything = True
                 elif rb.key_list:
-                    text = (
+                    self.report.warn(
                         f"{name}: the stream has none of the keys of buffer "
                         f"'{rb.out_name}'"
                     )
-                    log.warning(text)
-                    self.report.note(text)
 
     def _set_up(
         self, rbs: list[RawBuffer], decoder: DataDecoder, buffer_size: int
@@ -375,7 +373,8 @@ class DataStreamer(ABC):
                 table = decoder._make_buffer(key, 0)
                 described = decoder.get_decoded_values(key)
             rb._own(table.like(0))
-            check_processing(rb)
+            for text in check_processing(rb):
+                self.report.warn(text)
             # what comes of the rows takes memory besides
             plan = rb._plan
             row_bytes = table.row_bytes() + (plan.copied_bytes if plan else 0)

@@ -25,7 +25,7 @@ from __future__ import annotations
 import logging
 import os
 import string
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -235,7 +235,9 @@ class RawBuffer:
             return data, n_rows
         from .buffer_processor.buffer_processor import process_rows  # noqa: PLC0415
 
-        return process_rows(data, n_rows, self.proc_spec, db_dict), n_rows
+        # what the plan has is checked already
+        spec = self.proc_spec if self._plan is None else self._plan.spec
+        return process_rows(data, n_rows, spec, db_dict), n_rows
 
     def _rows_to_write(self, data: lgdo.LGDO) -> int | None:
         """Return how many rows of `data` count; None for what is written whole."""
@@ -606,6 +608,7 @@ def append_buffer(
     group: str,
     exchange: bool = False,
     db_dict: dict | None = None,
+    processing: AbstractContextManager[None] | None = None,
 ) -> None:
     """Append the filled rows of a buffer to a file, processed as its `proc_spec` says.
 
@@ -622,7 +625,10 @@ def append_buffer(
         are not needed any more when this returns.
     db_dict
         values for the processing, see :func:`write_to_lh5_and_clear`.
+    processing
+        entered while rows are processed, to time that.
     """
+    processing = processing or nullcontext()
     if rb._lgdo is None and rb._describe is not None:
         # a header is no table with rows to process
         writer.append(*rb._describe(), rb.out_name, group)
@@ -630,20 +636,22 @@ def append_buffer(
         return
     layout = rb._layout
     if layout is None:
-        data, n_rows = rb._processed(_database_of(rb, group, db_dict))
+        with processing:
+            data, n_rows = rb._processed(_database_of(rb, group, db_dict))
         if data is not None:
             writer.append_lgdo(data, rb.out_name, group, n_rows)
         return
     table, plan = rb._table, rb._plan
-    if plan is not None and (plan.own_rows or not exchange):
-        rows = plan.run(table.arrays, rb.loc, own=exchange)
-        writer.append(layout, rows, rb.out_name, group)
-    elif exchange:
-        arrays, give_back = table.take()
-        rows = (table.rows if plan is None else plan.run)(arrays, rb.loc)
-        writer.append(layout, rows, rb.out_name, group, give_back)
-    else:
-        writer.append(layout, table.rows(table.arrays, rb.loc), rb.out_name, group)
+    release = None
+    with processing:
+        if plan is not None and (plan.own_rows or not exchange):
+            rows = plan.run(table.arrays, rb.loc, own=exchange)
+        else:
+            arrays = table.arrays
+            if exchange:
+                arrays, release = table.take()
+            rows = (table.rows if plan is None else plan.run)(arrays, rb.loc)
+    writer.append(layout, rows, rb.out_name, group, release)
     if not exchange:
         writer.drain()
 
@@ -655,8 +663,13 @@ def _database_of(rb: RawBuffer, group: str, db_dict: dict | None) -> dict | None
     return db_dict.get(rb.out_name, db_dict.get(group))
 
 
-def check_processing(rb: RawBuffer) -> None:
+def check_processing(rb: RawBuffer) -> list[str]:
     """Make sure that a buffer can be processed, as far as that is known before.
+
+    Returns
+    -------
+    warnings
+        what of its specification is ignored.
 
     Raises
     ------
@@ -666,11 +679,11 @@ def check_processing(rb: RawBuffer) -> None:
         if it needs dspeed and that is not there.
     """
     if rb.proc_spec is None:
-        return
+        return []
     from .buffer_processor.spec import ProcSpec  # noqa: PLC0415  (seldom needed)
 
     try:
-        ProcSpec.of(rb.proc_spec)
+        spec = ProcSpec.of(rb.proc_spec)
     except OutSpecError as e:
         msg = f"buffer '{rb.out_name}': {e}"
         raise OutSpecError(msg) from e
@@ -678,6 +691,7 @@ def check_processing(rb: RawBuffer) -> None:
         from .buffer_processor.buffer_processor import check_dspeed  # noqa: PLC0415
 
         check_dspeed()
+    return spec.warnings
 
 
 def _open_to_append(
