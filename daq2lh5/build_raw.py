@@ -280,7 +280,10 @@ def convert(
     if threads is None:
         threads = default_threads()
     _check_at_least("threads", threads, 1)
-    rb_lib, out_file = _read_out_spec(out_spec, in_stream, keywords or {})
+    keywords = keywords or {}
+    out_spec = _load_out_spec(out_spec)
+    unused = _unused_keywords(keywords, out_spec)
+    rb_lib, out_file = _read_out_spec(out_spec, in_stream, keywords)
 
     from .output import OutputFiles  # noqa: PLC0415  (imports h5py)
 
@@ -311,6 +314,8 @@ def convert(
                 raise OutSpecError(msg)
             if n_max != float("inf"):
                 streamer.rows_left = int(n_max)
+            for name in unused:
+                report.warn(f"there is no use for the argument '{name}'")
             _convert_opened(streamer, header_data, outputs, db_dict, progress)
     finally:
         # an interruption may have hit the first attempt to clean up
@@ -337,6 +342,8 @@ def _convert_opened(
 ) -> None:
     """Write everything that a streamer gives, and complete the files."""
     report = streamer.report
+    # the stages in their order
+    report.seconds |= {"read": 0.0, "decode": 0.0}
     outputs.open(streamer.rb_lib, streamer.plan)
     exchange = outputs.pipeline.threads > 1
     _write(header_data, outputs, report, db_dict, exchange=False)
@@ -359,24 +366,35 @@ def _convert_opened(
     outputs.finish(report)
 
 
+def _load_out_spec(
+    out_spec: str | os.PathLike[str] | dict | RawBufferLibrary | None,
+) -> str | dict | RawBufferLibrary | None:
+    """Return the content of an output specification that is in a file."""
+    if not isinstance(out_spec, (str, os.PathLike)):
+        return out_spec
+    out_spec = os.path.expandvars(os.fspath(out_spec))
+    return load_dict(out_spec) if is_spec_file(out_spec) else out_spec
+
+
+def _unused_keywords(keywords: dict[str, Any], out_spec: Any) -> list[str]:
+    """Return the keywords that the specification has no place for."""
+    text = repr(out_spec)
+    return [k for k in keywords if k != "orig_basename" and "{" + k not in text]
+
+
 def _read_out_spec(
     out_spec: str | dict | RawBufferLibrary | None,
     in_stream: str,
     keywords: dict[str, Any],
 ) -> tuple[RawBufferLibrary | None, str]:
     """Return the library that the user asks for, or the file for everything."""
-    if isinstance(out_spec, os.PathLike):
-        out_spec = os.fspath(out_spec)
     if out_spec is None:
         if in_stream == "-":
-            msg = "reading standard input: say where to write to (out_spec)"
+            msg = "standard input has no name for the output: give one (out_spec, -o)"
             raise OutSpecError(msg)
         return None, default_output(in_stream)
     if isinstance(out_spec, str):
-        out_spec = os.path.expandvars(out_spec)
-        if not is_spec_file(out_spec):
-            return None, out_spec
-        out_spec = load_dict(out_spec)
+        return None, out_spec
     if not isinstance(out_spec, dict):
         msg = f"out_spec is a {type(out_spec).__name__}: neither name nor dictionary"
         raise TypeError(msg)

@@ -7,6 +7,7 @@ of its format somewhere.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -265,7 +266,7 @@ def process(
 
     status = _attempt(file, report, debug, work)
     if status == 0 and not quiet:
-        _show(report, verbose or debug)
+        status = _tell(_show, report, verbose or debug)
     _leave(status)
 
 
@@ -368,6 +369,7 @@ def run(
     """Convert files one after the other; return the exit status."""
     from . import logging as our_logging  # noqa: PLC0415  (--help needs none)
     from .report import ConversionReport  # noqa: PLC0415
+    from .utils import is_spec_file  # noqa: PLC0415
 
     our_logging.setup(logging.DEBUG if debug else level)
     try:
@@ -380,6 +382,9 @@ def run(
             }
         _check_inputs(files)
         out_specs, outputs = _outputs(files, out_spec, options)
+        if out_spec is not None and not is_spec_file(out_spec):
+            # keywords in the name of an output are filled in already
+            options = {k: v for k, v in options.items() if "{" + k not in out_spec}
         _check_json_file(json_file, [*files, *outputs])
     except (_UsageError, OSError, ValueError, KeyError, NotImplementedError) as e:
         if debug:
@@ -408,10 +413,9 @@ def run(
         )
         statuses.append(status)
         if status in (0, EXIT_DAMAGED) and not quiet:
-            _show(report, verbose, err=json_file == "-")
+            statuses.append(_tell(_show, report, verbose, err=json_file == "-"))
     if json_file is not None:
-        with click.open_file(json_file, "w") as f:
-            f.writelines(json.dumps(r.as_dict()) + "\n" for r in reports)
+        statuses.append(_tell(_write_json, json_file, reports))
     # a failure weighs more than wrong usage, and that more than damage
     return next(s for s in (EXIT_FAILED, EXIT_USAGE, EXIT_DAMAGED, 0) if s in statuses)
 
@@ -502,6 +506,24 @@ def _show(report: ConversionReport, verbose: bool, err: bool = False) -> None:
         if report.peak_memory is not None:
             lines.append(f"  peak memory: {sizeof_fmt(report.peak_memory)}")
     click.echo("\n".join(lines), err=err)
+
+
+def _write_json(file: str, reports: list[ConversionReport]) -> None:
+    """Write the full reports."""
+    with click.open_file(file, "w") as f:
+        f.writelines(json.dumps(r.as_dict()) + "\n" for r in reports)
+
+
+def _tell(write: Callable[..., None], *args: Any, **kwargs: Any) -> int:
+    """Have a report written; return the exit status."""
+    try:
+        write(*args, **kwargs)
+    except OSError as e:
+        if e.errno == errno.EPIPE:
+            raise  # click's: whoever read it has enough
+        click.echo(f"error: the report cannot be written: {_message(e)}", err=True)
+        return EXIT_FAILED
+    return 0
 
 
 def _cannot_clean_up() -> bool:

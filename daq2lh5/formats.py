@@ -209,7 +209,8 @@ def detect(name: str, source: Source | None) -> Format:
         names = ", ".join(f.name for f in FORMATS)
         tried.append(f"its first bytes fit none of {names}")
         if not head:
-            tried.append("it is empty")
+            msg = f"{name} is empty"
+            raise UnknownFormatError(msg)
         if head.startswith(HDF5_MAGIC):
             msg = (
                 f"{name} is an HDF5 file, not data of a DAQ; what was converted before "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 
-from ..errors import OutSpecError
+from ..errors import OutSpecError, did_you_mean
 from ..output import OutputFiles
 from ..raw_buffer import RawBufferLibrary, check_processing, place_of
 from ..report import ConversionReport
@@ -176,6 +176,8 @@ def _open_input(name: str) -> h5py.File:
         return h5py.File(name, "r", locking=False)
     except OSError as e:
         msg = f"{name} cannot be read as an HDF5 file: {e}"
+        if not h5py.is_hdf5(name):
+            msg = f"{name} is no HDF5 file; data of a DAQ have to be converted before"
         raise RuntimeError(msg) from e
 
 
@@ -332,6 +334,11 @@ class _Selection:
             self._for_all = ProcSpec.of(out_spec)
             self.warnings = self._for_all.warnings
             return
+        for name, buffers in out_spec.items():
+            if not isinstance(buffers, dict):
+                hint = did_you_mean(str(name), OPERATIONS)
+                msg = f"'{name}' in the specification is neither decoder nor operation"
+                raise OutSpecError(msg + hint)
         library = RawBufferLibrary(out_spec)
         for decoder, rbs in library.items():
             self._buffers += zip(out_spec[decoder], rbs, strict=True)
