@@ -363,6 +363,7 @@ class RawBufferLibrary(dict):
         where all but ``key_list`` may be left out, and the table is called `name`
         unless ``out_name`` says otherwise. Expanded are, in this order:
 
+        - ``{name}`` in a name: to the decoder's name without ``Decoder``;
         - a list of two integers in ``key_list``: to the range of keys from the first to
           the last;
         - ``{key:...}`` in a name: to a buffer for each key;
@@ -370,8 +371,7 @@ class RawBufferLibrary(dict):
           ``out_name``;
         - environment variables in ``out_stream``;
         - when the stream is opened, ``*`` in keys and the decoder name ``*``: to the
-          keys and decoders that nothing else in the specification asks for. There
-          ``{name}`` is the decoder's name without ``Decoder``.
+          keys and decoders that nothing else in the specification asks for.
 
         Parameters
         ----------
@@ -391,6 +391,8 @@ class RawBufferLibrary(dict):
         for decoder, buffers in config.items():
             if decoder not in self:
                 self[decoder] = RawBufferList()
+            if decoder != "*":
+                _fill_in_decoder(decoder, buffers)
             self[decoder].set_from_dict(buffers, kw_dict)
 
     def get_list_of(self, attribute: str, unique: bool = True) -> list:
@@ -512,6 +514,20 @@ def expand_rblist_dict(config: dict, kw_dict: dict[str, str]) -> None:
                 raise KeyError(msg) from None
         if "out_stream" in info:
             info["out_stream"] = os.path.expandvars(info["out_stream"])
+
+
+def _fill_in_decoder(decoder: str, buffers: Any) -> None:
+    """Fill in the decoder in the names of its buffers, in place."""
+    short = str(decoder).removesuffix("Decoder")
+    for name in list(buffers) if isinstance(buffers, dict) else ():
+        # all are put back, so that they stay in order
+        info = buffers.pop(name)
+        # in YAML a name may be a number
+        filled_in = str(name).replace("{name}", short)
+        if filled_in in buffers:
+            msg = f"{decoder}: '{name}' is '{filled_in}', which there is already"
+            raise OutSpecError(msg)
+        buffers[filled_in] = info
 
 
 def _check_description(name: str, info: Any) -> None:
