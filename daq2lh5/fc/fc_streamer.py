@@ -152,6 +152,9 @@ class FCStreamer(KernelStreamer):
             return
         if self.report.n_damage or self.report.n_bytes > 68:
             msg = "no configuration record in the whole stream"
+            if self.report.damage:
+                first = self.report.damage[0]
+                msg += f" (byte {first.offset}: {first.reason})"
             raise DecodeError(
                 msg, self.source.name, advice="without one no event can be decoded"
             )
