@@ -373,7 +373,13 @@ def _load_out_spec(
     if not isinstance(out_spec, (str, os.PathLike)):
         return out_spec
     out_spec = os.path.expandvars(os.fspath(out_spec))
-    return load_dict(out_spec) if is_spec_file(out_spec) else out_spec
+    if not is_spec_file(out_spec):
+        return out_spec
+    content = load_dict(out_spec)
+    if not isinstance(content, dict):
+        msg = f"{out_spec} is not an output specification"
+        raise OutSpecError(msg)
+    return content
 
 
 def _unused_keywords(keywords: dict[str, Any], out_spec: Any) -> list[str]:
