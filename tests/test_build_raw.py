@@ -837,7 +837,12 @@ class TestGetStreamer:
     def test_explicit_type_needs_no_file(self):
         assert isinstance(daq2lh5.get_streamer("tcp://x", "FlashCam"), FCStreamer)
 
-    @pytest.mark.parametrize("data", [b"", b"hello world", bytes(5000)])
+    def test_empty_file(self, tmp_path):
+        (tmp_path / "x.fcio").touch()
+        with pytest.raises(RuntimeError, match="is empty"):
+            get_streamer(str(tmp_path / "x.fcio"))
+
+    @pytest.mark.parametrize("data", [b"hello world", bytes(5000)])
     def test_nothing_recognized_says_what_was_tried(self, tmp_path, data):
         (tmp_path / "x.dat").write_bytes(data)
         with pytest.raises(RuntimeError, match="FlashCam") as e:
