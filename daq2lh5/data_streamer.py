@@ -559,17 +559,23 @@ def _from_template(
 
 def _for_key(template: RawBuffer, key: object) -> RawBuffer:
     """Make the buffer of one key from one with ``{key}`` in its names."""
-    names = []
-    for text in (template.out_stream, template.out_name):
-        try:
-            names.append(fill_in(text, {"key": key}, keep=("name",)))
-        except ValueError:
-            # a format for numbers on a key that is a string, or the other way round
-            other = int(key) if isinstance(key, str) else str(key)
-            names.append(fill_in(text, {"key": other}, keep=("name",)))
     return RawBuffer(
         key_list=[key],
-        out_stream=names[0],
-        out_name=names[1],
+        out_stream=_with_key(template.out_stream, key),
+        out_name=_with_key(template.out_name, key),
         proc_spec=template.proc_spec,
     )
+
+
+def _with_key(text: str, key: object) -> str:
+    """Fill in a key, also where a format for numbers meets text and vice versa."""
+    for fitting in (key, str(key), *([int(key)] if str(key).isdecimal() else [])):
+        try:
+            return fill_in(text, {"key": fitting}, keep=("name",))
+        except ValueError:
+            continue
+    msg = (
+        f"'{text}' cannot be filled in with the key {key!r}: give that to another "
+        "buffer (a pattern like '[0-9]*' is for numbers only)"
+    )
+    raise OutSpecError(msg)

@@ -840,7 +840,7 @@ class TestGetStreamer:
     def test_empty_file(self, tmp_path):
         (tmp_path / "x.fcio").touch()
         with pytest.raises(RuntimeError, match="is empty"):
-            get_streamer(str(tmp_path / "x.fcio"))
+            daq2lh5.get_streamer(str(tmp_path / "x.fcio"))
 
     @pytest.mark.parametrize("data", [b"hello world", bytes(5000)])
     def test_nothing_recognized_says_what_was_tried(self, tmp_path, data):

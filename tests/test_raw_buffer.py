@@ -621,6 +621,11 @@ class TestSelection:
         rbs = opened(run, {"FCEventDecoder": config})["FCEventDecoder"]
         assert [rb.out_stream for rb in rbs] == [f"{{a}}{k}.lh5" for k in KEYS[6:]]
 
+    def test_format_for_numbers_and_a_key_that_is_none(self, run):
+        config = {"st{key:07d}": {"key_list": ["*"], "out_stream": "f"}}
+        with pytest.raises(OutSpecError, match=r"status/card0.*numbers only"):
+            opened(run, {"FCStatusDecoder": config})
+
     def test_key_that_is_a_string_in_names(self, run):
         config = {"st/{key}": {"key_list": ["*"], "out_stream": "f"}}
         rbs = opened(run, {"FCStatusDecoder": config})["FCStatusDecoder"]

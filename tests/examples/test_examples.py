@@ -179,11 +179,12 @@ def test_production_of_a_file_converted_before(tmp_path):
     )
 
 
-def test_production_of_orca(tmp_path):
+@pytest.mark.parametrize("fsp", [False, True])
+def test_production_of_orca(tmp_path, fsp):
+    """With the software trigger's tables, and without."""
     source = tmp_path / "run.orca"
-    source.write_bytes(
-        orca.make_stream(kinds=("fcio",), n_channels=2, n_samples=6250, n_events=3)
-    )
+    options = {"n_channels": 2, "n_samples": 6250, "n_events": 3, "fsp": fsp}
+    source.write_bytes(orca.make_stream(kinds=("fcio",), **options))
     daq2lh5.build_raw(source, out_spec=tmp_path / "whole.lh5")
     done = run("production.py", source, tmp_path, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -193,6 +194,7 @@ def test_production_of_orca(tmp_path):
         assert len(keys) == 2
         assert {"OrcaHeader", "RunControl", "fcid_1"} <= set(f["extra"])
         assert "config" in f["extra/fcid_1"]
+        assert ("swtid_1/event" in f["extra"]) == fsp
     check_production(file, tmp_path / "whole.lh5", slice(2625, 4025), keys)
 
 
