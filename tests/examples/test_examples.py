@@ -183,8 +183,15 @@ def test_production_of_a_file_converted_before(tmp_path):
 def test_production_of_orca(tmp_path, fsp):
     """With the software trigger's tables, and without."""
     source = tmp_path / "run.orca"
-    options = {"n_channels": 2, "n_samples": 6250, "n_events": 3, "fsp": fsp}
-    source.write_bytes(orca.make_stream(kinds=("fcio",), **options))
+    source.write_bytes(
+        orca.make_stream(
+            kinds=("fcio",),
+            n_channels=2,
+            n_samples=6250,
+            n_events=3,
+            fcio_options={"fsp": fsp},
+        )
+    )
     daq2lh5.build_raw(source, out_spec=tmp_path / "whole.lh5")
     done = run("production.py", source, tmp_path, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
