@@ -1130,11 +1130,6 @@ cdef class FcioStream:
         return bool(self.s.fsp_configured)
 
     @property
-    def record_bytes(self):
-        """Bytes of the longest event record that the configuration allows."""
-        return self.limits.n_traces * (self.limits.trace_bytes + 4) + 65536
-
-    @property
     def config(self):
         """The configuration in force, or None before the first."""
         cdef Config* c = &self.s.config
