@@ -2,7 +2,7 @@
 
 :class:`FcioTables` knows which buffer takes which rows, makes sure that a packet's rows
 fit before any is written, and writes them. What a packet is, and which records are
-sound, the class derived from it decides (:mod:`._kernel`).
+sound, the class derived from it decides: :class:`~daq2lh5.fc._kernel.FcioStream`.
 
 The sections named are those of the FCIO specification.
 """
