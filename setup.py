@@ -30,6 +30,7 @@ MODULES = (
     "daq2lh5.fc._framing",
     "daq2lh5.fc._state",
     "daq2lh5.fc._rows",
+    "daq2lh5.fc._tables",
     "daq2lh5.fc._kernel",
     "daq2lh5.orca._framing",
     "daq2lh5.orca._contents",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from .raw_buffer import (
     files_of,
     split_out_stream,
 )
+from .reading.magic import without_ending
 from .report import ConversionReport, sizeof_fmt
 from .source import open_source
 from .utils import is_spec_file, load_dict
@@ -308,7 +309,10 @@ def convert(
     if threads is None:
         threads = default_threads()
     _check_at_least("threads", threads, 1)
-    rb_lib, out_file = _read_out_spec(out_spec, in_stream, keywords or {})
+    keywords = keywords or {}
+    out_spec = _load_out_spec(out_spec)
+    unused = _unused_keywords(keywords, out_spec)
+    rb_lib, out_file = _read_out_spec(out_spec, in_stream, keywords)
 
     from .output import OutputFiles  # noqa: PLC0415  (imports h5py)
 
@@ -343,6 +347,8 @@ def convert(
                 raise OutSpecError(msg)
             if n_max != float("inf"):
                 streamer.rows_left = int(n_max)
+            for name in unused:
+                report.warn(f"there is no use for the argument '{name}'")
             _convert_opened(streamer, header_data, outputs, db_dict, progress)
     finally:
         # an interruption may have hit the first attempt to clean up
@@ -369,11 +375,13 @@ def _convert_opened(
 ) -> None:
     """Write everything that a streamer gives, and complete the files."""
     report = streamer.report
+    # the stages in their order
+    report.seconds |= {"read": 0.0, "decode": 0.0}
     outputs.open(streamer.rb_lib, streamer.plan)
     exchange = outputs.pipeline.threads > 1
     _write(header_data, outputs, report, db_dict, exchange=False)
     while True:
-        with _timed(report, "decode"):
+        with report.timed("decode"):
             chunk = streamer.read_chunk()
         if not chunk:
             break
@@ -384,32 +392,33 @@ def _convert_opened(
     if len(streamer.garbage):
         outputs.write_garbage(streamer.garbage)
     outputs.complete()
-    _add_stages(report, streamer, outputs)
-    with _timed(report, "finish"):
-        outputs.finish(report)
-
-
-@contextmanager
-def _timed(report: ConversionReport, stage: str) -> Iterator[None]:
-    """Add the time spent inside to a stage of the report."""
-    start = time.perf_counter()
-    try:
-        yield
-    finally:
-        elapsed = time.perf_counter() - start
-        report.seconds[stage] = report.seconds.get(stage, 0) + elapsed
-
-
-def _add_stages(
-    report: ConversionReport, streamer: DataStreamer, outputs: OutputFiles
-) -> None:
-    """Add what the stages took: read, compress and write."""
-    read = streamer.source.read_seconds
-    report.seconds["read"] = read
+    report.seconds["read"] = streamer.source.read_seconds
     # the header was read before the clock of the decoding ran
-    report.seconds["decode"] = max(0.0, report.seconds["decode"] - read)
-    report.seconds["compress"] = outputs.pipeline.work_seconds
-    report.seconds["write"] = outputs.write_seconds
+    decode = report.seconds["decode"] - report.seconds["read"]
+    report.seconds["decode"] = max(0.0, decode)
+    outputs.finish(report)
+
+
+def _load_out_spec(
+    out_spec: str | os.PathLike[str] | dict | RawBufferLibrary | None,
+) -> str | dict | RawBufferLibrary | None:
+    """Return the content of an output specification that is in a file."""
+    if not isinstance(out_spec, (str, os.PathLike)):
+        return out_spec
+    out_spec = os.path.expandvars(os.fspath(out_spec))
+    if not is_spec_file(out_spec):
+        return out_spec
+    content = load_dict(out_spec)
+    if not isinstance(content, dict):
+        msg = f"{out_spec} is not an output specification"
+        raise OutSpecError(msg)
+    return content
+
+
+def _unused_keywords(keywords: dict[str, Any], out_spec: Any) -> list[str]:
+    """Return the keywords that the specification has no place for."""
+    text = repr(out_spec)
+    return [k for k in keywords if k != "orig_basename" and "{" + k not in text]
 
 
 def _read_out_spec(
@@ -418,18 +427,13 @@ def _read_out_spec(
     keywords: dict[str, Any],
 ) -> tuple[RawBufferLibrary | None, str]:
     """Return the library that the user asks for, or the file for everything."""
-    if isinstance(out_spec, os.PathLike):
-        out_spec = os.fspath(out_spec)
     if out_spec is None:
         if in_stream == "-":
-            msg = "reading standard input: say where to write to (out_spec)"
+            msg = "standard input has no name for the output: give one (out_spec, -o)"
             raise OutSpecError(msg)
         return None, default_output(in_stream)
     if isinstance(out_spec, str):
-        out_spec = os.path.expandvars(out_spec)
-        if not is_spec_file(out_spec):
-            return None, out_spec
-        out_spec = load_dict(out_spec)
+        return None, out_spec
     if not isinstance(out_spec, dict):
         msg = f"out_spec is a {type(out_spec).__name__}: neither name nor dictionary"
         raise TypeError(msg)
@@ -449,9 +453,7 @@ def default_output(in_stream: str) -> str:
 
     Of a compressed file's name both extensions go.
     """
-    path = Path(in_stream.removeprefix("file://"))
-    if path.suffix.lower() in (".gz", ".bz2", ".xz", ".zst", ".zstd"):
-        path = path.with_suffix("")
+    path = without_ending(Path(in_stream.removeprefix("file://")))
     return str(path.with_suffix("")) + ".lh5"
 
 
@@ -486,7 +488,8 @@ def _write(
         file, group = split_out_stream(rb.out_stream)
         table = f"{group.strip('/')}/{rb.out_name}".lstrip("/")
         report.add_rows(file, table, rb.loc, _times_of(rb))
-        append_buffer(rb, outputs.writer_of(file), group, exchange, db_dict)
+        processing = report.timed("process") if rb.proc_spec else nullcontext()
+        append_buffer(rb, outputs.writer_of(file), group, exchange, db_dict, processing)
         rb.loc = 0
 
 

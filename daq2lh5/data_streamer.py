@@ -253,9 +253,9 @@ class DataStreamer(ABC):
         rb_lib.pop("*", None)
         for name in rb_lib:
             if name not in decoders:
-                text = f"this stream has no decoder '{name}': nothing comes of it"
-                log.warning(text)
-                self.report.note(text)
+                self.report.warn(
+                    f"this stream has no decoder '{name}': nothing comes of it"
+                )
         self._check_selection(decoders)
         n_buffers = sum(map(len, rb_lib.values()))
         self.plan = MemoryPlan(self.memory_limit, max(n_buffers, 1))
@@ -343,12 +343,10 @@ class DataStreamer(ABC):
                 if keys.intersection(rb.key_list):
                     self.selects_anything = True
                 elif rb.key_list:
-                    text = (
+                    self.report.warn(
                         f"{name}: the stream has none of the keys of buffer "
                         f"'{rb.out_name}'"
                     )
-                    log.warning(text)
-                    self.report.note(text)
 
     def _set_up(
         self, rbs: list[RawBuffer], decoder: DataDecoder, buffer_size: int
@@ -378,7 +376,8 @@ class DataStreamer(ABC):
                 table = decoder._make_buffer(key, 0)
                 described = decoder.get_decoded_values(key)
             rb._own(table.like(0))
-            check_processing(rb)
+            for text in check_processing(rb):
+                self.report.warn(text)
             # what comes of the rows takes memory besides
             plan = rb._plan
             row_bytes = table.row_bytes() + (plan.copied_bytes if plan else 0)
@@ -565,17 +564,23 @@ def _from_template(
 
 def _for_key(template: RawBuffer, key: object) -> RawBuffer:
     """Make the buffer of one key from one with ``{key}`` in its names."""
-    names = []
-    for text in (template.out_stream, template.out_name):
-        try:
-            names.append(fill_in(text, {"key": key}, keep=("name",)))
-        except ValueError:
-            # a format for numbers on a key that is a string, or the other way round
-            other = int(key) if isinstance(key, str) else str(key)
-            names.append(fill_in(text, {"key": other}, keep=("name",)))
     return RawBuffer(
         key_list=[key],
-        out_stream=names[0],
-        out_name=names[1],
+        out_stream=_with_key(template.out_stream, key),
+        out_name=_with_key(template.out_name, key),
         proc_spec=template.proc_spec,
     )
+
+
+def _with_key(text: str, key: object) -> str:
+    """Fill in a key, also where a format for numbers meets text and vice versa."""
+    for fitting in (key, str(key), *([int(key)] if str(key).isdecimal() else [])):
+        try:
+            return fill_in(text, {"key": fitting}, keep=("name",))
+        except ValueError:
+            continue
+    msg = (
+        f"'{text}' cannot be filled in with the key {key!r}: give that to another "
+        "buffer (a pattern like '[0-9]*' is for numbers only)"
+    )
+    raise OutSpecError(msg)

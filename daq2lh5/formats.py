@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import UnknownFormatError, did_you_mean
 from .orca.decoder_names import DECODERS as ORCA_DECODERS
+from .reading.magic import without_ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,9 @@ __all__ = ["FORMATS", "Format", "detect", "find", "known_decoders", "make_stream
 
 HEAD_BYTES = 4096
 """Bytes at the start of the input that recognition may look at."""
+
+
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
@@ -170,10 +174,7 @@ def find(name: str) -> Format:
 
 
 def _by_extension(name: str) -> Format | None:
-    path = Path(name)
-    while path.suffix.lower() in (".gz", ".bz2", ".xz", ".zst", ".zstd"):
-        path = path.with_suffix("")
-    ending = path.suffix.removeprefix(".")
+    ending = without_ending(Path(name)).suffix.removeprefix(".")
     return next((f for f in FORMATS if ending and ending in f.extensions), None)
 
 
@@ -208,7 +209,14 @@ def detect(name: str, source: Source | None) -> Format:
         names = ", ".join(f.name for f in FORMATS)
         tried.append(f"its first bytes fit none of {names}")
         if not head:
-            tried.append("it is empty")
+            msg = f"{name} is empty"
+            raise UnknownFormatError(msg)
+        if head.startswith(HDF5_MAGIC):
+            msg = (
+                f"{name} is an HDF5 file, not data of a DAQ; what was converted before "
+                "can be processed: daq2lh5 process"
+            )
+            raise UnknownFormatError(msg)
     elif by_name is not None:
         return by_name
     if by_name is None:

@@ -108,19 +108,28 @@ class OutputFiles:
         FileExistsError
             if a file exists and must not be replaced.
         OutSpecError
-            if a file is the input, or a directory.
+            if a file is the input, or none that LH5 can be written to.
         PermissionError
             if a directory cannot be written to.
         """
         for file in files:
             if "{" in file:
                 continue  # named after keys that are not known yet
+            if file == "-":
+                msg = (
+                    "LH5 cannot be written to standard output: name a file "
+                    "('./-' for one of that name)"
+                )
+                raise OutSpecError(msg)
             path = Path(file)
             if path.resolve() in self._inputs:
                 msg = f"{file} is the input: give another output"
                 raise OutSpecError(msg)
             if path.is_dir():
                 msg = f"output {file} is a directory"
+                raise OutSpecError(msg)
+            if path.exists() and not path.is_file():
+                msg = f"output {file} is a device or a pipe: LH5 needs a file"
                 raise OutSpecError(msg)
             if path.exists() and not self.overwrite:
                 msg = f"file {file} exists; use overwrite (-w) to replace it"
@@ -216,10 +225,17 @@ class OutputFiles:
     def finish(self, report: ConversionReport) -> None:
         """Complete the files, and give them their names, all at the end.
 
-        The report has the names then. From the moment that the files have theirs, an
-        interruption comes too late: it is raised, but the files stay.
+        The report has the names then, and the times of the stages. From the moment that
+        the files have their names, an interruption comes too late: it is raised, but
+        the files stay.
         """
         self.complete()
+        report.seconds["compress"] = self.pipeline.work_seconds
+        report.seconds["write"] = self.write_seconds
+        with report.timed("finish"):
+            self._finish(report)
+
+    def _finish(self, report: ConversionReport) -> None:
         for file in self._files.values():
             text = report.as_attribute(file.name)
             write_attributes(file.handle, {REPORT_ATTRIBUTE: text})

@@ -25,7 +25,7 @@ from __future__ import annotations
 import logging
 import os
 import string
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -255,7 +255,9 @@ class RawBuffer:
             return data, n_rows
         from .buffer_processor.buffer_processor import process_rows  # noqa: PLC0415
 
-        return process_rows(data, n_rows, self.proc_spec, db_dict), n_rows
+        # what the plan has is checked already
+        spec = self.proc_spec if self._plan is None else self._plan.spec
+        return process_rows(data, n_rows, spec, db_dict), n_rows
 
     def _rows_to_write(self, data: lgdo.LGDO) -> int | None:
         """Return how many rows of `data` count; None for what is written whole."""
@@ -381,6 +383,7 @@ class RawBufferLibrary(dict):
         where all but ``key_list`` may be left out, and the table is called `name`
         unless ``out_name`` says otherwise. Expanded are, in this order:
 
+        - ``{name}`` in a name: to the decoder's name without ``Decoder``;
         - a list of two integers in ``key_list``: to the range of keys from the first to
           the last;
         - ``{key:...}`` in a name: to a buffer for each key;
@@ -388,8 +391,7 @@ class RawBufferLibrary(dict):
           ``out_name``;
         - environment variables in ``out_stream``;
         - when the stream is opened, ``*`` in keys and the decoder name ``*``: to the
-          keys and decoders that nothing else in the specification asks for. There
-          ``{name}`` is the decoder's name without ``Decoder``.
+          keys and decoders that nothing else in the specification asks for.
 
         Parameters
         ----------
@@ -409,6 +411,8 @@ class RawBufferLibrary(dict):
         for decoder, buffers in config.items():
             if decoder not in self:
                 self[decoder] = RawBufferList()
+            if decoder != "*":
+                _fill_in_decoder(decoder, buffers)
             self[decoder].set_from_dict(buffers, kw_dict)
 
     def get_list_of(self, attribute: str, unique: bool = True) -> list:
@@ -532,6 +536,20 @@ def expand_rblist_dict(config: dict, kw_dict: dict[str, str]) -> None:
             info["out_stream"] = os.path.expandvars(info["out_stream"])
 
 
+def _fill_in_decoder(decoder: str, buffers: Any) -> None:
+    """Fill in the decoder in the names of its buffers, in place."""
+    short = str(decoder).removesuffix("Decoder")
+    for name in list(buffers) if isinstance(buffers, dict) else ():
+        # all are put back, so that they stay in order
+        info = buffers.pop(name)
+        # in YAML a name may be a number
+        filled_in = str(name).replace("{name}", short)
+        if filled_in in buffers:
+            msg = f"{decoder}: '{name}' is '{filled_in}', which there is already"
+            raise OutSpecError(msg)
+        buffers[filled_in] = info
+
+
 def _check_description(name: str, info: Any) -> None:
     """Refuse a description of a buffer that cannot be meant so."""
     if name == "":
@@ -626,6 +644,7 @@ def append_buffer(
     group: str,
     exchange: bool = False,
     db_dict: dict | None = None,
+    processing: AbstractContextManager[None] | None = None,
 ) -> None:
     """Append the filled rows of a buffer to a file, processed as its `proc_spec` says.
 
@@ -642,7 +661,10 @@ def append_buffer(
         are not needed any more when this returns.
     db_dict
         values for the processing, see :func:`write_to_lh5_and_clear`.
+    processing
+        entered while rows are processed, to time that.
     """
+    processing = processing or nullcontext()
     if rb._lgdo is None and rb._describe is not None:
         # a header is no table with rows to process
         writer.append(*rb._describe(), rb.out_name, group)
@@ -650,20 +672,22 @@ def append_buffer(
         return
     layout = rb._layout
     if layout is None:
-        data, n_rows = rb._processed(_database_of(rb, group, db_dict))
+        with processing:
+            data, n_rows = rb._processed(_database_of(rb, group, db_dict))
         if data is not None:
             writer.append_lgdo(data, rb.out_name, group, n_rows)
         return
     table, plan = rb._table, rb._plan
-    if plan is not None and (plan.own_rows or not exchange):
-        rows = plan.run(table.arrays, rb.loc, own=exchange)
-        writer.append(layout, rows, rb.out_name, group)
-    elif exchange:
-        arrays, give_back = table.take()
-        rows = (table.rows if plan is None else plan.run)(arrays, rb.loc)
-        writer.append(layout, rows, rb.out_name, group, give_back)
-    else:
-        writer.append(layout, table.rows(table.arrays, rb.loc), rb.out_name, group)
+    release = None
+    with processing:
+        if plan is not None and (plan.own_rows or not exchange):
+            rows = plan.run(table.arrays, rb.loc, own=exchange)
+        else:
+            arrays = table.arrays
+            if exchange:
+                arrays, release = table.take()
+            rows = (table.rows if plan is None else plan.run)(arrays, rb.loc)
+    writer.append(layout, rows, rb.out_name, group, release)
     if not exchange:
         writer.drain()
 
@@ -675,8 +699,13 @@ def _database_of(rb: RawBuffer, group: str, db_dict: dict | None) -> dict | None
     return db_dict.get(rb.out_name, db_dict.get(group))
 
 
-def check_processing(rb: RawBuffer) -> None:
+def check_processing(rb: RawBuffer) -> list[str]:
     """Make sure that a buffer can be processed, as far as that is known before.
+
+    Returns
+    -------
+    warnings
+        what of its specification is ignored.
 
     Raises
     ------
@@ -686,11 +715,11 @@ def check_processing(rb: RawBuffer) -> None:
         if it needs dspeed and that is not there.
     """
     if rb.proc_spec is None:
-        return
+        return []
     from .buffer_processor.spec import ProcSpec  # noqa: PLC0415  (seldom needed)
 
     try:
-        ProcSpec.of(rb.proc_spec)
+        spec = ProcSpec.of(rb.proc_spec)
     except OutSpecError as e:
         msg = f"buffer '{rb.out_name}': {e}"
         raise OutSpecError(msg) from e
@@ -698,6 +727,7 @@ def check_processing(rb: RawBuffer) -> None:
         from .buffer_processor.buffer_processor import check_dspeed  # noqa: PLC0415
 
         check_dspeed()
+    return spec.warnings
 
 
 def _open_to_append(

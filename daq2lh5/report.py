@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
+import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+log = logging.getLogger(__name__)
 
 __all__ = ["FATES", "ConversionReport", "Damage", "TableSummary", "sizeof_fmt"]
 
@@ -144,10 +152,26 @@ class ConversionReport:
                 summary.first_time = times[0]
             summary.last_time = times[1]
 
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the time spent inside to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            elapsed = time.perf_counter() - start
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed
+
     def note(self, text: str) -> None:
         """Add a note, once."""
         if text not in self.notes:
             self.notes.append(text)
+
+    def warn(self, text: str) -> None:
+        """Add a note that the user must not miss: it is logged at once, too."""
+        if text not in self.notes:
+            log.warning("%s: %s", self.source, text)
+            self.note(text)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the whole report as plain Python objects."""

@@ -17,8 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
-__all__ = ["Task", "Threads", "start_thread", "without_signals"]
+__all__ = [
+    "Task",
+    "Threads",
+    "signals_as_interrupts",
+    "start_thread",
+    "without_signals",
+]
+
+AGAIN_SECONDS = 0.2
+"""After which an interruption that had no effect is repeated."""
 
 
 @contextmanager
@@ -44,6 +54,44 @@ def without_signals() -> Iterator[None]:
             signal.signal(number, handler)
         for number in dict.fromkeys(met):
             signal.raise_signal(number)
+
+
+@contextmanager
+def signals_as_interrupts() -> Iterator[Callable[[], None]]:
+    """Have Ctrl-C, and a polite kill as well, stop a conversion for certain.
+
+    An exception that a signal raises can get lost, in the callback of a weak reference
+    for instance: it is raised again until it has come through.
+
+    Yields
+    ------
+    check
+        raises KeyboardInterrupt if there was a signal.
+    """
+    met = False
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal met
+        met = True
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+        raise KeyboardInterrupt
+
+    def check() -> None:
+        if met:
+            raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+    try:
+        old = {n: signal.signal(n, interrupt) for n in numbers}
+    except ValueError:  # not in the main thread: signals are somebody else's
+        yield check
+        return
+    try:
+        yield check
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 def start_thread(

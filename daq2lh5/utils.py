@@ -43,7 +43,8 @@ def load_dict(fname: str, ftype: str | None = None) -> dict[str, Any]:
                 ftype = known
     log.debug("reading %s file %s", ftype, path)
     if ftype not in __file_extensions__:
-        msg = f"{path}: unsupported file format {ftype}"
+        endings = ", ".join(e for known in __file_extensions__.values() for e in known)
+        msg = f"{path}: unsupported file format (there are {endings})"
         raise NotImplementedError(msg)
     text = path.read_text()
     if ftype == "json":

@@ -23,7 +23,7 @@ def read_header(path: str) -> OrcaHeader:
     if h5py.is_hdf5(path):
         with h5py.File(path) as f:
             return OrcaHeader(f["OrcaHeader"][()].decode())
-    with open_stream(path) as (streamer, _):
+    with open_stream(path, "ORCA") as (streamer, _):
         return streamer.header
 
 

@@ -479,12 +479,26 @@ class TestSettings:
             attrs = f["FCEvent/daqenergy"].attrs
             assert (attrs["units"], attrs["remark"]) == ("adc", "as in the logbook")
 
-    def test_a_misspelled_setting_is_an_error_and_leaves_nothing(self, run, tmp_path):
-        with pytest.raises((TypeError, ValueError)):
-            daq2lh5.build_raw(
-                run, out_spec=tmp_path / "x.lh5", hdf5_settings={"compresion": "lzf"}
-            )
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({"compresion": "lzf"}, "no 'compresion' .did you mean 'compression'"),
+            ({"dtype": "float32"}, "'dtype' cannot be set.*dtype_conv"),
+            ({"mode": "w"}, "'mode' cannot be set"),
+            ({"chunks": [3, 5]}, "do not fit 'packet_id'"),
+        ],
+    )
+    def test_wrong_settings_are_an_error_and_leave_nothing(
+        self, run, tmp_path, settings, message
+    ):
+        with pytest.raises(ValueError, match=message):
+            daq2lh5.build_raw(run, out_spec=tmp_path / "x.lh5", hdf5_settings=settings)
         assert list(tmp_path.iterdir()) == []
+
+    def test_type_as_setting_of_a_column_is_refused(self, run, tmp_path, event_columns):
+        event_columns["baseline"]["hdf5_settings"] = {"dtype": "float32"}
+        with pytest.raises(ValueError, match="dtype_conv"):
+            daq2lh5.build_raw(run, out_spec=tmp_path / "x.lh5")
 
 
 class TestFiles:
@@ -823,7 +837,12 @@ class TestGetStreamer:
     def test_explicit_type_needs_no_file(self):
         assert isinstance(daq2lh5.get_streamer("tcp://x", "FlashCam"), FCStreamer)
 
-    @pytest.mark.parametrize("data", [b"", b"hello world", bytes(5000)])
+    def test_empty_file(self, tmp_path):
+        (tmp_path / "x.fcio").touch()
+        with pytest.raises(RuntimeError, match="is empty"):
+            daq2lh5.get_streamer(str(tmp_path / "x.fcio"))
+
+    @pytest.mark.parametrize("data", [b"hello world", bytes(5000)])
     def test_nothing_recognized_says_what_was_tried(self, tmp_path, data):
         (tmp_path / "x.dat").write_bytes(data)
         with pytest.raises(RuntimeError, match="FlashCam") as e:

@@ -112,6 +112,18 @@ class TestStatus:
         assert is_one_clear_line(result, "bad.fcio", "not recognized")
         assert written(here) == []
 
+    def test_empty_input_is_1_and_called_so(self, here):
+        Path("none.fcio").touch()
+        result = convert("none.fcio")
+        assert result.exit_code == 1
+        assert is_one_clear_line(result, "none.fcio is empty")
+
+    def test_what_was_converted_before_is_1_with_a_hint(self, here):
+        convert("run.fcio")
+        result = convert("run.lh5", "-o", "again.lh5")
+        assert result.exit_code == 1
+        assert is_one_clear_line(result, "run.lh5 is an HDF5 file", "daq2lh5 process")
+
     def test_stream_without_configuration_is_1(self, here):
         Path("bad.fcio").write_bytes(writer.handshake() + bytes(200))
         result = convert("bad.fcio")
@@ -132,6 +144,8 @@ class TestStatus:
             (["-o", "none.json", "run.fcio"], ["none.json"]),
             (["-o", "{nokey}.lh5", "run.fcio"], ["nokey"]),
             (["-o", "run.fcio", "-w", "run.fcio"], ["input"]),
+            (["-o", "-", "run.fcio"], ["standard output"]),
+            (["-o", "/dev/null", "-w", "run.fcio"], ["/dev/null", "needs a file"]),
             (["-"], ["standard input"]),
         ],
         ids=" ".join,
@@ -413,6 +427,39 @@ class TestOptions:
         assert result.exit_code in (1, 2)
         assert is_one_clear_line(result, part), result.stderr
         assert written(here) == []
+
+    def test_kwargs_without_a_use_are_told(self, here):
+        Path("spec.json").write_text(
+            '{"*": {"{name}": {"key_list": ["*"], "out_stream": "{run:03d}.lh5"}}}'
+        )
+        for out in ("spec.json", "{run}.lh5"):
+            result = convert(
+                "-k", '{"run": 7, "hdf5_setting": {}}', "-o", out, "run.fcio"
+            )
+            assert result.exit_code == 0
+            assert "no use for the argument 'hdf5_setting'" in result.stdout
+            assert "'run'" not in result.stdout
+        assert {"007.lh5", "7.lh5"} < set(written(here))
+
+    @pytest.mark.parametrize("arguments", [[], ["--json", "/dev/full"]])
+    def test_report_that_cannot_be_written_is_1_and_one_line(self, here, arguments):
+        """The output is complete."""
+        if not Path("/dev/full").exists():
+            pytest.skip("there is no /dev/full")
+        with open("/dev/full" if not arguments else "out.txt", "w") as out:
+            done = subprocess.run(
+                [sys.executable, "-m", "daq2lh5", "convert", "run.fcio", *arguments],
+                stdout=out,
+                stderr=subprocess.PIPE,
+                env=ENVIRONMENT,
+                timeout=60,
+                text=True,
+                check=False,
+            )
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("error: the report cannot be written")
+        assert rows("run.lh5") == ROWS
 
     def test_json_to_a_file(self, here):
         result = convert("--json", "r.json", "run.fcio", "cut.fcio", "bad.fcio")

@@ -303,6 +303,20 @@ class TestErrors:
         with pytest.raises(OutSpecError, match="ch1"):
             RawBufferLibrary(config={"FCEventDecoder": config})
 
+    def test_name_in_the_name_of_a_buffer_stands_for_the_decoder(self):
+        """As under the decoder `*`; the order of the buffers stays."""
+        rest = {"key_list": [1], "out_stream": "{name}.lh5"}
+        library = RawBufferLibrary(
+            {"FCEventDecoder": {"a": dict(rest), "{name}/raw": dict(rest)}}
+        )
+        names = [(rb.out_name, rb.out_stream) for _, rb in library.buffers()]
+        assert names == [("a", "a.lh5"), ("FCEvent/raw", "FCEvent/raw.lh5")]
+
+    def test_two_buffers_called_like_the_decoder(self):
+        config = {"FCEvent": {"key_list": [1]}, "{name}": {"key_list": [2]}}
+        with pytest.raises(OutSpecError, match="FCEvent"):
+            RawBufferLibrary(config={"FCEventDecoder": config})
+
 
 class TestLists:
     def test_keyed_dict(self):
@@ -606,6 +620,11 @@ class TestSelection:
         config = {"raw": {"key_list": ["10288*"], "out_stream": "{{a}}{key}.lh5"}}
         rbs = opened(run, {"FCEventDecoder": config})["FCEventDecoder"]
         assert [rb.out_stream for rb in rbs] == [f"{{a}}{k}.lh5" for k in KEYS[6:]]
+
+    def test_format_for_numbers_and_a_key_that_is_none(self, run):
+        config = {"st{key:07d}": {"key_list": ["*"], "out_stream": "f"}}
+        with pytest.raises(OutSpecError, match=r"status/card0.*numbers only"):
+            opened(run, {"FCStatusDecoder": config})
 
     def test_key_that_is_a_string_in_names(self, run):
         config = {"st/{key}": {"key_list": ["*"], "out_stream": "f"}}

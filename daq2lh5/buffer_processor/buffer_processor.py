@@ -92,8 +92,11 @@ def buffer_processor(rb: RawBuffer, db_dict: dict | None = None) -> lgdo.Table:
     if not isinstance(data, lgdo.Table):
         log.info("no table: cannot process a %s", type(data).__name__)
         return data
-    table = process_rows(data, rb.loc or len(data), rb.proc_spec, db_dict)
-    if ProcSpec.of(rb.proc_spec).compression:
+    spec = ProcSpec.of(rb.proc_spec)
+    for text in spec.warnings:
+        log.warning(text)
+    table = process_rows(data, rb.loc or len(data), spec, db_dict)
+    if spec.compression:
         use_lh5_codecs(table)
     return table
 

@@ -8,11 +8,11 @@ import math
 import os
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 
-from ..errors import OutSpecError
+from ..errors import OutSpecError, did_you_mean
 from ..output import OutputFiles
 from ..raw_buffer import RawBufferLibrary, check_processing, place_of
 from ..report import ConversionReport
@@ -29,6 +29,8 @@ from .spec import OPERATIONS, ProcSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import lgdo
 
     from ..raw_buffer import RawBuffer
 
@@ -120,6 +122,8 @@ def process_file(
     out_file = os.path.expandvars(os.fspath(out_file))
     report = report or ConversionReport()
     report.source, report.format = in_file, "LH5"
+    for text in selection.warnings:
+        report.warn(text)
     threads = default_threads() if threads is None else threads
     outputs = OutputFiles(overwrite, [in_file], hdf5_settings, threads)
     try:
@@ -133,24 +137,21 @@ def process_file(
             plan = MemoryPlan(memory_limit, len(paths))
             outputs.open(RawBufferLibrary(), plan)
             writer = outputs.writer_of(out_file)
-            unused = True
-            for path in paths:
-                spec = selection.spec_of(path, source)
-                unused &= spec is None
+            specs = {path: selection.spec_of(path, source) for path in paths}
+            if not any(specs.values()):
+                report.warn(
+                    "the specification is for no table of the file: all are copied"
+                )
+            for path, spec in specs.items():
                 values = _values_of(path, db_dict)
                 rows = 0
-                for obj, n in _read(source, path, plan):
-                    if spec is not None and n is not None:
-                        obj = process_rows(obj, n, spec, values)  # noqa: PLW2901
+                for piece in _pieces(source, path, plan):
+                    obj = _processed(source, path, piece, spec, values, report)
                     writer.append_lgdo(obj, path)
-                    rows += n or 1
+                    rows += 1 if piece is None else piece.n
                     if progress is not None:
                         progress()
                 report.add_rows(out_file, path, rows, None)
-            if unused:
-                text = "the specification is for no table of the file: all are copied"
-                log.warning(text)
-                report.note(text)
             report.bytes["decoded"] = os.path.getsize(in_file)
             report.packets["decoded"] = len(paths)
             outputs.complete()
@@ -175,6 +176,8 @@ def _open_input(name: str) -> h5py.File:
         return h5py.File(name, "r", locking=False)
     except OSError as e:
         msg = f"{name} cannot be read as an HDF5 file: {e}"
+        if not h5py.is_hdf5(name):
+            msg = f"{name} is no HDF5 file; data of a DAQ have to be converted before"
         raise RuntimeError(msg) from e
 
 
@@ -245,15 +248,20 @@ def _is_table(node: h5py.Group | h5py.Dataset) -> bool:
     return _datatype(node).startswith("table")
 
 
-def _read(
-    source: h5py.File, path: str, plan: MemoryPlan
-) -> Iterator[tuple[Any, int | None]]:
-    """Read an object: of a table some rows at a time, with their number."""
+class _Piece(NamedTuple):
+    """Rows of a table: number of the first, and how many."""
+
+    start: int
+    n: int
+
+
+def _pieces(source: h5py.File, path: str, plan: MemoryPlan) -> Iterator[_Piece | None]:
+    """Return the rows of a table to read at a time; None for an object that is none."""
     import lh5  # noqa: PLC0415  (takes a second)
 
     node = source[path]
     if not _is_table(node):
-        yield lh5.read(path, source), None
+        yield None
         return
     n_rows = lh5.read_n_rows(path, source)
     sizes = []
@@ -267,8 +275,28 @@ def _read(
     # in memory are the rows read, those that come of them, and encoded ones decoded
     step = min(plan.buffer_rows(4 * sum(sizes), max(sizes, default=1)), CHUNK_ROWS)
     for start in range(0, max(n_rows, 1), step):
-        n = min(step, n_rows - start)
-        yield lh5.read(path, source, start_row=start, n_rows=n), n
+        yield _Piece(start, min(step, n_rows - start))
+
+
+def _processed(
+    source: h5py.File,
+    path: str,
+    piece: _Piece | None,
+    spec: ProcSpec | None,
+    values: dict | None,
+    report: ConversionReport,
+) -> lgdo.LGDO:
+    """Read an object, or rows of a table, and process them."""
+    import lh5  # noqa: PLC0415
+
+    with report.timed("read"):
+        if piece is None:
+            return lh5.read(path, source)
+        rows = lh5.read(path, source, start_row=piece.start, n_rows=piece.n)
+    if spec is None:
+        return rows
+    with report.timed("process"):
+        return process_rows(rows, piece.n, spec, values)
 
 
 def _values_of(path: str, db_dict: dict | None) -> dict | None:
@@ -285,6 +313,11 @@ class _Selection:
     ----------
     out_spec
         see :func:`lh5_buffer_processor`. A dictionary is expanded in place.
+
+    Attributes
+    ----------
+    warnings
+        what of the specification is ignored.
     """
 
     def __init__(self, out_spec: dict | str | None) -> None:
@@ -294,16 +327,23 @@ class _Selection:
         if not isinstance(out_spec, dict) or not out_spec:
             msg = f"the specification is {out_spec!r}: neither dictionary nor file"
             raise OutSpecError(msg)
+        self.warnings: list[str] = []
         self._for_all: ProcSpec | None = None
         self._buffers: list[tuple[str, RawBuffer]] = []
         if set(out_spec) & set(OPERATIONS):
             self._for_all = ProcSpec.of(out_spec)
+            self.warnings = self._for_all.warnings
             return
+        for name, buffers in out_spec.items():
+            if not isinstance(buffers, dict):
+                hint = did_you_mean(str(name), OPERATIONS)
+                msg = f"'{name}' in the specification is neither decoder nor operation"
+                raise OutSpecError(msg + hint)
         library = RawBufferLibrary(out_spec)
         for decoder, rbs in library.items():
             self._buffers += zip(out_spec[decoder], rbs, strict=True)
         for _, rb in self._buffers:
-            check_processing(rb)
+            self.warnings += check_processing(rb)
 
     def spec_of(self, path: str, source: h5py.File) -> ProcSpec | None:
         """Return the specification for an object; None if it is to be copied."""

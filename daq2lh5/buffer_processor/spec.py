@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,8 +11,6 @@ import numpy as np
 from ..errors import OutSpecError, did_you_mean
 from ..utils import load_dict
 from ..writing.codecs import codec_of
-
-log = logging.getLogger(__name__)
 
 __all__ = ["OPERATIONS", "ProcSpec"]
 
@@ -58,6 +55,8 @@ class ProcSpec:
         columns to leave out.
     compression, hdf5_settings
         how to write, by path in the table.
+    unknown
+        names of operations that there are not.
     """
 
     window: Window | None = None
@@ -66,6 +65,7 @@ class ProcSpec:
     drop: tuple[str, ...] = ()
     compression: dict[str, Any] = field(default_factory=dict)
     hdf5_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, spec: dict[str, Any] | str | ProcSpec) -> ProcSpec:
@@ -85,10 +85,6 @@ class ProcSpec:
         if isinstance(spec, cls):
             return spec
         spec = _dictionary("proc_spec", spec)
-        for name in spec:
-            if name not in OPERATIONS:
-                hint = did_you_mean(str(name), OPERATIONS)
-                log.warning("proc_spec: unknown operation '%s' ignored%s", name, hint)
         dsp = spec.get("dsp_config")
         return cls(
             window=_window(spec["window"]) if "window" in spec else None,
@@ -106,7 +102,17 @@ class ProcSpec:
                 path: _settings(path, settings)
                 for path, settings in _by_path("hdf5_settings", spec).items()
             },
+            unknown=tuple(str(name) for name in spec if name not in OPERATIONS),
         )
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is ignored."""
+        return [
+            f"proc_spec: unknown operation '{name}' ignored"
+            + did_you_mean(name, OPERATIONS)
+            for name in self.unknown
+        ]
 
 
 def _dictionary(name: str, value: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
@@ -18,8 +17,6 @@ from .fc_status_decoder import FCStatusDecoder
 
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
-
-log = logging.getLogger(__name__)
 
 __all__ = ["FCStreamer"]
 
@@ -155,12 +152,13 @@ class FCStreamer(KernelStreamer):
             return
         if self.report.n_damage or self.report.n_bytes > 68:
             msg = "no configuration record in the whole stream"
+            if self.report.damage:
+                first = self.report.damage[0]
+                msg += f" (byte {first.offset}: {first.reason})"
             raise DecodeError(
                 msg, self.source.name, advice="without one no event can be decoded"
             )
-        text = "the stream has a handshake and nothing else"
-        log.warning(text)
-        self.report.note(text)
+        self.report.warn("the stream has a handshake and nothing else")
 
     def _header_buffers(self) -> list[RawBuffer]:
         """Return the buffers of the configurations with their first rows."""
@@ -269,9 +267,7 @@ class FCStreamer(KernelStreamer):
     def _new_header(self) -> bool:
         """React to a configuration in mid-stream; False ends the chunk."""
         if not self.fcio.header_is_config:
-            text = "an FSPConfig record in mid-stream is not written"
-            log.warning(text)
-            self.report.note(text)
+            self.report.warn("an FSPConfig record in mid-stream is not written")
             return True
         if self.fcio.fsp_is_config:
             self.report.note("an FSPConfig record in mid-stream is not written")
@@ -312,9 +308,9 @@ class FCStreamer(KernelStreamer):
         if samples == self._widths[0]:
             current = self.event_rbkd
         elif self._widths.index(samples) > MAX_SIBLINGS:
-            text = f"more than {MAX_SIBLINGS} lengths of waveforms: others are skipped"
-            log.warning(text)
-            self.report.note(text)
+            self.report.warn(
+                f"more than {MAX_SIBLINGS} lengths of waveforms: others are skipped"
+            )
             return None
         else:
             rbkd = self.event_rbkd

@@ -1,6 +1,13 @@
-"""The first bytes of compressed files."""
+"""The first bytes of compressed files, and the endings of their names."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENDINGS = (".gz", ".bz2", ".xz", ".zst", ".zstd")
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 ZSTD_SKIPPABLE = tuple(bytes((low, 0x2A, 0x4D, 0x18)) for low in range(0x50, 0x60))
@@ -23,6 +30,11 @@ def recognize(head: bytes) -> str | None:
         if head.startswith(magics):
             return name
     return None
+
+
+def without_ending(path: Path) -> Path:
+    """Return a file's name without an ending that tells of compression."""
+    return path.with_suffix("") if path.suffix.lower() in ENDINGS else path
 
 
 def may_become_magic(head: bytes) -> bool:

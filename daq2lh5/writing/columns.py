@@ -85,18 +85,20 @@ class Column:
 
         Of a last chunk that is not full the rows are taken back: it is made anew.
         """
-        chunks = node.chunks or (len(node),)
-        column = cls(dataset, node.name.lstrip("/"), max(chunks[0], 1))
-        column.dtype = node.dtype
-        column.row_shape = node.shape[1:]
-        column.row_bytes = node.dtype.itemsize * math.prod(node.shape[1:])
+        # h5py asks HDF5 for these each time
+        n, *row_shape = node.shape
+        dtype, chunks = node.dtype, node.chunks
+        column = cls(dataset, node.name.lstrip("/"), max((chunks or (n,))[0], 1))
+        column.dtype = dtype
+        column.row_shape = tuple(row_shape)
+        column.row_bytes = dtype.itemsize * math.prod(row_shape)
         column.filters = Filters.of(node.id.get_create_plist(), level_asked=False)
-        column._written = len(node)
-        if node.chunks is None or chunks[1:] != node.shape[1:] or node.dtype.hasobject:
+        column._written = n
+        if chunks is None or chunks[1:] != column.row_shape or dtype.hasobject:
             column.filters = Filters(known=False)
         elif column.filters.known:
-            column._written -= len(node) % column.chunk_rows
-            if column._written < len(node):
+            column._written -= n % column.chunk_rows
+            if column._written < n:
                 column._remade = column._written
                 column._keep(node[column._written :])
         return column

@@ -37,15 +37,12 @@ class Pipeline:
     ----------
     work_seconds
         processor time that the work took, of all threads together.
-    wait_seconds
-        time for which the caller waited for results.
     """
 
     def __init__(self, threads: int = 1, limit: int = 0) -> None:
         self.threads = threads
         self.limit = limit
         self.work_seconds = 0.0
-        self.wait_seconds = 0.0
         self._in_flight = 0
         self._queue: deque[tuple[Task, int, Callable[[Any], None]]] = deque()
         self._local = threading.local()
@@ -89,9 +86,7 @@ class Pipeline:
 
     def _finish_first(self) -> None:
         task, size, done = self._queue[0]
-        start = time.perf_counter()
         result, seconds = task.result()
-        self.wait_seconds += time.perf_counter() - start
         self.work_seconds += seconds
         self._queue.popleft()
         self._in_flight -= size

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
+from ..errors import did_you_mean
 from .datasets import SMALLEST_CHUNK, create_dataset, memory_file
 from .layout import Dataset, Layout
 
@@ -16,8 +18,24 @@ if TYPE_CHECKING:
 
 __all__ = ["check_settings", "split_settings"]
 
-SHAPES = ("chunks", "maxshape", "shape")
+SHAPES = ("chunks", "maxshape")
 """Settings that fit the datasets that they are meant for, and no others."""
+
+COMMON = (
+    *("compression", "compression_opts", "shuffle", "fletcher32", "scaleoffset"),
+    *(*SHAPES, "fillvalue", "track_times", "libver", "page_buffer"),
+)
+"""What may be meant by a setting that there is not."""
+
+NOT_THE_USERS = {
+    "driver": "files are written in place",
+    "mode": "overwrite says what becomes of files that exist",
+    "name": "the output specification gives names",
+    "shape": "it is that of the data",
+    "data": "they come from the input",
+    "dtype": "it is that of the data; dtype_conv in a proc_spec converts them",
+}
+"""Arguments of h5py that are given already, with the reason."""
 
 
 def split_settings(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -39,11 +57,12 @@ def check_settings(settings: dict[str, Any], layouts: Iterable[Layout] = ()) -> 
     ValueError
         if h5py refuses the settings of files or datasets.
     """
-    of_file, of_datasets = split_settings(settings)
-    if "driver" in of_file:
-        msg = "hdf5_settings: 'driver' cannot be set, files are written in place"
-        raise ValueError(msg)
+    _, of_datasets = split_settings(settings)
     own = [d for layout in layouts for d in layout.settings if d]
+    for name in [name for given in (settings, *own) for name in given]:
+        if name in NOT_THE_USERS:
+            msg = f"hdf5_settings: '{name}' cannot be set, {NOT_THE_USERS[name]}"
+            raise ValueError(msg)
     if not settings and not own:
         return
     with memory_file() as file:
@@ -56,4 +75,8 @@ def check_settings(settings: dict[str, Any], layouts: Iterable[Layout] = ()) -> 
                 create_dataset(file, dataset.path, dataset, SMALLEST_CHUNK, given)
             except Exception as e:
                 msg = f"hdf5_settings {of_datasets | wanted}: {e}"
+                unknown = re.search(r"unexpected keyword argument '(\w+)'", str(e))
+                if unknown is not None:
+                    hint = did_you_mean(unknown[1], COMMON)
+                    msg = f"hdf5_settings: h5py has no '{unknown[1]}'{hint}"
                 raise ValueError(msg) from e

@@ -41,7 +41,13 @@ class Template:
         self.chunk_rows = []
         for dataset, rows in zip(layout.datasets, chunk_rows, strict=True):
             path = join("object", dataset.path)
-            created, level_asked = create_dataset(group, path, dataset, rows, settings)
+            try:
+                created, level_asked = create_dataset(
+                    group, path, dataset, rows, settings
+                )
+            except (TypeError, ValueError) as e:
+                msg = f"hdf5_settings do not fit '{dataset.path}': {e}"
+                raise ValueError(msg) from e
             properties = created.id.get_create_plist()
             filters = Filters.of(properties, level_asked)
             if created.chunks is None or created.chunks[1:] != dataset.row_shape:

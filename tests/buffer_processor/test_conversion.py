@@ -147,6 +147,21 @@ class TestBuildRaw:
         daq2lh5.build_raw(run, out_spec=out_spec(out, GENERAL), buffer_size=7)
         assert tables_of(out) == processed(raw, GENERAL)
 
+    @pytest.mark.parametrize("operation", ["drop", "dsp_config"])
+    def test_unknown_operation_is_told_once(self, run, tmp_path, caplog, operation):
+        """However many buffers and chunks there are; the time is in the report."""
+        spec = {"windw": [], "drop": ["baseline"]}
+        if operation == "dsp_config":
+            pytest.importorskip("dspeed", reason="dspeed is not installed")
+            spec |= GENERAL
+        report = daq2lh5.build_raw(
+            run, out_spec=out_spec(tmp_path / "x.lh5", spec), buffer_size=5
+        )
+        assert caplog.text.count("windw") == 1
+        assert [n for n in report.notes if "did you mean 'window'" in n] == report.notes
+        stages = ["read", "decode", "process", "compress", "write", "finish", "total"]
+        assert list(report.seconds) == stages
+
     def test_general_dsp_without_dspeed_is_refused_before_reading(
         self, run, tmp_path, monkeypatch
     ):
@@ -312,8 +327,9 @@ class TestFiles:
     )
     def test_which_tables(self, raw, tmp_path, buffers, changed):
         out = tmp_path / "out.lh5"
+        decoder = "*" if "{name}" in buffers else "FCEventDecoder"
         spec = {
-            "FCEventDecoder": {
+            decoder: {
                 name: {"key_list": ["*"], "proc_spec": {"drop": ["waveform"]}} | info
                 for name, info in buffers.items()
             }

@@ -335,9 +335,12 @@ class TestSpecification:
         with pytest.raises(OutSpecError, match=message):
             ProcSpec.of(spec)
 
-    def test_unknown_operations_are_reported(self, caplog):
-        ProcSpec.of({"windw": ["waveform", 1, 2, "w"]})
-        assert "did you mean 'window'" in caplog.text
+    def test_unknown_operations_are_reported(self, table, caplog):
+        spec = {"windw": ["waveform", 1, 2, "w"]}
+        (text,) = ProcSpec.of(spec).warnings
+        assert "did you mean 'window'" in text
+        bp.buffer_processor(RawBuffer(table.as_lgdo(), proc_spec=spec))
+        assert text in caplog.text
 
     def test_files(self, table, tmp_path, monkeypatch):
         monkeypatch.setenv("SPECS", str(tmp_path))

@@ -125,7 +125,9 @@ def test_channelwise_with_arguments(tmp_path):
 def check_production(file: Path, raw: Path, window: slice, keys: set[str]) -> None:
     """Compare processed tables of channels with those that are not."""
     with h5py.File(raw) as f:
-        name = "FCEvent" if "FCEvent" in f else "ORFCIOEvent"
+        # with the software trigger there are two tables of events
+        tables = ("FCEvent", "ORFCIOEvent", "ORFCIOEvent_0")
+        name = next(name for name in tables if name in f)
     whole = lh5.read(name, raw)
     values = whole["waveform"]["values"].nda
     channels = [name for name in lh5.ls(file) if name.startswith("ch")]
@@ -179,10 +181,18 @@ def test_production_of_a_file_converted_before(tmp_path):
     )
 
 
-def test_production_of_orca(tmp_path):
+@pytest.mark.parametrize("fsp", [False, True])
+def test_production_of_orca(tmp_path, fsp):
+    """With the software trigger's tables, and without."""
     source = tmp_path / "run.orca"
     source.write_bytes(
-        orca.make_stream(kinds=("fcio",), n_channels=2, n_samples=6250, n_events=3)
+        orca.make_stream(
+            kinds=("fcio",),
+            n_channels=2,
+            n_samples=6250,
+            n_events=3,
+            fcio_options={"fsp": fsp},
+        )
     )
     daq2lh5.build_raw(source, out_spec=tmp_path / "whole.lh5")
     done = run("production.py", source, tmp_path, cwd=tmp_path)
@@ -193,6 +203,7 @@ def test_production_of_orca(tmp_path):
         assert len(keys) == 2
         assert {"OrcaHeader", "RunControl", "fcid_1"} <= set(f["extra"])
         assert "config" in f["extra/fcid_1"]
+        assert ("swtid_1/event" in f["extra"]) == fsp
     check_production(file, tmp_path / "whole.lh5", slice(2625, 4025), keys)
 
 

@@ -1,0 +1,552 @@
+"""State of an FCIO stream, and the buffers that take its rows.
+
+:class:`FcioTables` knows which buffer takes which rows, makes sure that a packet's rows
+fit before any is written, and writes them. What a packet is, and which records are
+sound, the class derived from it decides: :class:`~daq2lh5.fc._kernel.FcioStream`.
+
+The sections named are those of the FCIO specification.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from ._rows import TABLES
+
+from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdlib cimport calloc, free
+
+from .._core.bytes cimport load_i32, load_u16
+from .._core.sink cimport RowSink, SinkTable
+from .._core.status cimport *
+from ._dead_time cimport DeadTime, free_dead_time, reset_dead_time
+from ._framing cimport Record
+from ._rows cimport *
+from ._state cimport *
+from .layout cimport *
+
+
+cdef class FcioTables:
+    """State of one FCIO stream, and where its rows go.
+
+    Parameters
+    ----------
+    listener
+        number of the listener whose configurations the stream has; -1: not known.
+
+    Attributes
+    ----------
+    packet_id
+        number of the last packet; 0 is the first configuration, -1 before it.
+    rows_left
+        how many more rows are wanted; -1: all.
+    any_full
+        whether a buffer has no room for another packet.
+    has_fsp
+        whether an FSP record, `fsp_record`, is in front of the record at hand.
+    detail_table, detail_sink, need
+        which buffer lacks memory, and how many rows or elements it needs.
+    """
+
+    def __cinit__(self, int32_t listener=-1):
+        self.s = <State*>calloc(1, sizeof(State))
+        self.fsp_record = <Record*>calloc(1, sizeof(Record))
+        if self.s == NULL or self.fsp_record == NULL:
+            raise MemoryError
+        self.tables = new_tables()
+        self.packet_id = -1
+        self.rows_left = -1
+        self.limits.listener = listener
+        self.unmap_all()
+        reset_dead_time(&self.s.dead_time)
+
+    def __dealloc__(self):
+        if self.s != NULL:
+            free_dead_time(&self.s.dead_time)
+        free(self.s)
+        free(self.fsp_record)
+
+    # ---- where rows go -------------------------------------------------------------
+
+    cdef void unmap_all(self) noexcept:
+        cdef int i
+        for i in range(MAX_TRACES):
+            self.event_sink[i] = -1
+        self.header_sink = -1
+        self.fsp_event_sink = -1
+        self.fsp_header_sink = -1
+        self.fsp_status_sink = -1
+        self.status_wanted = False
+        for i in range(MAX_REQUEST_IDS):
+            self.status_sinks[i] = -1
+
+    def set_buffers(self, keyed):
+        """Say which buffers take which rows.
+
+        Parameters
+        ----------
+        keyed
+            by table name (``"FCEvent"``, ...): a dictionary of `RawBuffer` by key,
+            or a single `RawBuffer` for all keys, or None.
+        """
+        cdef int i, t
+        cdef SinkTable table
+        self.keyed = keyed
+        self.unmap_all()
+        keys = self.keys()
+        maps = []
+        for t, name in enumerate(TABLES):
+            wanted = keyed.get(name)
+            if wanted is None:
+                wanted = {}
+            elif not hasattr(wanted, "get"):
+                wanted = dict.fromkeys(keys[name], wanted)
+            places = {}
+            buffers = []
+            index = {}
+            # cards that only an earlier configuration had may still report
+            for key in wanted if name == "FCStatus" else dict.fromkeys(keys[name]):
+                buffer = wanted.get(key)
+                if buffer is None:
+                    continue
+                if id(buffer) not in places:
+                    places[id(buffer)] = len(buffers)
+                    buffers.append(buffer)
+                index[key] = places[id(buffer)]
+            table = self.tables[t]
+            table.set_buffers(buffers)
+            maps.append(index)
+
+        events, headers, status, fsp_event, fsp_status = maps
+        for i, key in enumerate(keys["FCEvent"]):
+            self.event_sink[i] = events.get(key, -1)
+        self.header_sink = headers.get(keys["FCEventHeader"][0], -1)
+        self.fsp_event_sink = fsp_event.get(keys["FSPEvent"][0], -1)
+        self.fsp_header_sink = fsp_event.get(keys["FSPEvent"][1], -1)
+        self.fsp_status_sink = fsp_status.get(keys["FSPStatus"][0], -1)
+        prefix = f"fcid_{self.s.config.streamid & 0xFFFF}/status/card"
+        for key, sink in status.items():
+            number = str(key).removeprefix(prefix)
+            if number.isdecimal() and int(number) < MAX_REQUEST_IDS:
+                self.status_sinks[int(number)] = sink
+                self.status_wanted = True
+
+    def card_ids(self):
+        """Return the request ids of the cards that the configuration names (5)."""
+        cdef Config* c = &self.s.config
+        masters = min(max(c.mastercards, 0), MAX_CARDS)
+        triggers = min(max(c.triggercards, 0), MAX_CARDS)
+        adcs = min(max(c.adccards, 0), MAX_CARDS)
+        ids = [0x4000 + i - 1 if i else 0 for i in range(masters)]
+        ids += [0x1000 + i for i in range(triggers)]
+        ids += [0x2000 + i for i in range(adcs)]
+        return ids[:MAX_CARDS]
+
+    def keys(self):
+        """Return the keys that each table's rows can have, by table name (5)."""
+        cdef Config* c = &self.s.config
+        cdef int i
+        fcid = c.streamid & 0xFFFF
+        events = []
+        for i in range(self.limits.n_traces):
+            word = c.tracemap[i]
+            events.append(fcid * 1000000 + (word >> 16) * 100 + (word & 0xFFFF))
+        return {
+            "FCConfig": [f"fcid_{fcid}/config"],
+            "FCEvent": events,
+            "FCEventHeader": [f"fcid_{fcid}/evt_hdr"],
+            "FCStatus": [f"fcid_{fcid}/status/card{i}" for i in self.card_ids()],
+            "FSPConfig": [f"swtid_{fcid}/config"],
+            "FSPEvent": [f"swtid_{fcid}/event", f"swtid_{fcid}/evt_hdr"],
+            "FSPStatus": [f"swtid_{fcid}/status"],
+        }
+
+    cdef int acquire(self) except -1:
+        cdef SinkTable table
+        cdef RowSink* sink
+        cdef Py_ssize_t i, t
+        for t in range(N_TABLES):
+            table = self.tables[t]
+            table.acquire()
+            self.sinks[t] = table.sinks
+        table = self.tables[INTO_EVENT]
+        for i in range(table.n):
+            self.check_width(&table.sinks[i])
+        return 0
+
+    cdef int check_width(self, RowSink* sink) except -1:
+        """Make sure that the configuration's samples fit a row."""
+        cdef Py_ssize_t width
+        if sink.capacity == 0:
+            return 0
+        width = waveform_width(sink.columns)
+        if width >= 0 and width != self.s.config.samples:
+            raise ValueError(
+                f"the buffer's waveforms have {width} samples, "
+                f"those of the stream {self.s.config.samples}"
+            )
+        return 0
+
+    cdef int release(self) except -1:
+        cdef SinkTable table
+        cdef int t
+        for t in range(N_TABLES):
+            table = self.tables[t]
+            table.release()
+            self.sinks[t] = NULL
+        return 0
+
+    # ---- memory for the rows ---------------------------------------------------------
+
+    def begin(self):
+        """Bind the buffers; until `end` nobody else may touch them."""
+        self.acquire()
+
+    def end(self):
+        """Write back how far the buffers are filled, and let go of them."""
+        self.release()
+
+    cdef bint provide(self, Status status) except -1:
+        """Get memory that the kernel lacks; False if that is not what it stopped for.
+
+        A packet that does not even fit an empty buffer gets a larger one: how large
+        is bounded by the limits of the format.
+        """
+        if status not in (STATUS_ALLOCATE, STATUS_GROW, STATUS_FULL):
+            return False
+        if status == STATUS_FULL and self.any_full:
+            return False
+        cdef RowSink* sink = &self.sinks[self.detail_table][self.detail_sink]
+        if status == STATUS_FULL and sink.loc > 0:
+            self.any_full = True
+            return False
+        cdef SinkTable table = self.tables[self.detail_table]
+        # only this buffer is bound anew: there may be thousands
+        buffer = table.buffers[self.detail_sink]
+        table.unbind(self.detail_sink)
+        if status == STATUS_GROW:
+            buffer._grow(self.need)
+        elif status == STATUS_ALLOCATE and not buffer._allocated:
+            buffer._arrays()
+        else:
+            buffer._enlarge(self.need)
+        table.bind_one(self.detail_sink)
+        if self.detail_table == INTO_EVENT:
+            self.check_width(sink)
+        return True
+
+    # ---- room in the buffers -------------------------------------------------------
+
+    cdef Status lacks(
+        self, Status status, int table, int64_t sink, int64_t need
+    ) noexcept nogil:
+        self.detail_table = table
+        self.detail_sink = sink
+        self.need = need
+        return status
+
+    cdef Status room_in(self, int table, int sink, int64_t rows) noexcept nogil:
+        """Whether a sink can take `rows` more rows; the limit status means yes."""
+        cdef RowSink* s = &self.sinks[table][sink]
+        if s.capacity == 0:
+            return self.lacks(STATUS_ALLOCATE, table, sink, rows)
+        if rows > s.capacity - s.loc:
+            return self.lacks(STATUS_FULL, table, sink, rows)
+        return STATUS_LIMIT
+
+    cdef Status make_room(self, const uint8_t* data, const Record* r) noexcept nogil:
+        """Make sure that every buffer can take its rows of the packet."""
+        cdef Status status = STATUS_LIMIT
+        cdef RowSink* sink
+        cdef int64_t most
+        cdef int fsp_sink
+        cdef Record* f = self.fsp_record
+        if r.tag == TAG_STATUS:
+            status = self.room_for_status(data, r)
+        elif r.tag == TAG_EVENT_HEADER:
+            if self.header_sink >= 0:
+                status = self.room_in(INTO_EVENT_HEADER, self.header_sink, 1)
+                sink = &self.sinks[INTO_EVENT_HEADER][self.header_sink]
+                if status == STATUS_LIMIT and not vectors_fit(
+                    INTO_EVENT_HEADER, sink.columns, sink.loc, r.n_traces
+                ):
+                    return self.lacks(
+                        STATUS_GROW, INTO_EVENT_HEADER, self.header_sink, r.n_traces
+                    )
+        else:
+            status = self.room_for_event(data, r)
+        if status != STATUS_LIMIT or not self.has_fsp:
+            return status
+        if f.tag == TAG_FSP_STATUS and self.fsp_status_sink >= 0:
+            return self.room_in(INTO_FSP_STATUS, self.fsp_status_sink, 1)
+        fsp_sink = self.fsp_sink_of(r.tag)
+        if f.tag == TAG_FSP_EVENT and fsp_sink >= 0:
+            status = self.room_in(INTO_FSP_EVENT, fsp_sink, 1)
+            if status != STATUS_LIMIT:
+                return status
+            most = f.frames[5].length // 4
+            most = max(most, f.frames[6].length // 2)
+            if f.n_frames > 10:
+                most = max(most, f.frames[10].length // 2)
+            most = min(most, MAX_TRACES)
+            sink = &self.sinks[INTO_FSP_EVENT][fsp_sink]
+            if not vectors_fit(INTO_FSP_EVENT, sink.columns, sink.loc, most):
+                return self.lacks(STATUS_GROW, INTO_FSP_EVENT, fsp_sink, most)
+        return STATUS_LIMIT
+
+    cdef int fsp_sink_of(self, int32_t tag) noexcept nogil:
+        """Which buffer takes the FSPEvent of an event record (5)."""
+        return self.fsp_header_sink if tag == TAG_EVENT_HEADER else self.fsp_event_sink
+
+    cdef int trace_at(
+        self, const uint8_t* data, const Record* r, int i
+    ) noexcept nogil:
+        """Index of the `i`-th trace of an event that is not taken in yet."""
+        if r.tag == TAG_SPARSE_EVENT:
+            return load_u16(data + r.frames[6].start + 2 * i)
+        # a full event keeps the order of the record before, if that had all traces too
+        if self.s.event.n_traces == r.n_traces:
+            return self.s.event.traces[i]
+        return i
+
+    cdef Status room_for_event(
+        self, const uint8_t* data, const Record* r
+    ) noexcept nogil:
+        cdef RowSink* sinks = self.sinks[INTO_EVENT]
+        cdef Status status = STATUS_LIMIT
+        cdef int i, sink
+        for i in range(r.n_traces):
+            sink = self.event_sink[self.trace_at(data, r, i)]
+            if sink >= 0:
+                sinks[sink].need += 1
+        for i in range(r.n_traces):
+            sink = self.event_sink[self.trace_at(data, r, i)]
+            if sink >= 0 and sinks[sink].need:
+                if status == STATUS_LIMIT:
+                    status = self.room_in(INTO_EVENT, sink, sinks[sink].need)
+                sinks[sink].need = 0
+        return status
+
+    cdef int n_cards_used(self, const uint8_t* data, const Record* r) noexcept nogil:
+        """Cards whose blocks count: no more than the configuration has (6.3)."""
+        cdef Config* c = &self.s.config
+        cdef int64_t configured = (
+            <int64_t>c.mastercards + c.triggercards + c.adccards
+        )
+        return <int>max(0, min(configured, load_i32(data + r.frames[2].start)))
+
+    cdef Status room_for_status(
+        self, const uint8_t* data, const Record* r
+    ) noexcept nogil:
+        cdef RowSink* sinks = self.sinks[INTO_STATUS]
+        cdef Status status = STATUS_LIMIT
+        cdef int i, sink
+        cdef int n_cards = self.n_cards_used(data, r)
+        for i in range(n_cards):
+            sink = self.status_sinks[card_word(data, r, i, CARD_REQID) & 0xFFFF]
+            if sink >= 0:
+                sinks[sink].need += 1
+        for i in range(n_cards):
+            sink = self.status_sinks[card_word(data, r, i, CARD_REQID) & 0xFFFF]
+            if sink < 0 or not sinks[sink].need:
+                continue
+            if status == STATUS_LIMIT:
+                status = self.room_in(INTO_STATUS, sink, sinks[sink].need)
+                if status == STATUS_LIMIT and not vectors_fit(
+                    INTO_STATUS, sinks[sink].columns, sinks[sink].loc,
+                    MAX_LINKS * sinks[sink].need,
+                ):
+                    status = self.lacks(
+                        STATUS_GROW, INTO_STATUS, sink, MAX_LINKS * sinks[sink].need
+                    )
+            sinks[sink].need = 0
+        return status
+
+    # ---- rows ----------------------------------------------------------------------
+
+    cdef bint take_row(self, RowSink* sink) noexcept nogil:
+        """Count a row that was written; False if no more rows are wanted."""
+        sink.loc += 1
+        if sink.capacity - sink.loc < sink.fill_safety:
+            self.any_full = True
+        if self.rows_left > 0:
+            self.rows_left -= 1
+        return self.rows_left != 0
+
+    cdef int64_t write_event(self, const uint8_t* data, const Record* r) noexcept nogil:
+        """Write a row for each trace of an Event or SparseEvent that is wanted."""
+        cdef const uint8_t* trace
+        cdef int i, t, index
+        cdef int64_t n = 0
+        cdef RowSink* sink
+        for i in range(r.n_traces):
+            t = self.s.event.traces[i]
+            index = self.event_sink[t]
+            if index < 0:
+                self.skipped_traces[t] += 1
+                continue
+            if r.tag == TAG_EVENT:
+                trace = data + r.frames[4].start + t * self.limits.trace_bytes
+            else:
+                trace = data + r.frames[7 + i].start
+            sink = &self.sinks[INTO_EVENT][index]
+            write_trace(sink.columns, sink.loc, self.s, self.packet_id, t, trace)
+            n += 1
+            if not self.take_row(sink):
+                break
+        return n
+
+    cdef int64_t write_event_header(
+        self, const uint8_t* data, const Record* r
+    ) noexcept nogil:
+        """Write the row of an EventHeader, if it is wanted."""
+        cdef RowSink* sink
+        if self.header_sink < 0:
+            return 0
+        sink = &self.sinks[INTO_EVENT_HEADER][self.header_sink]
+        write_header(
+            sink.columns, sink.loc, self.s, self.packet_id, data + r.frames[6].start
+        )
+        self.take_row(sink)
+        return 1
+
+    cdef int64_t write_status(self, const uint8_t* data, const Record* r) noexcept nogil:
+        """Write a row for each card of a Status record (6.3)."""
+        cdef int card, index
+        cdef int64_t n = 0
+        cdef RowSink* sink
+        for card in range(self.n_cards_used(data, r)):
+            index = self.status_sinks[card_word(data, r, card, CARD_REQID) & 0xFFFF]
+            if index < 0:
+                continue
+            if r.frames[4 + card].length < CARD_BYTES:
+                self.irregular_count[IRREGULAR_STATUS_BLOCK] += 1
+            sink = &self.sinks[INTO_STATUS][index]
+            write_card(sink.columns, sink.loc, self.s, self.packet_id, data, r, card)
+            n += 1
+            if not self.take_row(sink):
+                break
+        return n
+
+    cdef int64_t write_fsp(self, const uint8_t* data, const Record* r) noexcept nogil:
+        """Write the row of the FSP record in front of the record (6.5, 6.6)."""
+        cdef int index
+        cdef RowSink* sink
+        if not self.s.fsp_configured:
+            self.n_lone_fsp += 1
+            return 0
+        if self.rows_left == 0:
+            return 0
+        if self.fsp_record.tag == TAG_FSP_STATUS and r.tag == TAG_STATUS:
+            if self.fsp_status_sink < 0:
+                return 0
+            sink = &self.sinks[INTO_FSP_STATUS][self.fsp_status_sink]
+            write_fsp_status(
+                sink.columns, sink.loc, self.packet_id, data, self.fsp_record
+            )
+        elif self.fsp_record.tag == TAG_FSP_EVENT and r.tag != TAG_STATUS:
+            index = self.fsp_sink_of(r.tag)
+            if index < 0:
+                return 0
+            sink = &self.sinks[INTO_FSP_EVENT][index]
+            write_fsp_event(
+                sink.columns, sink.loc, self.s, self.packet_id, data, self.fsp_record
+            )
+        else:
+            return 0
+        self.take_row(sink)
+        return 1
+
+    # ---- what was read ---------------------------------------------------------------
+
+    def skipped_channels(self):
+        """Return how many traces of each key nobody asked for; starts again at 0."""
+        cdef int i
+        counts = {}
+        keys = self.keys()["FCEvent"]
+        for i in range(self.limits.n_traces):
+            if self.skipped_traces[i]:
+                counts[keys[i]] = counts.get(keys[i], 0) + self.skipped_traces[i]
+                self.skipped_traces[i] = 0
+        return counts
+
+    @property
+    def tag(self):
+        """Tag of the last record."""
+        return self.s.tag
+
+    @property
+    def configured(self):
+        return bool(self.limits.configured)
+
+    @property
+    def fsp(self):
+        """Whether the stream has a stream processor (an FSPConfig was met)."""
+        return bool(self.s.fsp_configured)
+
+    @property
+    def config(self):
+        """The configuration in force, or None before the first."""
+        cdef Config* c = &self.s.config
+        cdef int i
+        if not self.limits.configured:
+            return None
+        period = sampling_period(c)
+        return SimpleNamespace(
+            adcs=c.adcs, triggers=c.triggers, eventsamples=c.samples,
+            blprecision=c.blprecision, sumlength=c.sumlength, adcbits=c.adcbits,
+            mastercards=c.mastercards, triggercards=c.triggercards,
+            adccards=c.adccards, gps=c.gps, streamid=c.streamid,
+            tracemap=np.array(
+                [c.tracemap[i] for i in range(self.limits.n_traces)], dtype=np.uint32
+            ),
+            sampling_period_ns=int(period),
+        )
+
+    @property
+    def event(self):
+        """Fields of the last event record of any kind."""
+        cdef Event* e = &self.s.event
+        cdef DeadTime* d = &self.s.dead_time
+        cdef int i
+        traces = [e.traces[i] for i in range(max(e.n_traces, 0))]
+        now = d.now
+        return SimpleNamespace(
+            type=e.type,
+            num_traces=len(traces),
+            trace_list=np.array(traces, dtype=np.uint16),
+            timeoffset=np.array(e.to, dtype=np.int32),
+            timestamp=np.array(e.ts, dtype=np.int32),
+            deadregion=np.array(e.dr, dtype=np.int32),
+            deadregion_size=e.dr_size,
+            card_address=np.array(
+                [self.s.config.tracemap[i] >> 16 for i in traces], dtype=np.uint16
+            ),
+            card_channel=np.array(
+                [self.s.config.tracemap[i] & 0xFFFF for i in traces], dtype=np.uint16
+            ),
+            fpga_time_nsec=now,
+            unix_time_utc_nsec=unix_ns(self.s),
+            unix_time_utc_sec=unix_ns(self.s) / 1e9,
+            run_time_sec=np.array([(now - d.enabled[i]) / 1e9 for i in traces]),
+            life_time_sec=np.array(
+                [(now - d.enabled[i] - d.dead[i]) / 1e9 for i in traces]
+            ),
+            dead_time_sec=np.array([d.dead[i] / 1e9 for i in traces]),
+            dead_interval_nsec=np.array(
+                [d.dead_interval[i] for i in traces], dtype=np.int64
+            ),
+        )
+
+    @property
+    def status(self):
+        """Fields of the last status record."""
+        cdef int32_t* when = self.s.status_time
+        return SimpleNamespace(
+            status=self.s.status,
+            cards=self.s.n_cards,
+            statustime=np.array(self.s.status_time, dtype=np.int32),
+            fpga_time_sec=when[0] + 1e-6 * when[1],
+            unix_time_utc_sec=when[2] + 1e-6 * when[3],
+            fpga_start_time_sec=when[5] + 1e-6 * when[6],
+        )
