@@ -594,6 +594,9 @@ class _Reader:
         is_first = self.config is None
         self.config = config = Config.from_frames(frames, self.config or Config())
         self.tracker = DeadTimeTracker(config.n_traces)
+        if any(i >= config.n_traces for i in self.trace_list[: self.num_traces]):
+            # traces that are gone: the next full event begins with all there are
+            self.num_traces = -1
         if is_first:
             self.offered = config.offered_keys()
             if self.fsp_config_seen:

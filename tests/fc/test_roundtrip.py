@@ -377,3 +377,19 @@ def test_full_event_keeps_the_order_of_the_record_before(order, tmp_path):
     ):
         assert samples.tolist() == traces[channel, 2:].tolist()
     assert differences(tables, reference.read_tables(data)) == []
+
+
+def test_full_event_after_a_configuration_with_fewer_traces(tmp_path):
+    """The list of a sparse event names a trace that is gone: all that are left come."""
+    path = tmp_path / "run.fcio"
+    few = {"eventsamples": 4, "tracemap": [7, 8, 9]}
+    path.write_bytes(
+        writer.handshake(b"FlashCamV1")
+        + writer.config(adcs=3, **few)
+        + writer.sparse_event([0, 2], [[1] * 6, [2] * 6])
+        + writer.config(adcs=2, **few)
+        + writer.event([3] * 12)
+    )
+    decoded = decode(path)
+    assert differences(decoded.tables, read_tables(path.read_bytes())) == []
+    assert list(decoded.tables["FCEvent"]["channel"]) == [0, 2, 0, 1]
