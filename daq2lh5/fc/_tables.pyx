@@ -29,11 +29,6 @@ from .layout cimport *
 cdef class FcioTables:
     """State of one FCIO stream, and where its rows go.
 
-    Parameters
-    ----------
-    listener
-        number of the listener whose configurations the stream has; -1: not known.
-
     Attributes
     ----------
     packet_id

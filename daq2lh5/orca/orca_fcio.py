@@ -145,19 +145,7 @@ class FCIODecoder(OrcaDecoder):
     ) -> bool:
         """Decode one packet; that with the configuration of its stream comes first.
 
-        Parameters
-        ----------
-        packet
-            its words.
-        packet_id
-            number of the packet.
-        rbl
-            the buffers.
-
-        Returns
-        -------
-        any_full
-            whether a buffer is full.
+        See :meth:`.KernelDecoder.decode_packet`.
 
         Raises
         ------
