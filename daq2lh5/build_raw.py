@@ -225,7 +225,8 @@ def build_raw(
         ``"Europe/Rome"``; by default UTC.
     threads
         number of threads that compress, by default that of the cores which this process
-        may use; with 1 the caller's does everything. The files are the same.
+        may use; with 1 the caller's does everything, else one more reads ahead. The
+        files are the same.
     memory_limit
         bytes that buffers and queues may take together.
     **kwargs
@@ -329,6 +330,7 @@ def convert(
         streamer.report = report
     report = streamer.report
     streamer.memory_limit = memory_limit
+    streamer.read_ahead = threads > 1
     # the user may look at buffers of his own
     streamer.to_files_only = not isinstance(out_spec, RawBufferLibrary)
     outputs = OutputFiles(overwrite, [in_stream], hdf5_settings, threads)

@@ -23,7 +23,7 @@ from .raw_buffer import (
 )
 from .report import ConversionReport
 from .source import Source, open_source
-from .writing.memory import DEFAULT_LIMIT, MemoryPlan
+from .writing.memory import DEFAULT_LIMIT, MemoryPlan, default_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +71,9 @@ class DataStreamer(ABC):
         how the memory is shared out, once the stream is open.
     to_files_only
         whether nobody looks at the rows on their way to files; set before opening.
+    read_ahead
+        whether a thread may read a long file ahead; set before opening. By default
+        that is so if the process has more than one core.
     """
 
     format_name = ""
@@ -81,6 +84,7 @@ class DataStreamer(ABC):
         self.source: Source | None = None
         self.memory_limit = DEFAULT_LIMIT
         self.to_files_only = False
+        self.read_ahead = default_threads() > 1
         self._opened = False
         self.start_anew()
 
@@ -146,6 +150,7 @@ class DataStreamer(ABC):
         if self.source is None:
             kwargs = {} if self.block_size is None else {"block_size": self.block_size}
             self.source = open_source(name, **kwargs)
+        self.source.read_ahead = self.read_ahead
         self.report.source = str(name)
         self.report.compression = self.source.compression
         return self.source

@@ -4,9 +4,9 @@ A `Source` shows a window on the (decompressed) stream: the bytes at hand, from 
 known offset. The consumer asks for a longer window with `Source.fill` and drops what
 it has used with `Source.consume`. Nothing here knows what the bytes mean.
 
-Plain input is read straight into one reusable block. Compressed input, recognized by
-its first bytes whatever the name, is decompressed by a reader thread that stays a few
-pieces ahead.
+Plain input is read straight into one reusable block; the blocks of long files are read
+ahead by a thread, and shown where they are. Compressed input, recognized by its first
+bytes whatever the name, is decompressed by a thread that stays a few pieces ahead.
 """
 
 from __future__ import annotations
@@ -75,6 +75,8 @@ class Source:
         Size of the underlying file, compressed where it is; ``None`` for pipes.
     read_seconds
         Time that `fill` has waited for the input.
+    read_ahead
+        Whether a thread may read the next blocks of a long plain file meanwhile.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class Source:
         self.offset = 0
         self.at_end = False
         self.read_seconds = 0.0
+        self.read_ahead = True
         self.error: str | None = None
         self.error_offset: int | None = None
         self._reader = reader
@@ -111,7 +114,7 @@ class Source:
 
     @property
     def capacity(self) -> int:
-        """Bytes of memory in the block behind the window."""
+        """Bytes of memory in the block that is read into, if not read ahead."""
         return len(self._block)
 
     @property
@@ -146,8 +149,9 @@ class Source:
             raise ValueError(msg)
         if self._end - self._start < n and not self.at_end:
             start = time.perf_counter()
-            self._make_room(n)
-            self._read_until(n)
+            if not self._join(n):
+                self._make_room(n)
+                self._read_until(n)
             self.read_seconds += time.perf_counter() - start
         return self._readable[self._start : self._end]
 
@@ -168,6 +172,7 @@ class Source:
         are.
         """
         self._require_open()
+        self._make_room(self._end - self._start)
         swap_words(self._block[self._start : self._end])
         if not self.at_end:
             # the part of a word at the end of the window is read once more
@@ -208,21 +213,40 @@ class Source:
         self._block = np.empty(size, dtype=np.uint8).data
         self._readable = self._block.toreadonly()
 
+    def _join(self, n: int) -> bool:
+        """Show the bytes that were read ahead, the rest before them; False if none."""
+        if not self.read_ahead or n > self._block_size:
+            return False
+        rest = self._readable[self._start : self._end]
+        window = self._reader.join(rest, self._block_size)
+        if window is None:
+            return False
+        if self._is_spare(self._block_size):
+            self._allocate(self._block_size)
+        self._readable = window.toreadonly()
+        self._start, self._end = 0, len(window)
+        if self._reader.followed_by_nothing():
+            self._finish()
+        # else there are at least as many bytes as were asked for
+        return self.at_end or len(window) >= n
+
     def _make_room(self, n: int) -> None:
         """Move the unread rest to the front of a block that holds `n` bytes."""
         wanted = -(-n // self._block_size) * self._block_size
         rest = self._readable[self._start : self._end]
+        if wanted > self.capacity or self._is_spare(wanted):
+            self._allocate(wanted)
+        self._block[: len(rest)] = rest
+        self._readable = self._block.toreadonly()
+        self._start, self._end = 0, len(rest)
+
+    def _is_spare(self, wanted: int) -> bool:
+        """Whether a block of this size has done for a while instead of a larger one."""
         if wanted >= self.capacity:
             self._spare_refills = 0
         else:
             self._spare_refills += 1
-        shrink = (
-            wanted < self.capacity and self._spare_refills > _REFILLS_BEFORE_SHRINKING
-        )
-        if wanted > self.capacity or shrink:
-            self._allocate(wanted)
-        self._block[: len(rest)] = rest
-        self._start, self._end = 0, len(rest)
+        return self._spare_refills > _REFILLS_BEFORE_SHRINKING
 
     def _read_until(self, n: int) -> None:
         while self._end < n:

@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 import tracemalloc
+import warnings
 import zlib
 from pathlib import Path
 
@@ -25,9 +26,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daq2lh5 import source as source_module
-from daq2lh5.reading import members
+from daq2lh5.reading import members, readers
 from daq2lh5.reading.ahead import QUEUED_PIECES
 from daq2lh5.reading.magic import ALL_MAGICS, ZSTD_MAGIC, recognize
+from daq2lh5.reading.raw_input import RawInput
 from daq2lh5.source import DEFAULT_BLOCK_SIZE, open_source
 
 COMPRESSIONS = ("gzip", "bzip2", "xz", "zstd")
@@ -155,6 +157,15 @@ def standard_input(fd):
     finally:
         os.dup2(saved, 0)
         os.close(saved)
+
+
+@contextlib.contextmanager
+def reading_ahead(always):
+    """Have files read ahead by a thread however short they are, or as usual."""
+    with pytest.MonkeyPatch.context() as patch:
+        if always:
+            patch.setattr(readers, "AHEAD_FROM", 0)
+        yield
 
 
 def run_python(code, *arguments, **options):
@@ -501,7 +512,9 @@ class TestWindow:
             while source.capacity > 1000:
                 source.consume(len(source.window))
                 at = source.offset
-                assert source.fill(999) == data[at : at + 1000]
+                window = source.fill(999)
+                assert len(window) >= 999
+                assert window == data[at : at + len(window)]
                 assert at < 1_300_000
             # Who kept a view of the large block may still look at it.
             assert len(bytes(old)) == len(saved)
@@ -541,12 +554,14 @@ class TestWindow:
 
 @settings(deadline=None, max_examples=150)
 @given(
-    kind=st.sampled_from(KINDS),
+    kind=st.sampled_from(("read ahead", *KINDS)),
     parts=st.lists(st.binary(max_size=400), max_size=4),
     block_size=st.integers(1, 300),
     steps=st.lists(st.tuples(st.integers(0, 500), st.floats(0, 1)), max_size=30),
 )
 def test_like_a_byte_string(kind, parts, block_size, steps):
+    ahead = kind == "read ahead"
+    kind = None if ahead else kind
     data = b"".join(parts)
     packed = b"".join(compress(kind, part) for part in parts)
     if kind is None and recognize(packed):
@@ -554,7 +569,7 @@ def test_like_a_byte_string(kind, parts, block_size, steps):
     with tempfile.NamedTemporaryFile() as file:
         file.write(packed)
         file.flush()
-        with open_source(file.name, block_size) as source:
+        with reading_ahead(ahead), open_source(file.name, block_size) as source:
             at = left = 0
             for n, share in steps:
                 window = source.fill(n)
@@ -567,7 +582,7 @@ def test_like_a_byte_string(kind, parts, block_size, steps):
                 else:
                     # what was there already stays, and no more is read than needed
                     assert len(window) < max(n + block_size, left + 1)
-                assert len(window) <= source.capacity
+                assert len(window) <= source.capacity + block_size * ahead
                 used = int(share * len(window))
                 source.consume(used)
                 at += used
@@ -1029,6 +1044,188 @@ class TestThread:
     def test_exit_with_full_queue(self, bomb):
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         process = run_python(self.WAITING, bomb, **pipes)
+        _, errors = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0
+        assert errors == b""
+
+
+class TestReadAhead:
+    """A thread reads long plain files while what it has read is decoded."""
+
+    SIZE = 2_000_000
+    BLOCK = 100_000
+
+    @pytest.fixture
+    def path(self, tmp_path):
+        path = tmp_path / "x"
+        path.write_bytes(sample(self.SIZE))
+        return path
+
+    @pytest.fixture(autouse=True)
+    def _always(self, monkeypatch):
+        monkeypatch.setattr(readers, "AHEAD_FROM", 0)
+
+    def threads(self):
+        return [t for t in threading.enumerate() if t.name == "daq2lh5-read"]
+
+    def open(self, path):
+        """Open a source whose thread reads."""
+        source = open_source(path, self.BLOCK)
+        assert not self.threads()
+        assert len(source.fill(1)) == self.BLOCK
+        [thread] = self.threads()
+        assert thread.daemon
+        return source
+
+    def test_only_if_wanted_and_worth_it(self, path, monkeypatch):
+        with open_source(path, self.BLOCK) as source:
+            source.read_ahead = False
+            assert drain(source) == sample(self.SIZE)
+            assert not self.threads()
+        monkeypatch.setattr(readers, "AHEAD_FROM", self.SIZE + 1)
+        with open_source(path, self.BLOCK) as source:
+            source.fill(1)
+            assert not self.threads()
+
+    def test_records_longer_than_a_block(self, path):
+        """Windows that grow, and shrink again, show the right bytes."""
+        data = sample(self.SIZE)
+        with self.open(path) as source:
+            at = 0
+            for n in (
+                70_000,
+                250_000,
+                99_999,
+                100_000,
+                100_001,
+                10,
+                600_000,
+                5,
+                90_000,
+            ):
+                window = source.fill(n)
+                assert len(window) >= n
+                assert window == data[at : at + len(window)]
+                at += n
+                source.consume(n)
+            assert drain(source) == data[at:]
+
+    def test_views_stay_memory(self, path):
+        source = self.open(path)
+        window = source.window
+        source.close()
+        assert len(bytes(window)) == self.BLOCK
+
+    def test_words_turned_around(self, path):
+        want = np.frombuffer(sample(self.SIZE), ">u4").astype("<u4").tobytes()
+        with self.open(path) as source:
+            source.swap_words()
+            assert drain(source, 30_001) == want
+
+    def test_standard_input_from_the_middle(self, path):
+        fd = os.open(path, os.O_RDONLY)
+        os.lseek(fd, 12_345, os.SEEK_SET)
+        with standard_input(fd), self.open("-") as source:
+            assert drain(source) == sample(self.SIZE)[12_345:]
+
+    def test_file_that_grows(self, path):
+        more = sample(300_000, 2)
+        with path.open("ab", buffering=0) as out, self.open(path) as source:
+            time.sleep(0.05)
+            out.write(more)
+            assert drain(source) == sample(self.SIZE) + more
+
+    def test_file_that_grows_after_all_was_read_ahead(self, path):
+        """The thread has met the end then: what is new is read without it."""
+        os.truncate(path, 2 * self.BLOCK)
+        more = sample(300_000, 2)
+        with (
+            path.open("ab", buffering=0) as out,
+            open_source(path, self.BLOCK) as source,
+        ):
+            assert len(source.fill(1)) == self.BLOCK
+            wait_until(lambda: not self.threads())
+            out.write(more)
+            assert drain(source) == sample(self.SIZE)[: 2 * self.BLOCK] + more
+
+    def test_file_cut_meanwhile(self, path):
+        with self.open(path) as source:
+            os.truncate(path, 0)
+            # the next block may have been read before
+            rest = drain(source)
+        assert self.BLOCK <= len(rest) <= 2 * self.BLOCK
+        assert sample(self.SIZE).startswith(rest)
+
+    def test_read_error(self, monkeypatch):
+        """All before it is delivered, and the caller hears of it."""
+        # by its length, which is 0, the file would be at its end
+        monkeypatch.setattr(RawInput, "is_exhausted", lambda _: False)
+        page = 4096
+        lines = Path("/proc/self/maps").read_text().splitlines()
+        places = [[int(x, 16) for x in line.split()[0].split("-")] for line in lines]
+        starts = {start for start, _ in places}
+        # a piece of memory with nothing behind it: reading on is an error
+        end = next(
+            end
+            for line, (_, end) in zip(lines, places, strict=True)
+            if " r" in line and end not in starts and "[v" not in line
+        )
+        fd = os.open("/proc/self/mem", os.O_RDONLY)
+        os.lseek(fd, end - page, os.SEEK_SET)
+        with standard_input(fd), open_source("-", self.BLOCK) as source:
+            assert len(source.fill(1)) == page
+            with pytest.raises(OSError, match=r"Input/output error.*standard input"):
+                source.fill(page + 1)
+            assert not self.threads()
+            assert len(source.window) == page
+
+    def test_forked_process(self, path):
+        """There is no thread in a forked process, which reads on by itself."""
+        with self.open(path) as source:
+            source.consume(1000)
+            with warnings.catch_warnings():
+                # that of threads, from Python 3.12 on
+                warnings.simplefilter("ignore", DeprecationWarning)
+                pid = os.fork()
+            if pid == 0:
+                right = False
+                try:
+                    right = drain(source) == sample(self.SIZE)[1000:]
+                    source.close()
+                finally:
+                    os._exit(0 if right else 1)
+            assert os.waitpid(pid, 0)[1] == 0
+            assert drain(source) == sample(self.SIZE)[1000:]
+
+    def test_thread_stays_ahead_but_not_far(self, path):
+        with self.open(path) as source:
+            time.sleep(0.1)
+            with path.open("r+b") as file:
+                file.write(bytes(self.SIZE))
+            # four blocks were in memory already, that of the window among them
+            ahead = 4 * self.BLOCK
+            assert drain(source) == sample(self.SIZE)[:ahead] + bytes(self.SIZE - ahead)
+
+    @pytest.mark.parametrize("end", ["close", "forget"])
+    def test_thread_ends(self, path, end):
+        before = os.listdir("/proc/self/fd")
+        source = self.open(path)
+        if end == "close":
+            source.close()
+            assert not self.threads()
+        cycle = [source]
+        cycle.append(cycle)
+        del source, cycle
+        gc.collect()
+        wait_until(lambda: not self.threads())
+        wait_until(lambda: os.listdir("/proc/self/fd") == before)
+
+    def test_exit_without_close(self, tmp_path):
+        path = tmp_path / "long"
+        path.write_bytes(bytes(16 * 1024 * 1024))
+        code = "import sys; from daq2lh5.source import open_source\n"
+        code += "s = open_source(sys.argv[1]); s.fill(4)"
+        process = run_python(code, path, stderr=subprocess.PIPE)
         _, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
         assert errors == b""

@@ -68,6 +68,10 @@ class DecodedReader:
         self._piece = self._piece[n:]
         return n
 
+    def join(self, before: memoryview, block_size: int) -> None:  # noqa: ARG002
+        """Return None: pieces are copied."""
+        return
+
     def followed_by_nothing(self) -> bool:
         """Return False: nobody knows yet."""
         # The queue might tell, but then the answer would depend on who is faster.

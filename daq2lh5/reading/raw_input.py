@@ -123,6 +123,10 @@ class RawInput:
             return False
         return not self._attempt(os.pread, 1, at)
 
+    def return_to_position(self) -> None:
+        """Go on after `bytes_read`, which somebody else has read, in a regular file."""
+        os.lseek(self.fd, self.base + self.bytes_read, os.SEEK_SET)
+
     def close(self) -> None:
         """Close the file."""
         fd, self.fd = self.fd, -1

@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ._read_ahead import ReadAhead
+
 if TYPE_CHECKING:
     from .raw_input import RawInput
+
+# Of what is left of a file: below that, a thread is not worth its start.
+AHEAD_FROM = 4 * 1024 * 1024
 
 
 class Reader(Protocol):
@@ -24,6 +29,9 @@ class Reader(Protocol):
     def readinto(self, view: memoryview) -> int:
         """Copy bytes into `view`; return how many, 0 at the end."""
 
+    def join(self, before: memoryview, block_size: int) -> memoryview | None:
+        """Return what follows, with the bytes before in front; None if it cannot."""
+
     def followed_by_nothing(self) -> bool:
         """Whether the input ends here; False if that is not known."""
 
@@ -32,11 +40,12 @@ class Reader(Protocol):
 
 
 class PlainReader:
-    """Input that is not compressed."""
+    """Input that is not compressed; long files are read ahead."""
 
     def __init__(self, raw: RawInput) -> None:
         self.error: str | None = None
         self._raw = raw
+        self._ahead: ReadAhead | None = None
 
     @property
     def bytes_read(self) -> int:
@@ -45,7 +54,31 @@ class PlainReader:
 
     def readinto(self, view: memoryview) -> int:
         """Copy bytes into `view`; return how many, 0 at the end."""
+        if self._ahead is not None:
+            got = self._ahead.readinto(view)
+            if got:
+                self._raw.bytes_read += got
+                return got
+            self._read_alone()
         return self._raw.readinto(view)
+
+    def join(self, before: memoryview, block_size: int) -> memoryview | None:
+        """Return what follows, with the bytes before in front; None if it cannot.
+
+        Nothing is copied but these: the bytes lie where they were read ahead.
+        """
+        raw = self._raw
+        if self._ahead is None:
+            if raw.size is None or raw.size - raw.bytes_read < AHEAD_FROM:
+                return None
+            at = raw.base + raw.bytes_read
+            self._ahead = ReadAhead(raw.fd, at, block_size)
+        window = self._ahead.join(before)
+        if window is None:
+            self._read_alone()
+        else:
+            raw.bytes_read += len(window) - len(before)
+        return window
 
     def followed_by_nothing(self) -> bool:
         """Whether the input ends here; False if that is not known."""
@@ -53,7 +86,15 @@ class PlainReader:
 
     def close(self) -> None:
         """Close the input."""
+        if self._ahead is not None:
+            self._ahead.close()
         self._raw.close()
+
+    def _read_alone(self) -> None:
+        """Go on without the thread, which met the end, or an error."""
+        self._ahead.close()
+        self._ahead = None
+        self._raw.return_to_position()
 
 
 class SwappingReader:
@@ -80,6 +121,10 @@ class SwappingReader:
         """Whether the input ends here; False if that is not known."""
         waiting = self._rest or self._part
         return not waiting and self._reader.followed_by_nothing()
+
+    def join(self, before: memoryview, block_size: int) -> None:  # noqa: ARG002
+        """Return None: words are turned around where they were copied to."""
+        return
 
     def readinto(self, view: memoryview) -> int:
         """Copy bytes into `view`; return how many, 0 at the end."""
