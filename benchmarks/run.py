@@ -100,7 +100,7 @@ GOALS = {
     "convert:orca-fcio:whole process": Goal(8, "ratio"),
     "convert:orca-headers:whole process": Goal(20, "ratio"),
     "decode:compass:open and iterate": Goal(50, "ratio"),
-    "decode:llama:open and iterate": Goal(15, "ratio"),
+    "decode:llama:open and iterate": Goal(50, "ratio"),
     "decode:llama-short:open and iterate": Goal(50, "ratio"),
     # input: 200 MB of samples a second
     "decode:mgdo:open and iterate": Goal(200 * 0.496, "ours"),

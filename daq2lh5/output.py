@@ -191,8 +191,10 @@ class OutputFiles:
             temporary.unlink(missing_ok=True)
             try:
                 handle = h5py.File(temporary, "w", **self._of_file)
-            except BaseException:
+            except BaseException as e:
                 temporary.unlink(missing_ok=True)
+                if isinstance(e, OSError):
+                    _explain(e, [(file, str(temporary))])
                 raise
             writer = LH5Writer(
                 handle, self._of_datasets, self.plan, self.pipeline, sync=True
