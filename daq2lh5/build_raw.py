@@ -10,15 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import formats
+from .buffer_writing import append_buffer
 from .errors import OutSpecError, did_you_mean
-from .raw_buffer import (
-    RawBuffer,
-    RawBufferLibrary,
-    append_buffer,
-    check_processing,
-    files_of,
-    split_out_stream,
-)
+from .out_spec import split_out_stream
+from .raw_buffer import RawBuffer, RawBufferLibrary, check_processing, files_of
 from .reading.magic import without_ending
 from .report import ConversionReport, sizeof_fmt
 from .source import open_source

@@ -100,7 +100,8 @@ def outputs_of(
         if two inputs would write to one file.
     """
     from .build_raw import default_output  # noqa: PLC0415
-    from .raw_buffer import RawBufferLibrary, split_out_stream  # noqa: PLC0415
+    from .out_spec import split_out_stream  # noqa: PLC0415
+    from .raw_buffer import RawBufferLibrary  # noqa: PLC0415
     from .utils import is_spec_file, load_dict  # noqa: PLC0415
 
     paths = {f if f == "-" else os.path.realpath(f) for f in files}

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 from .data_decoder import DataDecoder
 from .errors import OutSpecError
 from .garbage import Garbage
+from .out_spec import fill_in, has_wildcard
 from .raw_buffer import (
     RawBuffer,
     RawBufferLibrary,
     RawBufferList,
     check_processing,
-    fill_in,
-    has_wildcard,
     place_of,
 )
 from .report import ConversionReport

@@ -24,25 +24,20 @@ from __future__ import annotations
 
 import logging
 import os
-import string
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import OutSpecError, did_you_mean
+from .buffer_writing import write_to_lh5_and_clear
+from .errors import OutSpecError
+from .out_spec import expand_rblist_dict, fill_in_decoder, split_out_stream
 from .table_buffer import TableBuffer, arrays_of, grow_vectors
-from .writing.codecs import use_lh5_codecs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import h5py
     import lgdo
     import numpy as np
-    from lh5 import LH5Store
 
     from .buffer_processor.plan import Plan
-    from .lh5_writer import LH5Writer
     from .writing.layout import Layout
 
 log = logging.getLogger(__name__)
@@ -54,12 +49,6 @@ __all__ = [
     "expand_rblist_dict",
     "write_to_lh5_and_clear",
 ]
-
-LH5_ARGUMENTS = frozenset({"start_row", "n_rows", "write_start"})
-"""Arguments of :meth:`lh5.LH5Store.write` that this package leaves to it."""
-
-BUFFER_FIELDS = ("key_list", "out_stream", "out_name", "proc_spec")
-"""What the description of a buffer may say."""
 
 
 class RawBuffer:
@@ -412,7 +401,7 @@ class RawBufferLibrary(dict):
             if decoder not in self:
                 self[decoder] = RawBufferList()
             if decoder != "*":
-                _fill_in_decoder(decoder, buffers)
+                fill_in_decoder(decoder, buffers)
             self[decoder].set_from_dict(buffers, kw_dict)
 
     def get_list_of(self, attribute: str, unique: bool = True) -> list:
@@ -452,251 +441,11 @@ def files_of(rb_lib: RawBufferLibrary) -> list[str]:
     return [f for f in dict.fromkeys(files) if f]
 
 
-def has_wildcard(key: object) -> bool:
-    """Whether a key of a key list is a pattern."""
-    return isinstance(key, str) and "*" in key
-
-
 def place_of(rb: RawBuffer) -> tuple[str, str]:
     """Return the file and the path of a buffer's table, however they are spelled."""
     file, group = split_out_stream(rb.out_stream)
     parts = [p for p in f"{group}/{rb.out_name}".split("/") if p]
     return os.path.realpath(file), "/".join(parts)
-
-
-def split_out_stream(out_stream: str) -> tuple[str, str]:
-    """Split ``file:group`` into file and group (``/`` if there is none)."""
-    file, _, group = out_stream.partition(":")
-    return file, group or "/"
-
-
-def fill_in(template: str, values: dict[str, Any], keep: tuple[str, ...] = ()) -> str:
-    """Format `template`, leaving the fields named in `keep` as they stand.
-
-    A field that `values` lacks, or cannot be formatted as asked, is a KeyError or a
-    ValueError as of :meth:`str.format`.
-    """
-    parts = list(string.Formatter().parse(template))
-    # what is formatted again later keeps its doubled braces
-    again = any(name in keep and name not in values for _, name, _, _ in parts)
-    out = []
-    for literal, name, spec, conversion in parts:
-        out.append(literal.replace("{", "{{").replace("}", "}}") if again else literal)
-        if name is None:
-            continue
-        field = "{" + name
-        field += f"!{conversion}" if conversion else ""
-        field += f":{spec}" if spec else ""
-        field += "}"
-        if name in keep and name not in values:
-            out.append(field)
-        else:
-            out.append(field.format(**values))
-    return "".join(out)
-
-
-def expand_rblist_dict(config: dict, kw_dict: dict[str, str]) -> None:
-    """Expand the shorthand of one decoder's buffers, in place.
-
-    See :meth:`RawBufferLibrary.set_from_dict`.
-    """
-    if not isinstance(config, dict):
-        msg = f"the buffers of a decoder are a dictionary by name, not {config!r}"
-        raise OutSpecError(msg)
-    for name in list(config):
-        info = config[name]
-        _check_description(name, info)
-        _expand_ranges(name, info["key_list"])
-        if "{key" in name and not _is_pattern(info):
-            del config[name]
-            for key in dict.fromkeys(info["key_list"]):
-                expanded = name.format(key=key)
-                if expanded in config:
-                    msg = f"'{name}' expands to '{expanded}', which there is already"
-                    raise OutSpecError(msg)
-                config[expanded] = info | {"key_list": [key]}
-
-    for name, info in config.items():
-        values: dict[str, Any] = {"name": name} | kw_dict
-        if len(info["key_list"]) == 1 and not _is_pattern(info):
-            values["key"] = info["key_list"][0]
-        for field in ("out_stream", "out_name"):
-            if field not in info:
-                continue
-            # what a pattern stands for is known when the stream is open
-            keep = ("key",) if _is_pattern(info) else ()
-            if field == "out_name":
-                keep = ("key", "name")
-            try:
-                info[field] = fill_in(info[field], values, keep)
-            except KeyError as e:
-                msg = f"{e} in {field} of buffer '{name}' is not defined"
-                raise KeyError(msg) from None
-        if "out_stream" in info:
-            info["out_stream"] = os.path.expandvars(info["out_stream"])
-
-
-def _fill_in_decoder(decoder: str, buffers: Any) -> None:
-    """Fill in the decoder in the names of its buffers, in place."""
-    short = str(decoder).removesuffix("Decoder")
-    for name in list(buffers) if isinstance(buffers, dict) else ():
-        # all are put back, so that they stay in order
-        info = buffers.pop(name)
-        # in YAML a name may be a number
-        filled_in = str(name).replace("{name}", short)
-        if filled_in in buffers:
-            msg = f"{decoder}: '{name}' is '{filled_in}', which there is already"
-            raise OutSpecError(msg)
-        buffers[filled_in] = info
-
-
-def _check_description(name: str, info: Any) -> None:
-    """Refuse a description of a buffer that cannot be meant so."""
-    if name == "":
-        msg = "a buffer needs a name"
-        raise OutSpecError(msg)
-    if not isinstance(info, dict):
-        msg = f"buffer '{name}': expected a dictionary with a key_list, not {info!r}"
-        raise OutSpecError(msg)
-    for field in info:
-        if field not in BUFFER_FIELDS:
-            hint = did_you_mean(str(field), BUFFER_FIELDS)
-            msg = f"buffer '{name}': unknown field '{field}'{hint}"
-            raise OutSpecError(msg)
-    if "key_list" not in info:
-        msg = f"buffer '{name}' has no key_list"
-        raise OutSpecError(msg)
-    if not isinstance(info["key_list"], list):
-        msg = f"buffer '{name}': key_list is {info['key_list']!r}, not a list"
-        raise OutSpecError(msg)
-
-
-def _is_pattern(info: dict) -> bool:
-    """Whether the keys of a buffer are known only when the stream is open."""
-    return any(has_wildcard(key) for key in info["key_list"])
-
-
-def _expand_ranges(name: str, key_list: list) -> None:
-    """Replace each list of two integers by the range from one to the other."""
-    i = 0
-    while i < len(key_list):
-        entry = key_list[i]
-        if not isinstance(entry, list):
-            i += 1
-            continue
-        if (
-            len(entry) != 2
-            or not all(isinstance(end, int) for end in entry)
-            or entry[0] > entry[1]
-        ):
-            msg = f"buffer '{name}': {entry!r} in key_list is no range [first, last]"
-            raise OutSpecError(msg)
-        keys = range(entry[0], entry[1] + 1)
-        key_list[i : i + 1] = keys
-        i += len(keys)
-
-
-def write_to_lh5_and_clear(
-    raw_buffers: list[RawBuffer],
-    lh5_store: LH5Store | None = None,
-    db_dict: dict | None = None,
-    **kwargs: Any,
-) -> None:
-    """Append buffers to their LH5 files, and empty them.
-
-    Parameters
-    ----------
-    raw_buffers
-        the buffers; those without rows are left alone, those without a file are only
-        emptied.
-    lh5_store
-        a store with open files to use.
-    db_dict
-        values for the processing of a buffer, by the name of its table or group.
-    **kwargs
-        passed to :meth:`lh5.LH5Store.write`: HDF5 settings of files and datasets. With
-        any other argument (`wo_mode`, `start_row`, ...) lh5 does the writing.
-    """
-    from .lh5_writer import LH5Writer, split_settings  # noqa: PLC0415  (imports h5py)
-
-    modes = {kwargs.get("wo_mode") or "a", getattr(lh5_store, "default_mode", "a")}
-    if not modes <= {"a", "append", "r"} or LH5_ARGUMENTS.intersection(kwargs):
-        _write_with_lh5(raw_buffers, lh5_store, db_dict, kwargs)
-        return
-    settings = {k: v for k, v in kwargs.items() if k != "wo_mode"}
-    of_file, of_datasets = split_settings(settings)
-    with ExitStack() as stack:
-        files: dict[str, h5py.File] = {}
-        for rb in raw_buffers:
-            file, group = split_out_stream(rb.out_stream)
-            if rb.loc > 0 and file:
-                handle = _open_to_append(file, lh5_store, of_file, files, stack)
-                writer = LH5Writer(handle, of_datasets, more_to_come=True)
-                with closing(writer):
-                    append_buffer(rb, writer, group, db_dict=db_dict)
-                    writer.finish()
-            rb.loc = 0
-
-
-def append_buffer(
-    rb: RawBuffer,
-    writer: LH5Writer,
-    group: str,
-    exchange: bool = False,
-    db_dict: dict | None = None,
-    processing: AbstractContextManager[None] | None = None,
-) -> None:
-    """Append the filled rows of a buffer to a file, processed as its `proc_spec` says.
-
-    Parameters
-    ----------
-    rb
-        the buffer.
-    writer
-        of the file.
-    group
-        to put the table in.
-    exchange
-        whether the buffer may get other memory for its next rows. Otherwise its rows
-        are not needed any more when this returns.
-    db_dict
-        values for the processing, see :func:`write_to_lh5_and_clear`.
-    processing
-        entered while rows are processed, to time that.
-    """
-    processing = processing or nullcontext()
-    if rb._lgdo is None and rb._describe is not None:
-        # a header is no table with rows to process
-        writer.append(*rb._describe(), rb.out_name, group)
-        writer.drain()
-        return
-    layout = rb._layout
-    if layout is None:
-        with processing:
-            data, n_rows = rb._processed(_database_of(rb, group, db_dict))
-        if data is not None:
-            writer.append_lgdo(data, rb.out_name, group, n_rows)
-        return
-    table, plan = rb._table, rb._plan
-    release = None
-    with processing:
-        if plan is not None and (plan.own_rows or not exchange):
-            rows = plan.run(table.arrays, rb.loc, own=exchange)
-        else:
-            arrays = table.arrays
-            if exchange:
-                arrays, release = table.take()
-            rows = (table.rows if plan is None else plan.run)(arrays, rb.loc)
-    writer.append(layout, rows, rb.out_name, group, release)
-    if not exchange:
-        writer.drain()
-
-
-def _database_of(rb: RawBuffer, group: str, db_dict: dict | None) -> dict | None:
-    """Return the values for a buffer: its table's or its group's."""
-    if db_dict is None:
-        return None
-    return db_dict.get(rb.out_name, db_dict.get(group))
 
 
 def check_processing(rb: RawBuffer) -> list[str]:
@@ -728,55 +477,3 @@ def check_processing(rb: RawBuffer) -> list[str]:
 
         check_dspeed()
     return spec.warnings
-
-
-def _open_to_append(
-    file: str,
-    lh5_store: LH5Store | None,
-    settings: dict[str, Any],
-    files: dict[str, h5py.File],
-    stack: ExitStack,
-) -> h5py.File:
-    """Return an open file. One that is no store's to keep is closed by `stack`."""
-    import h5py  # noqa: PLC0415  (this module does not need it otherwise)
-
-    path = Path(file) if lh5_store is None else lh5_store.base_path / file
-    real = os.path.realpath(path)
-    if real in files:
-        return files[real]
-    new = not path.exists()
-    if not new:
-        # these are for new files
-        settings = {k: v for k, v in settings.items() if not k.startswith("fs_")}
-    if lh5_store is None:
-        path.absolute().parent.mkdir(parents=True, exist_ok=True)
-        handle = h5py.File(path, "w" if new else "a", **settings)
-    else:
-        handle = lh5_store.gimme_file(file, "a", **settings)
-        if lh5_store.keep_open:
-            # it may be closed when another one is opened
-            return handle
-    files[real] = stack.enter_context(handle)
-    return handle
-
-
-def _write_with_lh5(
-    raw_buffers: list[RawBuffer],
-    lh5_store: LH5Store | None,
-    db_dict: dict | None,
-    kwargs: dict[str, Any],
-) -> None:
-    """Write in another way than by appending."""
-    if lh5_store is None:
-        from lh5 import LH5Store  # noqa: PLC0415  (takes a second)
-
-        lh5_store = LH5Store()
-    for rb in raw_buffers:
-        file, group = split_out_stream(rb.out_stream)
-        if rb.loc > 0 and file:
-            data, n_rows = rb._processed(_database_of(rb, group, db_dict))
-            if data is not None:
-                use_lh5_codecs(data)
-                rows = {"n_rows": n_rows} | kwargs
-                lh5_store.write(data, rb.out_name, file, group=group, **rows)
-        rb.loc = 0
