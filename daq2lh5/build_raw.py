@@ -220,8 +220,8 @@ def build_raw(
         ``"Europe/Rome"``; by default UTC.
     threads
         number of threads that compress, by default that of the cores which this process
-        may use; with 1 the caller's does everything, else one more reads ahead. The
-        files are the same.
+        may use; with 1 the caller's does everything, with more than 2 one more reads
+        ahead. The files are the same.
     memory_limit
         bytes that buffers and queues may take together.
     **kwargs
@@ -325,7 +325,8 @@ def convert(
         streamer.report = report
     report = streamer.report
     streamer.memory_limit = memory_limit
-    streamer.read_ahead = threads > 1
+    # two cores are busy with compressing: a thread more gained nothing there
+    streamer.read_ahead = threads > 2
     # the user may look at buffers of his own
     streamer.to_files_only = not isinstance(out_spec, RawBufferLibrary)
     outputs = OutputFiles(overwrite, [in_stream], hdf5_settings, threads)

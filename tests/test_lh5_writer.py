@@ -187,8 +187,9 @@ class TestConversions:
         "settings",
         [{}, {"compression": None}, dict(hdf5plugin.Zstd()), {"chunks": True}],
     )
-    def test_bytes_do_not_depend_on_threads(self, settings, tmp_path):
-        """Nor on the run."""
+    def test_bytes_do_not_depend_on_threads(self, settings, tmp_path, monkeypatch):
+        """Nor on the run, or on who reads the input."""
+        monkeypatch.setattr("daq2lh5.reading.readers.AHEAD_FROM", 0)
         source = tmp_path / "run.fcio"
         stream = STREAMS["all records"] | {"n_samples": 1500}
         source.write_bytes(writer.make_stream(150, **stream))
