@@ -238,7 +238,7 @@ class TestFailures:
 
     def test_directory_that_takes_no_files(self, run):
         """What the system says, without the words of HDF5."""
-        with pytest.raises(FileNotFoundError, match="'/proc/x.lh5'$"):
+        with pytest.raises(FileNotFoundError, match=r"'/proc/x.lh5'$"):
             daq2lh5.build_raw(run, out_spec="/proc/x.lh5")
 
     def test_file_in_place_of_a_directory(self, run, tmp_path):
