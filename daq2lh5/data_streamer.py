@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import logging
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -12,16 +11,23 @@ from typing import TYPE_CHECKING
 from .data_decoder import DataDecoder
 from .errors import OutSpecError
 from .garbage import Garbage
-from .out_spec import fill_in, has_wildcard
+from .out_spec import has_wildcard
 from .raw_buffer import (
     RawBuffer,
     RawBufferLibrary,
-    RawBufferList,
     check_processing,
     place_of,
 )
 from .report import ConversionReport
 from .source import Source, open_source
+from .wildcards import (
+    buffer_for,
+    buffers_for,
+    expand_key_names,
+    for_key,
+    matches,
+    names_key,
+)
 from .writing.memory import DEFAULT_LIMIT, MemoryPlan, default_threads
 
 if TYPE_CHECKING:
@@ -250,10 +256,11 @@ class DataStreamer(ABC):
 
         for name, decoder in decoders.items():
             if name not in rb_lib and "*" in rb_lib:
-                rb_lib[name] = self._from_wildcard(rb_lib["*"][0], name, decoder)
+                self._wildcards[name] = rb_lib["*"][0]
+                rb_lib[name] = buffers_for(rb_lib["*"][0], name, decoder)
             if name in rb_lib:
                 self._match_patterns(name, decoder)
-                self._expand_key_names(rb_lib[name])
+                expand_key_names(rb_lib[name])
         rb_lib.pop("*", None)
         for name in rb_lib:
             if name not in decoders:
@@ -276,21 +283,11 @@ class DataStreamer(ABC):
         everything = RawBuffer(out_stream=out_stream, out_name="{name}")
         for decoder in self.get_decoder_list():
             name = type(decoder).__name__
-            rb_lib[name] = self._from_wildcard(everything, name, decoder)
+            self._wildcards[name] = everything
+            rb_lib[name] = buffers_for(everything, name, decoder)
         if not rb_lib:
             log.warning("%s has no decoders", type(self).__name__)
         return rb_lib
-
-    def _from_wildcard(
-        self, template: RawBuffer, name: str, decoder: DataDecoder
-    ) -> RawBufferList:
-        """Make the buffers of a decoder that only ``*`` asks for."""
-        rbs = RawBufferList()
-        self._wildcards[name] = template
-        key_lists = decoder.get_key_lists()
-        for key_list, suffix in zip(key_lists, _suffixes(key_lists), strict=True):
-            rbs.append(_from_template(template, name, key_list, suffix))
-        return rbs
 
     def _match_patterns(self, name: str, decoder: DataDecoder) -> None:
         """Replace patterns in key lists by the keys that nothing else asks for."""
@@ -309,7 +306,7 @@ class DataStreamer(ABC):
         for rb in with_patterns:
             patterns = [k for k in rb.key_list if has_wildcard(k)]
             self._patterns.setdefault(name, []).append((rb, patterns))
-            found = [k for k in free if _matches(k, patterns)]
+            found = [k for k in free if matches(k, patterns)]
             free = [k for k in free if k not in found]
             rb.key_list = [k for k in rb.key_list if k not in patterns] + found
             if not rb.key_list:
@@ -320,14 +317,6 @@ class DataStreamer(ABC):
                     rb.out_name,
                 )
         self.rb_lib[name].keyed_dict = None
-
-    @staticmethod
-    def _expand_key_names(rbs: RawBufferList) -> None:
-        """Replace buffers with ``{key}`` in their names by one for each key."""
-        templates = [rb for rb in rbs if "{key" in rb.out_name + rb.out_stream]
-        for template in templates:
-            rbs.remove(template)
-            rbs.extend(_for_key(template, key) for key in template.key_list)
 
     def _check_selection(self, decoders: dict[str, DataDecoder]) -> None:
         """Refuse two buffers for one table; warn of keys that the stream lacks."""
@@ -415,10 +404,10 @@ class DataStreamer(ABC):
             keys = [k for keys in decoder.get_key_lists() for k in keys]
         for key in dict.fromkeys(k for k in keys if k not in keyed):
             for rb, patterns in self._patterns.get(name, ()):
-                if not _matches(key, patterns):
+                if not matches(key, patterns):
                     continue
-                if "{key" in rb.out_name + rb.out_stream:
-                    keyed[key] = _for_key(rb, key)
+                if names_key(rb):
+                    keyed[key] = for_key(rb, key)
                     self.rb_lib[name].append(keyed[key])
                     self._set_up([keyed[key]], decoder, buffer_size)
                 else:
@@ -447,17 +436,17 @@ class DataStreamer(ABC):
         if key in keyed or name not in self.rb_lib:
             return
         if name in self._wildcards:
-            rb = _from_template(self._wildcards[name], name, [key], f"_{key}")
+            rb = buffer_for(self._wildcards[name], name, [key], f"_{key}")
         else:
             matching = [
                 rb
                 for rb, patterns in self._patterns.get(name, ())
-                if _matches(key, patterns) and "{key" in rb.out_name + rb.out_stream
+                if matches(key, patterns) and names_key(rb)
             ]
             if not matching:
                 self.report.note(f"{name}: there are rows of '{key}', and no table")
                 return
-            rb = _for_key(matching[0], key)
+            rb = for_key(matching[0], key)
         keyed[key] = rb
         self.rb_lib[name].append(rb)
         self._set_up([rb], decoder, buffer_size)
@@ -526,65 +515,3 @@ class DataStreamer(ABC):
                 return
             for rb in chunk:
                 rb.loc = 0
-
-
-def _suffixes(key_lists: list[list]) -> list[str]:
-    """Return what sets the tables of a decoder apart.
-
-    That is the key of a list of one, and the number of any other. Where a number is
-    another list's key, one of its own keys stands for the list.
-    """
-    if len(key_lists) == 1:
-        return [""]
-    taken = {str(keys[0]) for keys in key_lists if len(keys) == 1}
-    suffixes = []
-    for i, keys in enumerate(key_lists):
-        names = [str(k) for k in keys]
-        if len(keys) != 1:
-            free = (n for n in (str(i), *names) if n not in taken)
-            names = [next(free, "_".join((str(i), *names)))]
-            taken.add(names[0])
-        suffixes.append(f"_{names[0]}")
-    return suffixes
-
-
-def _matches(key: object, patterns: list) -> bool:
-    """Whether a key matches one of the patterns."""
-    return any(fnmatch.fnmatchcase(str(key), p) for p in patterns)
-
-
-def _from_template(
-    template: RawBuffer, name: str, key_list: list, suffix: str
-) -> RawBuffer:
-    """Make the buffer of a decoder from one that is for all."""
-    short = {"name": name.removesuffix("Decoder")}
-    return RawBuffer(
-        key_list=key_list,
-        out_stream=fill_in(template.out_stream, short, keep=("key",)),
-        out_name=fill_in(template.out_name, short, keep=("key",)) + suffix,
-        proc_spec=template.proc_spec,
-    )
-
-
-def _for_key(template: RawBuffer, key: object) -> RawBuffer:
-    """Make the buffer of one key from one with ``{key}`` in its names."""
-    return RawBuffer(
-        key_list=[key],
-        out_stream=_with_key(template.out_stream, key),
-        out_name=_with_key(template.out_name, key),
-        proc_spec=template.proc_spec,
-    )
-
-
-def _with_key(text: str, key: object) -> str:
-    """Fill in a key, also where a format for numbers meets text and vice versa."""
-    for fitting in (key, str(key), *([int(key)] if str(key).isdecimal() else [])):
-        try:
-            return fill_in(text, {"key": fitting}, keep=("name",))
-        except ValueError:
-            continue
-    msg = (
-        f"'{text}' cannot be filled in with the key {key!r}: give that to another "
-        "buffer (a pattern like '[0-9]*' is for numbers only)"
-    )
-    raise OutSpecError(msg)
