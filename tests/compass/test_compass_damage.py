@@ -350,6 +350,49 @@ def test_joined_files_have_tables_by_length(file):
     }
 
 
+def joined_by_length(lengths: list[int]) -> tuple[bytes, list[tuple[Any, ...]]]:
+    """Return files of such lengths, of two layouts in turn, and their rows."""
+    data, rows = b"", []
+    for i, n_samples in enumerate(lengths):
+        form = writer.form((0xCAED, 0xCAE9)[i % 2])
+        made = writer.events(form, 4, channels=CHANNELS, n_samples=n_samples, seed=i)
+        one = writer.file(form, made)
+        data += one
+        rows += map(signature, reference.read_records(one))
+    return data, rows
+
+
+def test_many_joined_files_have_tables_by_length(file):
+    """However often the layout changes."""
+    data, wanted = joined_by_length([20, 30, 25] * 40)
+    file.write_bytes(data)
+    decoded = decode(file)
+    assert [signature(row) for row in decoded.rows] == wanted
+    assert decoded.tables == {
+        "CompassEvent": 160,
+        "CompassEvent_30": 160,
+        "CompassEvent_25": 160,
+    }
+
+
+def test_more_lengths_than_tables(file):
+    """What comes after the 64th other one are lists; known lengths have their tables."""
+    lengths = [*range(20, 90), 20, 83, 84, 85]
+    data, wanted = joined_by_length(lengths)
+    file.write_bytes(data)
+    decoded = decode(file)
+    assert [signature(row) for row in decoded.rows] == wanted
+    assert decoded.report.bytes["decoded"] == len(data)
+    names = {f"CompassEvent_{n}": 4 for n in range(21, 84)}
+    assert decoded.tables == names | {
+        "CompassEvent": 8,
+        "CompassEvent_83": 8,
+        "CompassEvent_84": 8,
+        "CompassEvent_lists": 24,
+    }
+    assert any("more than 64 lengths" in note for note in decoded.report.notes)
+
+
 # --- damage at the start (sections 1.1, 3) ------------------------------------------
 
 
