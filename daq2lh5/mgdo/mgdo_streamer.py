@@ -166,9 +166,7 @@ class MGDOStreamer(KernelStreamer):
 
     def _note_missing(self, missing: list[str]) -> None:
         for name in missing:
-            text = f"the file has no object '{name}' that can be read"
-            log.warning("%s: %s", self.tree.name, text)
-            self.report.note(text)
+            self.report.warn(f"the file has no object '{name}' that can be read")
 
     def _set_buffers(self) -> None:
         self._kernel.set_buffers(self._keyed, self._siblings.shapes)
@@ -275,9 +273,9 @@ class MGDOStreamer(KernelStreamer):
         if sibling is not None:
             self._keyed[channel] = sibling
         elif len(self._siblings) >= MAX_SIBLINGS:
-            text = f"more than {MAX_SIBLINGS} kinds of waveforms: others are skipped"
-            log.warning(text)
-            self.report.note(text)
+            self.report.warn(
+                f"more than {MAX_SIBLINGS} kinds of waveforms: others are skipped"
+            )
             del self._keyed[channel]
         else:
             self._keyed[channel] = self._new_sibling(base, layout)

@@ -5,7 +5,6 @@ Only this module knows uproot, and imports it when a file is opened.
 
 from __future__ import annotations
 
-import logging
 import os
 import struct
 from contextlib import suppress
@@ -15,8 +14,6 @@ import numpy as np
 
 from ..errors import DecodeError
 from .baskets import Basket, unpack
-
-log = logging.getLogger(__name__)
 
 TREE = "MGTree"
 BRANCH = "event"

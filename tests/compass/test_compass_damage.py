@@ -376,7 +376,7 @@ def test_many_joined_files_have_tables_by_length(file):
 
 
 def test_more_lengths_than_tables(file):
-    """What comes after the 64th other one are lists; known lengths have their tables."""
+    """Behind the 64th other one come lists; known lengths have their tables."""
     lengths = [*range(20, 90), 20, 83, 84, 85]
     data, wanted = joined_by_length(lengths)
     file.write_bytes(data)
