@@ -13,7 +13,7 @@ from ._kernel import REASONS, MGDOStream
 from .baskets import Basket, BasketsAhead
 from .mgdo_digitizer_decoder import DEFAULT_LAYOUT, GETGERDADigitizerDataDecoder
 from .mgdo_header_decoder import MGDOHeaderDecoder
-from .tree import MGTree, import_uproot
+from .tree import MGTree, import_uproot, open_tree
 
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
@@ -103,14 +103,8 @@ class MGDOStreamer(KernelStreamer):
             if there is no tree of MGTEvent that can be read.
         """
         source = self.open_source(stream_name)
-        plain = source.seekable and stream_name != "-"
-        source.close()
-        if not plain:
-            msg = "ROOT files are read here and there, so this one must be a plain file"
-            advice = "decompress it, or write it to a file first"
-            raise DecodeError(msg, stream_name, advice=advice)
-        # in place of the source: only the tree is read from now on
-        self.tree = self.source = MGTree(stream_name)
+        # the tree takes its place: only that is read from now on
+        self.tree = self.source = open_tree(source)
         n_channels, layout, digitizer_class = self._look_ahead()
         self._note_missing(self.header_decoder.read(self.tree, digitizer_class))
         decoder = self.digitizer_decoder
