@@ -668,9 +668,13 @@ def test_format_is_recognized(name, header, tmp_path):
             daq2lh5.get_streamer(str(tmp_path / name))
 
 
-def test_other_files_of_that_extension_are_not_taken(tmp_path):
+@pytest.mark.parametrize(
+    "head", [b"PK\x03\x04", b"\x0d\xca", b"\xdd\xca"], ids=bytes.hex
+)
+def test_other_files_of_that_extension_are_not_taken(head, tmp_path):
+    """Of a header word twelve bits are fixed, not eight (section 7, C9)."""
     path = tmp_path / "x.bin"
-    path.write_bytes(b"PK\x03\x04" + bytes(range(256)) * 20)
+    path.write_bytes(head + bytes(range(256)) * 20)
     with pytest.raises(RuntimeError, match="not recognized"):
         daq2lh5.get_streamer(str(path))
 
