@@ -109,7 +109,7 @@ cdef const Channel* channel_of(const Known* known, const Record* r) noexcept nog
 
 cdef inline int64_t samples_of(const Known* known, const Channel* c) noexcept nogil:
     """Return how many samples the waveforms of a channel have."""
-    return c.n_samples if c.part == known.part else NO_NUMBER
+    return c.n_samples if c.file >= known.layout_since else NO_NUMBER
 
 
 cdef inline bint is_known(const Frame* f, const Record* r) noexcept nogil:
@@ -171,13 +171,15 @@ cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
     """Whether a record that is in its place is to be believed.
 
     One of a channel that is known, with as many samples as usual, is. What is new must
-    be followed by another one.
+    be followed by another one. Against it speaks what the channel had in the same file.
     """
     cdef Found found
     cdef Record other
     cdef int64_t where
     cdef const Channel* c = channel_of(f.known, r)
-    cdef int64_t n_samples = NO_NUMBER if c == NULL else samples_of(f.known, c)
+    cdef int64_t n_samples = NO_NUMBER
+    if c != NULL and c.file == f.known.file:
+        n_samples = c.n_samples
     reason[0] = REASON_ALONE
     if is_known(f, r):
         return FOUND_YES

@@ -88,7 +88,7 @@ cdef class CompassStream:
         where in the file the first header in mid-file is, or -1; a bit for each of
         the sixteen header words met there.
     detail_is_new
-        whether that channel was not met since the layout changed.
+        whether that channel had no other number of samples in the same joined file.
     other_code
         a waveform code that is not 1, or -1 if there was none.
     """
@@ -229,7 +229,7 @@ cdef class CompassStream:
         self.known.channels[i].n_samples = (
             ANY_NUMBER if n_samples is None else n_samples
         )
-        self.known.channels[i].part = self.known.part
+        self.known.channels[i].file = self.known.file
         self.known.channels[i].dt = dt
         self.known.channels[i].t0 = t0
         if n_samples is not None:
@@ -375,7 +375,8 @@ cdef class CompassStream:
                 self.detail_board = r.board
                 self.detail_channel = r.channel
                 self.detail_samples = r.n_samples
-                self.detail_is_new = n_samples == NO_NUMBER
+                # in another file another length is nothing odd
+                self.detail_is_new = c == NULL or c.file < self.known.file
                 return STATUS_HEADER
             found = inside(f, &r, &where)
             if found == FOUND_MORE:
@@ -383,6 +384,8 @@ cdef class CompassStream:
             if found == FOUND_YES:
                 self.start_scan(base, REASON_INSIDE)
                 return self.finish_scan(base, where, STRETCH_CORRUPT)
+            if c.file != self.known.file:
+                self.known.channels[c - self.known.channels].file = self.known.file
             status = self.row(f, &r, c)
             if status != STATUS_LIMIT:
                 return status
@@ -391,9 +394,9 @@ cdef class CompassStream:
     cdef void join(self, Frame* f, int64_t base, const Layout* layout) noexcept nogil:
         """Begin another file, whose header is at hand (10)."""
         cdef const uint8_t* header = f.data + self.consumed
+        self.known.file += 1
         if memcmp(layout, &self.layout, sizeof(Layout)) != 0:
-            # waveforms of another length, or none, are nothing odd now
-            self.known.part += 1
+            self.known.layout_since = self.known.file
         self.layout = layout[0]
         if self.joined_at < 0:
             self.joined_at = base + self.consumed
