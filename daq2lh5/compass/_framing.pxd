@@ -10,7 +10,7 @@ cdef enum:
     MAX_SAMPLES = 1 << 24       # plausible (3, 10)
     KNOWN_FLAGS = 0x0038DDFF    # (2.1)
     ANY_NUMBER = -1             # of samples: lengths of a channel differ
-    NO_NUMBER = -2              # none since the last header
+    NO_NUMBER = -2              # none that counts
     CHAIN = 4                   # records in a row that are believed after damage
     NEW_CHAIN = 16              # the same without samples, of channels not met before
 
@@ -49,7 +49,8 @@ cdef struct Record:
 
 cdef struct Channel:            # what is known of a channel
     int key                     # board << 9 | channel (5.1)
-    int64_t n_samples           # or ANY_NUMBER, NO_NUMBER
+    int64_t n_samples           # or ANY_NUMBER; see samples_of
+    int64_t file                # number of the joined file in which it was met last
     int table
     int32_t sink                # -1: nobody wants it
     float dt
@@ -61,6 +62,8 @@ cdef struct Known:
     Channel* channels
     int32_t n
     int64_t most_samples
+    int64_t file                # number of the joined file
+    int64_t layout_since        # that of the file with which the layout began
 
 cdef struct Frame:              # a window of the input, and what is known of it
     const uint8_t* data
@@ -81,6 +84,7 @@ cdef void set_layout(
     bint waveforms,
 ) noexcept nogil
 cdef const Channel* channel_of(const Known* known, const Record* r) noexcept nogil
+cdef int64_t samples_of(const Known* known, const Channel* c) noexcept nogil
 cdef Found record_at(
     Frame* f, int64_t at, Record* r, Reason* reason
 ) noexcept nogil

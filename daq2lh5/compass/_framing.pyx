@@ -107,10 +107,15 @@ cdef const Channel* channel_of(const Known* known, const Record* r) noexcept nog
     return NULL if i < 0 else &known.channels[i]
 
 
+cdef inline int64_t samples_of(const Known* known, const Channel* c) noexcept nogil:
+    """Return how many samples the waveforms of a channel have."""
+    return c.n_samples if c.file >= known.layout_since else NO_NUMBER
+
+
 cdef inline bint is_known(const Frame* f, const Record* r) noexcept nogil:
     """Whether the channel was met, always with that many samples."""
     cdef const Channel* c = channel_of(f.known, r)
-    return c != NULL and c.n_samples == r.n_samples
+    return c != NULL and samples_of(f.known, c) == r.n_samples
 
 
 cdef inline bint looks_right(const Layout* l, const Record* r) noexcept nogil:
@@ -166,22 +171,23 @@ cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
     """Whether a record that is in its place is to be believed.
 
     One of a channel that is known, with as many samples as usual, is. What is new must
-    be followed by another one.
+    be followed by another one. Against it speaks what the channel had in the same file.
     """
     cdef Found found
     cdef Record other
     cdef int64_t where
     cdef const Channel* c = channel_of(f.known, r)
+    cdef int64_t n_samples = NO_NUMBER
+    if c != NULL and c.file == f.known.file:
+        n_samples = c.n_samples
     reason[0] = REASON_ALONE
     if is_known(f, r):
         return FOUND_YES
     if r.n_samples == 0 and not looks_right(f.layout, r):
         return FOUND_NO
-    if c != NULL and c.n_samples > 0:
+    if n_samples > 0:
         # is it the number that is wrong?
-        found = record_at(
-            f, r.start + f.layout.head + 2 * c.n_samples, &other, reason
-        )
+        found = record_at(f, r.start + f.layout.head + 2 * n_samples, &other, reason)
         if found == FOUND_MORE:
             return found
         if found == FOUND_YES and speaks_for_itself(f, &other):
@@ -189,7 +195,7 @@ cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
             return FOUND_NO
         reason[0] = REASON_ALONE
     found = follows(f, r)
-    if found == FOUND_YES and c != NULL and c.n_samples >= 0:
+    if found == FOUND_YES and n_samples >= 0:
         # it may be the right place by chance, with records before it
         found = search(f, r.start + f.layout.head, r.end, &where)
         if found == FOUND_MORE:
@@ -198,7 +204,7 @@ cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
         return FOUND_NO if found == FOUND_YES else FOUND_YES
     if found != FOUND_NO or not looks_right(f.layout, r):
         return found
-    if c != NULL and c.n_samples != NO_NUMBER:
+    if n_samples != NO_NUMBER:
         return found
     if f.known.n and r.n_samples > f.known.most_samples:
         return FOUND_NO

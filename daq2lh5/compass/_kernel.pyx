@@ -45,13 +45,6 @@ cdef int64_t MOST_ELEMENTS = 1 << 22
 """Samples in a buffer of lists that are enough to hand it out."""
 
 
-cdef int MOST_CHANGES = 64
-"""Changes of the layout after which channels may have new lengths without being odd.
-
-More would take the time of anybody who makes a file of nothing but headers.
-"""
-
-
 cdef struct ListColumns:
     CompassRecordColumns fields
     BoundVector values
@@ -95,7 +88,7 @@ cdef class CompassStream:
         where in the file the first header in mid-file is, or -1; a bit for each of
         the sixteen header words met there.
     detail_is_new
-        whether that channel was not met since the last header.
+        whether that channel had no other number of samples in the same joined file.
     other_code
         a waveform code that is not 1, or -1 if there was none.
     """
@@ -121,7 +114,6 @@ cdef class CompassStream:
     cdef readonly bint detail_is_new
     cdef readonly int64_t joined_at
     cdef readonly int joined_words
-    cdef int changes_left
     cdef readonly int other_code
 
     # of records that were decoded and skipped
@@ -149,7 +141,6 @@ cdef class CompassStream:
         self.rows_left = -1
         self.other_code = -1
         self.joined_at = -1
-        self.changes_left = MOST_CHANGES
 
     def __dealloc__(self):
         free(self.known.channels)
@@ -238,6 +229,7 @@ cdef class CompassStream:
         self.known.channels[i].n_samples = (
             ANY_NUMBER if n_samples is None else n_samples
         )
+        self.known.channels[i].file = self.known.file
         self.known.channels[i].dt = dt
         self.known.channels[i].t0 = t0
         if n_samples is not None:
@@ -340,7 +332,7 @@ cdef class CompassStream:
         cdef Found found
         cdef const Channel* c
         cdef Layout layout
-        cdef int64_t where
+        cdef int64_t where, n_samples
         while True:
             if self.scanning:
                 status = self.scan(f, base)
@@ -378,11 +370,13 @@ cdef class CompassStream:
                 self.start_scan(base, reason)
                 continue
             c = channel_of(&self.known, &r)
-            if c == NULL or (c.n_samples != ANY_NUMBER and c.n_samples != r.n_samples):
+            n_samples = NO_NUMBER if c == NULL else samples_of(&self.known, c)
+            if n_samples != ANY_NUMBER and n_samples != r.n_samples:
                 self.detail_board = r.board
                 self.detail_channel = r.channel
                 self.detail_samples = r.n_samples
-                self.detail_is_new = c == NULL or c.n_samples == NO_NUMBER
+                # in another file another length is nothing odd
+                self.detail_is_new = c == NULL or c.file < self.known.file
                 return STATUS_HEADER
             found = inside(f, &r, &where)
             if found == FOUND_MORE:
@@ -390,6 +384,8 @@ cdef class CompassStream:
             if found == FOUND_YES:
                 self.start_scan(base, REASON_INSIDE)
                 return self.finish_scan(base, where, STRETCH_CORRUPT)
+            if c.file != self.known.file:
+                self.known.channels[c - self.known.channels].file = self.known.file
             status = self.row(f, &r, c)
             if status != STATUS_LIMIT:
                 return status
@@ -398,12 +394,9 @@ cdef class CompassStream:
     cdef void join(self, Frame* f, int64_t base, const Layout* layout) noexcept nogil:
         """Begin another file, whose header is at hand (10)."""
         cdef const uint8_t* header = f.data + self.consumed
-        cdef int32_t i
-        if memcmp(layout, &self.layout, sizeof(Layout)) != 0 and self.changes_left > 0:
-            # waveforms of another length, or none, are nothing odd now
-            self.changes_left -= 1
-            for i in range(self.known.n):
-                self.known.channels[i].n_samples = NO_NUMBER
+        self.known.file += 1
+        if memcmp(layout, &self.layout, sizeof(Layout)) != 0:
+            self.known.layout_since = self.known.file
         self.layout = layout[0]
         if self.joined_at < 0:
             self.joined_at = base + self.consumed
@@ -517,8 +510,15 @@ cdef class CompassStream:
 
     # ---- records one at a time -----------------------------------------------------
 
-    def next_record(self, const uint8_t[::1] window, bint at_end):
+    def next_record(self, const uint8_t[::1] window, int64_t base, bint at_end):
         """Return the length of the record that the window begins with.
+
+        Headers of joined files before it are heeded; `consumed` is their bytes.
+
+        Parameters
+        ----------
+        window, base, at_end
+            as of `decode`.
 
         Returns
         -------
@@ -528,11 +528,19 @@ cdef class CompassStream:
         cdef Frame f = self.frame(window, window.shape[0] if at_end else -1)
         cdef Record r
         cdef Reason reason
+        cdef Layout layout
+        self.consumed = 0
         cdef Found found = record_at(&f, 0, &r, &reason)
+        while found == FOUND_NO:
+            found = joined_at(&f, self.consumed, &layout)
+            if found != FOUND_YES:
+                break
+            self.join(&f, base, &layout)
+            found = record_at(&f, self.consumed, &r, &reason)
         if found == FOUND_YES:
             self.need = r.end
             if r.end <= f.n:
-                return r.end
+                return r.end - r.start
             return 0 if at_end else -1
         self.need = f.need
         return -1 if found == FOUND_MORE else 0

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
 from ..errors import DecodeError
+from ..reading.magic import without_ending
 
 if TYPE_CHECKING:
     import os
@@ -295,8 +296,7 @@ def find_settings(stream_name: str, period_ns: float | None = None) -> Settings 
     path = Path(stream_name.removeprefix("file://"))
     if not path.is_file():
         return None
-    while path.suffix.lower() in (".gz", ".bz2", ".xz", ".zst", ".zstd"):
-        path = path.with_suffix("")
+    path = without_ending(path)
     folder = path.absolute().parent
     candidates = [
         folder / f"{path.stem}_settings.xml",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
     from ..raw_buffer import RawBuffer
     from .compass_config_parser import Settings
-
-log = logging.getLogger(__name__)
 
 __all__ = ["CompassEventDecoder", "compass_decoded_values", "get_bc"]
 

@@ -124,10 +124,26 @@ class CompassHeaderDecoder(DataDecoder):
             layout = records_contradict(head[2:], at_end, layout) or layout
         elif layout is None:
             layout = detect_layout(head, at_end, settings, source)
-        self.layout = layout
         self.settings = settings
-        first = first_length(head[2 * present :], layout)
-        self.tree = header_tree(settings, first) | {
+        self.set_layout(layout, head[2 * present :], present)
+
+    def set_layout(
+        self, layout: CompassLayout, records: bytes | memoryview, present: bool
+    ) -> None:
+        """Have the header be that of records of a layout.
+
+        Parameters
+        ----------
+        layout
+            what they have.
+        records
+            the first of them.
+        present
+            whether there is a header word before them.
+        """
+        self.layout = layout
+        first = first_length(records, layout)
+        self.tree = header_tree(self.settings, first) | {
             "energy_channels": int(layout.energy),
             "energy_calibrated": int(layout.calibrated),
             "energy_short": int(layout.short_energy),

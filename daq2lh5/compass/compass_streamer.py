@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import numpy as np
 from ..errors import DecodeError
 from ..kernel_streamer import KernelStreamer
 from ..raw_buffer import RawBuffer, RawBufferLibrary, place_of
-from ..sibling_tables import make_sibling
+from ..sibling_tables import MAX_SIBLINGS, make_sibling
 from ._kernel import CompassStream
 from .compass_config_parser import find_settings, read_settings
 from .compass_event_decoder import (
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
     from ..source import Source
     from .compass_config_parser import Settings
-
-log = logging.getLogger(__name__)
 
 __all__ = ["CompassStreamer"]
 
@@ -173,12 +170,12 @@ class CompassStreamer(KernelStreamer):
         """Warn of a header word that is not what the user says, or the records."""
         found = self.header_decoder.layout
         if found != header:
-            self._warn(
+            self.report.warn(
                 f"the file's header says {header}, but its records are laid out as "
                 f"{found}: these count"
             )
         elif given not in (None, header):
-            self._warn(f"the file's header says {header}, not {given}: it counts")
+            self.report.warn(f"the file's header says {header}, not {given}: it counts")
 
     def _get_settings(self, stream_name: str) -> Settings | None:
         period = self.compass_sampling_period
@@ -218,15 +215,10 @@ class CompassStreamer(KernelStreamer):
     def _compare(self, key: int, said: int | None, found: int | None) -> None:
         """Warn of settings that are not the run's."""
         if self._settings is not None and said not in (found, 0):
-            self._warn(
+            self.report.warn(
                 f"board {key >> 9}: the settings say {said} samples, the records have "
                 f"{'several lengths' if found is None else found}"
             )
-
-    def _warn(self, text: str) -> None:
-        if text not in self.report.notes:
-            log.warning("%s: %s", self.source.name, text)
-            self.report.note(text)
 
     def _meet(self, key: int, n_samples: int | None) -> None:
         """Tell the kernel of a channel."""
@@ -235,9 +227,9 @@ class CompassStreamer(KernelStreamer):
         self._kernel.set_channel(key >> 9, key & 0x1FF, n_samples, dt, t0)
         boards = [] if self._settings is None else self._settings.boards
         if boards and key >> 9 >= len(boards):
-            self._warn(f"the settings have no board {key >> 9}")
+            self.report.warn(f"the settings have no board {key >> 9}")
         if n_samples != 0 and math.isnan(dt):
-            self._warn(
+            self.report.warn(
                 "the sampling period is unknown, dt is NaN: give the settings file "
                 "(compass_config_file) or the period (compass_sampling_period)"
             )
@@ -296,6 +288,12 @@ class CompassStreamer(KernelStreamer):
             if sibling is not first and key not in sibling.key_list:
                 sibling.key_list.append(key)
             return sibling
+        if n_samples is not None and len(tables.of(first)) >= MAX_SIBLINGS:
+            self.report.warn(
+                f"more than {MAX_SIBLINGS} lengths of waveforms: others are lists"
+            )
+            decoder.set_samples(key, None)
+            return self._fitting(first, key, None)
         sibling = make_sibling(
             first, "lists" if n_samples is None else n_samples, keys=[key]
         )
@@ -353,6 +351,8 @@ class CompassStreamer(KernelStreamer):
     def load_packet(self) -> np.ndarray | None:
         """Return the next record without decoding it.
 
+        Where files were joined, `header` is that of the file that it is of.
+
         Returns
         -------
         packet
@@ -370,8 +370,13 @@ class CompassStreamer(KernelStreamer):
             msg = "no stream is open"
             raise RuntimeError(msg)
         source.fill(1)
-        while (n := kernel.next_record(source.window, source.at_end)) < 0:
-            source.fill(kernel.need)
+        n = -1
+        while n < 0:
+            n = kernel.next_record(source.window, source.offset, source.at_end)
+            if kernel.consumed:
+                self._begin_joined(source, kernel.consumed)
+            if n < 0:
+                source.fill(kernel.need - kernel.consumed)
         if n == 0:
             if not len(source.window):
                 return None
@@ -382,6 +387,12 @@ class CompassStreamer(KernelStreamer):
         kernel.pass_over(n)
         self.n_bytes_read = source.offset
         return self.buffer
+
+    def _begin_joined(self, source: Source, n_bytes: int) -> None:
+        """Pass over headers, and take the last one's word for what follows."""
+        layout = CompassLayout.from_bits(2, source.window[n_bytes - 2])
+        source.consume(n_bytes)
+        self.header_decoder.set_layout(layout, source.window, present=True)
 
     # ---- accounting ----------------------------------------------------------------
 
@@ -399,7 +410,7 @@ class CompassStreamer(KernelStreamer):
                 if kernel.joined_words >> bits & 1 and (
                     layout != self.header_decoder.layout
                 ):
-                    self._warn(f"records of another layout were joined: {layout}")
+                    self.report.warn(f"records of another layout were joined: {layout}")
         if kernel.other_code >= 0:
             report.note(
                 f"waveforms with code {kernel.other_code} instead of 1 were met: what "

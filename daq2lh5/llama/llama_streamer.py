@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
     from ..raw_buffer import RawBuffer, RawBufferLibrary
     from ..source import Source
-
-log = logging.getLogger(__name__)
 
 __all__ = ["LLAMAStreamer"]
 
@@ -129,12 +126,10 @@ class LLAMAStreamer(KernelStreamer):
             keys = ", ".join(map(str, decoder.closed_channels))
             self.report.note(f"channels that are not marked as open: {keys}")
         if not decoder.global_configs["initial_timestamp"]:
-            text = (
+            self.report.warn(
                 "the file's name has no time in it: unixtime is the time since the "
                 "start of the run"
             )
-            log.warning("%s: %s", source.name, text)
-            self.report.note(text)
 
     def _check_selection(self, decoders: dict[str, DataDecoder]) -> None:
         """Give channels of other columns than a buffer's first one to other buffers."""
@@ -152,9 +147,9 @@ class LLAMAStreamer(KernelStreamer):
             for keys in others:
                 sibling = make_sibling(rb, keys[0], keys)
                 rbs.append(sibling)
-                text = f"channels {keys} have other columns: table {sibling.out_name}"
-                log.warning(text)
-                self.report.note(text)
+                self.report.warn(
+                    f"channels {keys} have other columns: table {sibling.out_name}"
+                )
             rbs.keyed_dict = None
         super()._check_selection(decoders)
 
@@ -173,10 +168,7 @@ class LLAMAStreamer(KernelStreamer):
         self._account_for_irregular()
         report, kernel = self.report, self._kernel
         if kernel.n_maw:
-            text = "test data of the moving average window are not written"
-            if text not in report.notes:
-                log.warning(text)
-            report.note(text)
+            report.warn("test data of the moving average window are not written")
         if report.bytes["corrupt"]:
             report.note("after damage packet numbers count what could be read")
         self.event_decoder.count_skipped()

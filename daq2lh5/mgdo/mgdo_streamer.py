@@ -13,7 +13,7 @@ from ._kernel import REASONS, MGDOStream
 from .baskets import Basket, BasketsAhead
 from .mgdo_digitizer_decoder import DEFAULT_LAYOUT, GETGERDADigitizerDataDecoder
 from .mgdo_header_decoder import MGDOHeaderDecoder
-from .tree import MGTree, import_uproot
+from .tree import MGTree, import_uproot, open_tree
 
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
@@ -103,14 +103,8 @@ class MGDOStreamer(KernelStreamer):
             if there is no tree of MGTEvent that can be read.
         """
         source = self.open_source(stream_name)
-        plain = source.seekable and stream_name != "-"
-        source.close()
-        if not plain:
-            msg = "ROOT files are read here and there, so this one must be a plain file"
-            advice = "decompress it, or write it to a file first"
-            raise DecodeError(msg, stream_name, advice=advice)
-        # in place of the source: only the tree is read from now on
-        self.tree = self.source = MGTree(stream_name)
+        # the tree takes its place: only that is read from now on
+        self.tree = self.source = open_tree(source)
         n_channels, layout, digitizer_class = self._look_ahead()
         self._note_missing(self.header_decoder.read(self.tree, digitizer_class))
         decoder = self.digitizer_decoder
@@ -166,9 +160,7 @@ class MGDOStreamer(KernelStreamer):
 
     def _note_missing(self, missing: list[str]) -> None:
         for name in missing:
-            text = f"the file has no object '{name}' that can be read"
-            log.warning("%s: %s", self.tree.name, text)
-            self.report.note(text)
+            self.report.warn(f"the file has no object '{name}' that can be read")
 
     def _set_buffers(self) -> None:
         self._kernel.set_buffers(self._keyed, self._siblings.shapes)
@@ -275,9 +267,9 @@ class MGDOStreamer(KernelStreamer):
         if sibling is not None:
             self._keyed[channel] = sibling
         elif len(self._siblings) >= MAX_SIBLINGS:
-            text = f"more than {MAX_SIBLINGS} kinds of waveforms: others are skipped"
-            log.warning(text)
-            self.report.note(text)
+            self.report.warn(
+                f"more than {MAX_SIBLINGS} kinds of waveforms: others are skipped"
+            )
             del self._keyed[channel]
         else:
             self._keyed[channel] = self._new_sibling(base, layout)

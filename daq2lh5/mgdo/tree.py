@@ -5,18 +5,19 @@ Only this module knows uproot, and imports it when a file is opened.
 
 from __future__ import annotations
 
-import logging
 import os
 import struct
-from contextlib import suppress
-from typing import Any
+from contextlib import ExitStack, suppress
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import DecodeError
 from .baskets import Basket, unpack
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from ..source import Source
 
 TREE = "MGTree"
 BRANCH = "event"
@@ -54,7 +55,9 @@ class MGTree:
     Parameters
     ----------
     name
-        name of the file.
+        name of the file, for messages.
+    path
+        where it is, if not there. After this it may be removed.
 
     Attributes
     ----------
@@ -78,13 +81,13 @@ class MGTree:
     size: int | None = None
     error: str | None = None
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, path: str | None = None) -> None:
         self.name = name
         self.read_seconds = 0.0
         self.bytes_read = 0
         self.at_end = False
         uproot = import_uproot()
-        path = name.removeprefix("file://")
+        path = name if path is None else path
         try:
             # no memory map: a file cut while it is read would end the process
             handler = uproot.MultithreadedFileSource
@@ -223,6 +226,39 @@ class MGTree:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def open_tree(source: Source) -> MGTree:
+    """Open the tree in an input, which is closed.
+
+    ROOT files are read here and there, so what is compressed, or comes through a pipe,
+    is copied to a temporary file first. That has no name any more when it is open.
+
+    Raises
+    ------
+    MissingUprootError, DecodeError
+        see `MGTree`.
+    """
+    with ExitStack() as stack:
+        stack.callback(source.close)
+        path = source.name.removeprefix("file://")
+        if not source.seekable or source.name == "-":
+            copy = stack.enter_context(NamedTemporaryFile(prefix="daq2lh5-"))
+            while len(window := source.fill(1)):
+                copy.write(window)
+                source.consume(len(window))
+            copy.flush()
+            path = copy.name
+        try:
+            tree = MGTree(source.name, path)
+        except DecodeError as e:
+            if source.error is None:
+                raise
+            problem = f"{source.error}, and what there is cannot be read"
+            raise DecodeError(problem, source.name, advice=ADVICE) from e
+        tree.compression, tree.error = source.compression, source.error
+        tree.read_seconds = source.read_seconds
+        return tree
 
 
 def import_uproot() -> Any:

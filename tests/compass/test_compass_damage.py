@@ -14,7 +14,7 @@ import tracemalloc
 from collections import Counter
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -33,6 +33,9 @@ from writers import compass as writer
 
 import daq2lh5
 from daq2lh5.errors import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SECONDS = 20
 """More than a damaged file of some hundred kilobytes may take."""
@@ -348,6 +351,52 @@ def test_joined_files_have_tables_by_length(file):
         "CompassEvent_0": 300,
         "CompassEvent_50": 60,
     }
+
+
+def joined_by_length(
+    lengths: list[int], words: Sequence[int]
+) -> tuple[bytes, list[tuple[Any, ...]]]:
+    """Return files of such lengths, of the layouts in turn, and their rows."""
+    data, rows = b"", []
+    for i, n_samples in enumerate(lengths):
+        form = writer.form(words[i % len(words)])
+        made = writer.events(form, 4, channels=CHANNELS, n_samples=n_samples, seed=i)
+        one = writer.file(form, made)
+        data += one
+        rows += map(signature, reference.read_records(one))
+    return data, rows
+
+
+@pytest.mark.parametrize("words", [(0xCAED, 0xCAE9), (0xCAED,)])
+def test_many_joined_files_have_tables_by_length(words, file):
+    """However often the layout changes, or not."""
+    data, wanted = joined_by_length([20, 30, 25] * 40, words)
+    file.write_bytes(data)
+    decoded = decode(file)
+    assert [signature(row) for row in decoded.rows] == wanted
+    assert decoded.tables == {
+        "CompassEvent": 160,
+        "CompassEvent_30": 160,
+        "CompassEvent_25": 160,
+    }
+
+
+def test_more_lengths_than_tables(file):
+    """Behind the 64th other one come lists; known lengths have their tables."""
+    lengths = [*range(20, 90), 20, 83, 84, 85]
+    data, wanted = joined_by_length(lengths, (0xCAED, 0xCAE9))
+    file.write_bytes(data)
+    decoded = decode(file)
+    assert [signature(row) for row in decoded.rows] == wanted
+    assert decoded.report.bytes["decoded"] == len(data)
+    names = {f"CompassEvent_{n}": 4 for n in range(21, 84)}
+    assert decoded.tables == names | {
+        "CompassEvent": 8,
+        "CompassEvent_83": 8,
+        "CompassEvent_84": 8,
+        "CompassEvent_lists": 24,
+    }
+    assert any("more than 64 lengths" in note for note in decoded.report.notes)
 
 
 # --- damage at the start (sections 1.1, 3) ------------------------------------------

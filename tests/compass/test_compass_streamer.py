@@ -507,6 +507,36 @@ def test_single_packets_give_the_same(version, file):
     assert differences(rows, wanted) == []
 
 
+@pytest.mark.parametrize("block_size", [None, 7])
+def test_single_packets_of_joined_files(block_size, file):
+    """Headers in mid-file are passed, and `header` becomes theirs (section 10)."""
+    data, wanted, headers = b"", [], 0
+    for word in (0xCAED, 0xCAED, 0xCAE5, 0xCAE2, 0xCAE4, 0xCAE9, 0xCAE1):
+        form = writer.form(word)
+        n = 0 if word == 0xCAE4 else 4
+        one = writer.file(form, writer.events(form, n, **MANY))
+        data += one
+        headers += 2
+        wanted += reference.read_records(one)
+    file.write_bytes(data + b"\xe5\xca")
+    streamer = CompassStreamer()
+    streamer.block_size = block_size
+    streamer.open_stream(str(file))
+    rows = []
+    for number, row in enumerate(wanted, 1):
+        row["packet_id"] = number
+        packet = streamer.load_packet()
+        decoder = CompassEventDecoder(streamer.header)
+        decoder.set_samples(0, row["num_samples"])
+        rb = RawBuffer(lgdo=decoder.make_lgdo(0, size=2))
+        decoder.decode_packet(packet, rb, number, streamer.header)
+        rows += rows_of_buffer(rb, by_lgdo=True)
+    assert streamer.load_packet() is None
+    assert streamer.n_bytes_read == len(data)
+    streamer.close_stream()
+    assert differences(rows, wanted) == []
+
+
 def test_packets_that_do_not_fit(file):
     form = writer.form(0xCAED)
     data = writer.file(form, writer.events(form, 3, **MANY))
@@ -638,9 +668,13 @@ def test_format_is_recognized(name, header, tmp_path):
             daq2lh5.get_streamer(str(tmp_path / name))
 
 
-def test_other_files_of_that_extension_are_not_taken(tmp_path):
+@pytest.mark.parametrize(
+    "head", [b"PK\x03\x04", b"\x0d\xca", b"\xdd\xca"], ids=bytes.hex
+)
+def test_other_files_of_that_extension_are_not_taken(head, tmp_path):
+    """Of a header word twelve bits are fixed, not eight (section 7, C9)."""
     path = tmp_path / "x.bin"
-    path.write_bytes(b"PK\x03\x04" + bytes(range(256)) * 20)
+    path.write_bytes(head + bytes(range(256)) * 20)
     with pytest.raises(RuntimeError, match="not recognized"):
         daq2lh5.get_streamer(str(path))
 

@@ -9,4 +9,4 @@ from mgdo.trees import FileTree
 @pytest.fixture
 def fake_tree(monkeypatch):
     """Read the container of the tests' writer instead of ROOT files."""
-    monkeypatch.setattr("daq2lh5.mgdo.mgdo_streamer.MGTree", FileTree)
+    monkeypatch.setattr("daq2lh5.mgdo.tree.MGTree", FileTree)

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import hashlib
+import lzma
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ import h5py
 import lh5
 import numpy as np
 import pytest
+from fc.test_fc_streamer import fed
 from writers import mgdo as writer
 
 import daq2lh5
@@ -323,17 +328,38 @@ def test_no_root_files(tmp_path, data):
 
 
 @real_file
-def test_only_plain_files(tmp_path):
-    import gzip
-
-    path = tmp_path / "run.root.gz"
-    path.write_bytes(gzip.compress(FILE.read_bytes()))
-    with pytest.raises(DecodeError, match="decompress it"):
-        daq2lh5.build_raw(path)
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_compressed_file(tmp_path, compress, converted, monkeypatch):
+    """Copied to a temporary file, of which nothing is left, whatever the name."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    path = tmp_path / "run"
+    path.write_bytes(compress(FILE.read_bytes()))
+    output = tmp_path / "o.lh5"
+    report = daq2lh5.build_raw(path, out_spec=output)
+    assert report.exit_status == 0
+    assert report.compression is not None
+    assert report.packets["decoded"] == 11
+    assert list(temporary.iterdir()) == []
+    table = "GETGERDADigitizerData/waveform_presummed/values"
+    with h5py.File(output) as found, h5py.File(converted) as wanted:
+        assert np.array_equal(found[table], wanted[table])
 
 
 @real_file
-def test_standard_input_is_refused(tmp_path):
+@pytest.mark.parametrize("piece", [1000, 10**6])
+def test_pipes(tmp_path, piece):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with fed(path, FILE.read_bytes(), piece):
+        report = daq2lh5.build_raw(path, out_spec=tmp_path / "o.lh5")
+    assert report.packets["decoded"] == 11
+    assert report.exit_status == 0
+
+
+@real_file
+def test_standard_input(tmp_path):
     with FILE.open("rb") as f:
         done = subprocess.run(
             [sys.executable, "-m", "daq2lh5", "convert", "-", "-o", "o.lh5"],
@@ -344,9 +370,28 @@ def test_standard_input_is_refused(tmp_path):
             text=True,
             check=False,
         )
-    assert done.returncode == 1
-    assert "write it to a file first" in done.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert done.returncode == 0, done.stderr
+    assert "11 packets" in done.stdout
+
+
+@real_file
+def test_damaged_compression(tmp_path, monkeypatch):
+    """What is wrong with the compressed file is told."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    path = tmp_path / "run.root.gz"
+    data = gzip.compress(FILE.read_bytes())
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(DecodeError, match=r"gzip.*what there is cannot be read"):
+        daq2lh5.build_raw(path, out_spec=tmp_path / "o.lh5")
+    assert list(temporary.iterdir()) == []
+    # all of it is there, but for the checksum
+    path.write_bytes(data[:-8])
+    report = daq2lh5.build_raw(path, out_spec=tmp_path / "o.lh5")
+    assert report.packets["decoded"] == 11
+    assert "gzip" in report.container_error
+    assert report.exit_status == 3
 
 
 @real_file

@@ -17,12 +17,12 @@ class FileTree:
 
     compression = size = error = None
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, path: str | None = None) -> None:
         self.name = name
         self.read_seconds = 0.0
         self.bytes_read = 0
         self.at_end = False
-        data = Path(name).read_bytes()
+        data = Path(path or name).read_bytes()
         (self.n_baskets,) = struct.unpack_from(">I", data, 4)
         at = 8
         self._first = [0]
