@@ -80,8 +80,9 @@ class OrcaStreamer(PacketAccess, FcioPackets):
 
     @property
     def n_resyncs(self) -> int:
-        """Number of damaged stretches so far."""
-        return self.report.n_damage
+        """Number of damaged stretches so far, in decoding or by :meth:`load_packet`."""
+        loaded = 0 if self._packets is None else self._packets.n_damage
+        return max(self.report.n_damage, loaded)
 
     def get_decoder_list(self) -> list[DataDecoder]:
         """Return the decoders of the kinds of packets that the file can have."""

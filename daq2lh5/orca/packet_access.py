@@ -8,12 +8,14 @@ import numpy as np
 
 from ..kernel_streamer import KernelStreamer
 from . import orca_packet
+from .orca_packet import get_data_id
 from .packet_file import PacketFile
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from io import BufferedReader
 
     from ..raw_buffer import RawBuffer
+    from ..source import Source
     from .orca_base import OrcaDecoder
     from .orca_header import OrcaHeader
     from .orca_packet import OrcaPacket
@@ -59,8 +61,8 @@ class PacketAccess(KernelStreamer):
         self._packets = None
 
     @property
-    def in_stream(self) -> BinaryIO | None:
-        """The open file of :meth:`load_packet`."""
+    def in_stream(self) -> BufferedReader | Source | None:
+        """The open file of :meth:`load_packet`, or what decompresses it."""
         return None if self._packets is None else self._packets.stream
 
     @property
@@ -104,6 +106,9 @@ class PacketAccess(KernelStreamer):
     ) -> OrcaPacket | None:
         """Return a packet of the file, without decoding it.
 
+        Damage is passed over as in decoding, so that numbers are those of ``packet_id``
+        in tables.
+
         Parameters
         ----------
         index
@@ -123,6 +128,8 @@ class PacketAccess(KernelStreamer):
         ------
         ValueError
             for another `whence`.
+        DecodeError
+            if the file has no header that can be read.
         """
         packets = self._packet_file()
         if whence not in (0, 1, 2):
@@ -140,8 +147,10 @@ class PacketAccess(KernelStreamer):
         if not packets.find(index):
             return None
         self.packet_id = index
-        if skip_unknown_ids and packets.data_id(index) not in self.decoder_id_dict:
-            return packets.head(index)
+        if skip_unknown_ids:
+            head = packets.head(index)
+            if int(get_data_id(head, shift=False)) not in self.decoder_id_dict:
+                return head
         return packets.packet(index)
 
     def load_packet_header(self) -> OrcaPacket | None:
@@ -152,7 +161,16 @@ class PacketAccess(KernelStreamer):
         return head
 
     def skip_packet(self, n: int = 1) -> bool:
-        """Go on behind the next `n` packets; false if there are fewer."""
+        """Go on behind the next `n` packets; false if there are fewer.
+
+        Raises
+        ------
+        ValueError
+            if `n` is negative.
+        """
+        if n < 0:
+            msg = f"cannot skip {n} packets"
+            raise ValueError(msg)
         if not self._packet_file().find(self.packet_id + n):
             return False
         self.packet_id += n
