@@ -326,17 +326,29 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
     ----------
     key_list
         keys of the inputs in use, by listener.
+    n_adc
+        their number, by listener.
+    fcid, board_id
+        listener and address of each card, by crate and slot.
     skipped_channels
         number of traces, by key, that no buffer asked for.
+    fc_input_mask, fc_input_shift, channel_mask
+        where word 2 has the input, and the index of the trace.
     """
 
     kind = "waveform"
     variant = 1
+    fc_input_mask = 0x3E00
+    fc_input_shift = 9
+    channel_mask = 0x1FF
 
     def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
         self.decoded_values_template = waveform_decoded_values()
         self.decoded_values: dict[int, dict[str, Any]] = {}
         self.key_list: dict[int, list[int]] = {}
+        self.n_adc: dict[int, int] = {}
+        self.fcid: dict[int, dict[int, int]] = {}
+        self.board_id: dict[int, dict[int, int]] = {}
         self.skipped_channels: dict[int, int] = {}
         super().__init__(header=header, **kwargs)
 
@@ -344,9 +356,16 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
         """Take keys and lengths of the traces from a header."""
         super().set_header(header)
         self.key_list = {}
+        self.n_adc = {}
+        self.fcid = {}
+        self.board_id = {}
         self.decoded_values = {}
         for listener in listeners_of(header):
             self.key_list[listener.fcid] = listener.keys
+            self.n_adc[listener.fcid] = len(listener.keys)
+            for crate, slot, address, _ in listener.cards:
+                self.fcid.setdefault(crate, {})[slot] = listener.fcid
+                self.board_id.setdefault(crate, {})[slot] = address
             values = copy.deepcopy(self.decoded_values_template)
             values["waveform"]["wf_len"] = listener.n_samples
             values["waveform"]["dt"] = listener.period
@@ -379,3 +398,6 @@ class ORFlashCamADCWaveformDecoder(ORFlashCamWaveformDecoder):
     """The same with other bits for input and index of the trace in word 2."""
 
     variant = 0
+    fc_input_mask = 0x3C00
+    fc_input_shift = 10
+    channel_mask = 0x3FF

@@ -54,8 +54,6 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         the header in force.
     header_decoder
         its decoder.
-    missing_decoders
-        names of the decoders that the file asks for, and that there are not.
     """
 
     format_name = "ORCA"
@@ -69,7 +67,7 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         super().start_anew()
         self.header = OrcaHeader()
         self.decoders: dict[str, OrcaDecoder] = {}
-        self.missing_decoders: list[str] = []
+        self._missing: set[str] = set()
         self._kernel = OrcaStream()
         self._names: list[str] = []
         self._keyed: dict[str, dict] = {}
@@ -83,6 +81,12 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         """Number of damaged stretches so far, in decoding or by :meth:`load_packet`."""
         loaded = 0 if self._packets is None else self._packets.n_damage
         return max(self.report.n_damage, loaded)
+
+    @property
+    def missing_decoders(self) -> list[int]:
+        """Ids of packets, not shifted, that there is no decoder for."""
+        names = self.header.get_id_to_decoder_name_dict(shift_data_id=False)
+        return [i for i, name in names.items() if name in self._missing]
 
     def get_decoder_list(self) -> list[DataDecoder]:
         """Return the decoders of the kinds of packets that the file can have."""
@@ -180,9 +184,7 @@ class OrcaStreamer(PacketAccess, FcioPackets):
             decoder.decoded_values = before | decoder.decoded_values
             shape = (decoder.shape,) if isinstance(decoder, RecordDecoder) else ()
             kinds.append((decoder.kind, decoder.variant, *shape))
-        self.missing_decoders = [
-            n for n in self._names[1:] if n not in DECODERS and n != ANY_FCIO
-        ]
+        self._missing = {*self._names[1:]} - {*DECODERS, ANY_FCIO}
         self._kernel.set_ids({i: self._names.index(n) for i, n in ids.items()}, kinds)
         self._kernel.set_listeners(
             [(x.fcid, len(x.keys), x.cards) for x in listeners_of(self.header)]
@@ -387,7 +389,7 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         n_bytes = {"decoded": self._header_bytes, "skipped": 0, "unknown": 0}
         for slot, name in enumerate(self._names):
             fates = ("decoded", "skipped")
-            if name in self.missing_decoders:
+            if name in self._missing:
                 fates = ("decoded", "unknown")
             for i, fate in enumerate(fates):
                 packets[fate] += self._kernel.counts(slot)[0][i]

@@ -145,6 +145,7 @@ class PacketAccess(KernelStreamer):
             self.packet_id = -1
             return None
         if not packets.find(index):
+            self.packet_id = packets.count() - 1
             return None
         self.packet_id = index
         if skip_unknown_ids:
@@ -171,21 +172,26 @@ class PacketAccess(KernelStreamer):
         if n < 0:
             msg = f"cannot skip {n} packets"
             raise ValueError(msg)
-        if not self._packet_file().find(self.packet_id + n):
+        packets = self._packet_file()
+        if not packets.find(self.packet_id + n):
+            self.packet_id = packets.count() - 1
             return False
         self.packet_id += n
         return True
 
-    def build_packet_locs(self, saveloc: bool = True) -> None:  # noqa: ARG002
-        """Find all packets; `saveloc` is kept for compatibility."""
-        self._packet_file().count()
+    def build_packet_locs(self, saveloc: bool = True) -> None:
+        """Find all packets; without `saveloc` go on behind the last one."""
+        n_packets = self._packet_file().count()
+        if not saveloc:
+            self.packet_id = n_packets - 1
 
-    def count_packets(self, saveloc: bool = True) -> int:  # noqa: ARG002
+    def count_packets(self, saveloc: bool = True) -> int:
         """Return the number of packets in the file; one cut off does not count.
 
-        `saveloc` is kept for compatibility.
+        Without `saveloc` go on behind the last one.
         """
-        return self._packet_file().count()
+        self.build_packet_locs(saveloc)
+        return len(self.packet_locs)
 
     @staticmethod
     def is_orca_stream(stream_name: str) -> bool:

@@ -48,7 +48,8 @@ class PacketFile:
         self.stream: BufferedReader | Source = source
         if source.seekable:
             source.close()
-            self.stream = open(self._name.removeprefix("file://"), "rb")
+            path = self._name.removeprefix("file://")
+            self.stream = open(path, "rb")  # noqa: SIM115  (`close` closes it)
 
     @property
     def locations(self) -> list[int]:
