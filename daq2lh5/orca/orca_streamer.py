@@ -257,6 +257,8 @@ class OrcaStreamer(PacketAccess, FcioPackets):
                 self._new_stream(packet)
                 return
             decoder = self.decoders[name]
+            if self._swapped:
+                packet[decoder.text_words(packet)].byteswap(inplace=True)
             if isinstance(decoder, ORFlashCamListenerConfigDecoder):
                 self._configure(decoder.read(packet))
             rbs = self.rb_lib.get(name)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..source import open_source
 from .orca_header_decoder import find_header
-from .orca_packet import get_data_id, is_extended, is_short
+from .orca_packet import is_extended, is_short
 
 if TYPE_CHECKING:
     from ..source import Source
@@ -125,9 +125,8 @@ class PacketFile:
         packet = np.frombuffer(data, "<u4")
         if self._swapped:
             packet = packet.byteswap()
-            if get_data_id(packet) == 0:
-                # the text of a header is in order
-                packet[2:].byteswap(inplace=True)
+            # text is in order
+            self._walker.text_of(packet).byteswap(inplace=True)
         return packet
 
     def head(self, index: int) -> OrcaPacket | None:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from .orca_packet import get_data_id, is_extended
 from .orca_streamer import OrcaStreamer
+from .record_decoder import RecordDecoder
+
+if TYPE_CHECKING:
+    from .orca_packet import OrcaPacket
 
 __all__ = ["PacketWalker"]
 
@@ -30,6 +37,17 @@ class PacketWalker(OrcaStreamer):
             self.starts, self.ends = [0], [self._header_bytes]
         while len(self.starts) < n and self.read_packets(n - len(self.starts)):
             pass
+
+    def text_of(self, packet: OrcaPacket) -> OrcaPacket:
+        """Return the words of a packet that are text, which has no byte order."""
+        data_id = int(get_data_id(packet, shift=False))
+        if data_id == 0:
+            return packet[2:]
+        decoder = self.decoder_id_dict.get(data_id)
+        if not isinstance(decoder, RecordDecoder) or len(packet) < 2:
+            return packet[:0]
+        words = packet[int(is_extended(packet)) :]
+        return words[decoder.text_words(words)]
 
     def _decode(self, limit: int) -> int:  # noqa: ARG002  (where each is must be seen)
         start = self.source.offset
