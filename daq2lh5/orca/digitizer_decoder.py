@@ -140,7 +140,15 @@ class DigitizerDecoder(KernelDecoder):
         return self.decoded_values[key]
 
     def assert_nsamples(self, nsamples: int, key: int | None) -> None:
-        """Use another number of samples for the traces of a channel."""
+        """Use another number of samples for the traces of a channel.
+
+        Parameters
+        ----------
+        nsamples
+            the number.
+        key
+            key of the channel.
+        """
         self.decoded_values[key]["waveform"]["wf_len"] = nsamples
 
     def get_max_rows_in_packet(self) -> int:

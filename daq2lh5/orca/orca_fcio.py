@@ -47,6 +47,11 @@ def get_fcio_stream(streamid: int) -> FcioStream:
     """Return the state of a stream of packets that are decoded one at a time.
 
     A streamer has streams of its own.
+
+    Parameters
+    ----------
+    streamid
+        word 2 of its packets.
     """
     return fcio_stream_library.setdefault(
         int(streamid), FcioStream(int(streamid) & 0xFFFF)
@@ -181,7 +186,19 @@ class FCIODecoder(OrcaDecoder):
     ) -> bool:
         """Decode one packet; that with the configuration of its stream comes first.
 
-        See :meth:`.KernelDecoder.decode_packet`.
+        Parameters
+        ----------
+        packet
+            its words.
+        packet_id
+            number of the packet.
+        rbl
+            the buffers.
+
+        Returns
+        -------
+        any_full
+            whether a buffer is full.
 
         Raises
         ------
@@ -222,6 +239,15 @@ class ORFCIOConfigDecoder(FCIODecoder):
     ) -> bool:
         """Fill the next rows with the configuration in force of a stream.
 
+        Parameters
+        ----------
+        stream
+            the stream.
+        buffers
+            by key: those that there are.
+        packet_id
+            number of the packet.
+
         Returns
         -------
         any_full
@@ -242,7 +268,11 @@ class ORFCIOConfigDecoder(FCIODecoder):
     def decode_packet(
         self, packet: OrcaPacket, packet_id: int, rbl: RawBufferList
     ) -> bool:
-        """Take note of a configuration, and append its row."""
+        """Take note of a configuration, and append its row.
+
+        Parameters, return value and errors are those of
+        :meth:`.FCIODecoder.decode_packet`.
+        """
         super().decode_packet(packet, packet_id, rbl)
         stream = get_fcio_stream(packet[2])
         return self.append_rows(stream, rbl.get_keyed_dict(), packet_id)
@@ -277,7 +307,17 @@ class ORFCIOEventDecoder(FCIODecoder):
         self.max_rows_in_packet = max(map(len, self._key_lists), default=1)
 
     def set_trace(self, fcid: int, n_samples: int, period: float) -> None:
-        """Set length and sampling period of the traces of a listener."""
+        """Set length and sampling period of the traces of a listener.
+
+        Parameters
+        ----------
+        fcid
+            id of the listener.
+        n_samples
+            samples of a trace.
+        period
+            sampling period in ns.
+        """
         values = self.decoded_values.setdefault(fcid, dict(self.decoder.decoded_values))
         values["waveform"] = values["waveform"] | {"wf_len": n_samples, "dt": period}
 

@@ -66,7 +66,17 @@ CARD_FIELDS = {
 
 
 def get_key(fcid: int, board_id: int, fc_input: int) -> int:
-    """Return the key of a trace: listener, card address and input in one number."""
+    """Return the key of a trace: listener, card address and input in one number.
+
+    Parameters
+    ----------
+    fcid
+        id of the listener.
+    board_id
+        address of the card, less than 10000.
+    fc_input
+        input of the card, less than 100.
+    """
     return fcid * 1000000 + board_id * 100 + fc_input
 
 
@@ -390,7 +400,15 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
         return self.decoded_values[get_fcid(key)]
 
     def assert_nsamples(self, nsamples: int, fcid: int) -> None:
-        """Use another number of samples for the traces of a listener."""
+        """Use another number of samples for the traces of a listener.
+
+        Parameters
+        ----------
+        nsamples
+            the number.
+        fcid
+            id of the listener.
+        """
         self.decoded_values[fcid]["waveform"]["wf_len"] = nsamples
 
 

@@ -49,7 +49,13 @@ class PacketAccess(KernelStreamer):
         super().close_stream()
 
     def set_in_stream(self, stream_name: str) -> None:
-        """Open a file for :meth:`load_packet`, at its first packet."""
+        """Open a file for :meth:`load_packet`, at its first packet.
+
+        Parameters
+        ----------
+        stream_name
+            name of the file, which may be compressed.
+        """
         self.close_in_stream()
         self._packets = PacketFile(stream_name)
         self.packet_id = -1
@@ -195,7 +201,13 @@ class PacketAccess(KernelStreamer):
 
     @staticmethod
     def is_orca_stream(stream_name: str) -> bool:
-        """Whether a file is of ORCA, by its first bytes."""
+        """Whether a file is of ORCA, by its first bytes.
+
+        Parameters
+        ----------
+        stream_name
+            name of the file, which may be compressed.
+        """
         packets = PacketFile(stream_name)
         packets.close()
         return packets.frame is not None
