@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -214,3 +215,27 @@ def test_skimmed_file_has_the_first_packets_and_the_last(run, tmp_path):
     assert out.read_bytes() == b"".join(words(run, i).tobytes() for i in wanted)
     report = daq2lh5.build_raw(str(out), out_spec=str(tmp_path / "x.lh5"))
     assert report.clean
+
+
+def test_skimming_what_it_should_not(run, tmp_path):
+    """One line says why, and nothing is written."""
+    for name, content in (("a.orca", run[1]), ("b.orca", b"no ORCA")):
+        (tmp_path / name).write_bytes(content)
+    for name, out, message in (
+        ("a.orca", "a.orca", "replace the input"),
+        ("b.orca", "c.orca", "ORCA header"),
+    ):
+        arguments = [str(tmp_path / name), "1", "--out-file", str(tmp_path / out)]
+        done = CliRunner().invoke(skim_orca_file, arguments)
+        assert done.exit_code == 1
+        assert done.output.startswith("Error: ")
+        assert message in done.output
+    assert (tmp_path / "a.orca").read_bytes() == run[1]
+    assert not (tmp_path / "c.orca").exists()
+
+
+def test_skimming_has_a_command():
+    """It is called as that of legend-daq2lh5."""
+    pyproject = Path(__file__).parents[2] / "pyproject.toml"
+    wanted = 'skim-orca-file = "daq2lh5.orca.skim_orca_file:skim_orca_file"'
+    assert wanted in pyproject.read_text().splitlines()
