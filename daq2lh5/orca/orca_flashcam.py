@@ -11,10 +11,12 @@ import numpy as np
 from ..fc.fc_event_decoder import fc_event_decoded_values
 from .columns import LISTENER_CONFIG, LISTENER_STATUS, MAX_CARDS, MAX_TRACES, WAVEFORM
 from .orca_base import KernelDecoder
+from .orca_packet import as_long
 from .record_decoder import RecordDecoder, enough
 from .record_shape import ANY_WORD, Shape
 
 if TYPE_CHECKING:
+    from ..raw_buffer import RawBuffer
     from .orca_header import OrcaHeader
     from .orca_packet import OrcaPacket
 
@@ -24,6 +26,7 @@ __all__ = [
     "ORFlashCamListenerConfigDecoder",
     "ORFlashCamListenerStatusDecoder",
     "ORFlashCamWaveformDecoder",
+    "configuration_of",
     "fc_event_decoded_values",
     "get_board_id",
     "get_fc_input",
@@ -233,6 +236,35 @@ class ORFlashCamListenerConfigDecoder(RecordDecoder):
             "board_rev": revisions,
             "board_uid": ids,
         }
+
+    def decode_packet(
+        self, packet: OrcaPacket, packet_id: int, rbl: list[RawBuffer]
+    ) -> bool:
+        """Decode a configuration; decoders with the same header will use it.
+
+        Parameters, return value and errors are those of
+        :meth:`.RecordDecoder.decode_packet`.
+        """
+        is_full = super().decode_packet(packet, packet_id, rbl)
+        if self.header is not None:
+            configuration = configuration_of(self.read(as_long(packet)))
+            self.header.configurations[configuration[0]] = configuration
+        return is_full
+
+
+def configuration_of(settings: dict[str, Any]) -> tuple[int, int, float, np.ndarray]:
+    """Return what the kernel has to know of a listener's configuration.
+
+    Returns
+    -------
+    fcid, gps, period, trace_map
+        id of the listener; whether its clock is set from outside; sampling period in
+        ns; card address (upper half) and input of each trace.
+    """
+    period = 4 if settings["adcbits"] == 12 else 16
+    addresses = settings["ch_board_id"].astype(np.uint32)
+    trace_map = addresses << 16 | settings["ch_inputnum"]
+    return settings["fcid"], settings["gps"], period, trace_map
 
 
 class ORFlashCamListenerStatusDecoder(RecordDecoder):

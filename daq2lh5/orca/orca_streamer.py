@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from .orca_fcio import ANY_RECORDS, ORFCIOEventDecoder
 from .orca_flashcam import (
     ORFlashCamListenerConfigDecoder,
     ORFlashCamWaveformDecoder,
+    configuration_of,
     get_fcid,
     listeners_of,
 )
@@ -260,7 +261,7 @@ class OrcaStreamer(PacketAccess, FcioPackets):
             if self._swapped:
                 packet[decoder.text_words(packet)].byteswap(inplace=True)
             if isinstance(decoder, ORFlashCamListenerConfigDecoder):
-                self._configure(decoder.read(packet))
+                self._kernel.configure(*configuration_of(decoder.read(packet)))
             rbs = self.rb_lib.get(name)
             if not rbs:
                 kernel.pass_over(False)
@@ -298,13 +299,6 @@ class OrcaStreamer(PacketAccess, FcioPackets):
             # the kernel goes on in any case
             self._kernel.begin()
         self.report.note("the file has more than one header: the first is written")
-
-    def _configure(self, settings: dict[str, Any]) -> None:
-        """Use the configuration that a listener of the first generation has sent."""
-        period = 4 if settings["adcbits"] == 12 else 16
-        boards, inputs = settings["ch_board_id"], settings["ch_inputnum"]
-        trace_map = boards.astype(np.uint32) << 16 | inputs
-        self._kernel.configure(settings["fcid"], settings["gps"], period, trace_map)
 
     # ---- lengths of traces ---------------------------------------------------------
 
