@@ -74,7 +74,10 @@ class PacketAccess(KernelStreamer):
     @property
     def packet_locs(self) -> list[int]:
         """Offsets of the packets that were looked at so far."""
-        return [] if self._packets is None else self._packets.locations
+        if self._packets is None:
+            # that of the header
+            return [0] if self.header else []
+        return self._packets.locations
 
     @property
     def valid_ids(self) -> set[int]:
@@ -150,6 +153,7 @@ class PacketAccess(KernelStreamer):
         if index < 0:
             self.packet_id = -1
             return None
+        index = int(index)
         if not packets.find(index):
             self.packet_id = packets.count() - 1
             return None
@@ -178,6 +182,7 @@ class PacketAccess(KernelStreamer):
         if n < 0:
             msg = f"cannot skip {n} packets"
             raise ValueError(msg)
+        n = int(n)
         packets = self._packet_file()
         if not packets.find(self.packet_id + n):
             self.packet_id = packets.count() - 1
