@@ -833,6 +833,8 @@ cdef class OrcaStream:
                     for x in listeners_of(decoder.header)
                 ]
             )
+            for configuration in decoder.header.configurations.values():
+                stream.configure(*configuration)
             stream.set_buffers(decoder.variant, keyed, no_siblings)
         else:
             stream.set_channel_buffers(decoder.kind, keyed, no_siblings)

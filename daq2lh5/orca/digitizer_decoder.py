@@ -58,6 +58,11 @@ class DigitizerDecoder(KernelDecoder):
     """Columns of `table` that are only written if `extras` names them."""
     extras: ClassVar[tuple[str, ...]] = ()
     """Optional columns to write; set it on the class before a stream is opened."""
+    period: ClassVar[float]
+    """Sampling period in ns, where the header does not tell it.
+
+    For cards with another clock set it on the class before a stream is opened.
+    """
 
     def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
         unwanted = set(self.optional) - set(self.extras)
@@ -66,6 +71,7 @@ class DigitizerDecoder(KernelDecoder):
             for name, value in self.table.decoded_values().items()
             if name not in unwanted
         }
+        self.decoded_values_template["waveform"] |= {"dt": self.period}
         self.decoded_values: dict[int | None, dict[str, Any]] = {}
         self.skipped_channels: dict[int, int] = {}
         super().__init__(header=header, **kwargs)
@@ -104,12 +110,16 @@ class DigitizerDecoder(KernelDecoder):
         """Return the channels in use of a card: bit 0 for channel 0."""
         raise NotImplementedError
 
-    def _trace(self, card: dict[str, Any], channel: int) -> tuple[int, float]:
+    def _trace(
+        self,
+        card: dict[str, Any],  # noqa: ARG002  (most do not tell)
+        channel: int,  # noqa: ARG002
+    ) -> tuple[int, float]:
         """Return the samples of a channel's traces and their period in ns.
 
         Where the header gives no number of samples, it is 0: the first trace tells.
         """
-        raise NotImplementedError
+        return 0, self.period
 
     def get_key_lists(self) -> list[list[int | None]]:
         """Return the keys of the channels in use, each in a list of its own."""
@@ -130,7 +140,15 @@ class DigitizerDecoder(KernelDecoder):
         return self.decoded_values[key]
 
     def assert_nsamples(self, nsamples: int, key: int | None) -> None:
-        """Use another number of samples for the traces of a channel."""
+        """Use another number of samples for the traces of a channel.
+
+        Parameters
+        ----------
+        nsamples
+            the number.
+        key
+            key of the channel.
+        """
         self.decoded_values[key]["waveform"]["wf_len"] = nsamples
 
     def get_max_rows_in_packet(self) -> int:
@@ -145,18 +163,8 @@ class OneTableDecoder(DigitizerDecoder):
     is told by the first trace.
     """
 
-    period: ClassVar[float]
-    """Sampling period in ns."""
-
     def _channels(
         self,
         header: OrcaHeader,  # noqa: ARG002  (it does not tell)
     ) -> Iterator[tuple[int | None, dict[str, Any], int]]:
         yield None, {}, 0
-
-    def _trace(
-        self,
-        card: dict[str, Any],  # noqa: ARG002  (the same for all)
-        channel: int,  # noqa: ARG002
-    ) -> tuple[int, float]:
-        return 0, self.period

@@ -89,6 +89,7 @@ class ORDT5725Decoder(DigitizerDecoder):
     card_class = "ORDT5725Model"
     n_channels = 8
     table = CAEN_USB
+    period = 4
 
     def _channels(
         self, header: OrcaHeader
@@ -99,13 +100,6 @@ class ORDT5725Decoder(DigitizerDecoder):
                 if mask >> channel & 1:
                     # packets have four bits of the unit's number
                     yield 100 * (unit & 0xF) + channel, settings, channel
-
-    def _trace(
-        self,
-        card: dict[str, Any],  # noqa: ARG002  (the same for all)
-        channel: int,  # noqa: ARG002
-    ) -> tuple[int, float]:
-        return 0, 4
 
 
 class ORDT5720Decoder(ORDT5725Decoder):

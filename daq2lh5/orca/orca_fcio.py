@@ -47,15 +47,42 @@ def get_fcio_stream(streamid: int) -> FcioStream:
     """Return the state of a stream of packets that are decoded one at a time.
 
     A streamer has streams of its own.
+
+    Parameters
+    ----------
+    streamid
+        word 2 of its packets.
     """
     return fcio_stream_library.setdefault(
         int(streamid), FcioStream(int(streamid) & 0xFFFF)
     )
 
 
-def extract_header_information(header: OrcaHeader) -> dict[int, Listener]:
-    """Return what a header says of its listeners, by their ids."""
-    return {listener.fcid: listener for listener in listeners_of(header)}
+def extract_header_information(header: OrcaHeader) -> dict[str, dict[int, Any]]:
+    """Return what a header says of its listeners.
+
+    Returns
+    -------
+    info
+        by the ids of the listeners: keys of the inputs in use (``key_list``) and their
+        number (``n_adc``); number of cards (``n_card``), and crate, slot and address of
+        each, by address (``adc_card_layout``); samples of a trace (``wf_len``); whether
+        there is a stream processor (``fsp_enabled``).
+    """
+    listeners = listeners_of(header)
+    return {
+        "key_list": {x.fcid: x.keys for x in listeners},
+        "n_adc": {x.fcid: len(x.keys) for x in listeners},
+        "adc_card_layout": {
+            x.fcid: {
+                address: (crate, slot, address) for crate, slot, address, _ in x.cards
+            }
+            for x in listeners
+        },
+        "wf_len": {x.fcid: x.n_samples for x in listeners},
+        "fsp_enabled": {x.fcid: x.fsp for x in listeners},
+        "n_card": {x.fcid: x.n_children for x in listeners},
+    }
 
 
 def fcid_of(key: int | str) -> int:
@@ -83,8 +110,13 @@ class FCIODecoder(OrcaDecoder):
         end of the keys of rows that are not of a channel.
     decoder, fsp_decoder
         decoders of the records, for their columns.
+    decoded_values
+        columns of the tables: of the listeners (``"fcid"``), and of their stream
+        processors (``"swtid"``) if the header tells of one.
     key_list
-        keys of the rows, by listener, and of those of the stream processor.
+        keys of the rows, in lists of those that share a table.
+    max_rows_in_packet
+        the largest number of rows of a packet in one table.
     """
 
     kind = "fcio"
@@ -95,23 +127,32 @@ class FCIODecoder(OrcaDecoder):
     def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
         self.decoder = self.decoder_class()
         self.fsp_decoder = self.fsp_class()
-        self.decoded_values: dict[str, Any] = {}
-        self.key_list: dict[int | str, list[int | str]] = {}
+        self.decoded_values: dict[int | str, dict[str, Any]] = {}
         self.max_rows_in_packet = 1
-        self._values: dict[int, dict[str, Any]] = {}
+        self._key_lists: list[list[int | str]] = []
         super().__init__(header=header, **kwargs)
 
     def set_header(self, header: OrcaHeader) -> None:
         """Take the keys from a header."""
         super().set_header(header)
         listeners = listeners_of(header)
-        self.key_list = self._keys(listeners)
-        self.decoded_values = self.decoder.decoded_values
-        self.max_rows_in_packet = max(map(len, self.get_key_lists()), default=1)
+        self._key_lists = self._keys(listeners)
+        self._set_values(listeners)
 
-    def _keys(self, listeners: list[Listener]) -> dict[int | str, list[int | str]]:
-        """Return the lists of keys that share a table, in order."""
+    def _keys(self, listeners: list[Listener]) -> list[list[int | str]]:
+        """Return the lists of keys that share a table."""
         raise NotImplementedError
+
+    def _set_values(self, listeners: list[Listener]) -> None:
+        """Set the columns of the tables of these listeners."""
+        self.decoded_values["fcid"] = self.decoder.decoded_values
+        if any(x.fsp for x in listeners):
+            self.decoded_values["swtid"] = self.fsp_decoder.decoded_values
+
+    @property
+    def key_list(self) -> Any:
+        """The keys of the rows."""
+        return self._key_lists
 
     def fsp_key(self, fcid: int) -> str:
         """Return the key of the rows of a listener's stream processor."""
@@ -120,12 +161,12 @@ class FCIODecoder(OrcaDecoder):
     def add_stream_processor(self, fcid: int) -> None:
         """Take note of a stream processor that the header does not tell of."""
         key = self.fsp_key(fcid)
-        if not any(key in keys for keys in self.key_list.values()):
-            self.key_list[key.partition("/")[0]] = [key]
+        if not any(key in keys for keys in self._key_lists):
+            self._key_lists.append([key])
 
     def get_key_lists(self) -> list[list[int | str]]:
         """Return the keys, in lists of those that share a table."""
-        return [list(keys) for keys in self.key_list.values()]
+        return [list(keys) for keys in self._key_lists]
 
     def get_decoded_values(self, key: int | str | None = None) -> dict[str, Any]:
         """Return the columns of the table for a key."""
@@ -145,7 +186,19 @@ class FCIODecoder(OrcaDecoder):
     ) -> bool:
         """Decode one packet; that with the configuration of its stream comes first.
 
-        See :meth:`.KernelDecoder.decode_packet`.
+        Parameters
+        ----------
+        packet
+            its words.
+        packet_id
+            number of the packet.
+        rbl
+            the buffers.
+
+        Returns
+        -------
+        any_full
+            whether a buffer is full.
 
         Raises
         ------
@@ -170,16 +223,30 @@ class ORFCIOConfigDecoder(FCIODecoder):
     decoder_class = FCConfigDecoder
     fsp_class = FSPConfigDecoder
 
-    def _keys(self, listeners: list[Listener]) -> dict[int | str, list[int | str]]:
-        return {
-            "fc_config": [f"fcid_{x.fcid}/config" for x in listeners],
-            "fsp_config": [self.fsp_key(x.fcid) for x in listeners if x.fsp],
-        }
+    def _keys(self, listeners: list[Listener]) -> list[list[int | str]]:
+        return [
+            [f"fcid_{x.fcid}/config" for x in listeners],
+            [self.fsp_key(x.fcid) for x in listeners if x.fsp],
+        ]
+
+    @property
+    def key_list(self) -> dict[str, list[int | str]]:
+        """The keys of the rows: of listeners, and of their stream processors."""
+        return dict(zip(("fc_config", "fsp_config"), self._key_lists, strict=False))
 
     def append_rows(
         self, stream: FcioStream, buffers: dict[int | str, RawBuffer], packet_id: int
     ) -> bool:
         """Fill the next rows with the configuration in force of a stream.
+
+        Parameters
+        ----------
+        stream
+            the stream.
+        buffers
+            by key: those that there are.
+        packet_id
+            number of the packet.
 
         Returns
         -------
@@ -201,14 +268,27 @@ class ORFCIOConfigDecoder(FCIODecoder):
     def decode_packet(
         self, packet: OrcaPacket, packet_id: int, rbl: RawBufferList
     ) -> bool:
-        """Take note of a configuration, and append its row."""
+        """Take note of a configuration, and append its row.
+
+        Parameters, return value and errors are those of
+        :meth:`.FCIODecoder.decode_packet`.
+        """
         super().decode_packet(packet, packet_id, rbl)
         stream = get_fcio_stream(packet[2])
         return self.append_rows(stream, rbl.get_keyed_dict(), packet_id)
 
 
 class ORFCIOEventDecoder(FCIODecoder):
-    """Decode events: a row for each trace, and one of the stream processor."""
+    """Decode events: a row for each trace, and one of the stream processor.
+
+    Attributes
+    ----------
+    decoded_values
+        columns of the tables: of each listener by its id, and of the stream processors
+        (``"swtid"``) if the header tells of one.
+    skipped_channels
+        number of traces, by key, that no buffer asked for.
+    """
 
     variant = records(3, 6)
     part = "event"
@@ -219,30 +299,44 @@ class ORFCIOEventDecoder(FCIODecoder):
         self.skipped_channels: dict[int, int] = {}
         super().__init__(header=header, **kwargs)
 
-    def set_header(self, header: OrcaHeader) -> None:
-        """Take keys and lengths of the traces from a header."""
-        super().set_header(header)
-        for listener in listeners_of(header):
-            self.set_trace(listener.fcid, listener.n_samples, listener.period)
+    def _set_values(self, listeners: list[Listener]) -> None:
+        for x in listeners:
+            self.set_trace(x.fcid, x.n_samples, x.period)
+            if x.fsp:
+                self.decoded_values["swtid"] = self.fsp_decoder.decoded_values
+        self.max_rows_in_packet = max(map(len, self._key_lists), default=1)
 
     def set_trace(self, fcid: int, n_samples: int, period: float) -> None:
-        """Set length and sampling period of the traces of a listener."""
-        values = self._values.setdefault(fcid, dict(self.decoder.decoded_values))
+        """Set length and sampling period of the traces of a listener.
+
+        Parameters
+        ----------
+        fcid
+            id of the listener.
+        n_samples
+            samples of a trace.
+        period
+            sampling period in ns.
+        """
+        values = self.decoded_values.setdefault(fcid, dict(self.decoder.decoded_values))
         values["waveform"] = values["waveform"] | {"wf_len": n_samples, "dt": period}
 
-    def _keys(self, listeners: list[Listener]) -> dict[int | str, list[int | str]]:
-        keys: dict[int | str, list[int | str]] = {}
+    def _keys(self, listeners: list[Listener]) -> list[list[int | str]]:
+        keys: list[list[int | str]] = []
         for x in listeners:
-            keys[x.fcid] = list(x.keys)
+            keys.append(list(x.keys))
             if x.fsp:
-                keys[f"swtid_{x.fcid}"] = [self.fsp_key(x.fcid)]
+                keys.append([self.fsp_key(x.fcid)])
         return keys
 
     def get_decoded_values(self, key: int | str | None = None) -> dict[str, Any]:
-        """Return the columns of the table for a key."""
-        if isinstance(key, int):
-            return self._values.get(get_fcid(key), self.decoder.decoded_values)
-        return super().get_decoded_values(key)
+        """Return the columns of the table for a key; by default of the first."""
+        if isinstance(key, str):
+            return super().get_decoded_values(key)
+        if key is None:
+            first = iter(self.decoded_values.values())
+            return next(first, self.decoder.decoded_values)
+        return self.decoded_values.get(get_fcid(key), self.decoder.decoded_values)
 
     def get_max_rows_in_packet(self) -> int:
         """Return the largest number of traces of a listener."""
@@ -257,11 +351,17 @@ class ORFCIOEventHeaderDecoder(FCIODecoder):
     decoder_class = FCEventHeaderDecoder
     fsp_class = FSPEventDecoder
 
-    def _keys(self, listeners: list[Listener]) -> dict[int | str, list[int | str]]:
-        return {
-            "fc_eventheader": [f"fcid_{x.fcid}/evt_hdr" for x in listeners],
-            "fsp_event": [self.fsp_key(x.fcid) for x in listeners if x.fsp],
-        }
+    def _keys(self, listeners: list[Listener]) -> list[list[int | str]]:
+        return [
+            [f"fcid_{x.fcid}/evt_hdr" for x in listeners],
+            [self.fsp_key(x.fcid) for x in listeners if x.fsp],
+        ]
+
+    @property
+    def key_list(self) -> dict[str, list[int | str]]:
+        """The keys of the rows: of listeners, and of their stream processors."""
+        names = ("fc_eventheader", "fsp_eventheader")
+        return dict(zip(names, self._key_lists, strict=False))
 
 
 class ORFCIOStatusDecoder(FCIODecoder):
@@ -272,13 +372,17 @@ class ORFCIOStatusDecoder(FCIODecoder):
     decoder_class = FCStatusDecoder
     fsp_class = FSPStatusDecoder
 
-    def _keys(self, listeners: list[Listener]) -> dict[int | str, list[int | str]]:
-        keys: dict[int | str, list[int | str]] = {}
+    def _set_values(self, listeners: list[Listener]) -> None:
+        super()._set_values(listeners)
+        self.max_rows_in_packet = max(map(len, self._key_lists), default=1)
+
+    def _keys(self, listeners: list[Listener]) -> list[list[int | str]]:
+        keys: list[list[int | str]] = []
         for x in listeners:
             cards = [0, *(0x2000 + i for i in range(x.n_children))]
-            keys[x.fcid] = [f"fcid_{x.fcid}/status/card{i}" for i in cards]
+            keys.append([f"fcid_{x.fcid}/status/card{i}" for i in cards])
             if x.fsp:
-                keys[f"swtid_{x.fcid}"] = [self.fsp_key(x.fcid)]
+                keys.append([self.fsp_key(x.fcid)])
         return keys
 
     def get_max_rows_in_packet(self) -> int:

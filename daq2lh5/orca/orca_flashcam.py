@@ -11,10 +11,12 @@ import numpy as np
 from ..fc.fc_event_decoder import fc_event_decoded_values
 from .columns import LISTENER_CONFIG, LISTENER_STATUS, MAX_CARDS, MAX_TRACES, WAVEFORM
 from .orca_base import KernelDecoder
+from .orca_packet import as_long
 from .record_decoder import RecordDecoder, enough
 from .record_shape import ANY_WORD, Shape
 
 if TYPE_CHECKING:
+    from ..raw_buffer import RawBuffer
     from .orca_header import OrcaHeader
     from .orca_packet import OrcaPacket
 
@@ -24,6 +26,7 @@ __all__ = [
     "ORFlashCamListenerConfigDecoder",
     "ORFlashCamListenerStatusDecoder",
     "ORFlashCamWaveformDecoder",
+    "configuration_of",
     "fc_event_decoded_values",
     "get_board_id",
     "get_fc_input",
@@ -66,7 +69,17 @@ CARD_FIELDS = {
 
 
 def get_key(fcid: int, board_id: int, fc_input: int) -> int:
-    """Return the key of a trace: listener, card address and input in one number."""
+    """Return the key of a trace: listener, card address and input in one number.
+
+    Parameters
+    ----------
+    fcid
+        id of the listener.
+    board_id
+        address of the card, less than 10000.
+    fc_input
+        input of the card, less than 100.
+    """
     return fcid * 1000000 + board_id * 100 + fc_input
 
 
@@ -224,6 +237,35 @@ class ORFlashCamListenerConfigDecoder(RecordDecoder):
             "board_uid": ids,
         }
 
+    def decode_packet(
+        self, packet: OrcaPacket, packet_id: int, rbl: list[RawBuffer]
+    ) -> bool:
+        """Decode a configuration; decoders with the same header will use it.
+
+        Parameters, return value and errors are those of
+        :meth:`.RecordDecoder.decode_packet`.
+        """
+        is_full = super().decode_packet(packet, packet_id, rbl)
+        if self.header is not None:
+            configuration = configuration_of(self.read(as_long(packet)))
+            self.header.configurations[configuration[0]] = configuration
+        return is_full
+
+
+def configuration_of(settings: dict[str, Any]) -> tuple[int, int, float, np.ndarray]:
+    """Return what the kernel has to know of a listener's configuration.
+
+    Returns
+    -------
+    fcid, gps, period, trace_map
+        id of the listener; whether its clock is set from outside; sampling period in
+        ns; card address (upper half) and input of each trace.
+    """
+    period = 4 if settings["adcbits"] == 12 else 16
+    addresses = settings["ch_board_id"].astype(np.uint32)
+    trace_map = addresses << 16 | settings["ch_inputnum"]
+    return settings["fcid"], settings["gps"], period, trace_map
+
 
 class ORFlashCamListenerStatusDecoder(RecordDecoder):
     """Decode the status that listeners report (ORCA, section 4.3.2): one row each.
@@ -326,17 +368,29 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
     ----------
     key_list
         keys of the inputs in use, by listener.
+    n_adc
+        their number, by listener.
+    fcid, board_id
+        listener and address of each card, by crate and slot.
     skipped_channels
         number of traces, by key, that no buffer asked for.
+    fc_input_mask, fc_input_shift, channel_mask
+        where word 2 has the input, and the index of the trace.
     """
 
     kind = "waveform"
     variant = 1
+    fc_input_mask = 0x3E00
+    fc_input_shift = 9
+    channel_mask = 0x1FF
 
     def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
         self.decoded_values_template = waveform_decoded_values()
         self.decoded_values: dict[int, dict[str, Any]] = {}
         self.key_list: dict[int, list[int]] = {}
+        self.n_adc: dict[int, int] = {}
+        self.fcid: dict[int, dict[int, int]] = {}
+        self.board_id: dict[int, dict[int, int]] = {}
         self.skipped_channels: dict[int, int] = {}
         super().__init__(header=header, **kwargs)
 
@@ -344,9 +398,16 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
         """Take keys and lengths of the traces from a header."""
         super().set_header(header)
         self.key_list = {}
+        self.n_adc = {}
+        self.fcid = {}
+        self.board_id = {}
         self.decoded_values = {}
         for listener in listeners_of(header):
             self.key_list[listener.fcid] = listener.keys
+            self.n_adc[listener.fcid] = len(listener.keys)
+            for crate, slot, address, _ in listener.cards:
+                self.fcid.setdefault(crate, {})[slot] = listener.fcid
+                self.board_id.setdefault(crate, {})[slot] = address
             values = copy.deepcopy(self.decoded_values_template)
             values["waveform"]["wf_len"] = listener.n_samples
             values["waveform"]["dt"] = listener.period
@@ -371,7 +432,15 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
         return self.decoded_values[get_fcid(key)]
 
     def assert_nsamples(self, nsamples: int, fcid: int) -> None:
-        """Use another number of samples for the traces of a listener."""
+        """Use another number of samples for the traces of a listener.
+
+        Parameters
+        ----------
+        nsamples
+            the number.
+        fcid
+            id of the listener.
+        """
         self.decoded_values[fcid]["waveform"]["wf_len"] = nsamples
 
 
@@ -379,3 +448,6 @@ class ORFlashCamADCWaveformDecoder(ORFlashCamWaveformDecoder):
     """The same with other bits for input and index of the trace in word 2."""
 
     variant = 0
+    fc_input_mask = 0x3C00
+    fc_input_shift = 10
+    channel_mask = 0x3FF

@@ -28,6 +28,7 @@ class ORGretina4MWaveformDecoder(DigitizerDecoder):
     card_class = "ORGretina4MModel"
     n_channels = 10
     table = GRETINA4M
+    period = 10
 
     def _mask(self, card: dict[str, Any]) -> int:
         return mask_of(card.get("Enabled"))
@@ -36,9 +37,9 @@ class ORGretina4MWaveformDecoder(DigitizerDecoder):
         self,
         card: dict[str, Any],
         channel: int,  # noqa: ARG002  (all channels have the same)
-    ) -> tuple[int, int]:
+    ) -> tuple[int, float]:
         factor = number(DOWN_SAMPLING, number(card, "Down Sample"), 1)
-        return GRETINA4M_SAMPLES, 10 * factor
+        return GRETINA4M_SAMPLES, self.period * factor
 
 
 class ORGretina4AWaveformDecoder(DigitizerDecoder):
@@ -57,6 +58,7 @@ class ORGretina4AWaveformDecoder(DigitizerDecoder):
     card_class = "ORGretina4AModel"
     n_channels = 10
     table = GRETINA4A
+    period = 10
     optional = ("waveform_flags",)
 
     def _mask(self, card: dict[str, Any]) -> int:
@@ -64,4 +66,5 @@ class ORGretina4AWaveformDecoder(DigitizerDecoder):
 
     def _trace(self, card: dict[str, Any], channel: int) -> tuple[int, float]:
         # each step halves the rate; there are no more than 16
-        return 0, 10 * 2 ** min(number(card.get("decimationFactor"), channel), 16)
+        steps = min(number(card.get("decimationFactor"), channel), 16)
+        return 0, self.period * 2**steps

@@ -31,12 +31,19 @@ class OrcaHeader(dict):
         the header as JSON text, such as the string ``OrcaHeader`` in an LH5 file.
     lgdo_scalar
         that text as read from an LH5 file.
+
+    Attributes
+    ----------
+    configurations
+        what FlashCam listeners have sent since, by their ids, for decoders of traces
+        that are decoded one at a time.
     """
 
     def __init__(
         self, jsons: str | None = None, lgdo_scalar: lgdo.Scalar | None = None
     ) -> None:
         super().__init__()
+        self.configurations: dict[int, tuple[Any, ...]] = {}
         if jsons is not None:
             self.update(json.loads(jsons))
         elif lgdo_scalar is not None:

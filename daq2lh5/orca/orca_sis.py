@@ -41,15 +41,16 @@ class ORSIS3302DecoderForEnergy(DigitizerDecoder):
     card_class = "ORSIS3302Model"
     n_channels = 8
     table = SIS3302
+    period = 10
     optional = ("flags", "energy_waveform")
 
     def _mask(self, card: dict[str, Any]) -> int:
         internal = number(card, "internalTriggerEnabledMask")
         return internal | number(card, "externalTriggerEnabledMask")
 
-    def _trace(self, card: dict[str, Any], channel: int) -> tuple[int, int]:
+    def _trace(self, card: dict[str, Any], channel: int) -> tuple[int, float]:
         # a length for each two channels
-        return number(card.get("sampleLengths"), channel // 2), 10
+        return number(card.get("sampleLengths"), channel // 2), self.period
 
 
 class ORSIS3316WaveformDecoder(DigitizerDecoder):
@@ -75,6 +76,8 @@ class ORSIS3316WaveformDecoder(DigitizerDecoder):
     card_class = "ORSIS3316Model"
     n_channels = 16
     table = SIS3316
+    # cards of 125 MHz; the header does not tell them from others
+    period = 8
 
     def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
         self.maw_words: dict[int, int] = {}
@@ -96,9 +99,8 @@ class ORSIS3316WaveformDecoder(DigitizerDecoder):
         self,
         card: dict[str, Any],
         channel: int,  # noqa: ARG002  (all channels have the same)
-    ) -> tuple[int, int]:
-        # cards of 125 MHz; the header does not tell them from others
-        return number(card, "rawDataBufferLen"), 8
+    ) -> tuple[int, float]:
+        return number(card, "rawDataBufferLen"), self.period
 
 
 class ORSIS3305DecoderForWaveform(OneTableDecoder):
@@ -135,6 +137,7 @@ class ORSIS3320WaveformDecoder(DigitizerDecoder):
     card_class = "ORSIS3320Model"
     n_channels = 8
     table = SIS3320
+    period = 5
 
     def _mask(self, card: dict[str, Any]) -> int:
         return number(card, "onlineMask")
@@ -144,4 +147,4 @@ class ORSIS3320WaveformDecoder(DigitizerDecoder):
         card: dict[str, Any],
         channel: int,  # noqa: ARG002  (all channels have the same)
     ) -> tuple[int, float]:
-        return 0, SIS3320_PERIODS.get(number(card, "clockSource"), 5)
+        return 0, SIS3320_PERIODS.get(number(card, "clockSource"), self.period)

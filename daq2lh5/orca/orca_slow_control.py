@@ -82,6 +82,9 @@ class ORScriptDecoderForRecord(RecordDecoder):
     table = tables.SCRIPT_RECORD
     shape = Shape(5, step=1, count=(4, 2, ANY_WORD >> 2), spare=1, time=2)
 
+    def text_words(self, w: np.ndarray) -> slice:  # noqa: ARG002, D102
+        return slice(5, None)
+
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         n_bytes = int(w[4])
         text = w[5:].view("uint8")
@@ -102,6 +105,9 @@ class OR1DHistoDecoder(RecordDecoder):
     kind = "histogram"
     table = tables.HISTOGRAM
     shape = Shape(3, step=1)
+
+    def text_words(self, w: np.ndarray) -> slice:  # noqa: D102
+        return slice(2, 2 + int(w[1]))
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         n_key = int(w[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from .orca_fcio import ANY_RECORDS, ORFCIOEventDecoder
 from .orca_flashcam import (
     ORFlashCamListenerConfigDecoder,
     ORFlashCamWaveformDecoder,
+    configuration_of,
     get_fcid,
     listeners_of,
 )
@@ -54,8 +55,6 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         the header in force.
     header_decoder
         its decoder.
-    missing_decoders
-        names of the decoders that the file asks for, and that there are not.
     """
 
     format_name = "ORCA"
@@ -69,7 +68,7 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         super().start_anew()
         self.header = OrcaHeader()
         self.decoders: dict[str, OrcaDecoder] = {}
-        self.missing_decoders: list[str] = []
+        self._missing: set[str] = set()
         self._kernel = OrcaStream()
         self._names: list[str] = []
         self._keyed: dict[str, dict] = {}
@@ -80,8 +79,15 @@ class OrcaStreamer(PacketAccess, FcioPackets):
 
     @property
     def n_resyncs(self) -> int:
-        """Number of damaged stretches so far."""
-        return self.report.n_damage
+        """Number of damaged stretches so far: of decoding, or of packets by number."""
+        loaded = 0 if self._packets is None else self._packets.n_damage
+        return max(self.report.n_damage, loaded)
+
+    @property
+    def missing_decoders(self) -> list[int]:
+        """Ids of packets, not shifted, that there is no decoder for."""
+        names = self.header.get_id_to_decoder_name_dict(shift_data_id=False)
+        return [i for i, name in names.items() if name in self._missing]
 
     def get_decoder_list(self) -> list[DataDecoder]:
         """Return the decoders of the kinds of packets that the file can have."""
@@ -179,9 +185,7 @@ class OrcaStreamer(PacketAccess, FcioPackets):
             decoder.decoded_values = before | decoder.decoded_values
             shape = (decoder.shape,) if isinstance(decoder, RecordDecoder) else ()
             kinds.append((decoder.kind, decoder.variant, *shape))
-        self.missing_decoders = [
-            n for n in self._names[1:] if n not in DECODERS and n != ANY_FCIO
-        ]
+        self._missing = {*self._names[1:]} - {*DECODERS, ANY_FCIO}
         self._kernel.set_ids({i: self._names.index(n) for i, n in ids.items()}, kinds)
         self._kernel.set_listeners(
             [(x.fcid, len(x.keys), x.cards) for x in listeners_of(self.header)]
@@ -254,8 +258,10 @@ class OrcaStreamer(PacketAccess, FcioPackets):
                 self._new_stream(packet)
                 return
             decoder = self.decoders[name]
+            if self._swapped:
+                packet[decoder.text_words(packet)].byteswap(inplace=True)
             if isinstance(decoder, ORFlashCamListenerConfigDecoder):
-                self._configure(decoder.read(packet))
+                self._kernel.configure(*configuration_of(decoder.read(packet)))
             rbs = self.rb_lib.get(name)
             if not rbs:
                 kernel.pass_over(False)
@@ -293,13 +299,6 @@ class OrcaStreamer(PacketAccess, FcioPackets):
             # the kernel goes on in any case
             self._kernel.begin()
         self.report.note("the file has more than one header: the first is written")
-
-    def _configure(self, settings: dict[str, Any]) -> None:
-        """Use the configuration that a listener of the first generation has sent."""
-        period = 4 if settings["adcbits"] == 12 else 16
-        boards, inputs = settings["ch_board_id"], settings["ch_inputnum"]
-        trace_map = boards.astype(np.uint32) << 16 | inputs
-        self._kernel.configure(settings["fcid"], settings["gps"], period, trace_map)
 
     # ---- lengths of traces ---------------------------------------------------------
 
@@ -386,7 +385,7 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         n_bytes = {"decoded": self._header_bytes, "skipped": 0, "unknown": 0}
         for slot, name in enumerate(self._names):
             fates = ("decoded", "skipped")
-            if name in self.missing_decoders:
+            if name in self._missing:
                 fates = ("decoded", "unknown")
             for i, fate in enumerate(fates):
                 packets[fate] += self._kernel.counts(slot)[0][i]

@@ -8,12 +8,14 @@ import numpy as np
 
 from ..kernel_streamer import KernelStreamer
 from . import orca_packet
+from .orca_packet import get_data_id
 from .packet_file import PacketFile
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from io import BufferedReader
 
     from ..raw_buffer import RawBuffer
+    from ..source import Source
     from .orca_base import OrcaDecoder
     from .orca_header import OrcaHeader
     from .orca_packet import OrcaPacket
@@ -47,7 +49,13 @@ class PacketAccess(KernelStreamer):
         super().close_stream()
 
     def set_in_stream(self, stream_name: str) -> None:
-        """Open a file for :meth:`load_packet`, at its first packet."""
+        """Open a file for :meth:`load_packet`, at its first packet.
+
+        Parameters
+        ----------
+        stream_name
+            name of the file, which may be compressed.
+        """
         self.close_in_stream()
         self._packets = PacketFile(stream_name)
         self.packet_id = -1
@@ -59,14 +67,17 @@ class PacketAccess(KernelStreamer):
         self._packets = None
 
     @property
-    def in_stream(self) -> BinaryIO | None:
-        """The open file of :meth:`load_packet`."""
+    def in_stream(self) -> BufferedReader | Source | None:
+        """The open file of :meth:`load_packet`, or what decompresses it."""
         return None if self._packets is None else self._packets.stream
 
     @property
     def packet_locs(self) -> list[int]:
         """Offsets of the packets that were looked at so far."""
-        return [] if self._packets is None else self._packets.locations
+        if self._packets is None:
+            # that of the header
+            return [0] if self.header else []
+        return self._packets.locations
 
     @property
     def valid_ids(self) -> set[int]:
@@ -104,6 +115,9 @@ class PacketAccess(KernelStreamer):
     ) -> OrcaPacket | None:
         """Return a packet of the file, without decoding it.
 
+        Damage is passed over as in decoding, so that numbers are those of ``packet_id``
+        in tables.
+
         Parameters
         ----------
         index
@@ -123,6 +137,8 @@ class PacketAccess(KernelStreamer):
         ------
         ValueError
             for another `whence`.
+        DecodeError
+            if the file has no header that can be read.
         """
         packets = self._packet_file()
         if whence not in (0, 1, 2):
@@ -137,11 +153,15 @@ class PacketAccess(KernelStreamer):
         if index < 0:
             self.packet_id = -1
             return None
+        index = int(index)
         if not packets.find(index):
+            self.packet_id = packets.count() - 1
             return None
         self.packet_id = index
-        if skip_unknown_ids and packets.data_id(index) not in self.decoder_id_dict:
-            return packets.head(index)
+        if skip_unknown_ids:
+            head = packets.head(index)
+            if int(get_data_id(head, shift=False)) not in self.decoder_id_dict:
+                return head
         return packets.packet(index)
 
     def load_packet_header(self) -> OrcaPacket | None:
@@ -152,26 +172,47 @@ class PacketAccess(KernelStreamer):
         return head
 
     def skip_packet(self, n: int = 1) -> bool:
-        """Go on behind the next `n` packets; false if there are fewer."""
-        if not self._packet_file().find(self.packet_id + n):
+        """Go on behind the next `n` packets; false if there are fewer.
+
+        Raises
+        ------
+        ValueError
+            if `n` is negative.
+        """
+        if n < 0:
+            msg = f"cannot skip {n} packets"
+            raise ValueError(msg)
+        n = int(n)
+        packets = self._packet_file()
+        if not packets.find(self.packet_id + n):
+            self.packet_id = packets.count() - 1
             return False
         self.packet_id += n
         return True
 
-    def build_packet_locs(self, saveloc: bool = True) -> None:  # noqa: ARG002
-        """Find all packets; `saveloc` is kept for compatibility."""
-        self._packet_file().count()
+    def build_packet_locs(self, saveloc: bool = True) -> None:
+        """Find all packets; without `saveloc` go on behind the last one."""
+        n_packets = self._packet_file().count()
+        if not saveloc:
+            self.packet_id = n_packets - 1
 
-    def count_packets(self, saveloc: bool = True) -> int:  # noqa: ARG002
+    def count_packets(self, saveloc: bool = True) -> int:
         """Return the number of packets in the file; one cut off does not count.
 
-        `saveloc` is kept for compatibility.
+        Without `saveloc` go on behind the last one.
         """
-        return self._packet_file().count()
+        self.build_packet_locs(saveloc)
+        return len(self.packet_locs)
 
     @staticmethod
     def is_orca_stream(stream_name: str) -> bool:
-        """Whether a file is of ORCA, by its first bytes."""
+        """Whether a file is of ORCA, by its first bytes.
+
+        Parameters
+        ----------
+        stream_name
+            name of the file, which may be compressed.
+        """
         packets = PacketFile(stream_name)
         packets.close()
         return packets.frame is not None

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
 import os
-from typing import TYPE_CHECKING, BinaryIO
+from io import BufferedReader
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..source import open_source
 from .orca_header_decoder import find_header
-from .orca_packet import get_data_id, get_n_words, is_extended, is_short
+from .orca_packet import is_extended, is_short
 
 if TYPE_CHECKING:
+    from ..source import Source
     from .orca_packet import OrcaPacket
+    from .packet_walker import PacketWalker
 
 __all__ = ["PacketFile"]
 
-OPENERS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ", lzma.open))
-"""First bytes of compressed files, and what opens them."""
+MANY = 1 << 20
+"""Packets to look for at a time when all are wanted."""
 
 
 class PacketFile:
-    """An ORCA file as a sequence of packets.
+    """An ORCA file as a sequence of packets, numbered as ``packet_id`` is.
 
     Parameters
     ----------
@@ -33,79 +34,104 @@ class PacketFile:
     Attributes
     ----------
     stream
-        the open file.
+        the open file, or what decompresses it.
     frame
         how the header at the start lies in the file; None if there is none.
-    locations
-        offsets of the packets found so far.
     """
 
     def __init__(self, name: str) -> None:
-        name = os.path.expandvars(name).removeprefix("file://")
-        with open(name, "rb") as f:
-            head = f.read(6)
-        opener = next((o for magic, o in OPENERS if head.startswith(magic)), open)
-        self.stream: BinaryIO = opener(name, "rb")
-        self.frame = find_header(self.stream.read(16).ljust(16))
+        self._name = os.path.expandvars(name)
+        source = open_source(self._name)
+        self.frame = find_header(bytes(source.fill(16)[:16]).ljust(16))
         self._swapped = self.frame is not None and self.frame.byte_order == "big"
-        self.locations: list[int] = []
-        self._end = 0
+        self._walker: PacketWalker | None = None
+        self.stream: BufferedReader | Source = source
+        if source.seekable:
+            source.close()
+            path = self._name.removeprefix("file://")
+            self.stream = open(path, "rb")  # noqa: SIM115  (`close` closes it)
+
+    @property
+    def locations(self) -> list[int]:
+        """Offsets of the packets found so far."""
+        return [] if self._walker is None else self._walker.starts
+
+    @property
+    def n_damage(self) -> int:
+        """Number of damaged stretches so far."""
+        return 0 if self._walker is None else self._walker.report.n_damage
 
     def close(self) -> None:
         """Close the file."""
         self.stream.close()
+        if self._walker is not None:
+            self._walker.close_stream()
+
+    def _walk(self, n: int) -> int:
+        """Go on until `n` packets are found, or all; return how many are."""
+        if self._walker is None:
+            from .packet_walker import PacketWalker  # noqa: PLC0415  (it imports this)
+
+            self._walker = PacketWalker()
+            self._walker.open_stream(self._name, {})
+        self._walker.walk_to(n)
+        return len(self._walker.starts)
 
     def find(self, index: int) -> bool:
         """Go through the file up to packet `index`; false if there are fewer.
 
-        A packet that is cut off does not count.
+        Damage is passed over as in decoding. A packet that is cut off does not count.
+
+        Raises
+        ------
+        DecodeError
+            if the file has no header that can be read.
         """
-        while len(self.locations) <= index:
-            head = self._words(self._end, 3)
-            if len(head) == 0 or (not is_short(head) and len(head) < 2):
-                return False
-            n_words = get_n_words(head)
-            if n_words < 1 or (is_extended(head) and n_words < 2):
-                return False
-            end = self._end + 4 * n_words
-            # the last word is there?
-            if len(self._words(end - 4, 1)) == 0:
-                return False
-            self.locations.append(self._end)
-            self._end = end
-        return True
-
-    def _words(self, offset: int, n: int) -> OrcaPacket:
-        self.stream.seek(offset)
-        data = self.stream.read(4 * n)
-        words = np.frombuffer(data[: len(data) // 4 * 4], "<u4")
-        return words.byteswap() if self._swapped else words
-
-    def head(self, index: int) -> OrcaPacket | None:
-        """Return the first word or two of a packet; None if there is none."""
-        if not self.find(index):
-            return None
-        head = self._words(self.locations[index], 2)
-        return head[: 2 if not is_short(head) and is_extended(head) else 1]
-
-    def packet(self, index: int) -> OrcaPacket | None:
-        """Return a packet; None if there is none."""
-        if not self.find(index):
-            return None
-        head = self._words(self.locations[index], 3)
-        packet = self._words(self.locations[index], get_n_words(head))
-        if self._swapped and get_data_id(head) == 0:
-            # the text of a header is in order
-            packet[2:].byteswap(inplace=True)
-        return packet
-
-    def data_id(self, index: int) -> int | None:
-        """Return the id of a packet, not shifted."""
-        head = self.head(index)
-        return None if head is None else int(get_data_id(head, shift=False))
+        return self._walk(index + 1) > index
 
     def count(self) -> int:
         """Return the number of all packets."""
-        while self.find(len(self.locations)):
-            pass
-        return len(self.locations)
+        n = MANY
+        while (found := self._walk(n)) == n:
+            n += MANY
+        return found
+
+    def _bytes(self, start: int, end: int) -> bytes:
+        """Return the bytes between two offsets."""
+        if isinstance(self.stream, BufferedReader):
+            self.stream.seek(start)
+            return self.stream.read(end - start)
+        if start < self.stream.offset:
+            self.stream.close()
+            self.stream = open_source(self._name)
+        source = self.stream
+        while source.offset < start:
+            window = source.window or source.fill(1)
+            source.consume(min(len(window), start - source.offset))
+        return bytes(source.fill(end - start)[: end - start])
+
+    def packet(self, index: int, n_words: int | None = None) -> OrcaPacket | None:
+        """Return a packet, or no more than its first words; None if there is none.
+
+        Bytes that the last word lacks are zeros.
+        """
+        if not self.find(index):
+            return None
+        start, end = self._walker.starts[index], self._walker.ends[index]
+        if n_words is not None:
+            end = min(end, start + 4 * n_words)
+        data = bytearray(self._bytes(start, end))
+        data += bytes(-len(data) % 4)
+        packet = np.frombuffer(data, "<u4")
+        if self._swapped:
+            packet = packet.byteswap()
+            # text is in order
+            self._walker.text_of(packet).byteswap(inplace=True)
+        return packet
+
+    def head(self, index: int) -> OrcaPacket | None:
+        """Return the first word or two of a packet; None if there is none."""
+        head = self.packet(index, 2)
+        if head is None or (not is_short(head) and is_extended(head)):
+            return head
+        return head[:1]

@@ -88,6 +88,10 @@ class RecordDecoder(OrcaDecoder):
         """Return the columns."""
         return self.decoded_values
 
+    def text_words(self, w: np.ndarray) -> slice:  # noqa: ARG002  (most have none)
+        """Return which words of a record are text, which has no byte order."""
+        return slice(0)
+
     @abstractmethod
     def read(self, w: np.ndarray) -> dict[str, Any] | None:
         """Return the columns of a record but for its number, or None for no row.

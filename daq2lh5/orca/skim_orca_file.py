@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..errors import DecodeError
 from .orca_streamer import OrcaStreamer
 
 __all__ = ["skim_orca_file"]
@@ -23,14 +24,21 @@ def skim_orca_file(in_file: str, n_packets: int, out_file: str | None) -> None:
     otherwise.
     """
     path = Path(out_file or f"{in_file}_first{n_packets}")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.samefile(in_file):
+        msg = f"the output would replace the input: {path}"
+        raise click.ClickException(msg)
     streamer = OrcaStreamer()
-    streamer.set_in_stream(in_file)
-    last = streamer.count_packets() - 1
-    numbers = [*range(min(n_packets + 2, last + 1))]
-    if last not in numbers:
-        numbers.append(last)
-    with path.open("wb") as f:
-        for number in numbers:
-            f.write(streamer.load_packet(number).tobytes())
-    streamer.close_in_stream()
+    try:
+        streamer.set_in_stream(in_file)
+        last = streamer.count_packets() - 1
+        numbers = [*range(min(n_packets + 2, last + 1))]
+        if last not in numbers:
+            numbers.append(last)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as f:
+            for number in numbers:
+                f.write(streamer.load_packet(number).tobytes())
+    except (DecodeError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    finally:
+        streamer.close_in_stream()

@@ -698,3 +698,35 @@ def test_part_of_an_event_at_the_end_is_no_damage(what, file):
     assert n_rows(decoded.tables) == 1
     assert decoded.report.exit_status == 0
     assert any("part of an event" in note for note in decoded.report.notes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("caen", "ORCV1730WaveformDecoder"), ("sis3305", "ORSIS3305DecoderForWaveform")],
+)
+@pytest.mark.parametrize("where", [5, -1, 28])
+def test_length_that_spills_into_the_id(kind, name, where, file):
+    """Section 7.5: the packet is lost, and no other."""
+    packets = [*writer.Run(kinds=kind, n_events=24, n_samples=96).packets()]
+    n_words = (1 << 18) + 5000
+    big = np.r_[writer.DATA_IDS[name] | n_words, RNG.integers(0, 1 << 30, n_words - 1)]
+    wanted = wanted_tables(b"".join(packets))
+    packets.insert(where, big.astype("<u4").tobytes())
+    file.write_bytes(b"".join(packets))
+    decoded = decode(file)
+    assert decoded.report.n_damage == 1
+    assert decoded.report.bytes["corrupt"] == 4 * n_words
+    for table in (*wanted.values(), *decoded.tables.values()):
+        table.pop("packet_id", None)
+    assert differences(decoded.tables, wanted) == []
+
+
+def test_sampling_period_of_another_clock(file, monkeypatch):
+    """Section 4.6: the header does not tell it, the user can."""
+    file.write_bytes(writer.make_stream(kinds=("sis3316", "caen"), n_channels=1))
+    monkeypatch.setattr(orca_digitizers.ORSIS3316WaveformDecoder, "period", 4)
+    monkeypatch.setattr(orca_digitizers.ORCaen1724WaveformDecoder, "period", 20)
+    tables = decode(file).tables
+    assert set(tables["ORSIS3316Waveform"]["waveform/dt"]) == {4}
+    assert set(tables["ORCaen1724Waveform"]["waveform/dt"]) == {20}
+    assert set(tables["ORCaen1720Waveform"]["waveform/dt"]) == {4}

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 
 import pytest
+from writers import orca as writer
+
+from daq2lh5.orca import orca_fcio, orca_flashcam
+from daq2lh5.orca.orca_header import OrcaHeader
+from daq2lh5.orca.orca_streamer import OrcaStreamer
 
 API = """
 orca_base
@@ -136,3 +142,94 @@ def test_parameters(module, path, parameters):
         member = getattr(member, name)
     found = inspect.signature(member).parameters.values()
     assert [p.name for p in found if p.kind is not p.KEYWORD_ONLY] == parameters
+
+
+# --- attributes that scripts look into ----------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def header():
+    """Two listeners with a card each; the second has no stream processor."""
+    run = writer.Run(
+        kinds="fcio", listeners=2, n_channels=2, fcio_options={"fsp": True}
+    )
+    plist = run.plist()
+    plist["ObjectInfo"]["AuxHw"][1]["fspEnabled"] = False
+    return OrcaHeader(json.dumps(plist))
+
+
+KEYS = {1: [1027200, 1027201], 2: [2052800, 2052801]}
+
+
+def test_what_a_header_says_of_listeners(header):
+    assert orca_fcio.extract_header_information(header) == {
+        "key_list": KEYS,
+        "n_adc": {1: 2, 2: 2},
+        "n_card": {1: 1, 2: 1},
+        "adc_card_layout": {1: {272: (0, 0, 272)}, 2: {528: (1, 0, 528)}},
+        "wf_len": {1: 200, 2: 200},
+        "fsp_enabled": {1: True, 2: False},
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "bits"),
+    [
+        ("ORFlashCamADCWaveformDecoder", (0x3C00, 10, 0x3FF)),
+        ("ORFlashCamWaveformDecoder", (0x3E00, 9, 0x1FF)),
+    ],
+)
+def test_attributes_of_decoders_of_traces(name, bits, header):
+    decoder = getattr(orca_flashcam, name)(header)
+    assert decoder.key_list == KEYS
+    assert decoder.n_adc == {1: 2, 2: 2}
+    assert decoder.fcid == {0: {0: 1}, 1: {0: 2}}
+    assert decoder.board_id == {0: {0: 272}, 1: {0: 528}}
+    found = decoder.fc_input_mask, decoder.fc_input_shift, decoder.channel_mask
+    assert found == bits
+
+
+def test_attributes_of_decoders_of_fcio(header):
+    """Their forms differ: so they always did."""
+    events = orca_fcio.ORFCIOEventDecoder(header)
+    assert events.key_list == [KEYS[1], ["swtid_1/event"], KEYS[2]]
+    assert events.max_rows_in_packet == 2
+    assert [*events.decoded_values] == [1, "swtid", 2]
+    assert events.decoded_values[2]["waveform"]["wf_len"] == 200
+    assert events.get_decoded_values() is events.decoded_values[1]
+
+    status = orca_fcio.ORFCIOStatusDecoder(header)
+    assert status.key_list == [
+        ["fcid_1/status/card0", "fcid_1/status/card8192"],
+        ["swtid_1/status"],
+        ["fcid_2/status/card0", "fcid_2/status/card8192"],
+    ]
+    assert status.max_rows_in_packet == 2
+
+    config = orca_fcio.ORFCIOConfigDecoder(header)
+    assert config.key_list == {
+        "fc_config": ["fcid_1/config", "fcid_2/config"],
+        "fsp_config": ["swtid_1/config"],
+    }
+    headers = orca_fcio.ORFCIOEventHeaderDecoder(header)
+    assert headers.key_list == {
+        "fc_eventheader": ["fcid_1/evt_hdr", "fcid_2/evt_hdr"],
+        "fsp_eventheader": ["swtid_1/evt_hdr"],
+    }
+    for decoder in (config, headers):
+        assert decoder.max_rows_in_packet == 1
+    for decoder in (config, headers, status):
+        assert [*decoder.decoded_values] == ["fcid", "swtid"]
+
+
+def test_ids_of_missing_decoders(tmp_path):
+    path = tmp_path / "run.orca"
+    path.write_bytes(writer.make_stream(kinds="unknown"))
+    streamer = OrcaStreamer()
+    streamer.open_stream(str(path))
+    names = ("ORUnheardOfDecoderForLong", "ORUnheardOfDecoderForShort")
+    wanted = {writer.DATA_IDS[name] for name in names}
+    assert set(streamer.missing_decoders) == wanted
+    assert not wanted & streamer.decoder_id_dict.keys()
+    assert wanted < streamer.valid_ids
+    streamer.close_stream()

@@ -1313,7 +1313,7 @@ def big_endian(data: bytes, index: list[writer.Packet]) -> bytes:
     return b"".join(writer.swapped(packets))
 
 
-@pytest.mark.parametrize("name", ["flashcam", "fsp", "sub-runs"])
+@pytest.mark.parametrize("name", ["flashcam", "fsp", "sub-runs", "everything else"])
 @pytest.mark.parametrize("block_size", [None, 1, 7, 4096])
 def test_swapped_file_gives_the_same(name, block_size, file):
     """Headers in mid-file too, whatever the bytes come in."""
@@ -1321,6 +1321,8 @@ def test_swapped_file_gives_the_same(name, block_size, file):
         "flashcam": {"kinds": "flashcam"},
         "fsp": {"kinds": "fcio", "fcio_options": {"kind": "mixed", "fsp": True}},
         "sub-runs": {"kinds": ("flashcam", "fcio", "unknown"), "subruns": 1},
+        # texts in records too
+        "everything else": {"kinds": [k for k in writer.KINDS if "f" not in k]},
     }[name]
     data, index = writer.make_indexed_stream(
         n_events=8, n_channels=3, n_samples=40, **options
@@ -1344,7 +1346,8 @@ def test_swapped_file_that_is_cut(n, file):
 
 
 def test_packets_of_a_swapped_file_by_number(file):
-    data, index = writer.make_indexed_stream(kinds="flashcam", n_events=5, subruns=1)
+    kinds = ("flashcam", "slow", "unknown")
+    data, index = writer.make_indexed_stream(kinds=kinds, n_events=5, subruns=1)
     file.write_bytes(big_endian(data, index))
     streamer = OrcaStreamer()
     streamer.set_in_stream(str(file))

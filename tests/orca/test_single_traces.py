@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from writers import orca as writer
 
-from daq2lh5.orca.orca_flashcam import ORFlashCamADCWaveformDecoder
+from daq2lh5.orca.orca_flashcam import (
+    ORFlashCamADCWaveformDecoder,
+    ORFlashCamListenerConfigDecoder,
+)
 from daq2lh5.orca.orca_header_decoder import parse_header_packet
 from daq2lh5.raw_buffer import RawBuffer, RawBufferList
 
@@ -55,3 +58,24 @@ def test_damaged_packet(decoder):
     with pytest.raises(ValueError, match="past the end"):
         decoder.decode_packet(words(TRACES[0])[:-1], 1, buffers)
     assert buffers[0].loc == 0
+
+
+@pytest.mark.parametrize("configured", [True, False])
+def test_configuration_that_was_decoded_counts(configured):
+    """Time stamps depend on it: with an external clock another second counts."""
+    data = writer.make_stream(kinds="flashcam", n_channels=1, n_samples=20)
+    offsets = (1_700_000_000, 250_000, 1_600_000_000, 0, 0, 0, 0)
+    config = writer.flashcam_config((0x1100000,), gps=5, nsamples=20)
+    trace = writer.flashcam_waveform(
+        np.zeros(20), address=0x110, offsets=offsets, timestamp=(0, 3, 0, 249_999_999)
+    )
+    header, _ = parse_header_packet(data)
+    if configured:
+        listener = ORFlashCamListenerConfigDecoder(header)
+        rb = RawBuffer(lgdo=listener.make_lgdo(size=1))
+        assert listener.decode_packet(np.frombuffer(config, "<u4"), 3, [rb])
+    decoder = ORFlashCamADCWaveformDecoder(header)
+    buffers = buffers_of(decoder)
+    decoder.decode_packet(np.frombuffer(trace, "<u4"), 4, buffers)
+    wanted = 1_600_000_003 if configured else 1_700_000_003.25
+    assert buffers[0].lgdo["timestamp"].nda[0] == wanted
