@@ -6,7 +6,7 @@ The sections named are those of the format document "ORCA".
 from libc.string cimport memcmp
 
 from .._core.bytes cimport load_u32
-from ._contents cimport looks_right, weight
+from ._contents cimport can_look_wrong, evidence_of, looks_right
 
 cdef enum:
     MAX_WALK = 1024         # packets that are followed
@@ -132,7 +132,7 @@ cdef Found chain_at(
             # ids of short packets match too often to begin with
             return FOUND_NO
         if looks_right(w, ids, &p):
-            evidence += weight(ids, &p)
+            evidence += evidence_of(w, ids, &p)
             if right:
                 n_right = evidence
         elif p.kind != KIND_UNKNOWN:
@@ -177,7 +177,7 @@ cdef Found goes_on(
         if found != FOUND_YES:
             return found
         at += 4 * p.n_words
-        if weight(ids, &p) == 0:
+        if not can_look_wrong(ids, &p):
             continue
         head.n = min(p.start + HEAD_BYTES, at)
         if head.n > w.n and not w.at_end:
