@@ -286,7 +286,9 @@ cdef int evidence_of(const Window* w, const Ids* ids, const Packet* p) noexcept 
         return SHORT_CHAIN if is_awaited(words, ids, p.kind) else 1
     if p.kind == KIND_WAVEFORM:
         return SHORT_CHAIN if is_of_card(words, ids) else 2
-    if p.kind in (KIND_SIS3302, KIND_GRETINA4M, KIND_GRETINA4A) or p.kind >= KIND_V1730:
+    if p.kind in (KIND_SIS3302, KIND_GRETINA4M, KIND_GRETINA4A) or (
+        p.kind >= KIND_V1730 and has_caen_events(words, p.n_words - p.head_words + 1)
+    ):
         # a word is as it must be: a mark, or the length once more
         return SHORT_CHAIN
     return 1
@@ -306,6 +308,21 @@ cdef bint is_awaited(
     return kind == KIND_FCIO or (
         load_u32(words + 12) > 0 and load_u32(words + 24) in (12, 16)
     )
+
+
+cdef bint has_caen_events(const uint8_t* words, int64_t n_words) noexcept nogil:
+    """Whether events, and maybe zeros, fill a packet (5.5, 5.6)."""
+    cdef int64_t at = 2
+    cdef uint32_t word
+    cdef int k
+    for k in range(MAX_FRAMES):
+        if at >= n_words:
+            break
+        word = load_u32(words + 4 * at)
+        if word and (word >> 28 != 0xA or (word & 0xFFFFFFF) < 4):
+            return False
+        at += (word & 0xFFFFFFF) if word else 1
+    return at == n_words
 
 
 cdef bint is_of_card(const uint8_t* words, const Ids* ids) noexcept nogil:

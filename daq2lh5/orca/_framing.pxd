@@ -70,7 +70,7 @@ cdef struct Ids:
     Shape shapes[N_LONG_IDS]            # by slot, of records
     bint is_swapped                     # the text of headers has swapped words (1.3)
     # by id: listeners of the header of which no configuration was read yet
-    bint awaited[N_LISTENERS]
+    uint8_t awaited[N_LISTENERS]
     int32_t addresses[N_CARDS]          # by crate and slot, of FlashCam; -1: no card
 
 cdef struct Packet:
@@ -104,6 +104,9 @@ cdef Found goes_on(
     const Window* w, const Ids* ids, int64_t at, int64_t* need
 ) noexcept nogil
 cdef bint packets_until(
+    const Window* w, const Ids* ids, int64_t at, int64_t end
+) noexcept nogil
+cdef bint is_enough(
     const Window* w, const Ids* ids, int64_t at, int64_t end
 ) noexcept nogil
 cdef Found find_packet(

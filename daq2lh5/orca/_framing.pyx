@@ -209,6 +209,21 @@ cdef bint packets_until(
     return at <= end
 
 
+cdef bint is_enough(
+    const Window* w, const Ids* ids, int64_t at, int64_t end
+) noexcept nogil:
+    """Whether the packet at `at` ends before `end`, and is believed by itself."""
+    cdef Packet p
+    cdef Reason reason
+    cdef int64_t need
+    return (
+        packet_at(w, ids, at, &p, &reason, &need) == FOUND_YES
+        and at + 4 * p.n_words <= min(end, w.n)
+        and looks_right(w, ids, &p)
+        and evidence_of(w, ids, &p) >= SHORT_CHAIN
+    )
+
+
 cdef Found find_packet(
     const Window* w, const Ids* ids, int64_t start, int64_t stop, bint strict,
     int64_t* found, int64_t* need,

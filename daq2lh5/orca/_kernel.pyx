@@ -555,7 +555,8 @@ cdef class OrcaStream:
         cdef int64_t end = self.consumed + 4 * self.detail_words - self.n_missing
         cdef int64_t where = self.consumed
         cdef Found found = FOUND_YES
-        # where packets follow, others inside of this one must end where they begin
+        # where packets follow, others inside of this one must end where they begin, or
+        # be beyond doubt
         cdef Found after = FOUND_YES
         if end < w.n or not w.at_end:
             after = chain_at(w, &self.ids, end, False, &self.need)
@@ -568,7 +569,9 @@ cdef class OrcaStream:
             if found == FOUND_MORE:
                 return STATUS_MORE
             if found == FOUND_YES and (
-                after == FOUND_NO or packets_until(w, &self.ids, where, end)
+                after == FOUND_NO
+                or packets_until(w, &self.ids, where, end)
+                or is_enough(w, &self.ids, where, end)
             ):
                 break
         self.condemned = False
