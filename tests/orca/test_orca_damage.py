@@ -265,6 +265,21 @@ def test_lone_packet_between_two_damaged_ones(name, file):
         assert not wanted[index[which].offset] - signatures(tables), which
 
 
+@pytest.mark.parametrize("where", [-1, 30])
+def test_lone_configuration_of_another_file(where, file):
+    """One more of the same listener is not believed: it would cost all that follows."""
+    data, index = make("fcio")
+    other, others = make("headers")
+    (config,) = (
+        other[p.offset : p.offset + p.length] for p in others if p.kind == CONFIG
+    )
+    at = index[where].offset
+    noise = b"\xff" * 13
+    tables, report = read(file, data[:at] + noise + config + noise + data[at:])
+    assert report.bytes["corrupt"] == 2 * len(noise) + len(config)
+    assert differences(tables, wanted_tables(data)) == []
+
+
 @pytest.mark.parametrize("name", ["flashcam", "fcio"])
 def test_lone_header_in_mid_file(name, file):
     """It brings other ids: without it nothing behind could be read (section 1.2)."""
