@@ -907,6 +907,10 @@ def kind_of(table: str) -> str:
     return max((n for n in names if table.startswith(n)), key=len)
 
 
+CONFIGURABLE = (OLD_WAVEFORM, NEW_WAVEFORM, EVENT, EVENT_HEADER, STATUS)
+"""Packets of which a configuration tells how to read them, or in part what they say."""
+
+
 class Origin(NamedTuple):
     """A row, its packet, and whether its configuration is one of the file."""
 
@@ -944,7 +948,7 @@ class _Tracing(reference._Reader):
             self.whole[listener_of(packet, row)] = (
                 self.of is None or packet.data in self.of.packets
             )
-        elif decoder in (OLD_WAVEFORM, NEW_WAVEFORM, EVENT, EVENT_HEADER, STATUS):
+        elif decoder in CONFIGURABLE:
             is_configured = self.whole.get(listener_of(packet, row), False)
         self.origins.append(Origin(packet, decoder, row, is_configured))
 
@@ -1088,13 +1092,18 @@ def check(of: Sample, pieces: list[Any], path: Any) -> list[str]:
     # What depends on a configuration that is not whole is not in the packet's own
     # bytes: whether one believes in that configuration or not, it cannot be right.
     end = start_of_another_file(data, of)
-    sure = [o for o in intact if o.is_configured and o.packet.offset < end]
+    sure = [
+        o
+        for o in intact
+        if o.decoder not in CONFIGURABLE or (o.is_configured and o.packet.offset < end)
+    ]
     wanted = Counter(o.signature(raw=False) for o in sure)
     missing = wanted - signatures(tables)
     if len(sure) < len(intact):
         # The rest of a trace is in them: also of one that has no configuration.
-        of_traces = [o for o in intact if not o.decoder.startswith("ORFCIO")]
-        missing += Counter(o.signature(raw=True) for o in of_traces) - (
+        waveforms = (OLD_WAVEFORM, NEW_WAVEFORM)
+        raw = [o for o in intact if o.decoder in waveforms and o.packet.offset < end]
+        missing += Counter(o.signature(raw=True) for o in raw) - (
             signatures(tables, raw=True)
         )
     if missing:
