@@ -1085,22 +1085,31 @@ def check(of: Sample, pieces: list[Any], path: Any) -> list[str]:
     if not is_headed:
         return []
     try:
-        intact = [o for o in origins(data, of) if is_intact(data, o.packet, of)]
+        rows = origins(data, of)
+        intact = [o for o in rows if is_intact(data, o.packet, of)]
     except (KeyError, TypeError, AttributeError):
         # a damaged header in mid-file, which the reference cannot read
         return []
-    # What depends on a configuration that is not whole is not in the packet's own
-    # bytes: whether one believes in that configuration or not, it cannot be right.
-    end = start_of_another_file(data, of)
-    sure = [
-        o
-        for o in intact
-        if o.decoder not in CONFIGURABLE or (o.is_configured and o.packet.offset < end)
-    ]
+    found = signatures(tables)
+    sure = intact
+    configurations = Counter(
+        o.signature(raw=False) for o in rows if o.decoder in (CONFIG, LISTENER)
+    )
+    kinds = {kind_of(decoder).encode() for decoder in (CONFIG, LISTENER)}
+    if configurations != {row: n for row, n in found.items() if row[0] in kinds}:
+        # One of the readers believes in a damaged configuration, and the other does
+        # not. What depends on it is not in the packet's own bytes, and cannot be right.
+        end = start_of_another_file(data, of)
+        sure = [
+            o
+            for o in intact
+            if o.decoder not in CONFIGURABLE
+            or (o.is_configured and o.packet.offset < end)
+        ]
     wanted = Counter(o.signature(raw=False) for o in sure)
-    missing = wanted - signatures(tables)
+    missing = wanted - found
     if len(sure) < len(intact):
-        # The rest of a trace is in them: also of one that has no configuration.
+        # The rest of a trace is: also of one that has no configuration.
         waveforms = (OLD_WAVEFORM, NEW_WAVEFORM)
         raw = [o for o in intact if o.decoder in waveforms and o.packet.offset < end]
         missing += Counter(o.signature(raw=True) for o in raw) - (
