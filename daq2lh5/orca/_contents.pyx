@@ -272,6 +272,7 @@ cdef int evidence_of(const Window* w, const Ids* ids, const Packet* p) noexcept 
     it are as they must be.
     """
     cdef const uint8_t* words = w.data + p.start + 4 * (p.head_words - 1)
+    cdef int64_t n_words = p.n_words - p.head_words + 1
     if not can_look_wrong(ids, p):
         return 0
     if p.start + 4 * p.n_words > w.n:
@@ -286,8 +287,13 @@ cdef int evidence_of(const Window* w, const Ids* ids, const Packet* p) noexcept 
         return SHORT_CHAIN if is_awaited(words, ids, p.kind) else 1
     if p.kind == KIND_WAVEFORM:
         return SHORT_CHAIN if is_of_card(words, ids) else 2
+    if p.kind == KIND_SIS3316:
+        # words of an event (4.6), besides four that are zero
+        return SHORT_CHAIN if (
+            load_u32(words + 8) * <int64_t>load_u32(words + 12) == n_words - 10
+        ) else 1
     if p.kind in (KIND_SIS3302, KIND_GRETINA4M, KIND_GRETINA4A) or (
-        p.kind >= KIND_V1730 and has_caen_events(words, p.n_words - p.head_words + 1)
+        p.kind >= KIND_V1730 and has_caen_events(words, n_words)
     ):
         # a word is as it must be: a mark, or the length once more
         return SHORT_CHAIN
