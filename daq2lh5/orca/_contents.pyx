@@ -15,6 +15,7 @@ cdef enum:
     PROTOCOL_BYTES = 68
     LAST_TAG = 10           # of the records of FCIO
     MAX_FRAMES = 1024       # of a packet that are looked at
+    MAX_PADDING = 64        # bytes behind the text of a header that are looked at
     # bits of the tags of records that a packet is for; the others are of the stream
     # processor (4.4)
     MAIN_TAGS = 1 << 1 | 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7
@@ -346,7 +347,7 @@ cdef bint is_of_card(const uint8_t* words, const Ids* ids) noexcept nogil:
 cdef bint ends_well(const Window* w, const Ids* ids, const Packet* p) noexcept nogil:
     """Whether the text of a header is whole, as far as its end tells (1.2)."""
     cdef int64_t end = p.start + 4 * p.n_words
-    cdef int64_t start = p.start + 16
+    cdef int64_t start = max(p.start + 16, end - MAX_PADDING)
     if ids.is_swapped:
         return True
     while end > start and w.data[end - 1] in (0, 10, 13, 32):
