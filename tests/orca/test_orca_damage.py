@@ -963,14 +963,24 @@ def listener_of(packet: reference.Packet, row: reference.Row) -> tuple[str, int]
 def origins(data: bytes, of: Sample | None = None) -> list[Origin]:
     """Read the rows of a file that may be a damaged one of a sample."""
     framing = reference.read_packets(data)
+    # of a damaged header in mid-file: ids that two decoders share mean nothing
+    ids = framing.headers[0].decoders()
+    is_sound = {id(h): h.decoders() == ids for h in framing.headers}
     if of is not None:
-        add_lone_packets(framing, data, of)
+        add_lone_packets(framing, data, of, ids)
     reader = _Tracing(framing, of)
     reader.read()
-    return [o for o in reader.origins if o.decoder in SUPPORTED]
+    return [
+        o
+        for o in reader.origins
+        if o.decoder in SUPPORTED
+        and (of is None or is_sound[id(framing.headers[o.packet.index])])
+    ]
 
 
-def add_lone_packets(framing: reference.Framing, data: bytes, of: Sample) -> None:
+def add_lone_packets(
+    framing: reference.Framing, data: bytes, of: Sample, ids: dict[int, Any]
+) -> None:
     """Add undamaged packets of a sample to those that the reference reader has found.
 
     It believes in three or more that follow each other only.
@@ -978,27 +988,24 @@ def add_lone_packets(framing: reference.Framing, data: bytes, of: Sample) -> Non
     stretches = [*framing.damaged]
     if framing.truncated is not None:
         stretches.append((framing.truncated, len(data)))
+    scanner = reference._Scanner(data, "<")
+    scanner.ids = ids
     order = [p.offset for p in framing.packets]
     for start, end in stretches:
         for kind, content in of.events_and_configurations:
             at = data.find(content, start, end)
             while at >= 0:
                 where = bisect(order, at)
-                header = framing.headers[where - 1]
-                scanner = reference._Scanner(data, "<")
-                scanner.ids = header.decoders()
                 packet = scanner.packet(at, *scanner.at(at))
                 is_first = not any(
                     p.decoder == kind and p.content()[4:8] == packet.content()[4:8]
                     for p in framing.packets[:where]
                 )
                 # a later configuration is not believed by itself
-                if packet.decoder == kind and (
-                    kind not in (CONFIG, LISTENER) or is_first
-                ):
+                if kind not in (CONFIG, LISTENER) or is_first:
                     order.insert(where, at)
                     framing.packets.insert(where, packet)
-                    framing.headers.insert(where, header)
+                    framing.headers.insert(where, framing.headers[where - 1])
                 at = data.find(content, at + 1, end)
     for i, packet in enumerate(framing.packets):
         packet.index = i
