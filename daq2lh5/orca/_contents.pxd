@@ -7,7 +7,8 @@ from ._framing cimport *
 cdef bint looks_right(const Window* w, const Ids* ids, const Packet* p) noexcept nogil
 cdef bint ends_well(const Window* w, const Ids* ids, const Packet* p) noexcept nogil
 cdef int64_t end_of_records(const Window* w, const Packet* p) noexcept nogil
-cdef int weight(const Ids* ids, const Packet* p) noexcept nogil
+cdef bint can_look_wrong(const Ids* ids, const Packet* p) noexcept nogil
+cdef int evidence_of(const Window* w, const Ids* ids, const Packet* p) noexcept nogil
 cdef Found fcio_records(
     const uint8_t* data, int64_t n, int allowed, int64_t* begin
 ) noexcept nogil

@@ -15,6 +15,7 @@ cdef enum:
     PROTOCOL_BYTES = 68
     LAST_TAG = 10           # of the records of FCIO
     MAX_FRAMES = 1024       # of a packet that are looked at
+    MAX_PADDING = 64        # bytes behind the text of a header that are looked at
     # bits of the tags of records that a packet is for; the others are of the stream
     # processor (4.4)
     MAIN_TAGS = 1 << 1 | 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7
@@ -254,29 +255,99 @@ cdef int64_t end_of_records(const Window* w, const Packet* p) noexcept nogil:
     return end
 
 
-cdef int weight(const Ids* ids, const Packet* p) noexcept nogil:
-    """For how many packets one counts that looks right.
-
-    The frames of FCIO records fill their packet, the lengths in a trace add up to it.
-    """
+cdef bint can_look_wrong(const Ids* ids, const Packet* p) noexcept nogil:
+    """Whether the contents of a packet say anything of whether it is one."""
     cdef const Shape* s = &ids.shapes[p.slot]
-    if p.kind == KIND_FCIO:
-        # a configuration that is none of the file would cost all that follows
-        return 1 if ids.variant[p.slot] == 1 << 1 else 3
-    if p.kind == KIND_WAVEFORM:
-        return 2
     if p.kind == KIND_RECORD and (p.n_words == 1 or (
         s.step and not s.time and (s.is_part or not s.count_mask)
     )):
-        # of one word, or any number of them and without a time: that says nothing
+        # of one word, or any number of them and without a time
+        return False
+    return p.kind != KIND_UNKNOWN
+
+
+cdef int evidence_of(const Window* w, const Ids* ids, const Packet* p) noexcept nogil:
+    """For how many packets one counts that looks right.
+
+    `SHORT_CHAIN` for what is believed between two damaged places: 50 bits and more of
+    it are as they must be.
+    """
+    cdef const uint8_t* words = w.data + p.start + 4 * (p.head_words - 1)
+    cdef int64_t n_words = p.n_words - p.head_words + 1
+    if not can_look_wrong(ids, p):
         return 0
-    return 0 if p.kind == KIND_UNKNOWN else 1
+    if p.start + 4 * p.n_words > w.n:
+        # not all of it can be looked at
+        return 2 if p.kind == KIND_WAVEFORM else 1
+    if p.kind == KIND_HEADER:
+        return SHORT_CHAIN if ends_well(w, ids, p) else 1
+    if p.kind == KIND_FCIO and ids.variant[p.slot] != 1 << 1:
+        # the frames of its records fill it
+        return SHORT_CHAIN
+    if p.kind == KIND_FCIO or p.kind == KIND_LISTENER_CONFIG:
+        return SHORT_CHAIN if is_awaited(words, ids, p.kind) else 1
+    if p.kind == KIND_WAVEFORM:
+        return SHORT_CHAIN if is_of_card(words, ids) else 2
+    if p.kind == KIND_SIS3316:
+        # words of an event (4.6), besides four that are zero
+        return SHORT_CHAIN if (
+            load_u32(words + 8) * <int64_t>load_u32(words + 12) == n_words - 10
+        ) else 1
+    if p.kind in (KIND_SIS3302, KIND_GRETINA4M, KIND_GRETINA4A) or (
+        p.kind >= KIND_V1730 and has_caen_events(words, n_words)
+    ):
+        # a word is as it must be: a mark, or the length once more
+        return SHORT_CHAIN
+    return 1
+
+
+cdef bint is_awaited(
+    const uint8_t* words, const Ids* ids, Kind kind
+) noexcept nogil:
+    """Whether a configuration is the first of its listener.
+
+    Without it little or nothing of what follows can be read, so that there is nothing
+    to lose. A later one that is none of the file would cost all that follows.
+    """
+    if not ids.awaited[load_u32(words + 4) & 0xFFFF]:
+        return False
+    # traces, and bits of a sample (4.3.1)
+    return kind == KIND_FCIO or (
+        load_u32(words + 12) > 0 and load_u32(words + 24) in (12, 16)
+    )
+
+
+cdef bint has_caen_events(const uint8_t* words, int64_t n_words) noexcept nogil:
+    """Whether events, and maybe zeros, fill a packet (5.5, 5.6)."""
+    cdef int64_t at = 2
+    cdef uint32_t word
+    cdef int k
+    for k in range(MAX_FRAMES):
+        if at >= n_words:
+            break
+        word = load_u32(words + 4 * at)
+        if word and (word >> 28 != 0xA or (word & 0xFFFFFFF) < 4):
+            return False
+        at += (word & 0xFFFFFFF) if word else 1
+    return at == n_words
+
+
+cdef bint is_of_card(const uint8_t* words, const Ids* ids) noexcept nogil:
+    """Whether a trace has the usual headers, and is of a card of the header (4.3.3)."""
+    cdef uint32_t word = load_u32(words + 8)
+    cdef int32_t address = ids.addresses[word >> 22]
+    cdef int32_t byte = word >> 14 & 0xFF
+    return (
+        load_u32(words + 4) >> 22 in (3 << 6 | 17, 3 << 6 | 15)
+        and address >= 0
+        and (byte == (address & 0xFF) or byte == (address >> 4 & 0xFF))
+    )
 
 
 cdef bint ends_well(const Window* w, const Ids* ids, const Packet* p) noexcept nogil:
     """Whether the text of a header is whole, as far as its end tells (1.2)."""
     cdef int64_t end = p.start + 4 * p.n_words
-    cdef int64_t start = p.start + 16
+    cdef int64_t start = max(p.start + 16, end - MAX_PADDING)
     if ids.is_swapped:
         return True
     while end > start and w.data[end - 1] in (0, 10, 13, 32):

@@ -5,6 +5,8 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t
 cdef enum:
     N_LONG_IDS = 8192       # 13 bits
     N_SHORT_IDS = 64        # 6 bits
+    N_LISTENERS = 65536     # 16 bits
+    N_CARDS = 1024          # 5 bits of crate, 5 bits of slot
     MAX_PACKET_WORDS = 1 << 24
     CHAIN = 8               # packets that must follow each other after damage
     SHORT_CHAIN = 3         # so many do if all look right inside
@@ -67,6 +69,9 @@ cdef struct Ids:
     int16_t variant[N_LONG_IDS]
     Shape shapes[N_LONG_IDS]            # by slot, of records
     bint is_swapped                     # the text of headers has swapped words (1.3)
+    # by id: listeners of the header of which no configuration was read yet
+    uint8_t awaited[N_LISTENERS]
+    int32_t addresses[N_CARDS]          # by crate and slot, of FlashCam; -1: no card
 
 cdef struct Packet:
     int64_t start           # of word 0 in the window
@@ -99,6 +104,9 @@ cdef Found goes_on(
     const Window* w, const Ids* ids, int64_t at, int64_t* need
 ) noexcept nogil
 cdef bint packets_until(
+    const Window* w, const Ids* ids, int64_t at, int64_t end
+) noexcept nogil
+cdef bint is_enough(
     const Window* w, const Ids* ids, int64_t at, int64_t end
 ) noexcept nogil
 cdef Found find_packet(

@@ -6,7 +6,7 @@ The sections named are those of the format document "ORCA".
 from libc.string cimport memcmp
 
 from .._core.bytes cimport load_u32
-from ._contents cimport looks_right, weight
+from ._contents cimport can_look_wrong, evidence_of, looks_right
 
 cdef enum:
     MAX_WALK = 1024         # packets that are followed
@@ -132,7 +132,7 @@ cdef Found chain_at(
             # ids of short packets match too often to begin with
             return FOUND_NO
         if looks_right(w, ids, &p):
-            evidence += weight(ids, &p)
+            evidence += evidence_of(w, ids, &p)
             if right:
                 n_right = evidence
         elif p.kind != KIND_UNKNOWN:
@@ -177,7 +177,7 @@ cdef Found goes_on(
         if found != FOUND_YES:
             return found
         at += 4 * p.n_words
-        if weight(ids, &p) == 0:
+        if not can_look_wrong(ids, &p):
             continue
         head.n = min(p.start + HEAD_BYTES, at)
         if head.n > w.n and not w.at_end:
@@ -207,6 +207,21 @@ cdef bint packets_until(
             return False
         at += 4 * p.n_words
     return at <= end
+
+
+cdef bint is_enough(
+    const Window* w, const Ids* ids, int64_t at, int64_t end
+) noexcept nogil:
+    """Whether the packet at `at` ends before `end`, and is believed by itself."""
+    cdef Packet p
+    cdef Reason reason
+    cdef int64_t need
+    return (
+        packet_at(w, ids, at, &p, &reason, &need) == FOUND_YES
+        and at + 4 * p.n_words <= min(end, w.n)
+        and looks_right(w, ids, &p)
+        and evidence_of(w, ids, &p) >= SHORT_CHAIN
+    )
 
 
 cdef Found find_packet(

@@ -31,7 +31,6 @@ from ._framing cimport *
 include "_columns.pxi"
 
 cdef enum:
-    N_CARDS = 1024          # 5 bits of crate, 5 bits of slot
     N_INPUTS = 32
     N_SPLITS = 2            # ways to split input and trace index (4.3.3)
     N_TABLES = N_SPLITS + N_DIGITIZERS
@@ -125,6 +124,8 @@ cdef class OrcaStream:
     cdef Card* cards
     cdef Listener* listeners
     cdef int n_listeners
+    # ids of those of which a configuration was read
+    cdef set settled
     cdef tuple tables
     cdef RowSink* sinks[N_TABLES]
     cdef int16_t channel_sinks[N_DIGITIZERS][N_CHANNELS]
@@ -186,6 +187,7 @@ cdef class OrcaStream:
         )
         memset(self.channel_sinks, 0xFF, sizeof(self.channel_sinks))
         self.streams = {}
+        self.settled = set()
         self.current_id = -1
         self.sound = -1
         self.rows_left = -1
@@ -261,22 +263,32 @@ cdef class OrcaStream:
                 if before[k].fcid == listeners[i][0]:
                     self.listeners[i] = before[k]
         free(before)
+        memset(self.ids.awaited, 0, sizeof(self.ids.awaited))
         for i in range(N_CARDS):
+            self.ids.addresses[i] = -1
             self.cards[i].listener = -1
             memset(self.cards[i].sinks, 0xFF, sizeof(self.cards[i].sinks))
         for i, (fcid, n_enabled, cards) in enumerate(listeners):
             self.listeners[i].fcid = fcid
             self.listeners[i].n_enabled = n_enabled
+            self.ids.awaited[fcid & 0xFFFF] = fcid not in self.settled
             for crate, slot, address, period in cards:
                 if 0 <= crate < 32 and 0 <= slot < 32:
                     k = crate * 32 + slot
                     self.cards[k].listener = i
                     self.cards[k].address = address & 0xFFFF
+                    self.ids.addresses[k] = address & 0xFFFF
                     self.cards[k].dt = period
+
+    def settle(self, fcid):
+        """Say that a configuration of a listener was read."""
+        self.settled.add(fcid)
+        self.ids.awaited[fcid & 0xFFFF] = False
 
     def configure(self, fcid, int32_t gps, float period, tracemap):
         """Use the configuration that a listener has sent."""
         cdef Py_ssize_t i, k
+        self.settle(fcid)
         for i in range(self.n_listeners):
             if self.listeners[i].fcid != fcid:
                 continue
@@ -477,7 +489,7 @@ cdef class OrcaStream:
             self.start_scan(w.base, REASON_CONTENT)
             return STATUS_LIMIT
         # one whose length is as its contents say is given up for good reason only
-        strict = weight(&self.ids, p) > 0
+        strict = can_look_wrong(&self.ids, p)
         found = find_packet(
             w, &self.ids, p.start + 1, end, strict, &where, &self.need
         )
@@ -543,7 +555,8 @@ cdef class OrcaStream:
         cdef int64_t end = self.consumed + 4 * self.detail_words - self.n_missing
         cdef int64_t where = self.consumed
         cdef Found found = FOUND_YES
-        # where packets follow, others inside of this one must end where they begin
+        # where packets follow, others inside of this one must end where they begin, or
+        # be beyond doubt
         cdef Found after = FOUND_YES
         if end < w.n or not w.at_end:
             after = chain_at(w, &self.ids, end, False, &self.need)
@@ -556,7 +569,9 @@ cdef class OrcaStream:
             if found == FOUND_MORE:
                 return STATUS_MORE
             if found == FOUND_YES and (
-                after == FOUND_NO or packets_until(w, &self.ids, where, end)
+                after == FOUND_NO
+                or packets_until(w, &self.ids, where, end)
+                or is_enough(w, &self.ids, where, end)
             ):
                 break
         self.condemned = False

@@ -83,6 +83,7 @@ class FcioPackets(KernelStreamer):
 
     def _configure_stream(self, stream_id: int, stream: FcioStream) -> None:
         """Use the configuration that a stream has read."""
+        self._kernel.settle(stream_id & 0xFFFF)
         if stream.fsp:
             self._add_stream_processor(stream_id & 0xFFFF)
         decoder = self.decoders.get("ORFCIOConfigDecoder")

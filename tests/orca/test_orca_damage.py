@@ -14,10 +14,11 @@ import os
 import struct
 import time
 import tracemalloc
+from bisect import bisect
 from collections import Counter
 from functools import cache, lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -241,6 +242,65 @@ def test_one_bad_word_gives_what_the_reference_reads(name, damage, file):
     for which in (len(index) // 2, -3):
         if index[which].kind != writer.HEADER:
             agrees(file, damaged(data, index[which], damage))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_lone_packet_between_two_damaged_ones(name, file):
+    """Events are kept, and the configurations without which others cannot be read."""
+    data, index = make(name)
+    wanted = rows_by_packet(data)
+    alone = [
+        i
+        for i in range(2, len(index) - 1)
+        # without a configuration there are no events of FCIO
+        if index[i].kind in NOT_LOST_ALONE and index[i - 1].kind != CONFIG
+    ]
+    for which in {*alone[:4], *alone[:: len(alone) // 4]}:
+        bad = data
+        for packet in (index[which - 1], index[which + 1]):
+            n = min(packet.length, 12)
+            end = packet.offset + n
+            bad = bad[: packet.offset] + b"\xff" * n + bad[end:]
+        tables, _ = read(file, bad)
+        assert not wanted[index[which].offset] - signatures(tables), which
+
+
+@pytest.mark.parametrize("where", [-1, 30])
+def test_lone_configuration_of_another_file(where, file):
+    """One more of the same listener is not believed: it would cost all that follows."""
+    data, index = make("fcio")
+    other, others = make("headers")
+    (config,) = (
+        other[p.offset : p.offset + p.length] for p in others if p.kind == CONFIG
+    )
+    at = index[where].offset
+    noise = b"\xff" * 13
+    tables, report = read(file, data[:at] + noise + config + noise + data[at:])
+    assert report.bytes["corrupt"] == 2 * len(noise) + len(config)
+    assert differences(tables, wanted_tables(data)) == []
+
+
+@pytest.mark.parametrize("name", ["flashcam", "fcio"])
+def test_lone_header_in_mid_file(name, file):
+    """It brings other ids: without it nothing behind could be read (section 1.2)."""
+    data, _ = make(name)
+    run = writer.Run(**({"n_samples": 40} | SOURCES[name]))
+    plist = run.plist()
+    for records in plist["dataDescription"].values():
+        for record in records.values():
+            # of long packets
+            if 0 <= record.get("dataId", -1) < 1 << 31:
+                record["dataId"] ^= 64 << 18
+    others = b"".join(
+        struct.pack("<I", struct.unpack_from("<I", p)[0] ^ 64 << 18) + p[4:]
+        for p in list(run.packets())[1:]
+    )
+    header = writer.header_packet(plist)
+    noise = b"\xff" * 13
+    whole, _ = read(file, data + header + others)
+    tables, report = read(file, data + noise + header + noise + others)
+    assert report.bytes["corrupt"] == 2 * len(noise)
+    assert not signatures(whole) - signatures(tables)
 
 
 @pytest.mark.parametrize("name", ["flashcam", "fcio", "fsp", "headers"])
@@ -812,21 +872,30 @@ def signature(name: str, columns: list[str], row: list[Any]) -> tuple[bytes, ...
     return tuple(parts)
 
 
-def columns_of_interest(columns: Any) -> list[str]:
-    """Leave out the number of the packet, and what earlier events say."""
-    if "obs_wps_sum_value" in columns or "mu_offset_sec" not in columns:
-        return sorted(c for c in columns if c != "packet_id")
-    if "crate" in columns:
-        return sorted(c for c in columns if c != "packet_id")
+CONFIGURED = ("board_id", "fc_input", "timestamp", "channel")
+"""Columns of traces in which the configuration of their listener has a part."""
+
+
+def columns_of_interest(columns: Any, *, raw: bool = False) -> list[str]:
+    """Leave out the number of the packet, and what earlier packets say.
+
+    With `raw`, that is also what the configuration of a listener says.
+    """
     more = ("channel", "waveform/values", "tracelist")
-    return sorted(c for c in (*COLUMNS, *more) if c in columns)
+    chosen = [c for c in (*COLUMNS, *more) if c in columns]
+    if "mu_offset_sec" not in columns or "obs_wps_sum_value" in columns:
+        chosen = [c for c in columns if c != "packet_id"]
+    elif "crate" in columns:
+        left_out = ("packet_id", *(CONFIGURED if raw else ()))
+        chosen = [c for c in columns if c not in left_out]
+    return sorted(chosen)
 
 
-def signatures(tables: Tables) -> Counter[Any]:
+def signatures(tables: Tables, *, raw: bool = False) -> Counter[Any]:
     """Count the rows of each kind, whatever their tables."""
     found: Counter[Any] = Counter()
     for name, columns in tables.items():
-        chosen = columns_of_interest(columns)
+        chosen = columns_of_interest(columns, raw=raw)
         for row in zip(*(columns[c] for c in chosen), strict=True):
             found[signature(kind_of(name), chosen, list(row))] += 1
     return found
@@ -838,41 +907,125 @@ def kind_of(table: str) -> str:
     return max((n for n in names if table.startswith(n)), key=len)
 
 
-class _Tracing(reference._Reader):
-    """Reference reader that knows the packet of each row."""
+CONFIGURABLE = (OLD_WAVEFORM, NEW_WAVEFORM, EVENT, EVENT_HEADER, STATUS)
+"""Packets of which a configuration tells how to read them, or in part what they say."""
 
-    def __init__(self, framing: reference.Framing) -> None:
+
+class Origin(NamedTuple):
+    """A row, its packet, and whether its configuration is one of the file."""
+
+    packet: reference.Packet
+    decoder: str
+    row: reference.Row
+    is_configured: bool
+
+    def signature(self, *, raw: bool) -> tuple[bytes, ...]:
+        schema = reference.SCHEMAS[self.row.schema]
+        chosen = columns_of_interest(schema, raw=raw)
+        values = self.row.values
+        declared = [reference._as_declared(values[c], schema[c]) for c in chosen]
+        return signature(kind_of(self.decoder), chosen, declared)
+
+
+class _Tracing(reference._Reader):
+    """Reference reader that knows the packet of each row.
+
+    And whether the configuration that it needs, if any, is one of the undamaged file.
+    """
+
+    def __init__(self, framing: reference.Framing, of: Sample | None) -> None:
         super().__init__(framing)
-        self.origins: list[tuple[reference.Packet, str, reference.Row]] = []
+        self.origins: list[Origin] = []
+        self.of = of
+        self.whole: dict[tuple[str, int], bool] = {}
 
     def _add(self, packet: reference.Packet, *args: Any, **options: Any) -> None:
         super()._add(packet, *args, **options)
         decoder = options.get("decoder") or packet.decoder
-        self.origins.append((packet, decoder, self.rows[decoder][-1]))
+        row = self.rows[decoder][-1]
+        is_configured = True
+        if decoder in (CONFIG, LISTENER):
+            self.whole[listener_of(packet, row)] = (
+                self.of is None or packet.data in self.of.packets
+            )
+        elif decoder in CONFIGURABLE:
+            is_configured = self.whole.get(listener_of(packet, row), False)
+        self.origins.append(Origin(packet, decoder, row, is_configured))
 
 
-def origins(data: bytes) -> list[tuple[reference.Packet, tuple[bytes, ...]]]:
-    """Read the rows of a file, and the packet of each."""
-    reader = _Tracing(reference.read_packets(data))
+def listener_of(packet: reference.Packet, row: reference.Row) -> tuple[str, int]:
+    """Tell the generation of a packet, and the listener or the stream."""
+    if packet.decoder.startswith("ORFCIO"):
+        return "fcio", packet.words()[1]
+    return "flashcam", int(row.values["fcid"])
+
+
+def origins(data: bytes, of: Sample | None = None) -> list[Origin]:
+    """Read the rows of a file that may be a damaged one of a sample."""
+    framing = reference.read_packets(data)
+    # of a damaged header in mid-file: ids that two decoders share mean nothing
+    ids = framing.headers[0].decoders()
+    is_sound = {id(h): h.decoders() == ids for h in framing.headers}
+    if of is not None:
+        add_lone_packets(framing, data, of, ids)
+    reader = _Tracing(framing, of)
     reader.read()
-    found = []
-    for packet, decoder, row in reader.origins:
-        if decoder not in SUPPORTED:
-            continue
-        schema = reference.SCHEMAS[row.schema]
-        chosen = columns_of_interest(schema)
-        values = [reference._as_declared(row.values[c], schema[c]) for c in chosen]
-        found.append((packet, signature(kind_of(decoder), chosen, values)))
-    return found
+    return [
+        o
+        for o in reader.origins
+        if o.decoder in SUPPORTED
+        and (of is None or is_sound[id(framing.headers[o.packet.index])])
+    ]
+
+
+def add_lone_packets(
+    framing: reference.Framing, data: bytes, of: Sample, ids: dict[int, Any]
+) -> None:
+    """Add undamaged packets of a sample to those that the reference reader has found.
+
+    It believes in three or more that follow each other only.
+    """
+    stretches = [*framing.damaged]
+    if framing.truncated is not None:
+        stretches.append((framing.truncated, len(data)))
+    scanner = reference._Scanner(data, "<")
+    scanner.ids = ids
+    order = [p.offset for p in framing.packets]
+    for start, end in stretches:
+        for kind, content in of.events_and_configurations:
+            at = data.find(content, start, end)
+            while at >= 0:
+                where = bisect(order, at)
+                packet = scanner.packet(at, *scanner.at(at))
+                is_first = not any(
+                    p.decoder == kind and p.content()[4:8] == packet.content()[4:8]
+                    for p in framing.packets[:where]
+                )
+                # a later configuration is not believed by itself
+                if kind not in (CONFIG, LISTENER) or is_first:
+                    order.insert(where, at)
+                    framing.packets.insert(where, packet)
+                    framing.headers.insert(where, framing.headers[where - 1])
+                at = data.find(content, at + 1, end)
+    for i, packet in enumerate(framing.packets):
+        packet.index = i
 
 
 @lru_cache(maxsize=32)
 def rows_by_packet(data: bytes) -> dict[int, Counter[Any]]:
     """Count the rows that each packet gives, by where the packet is."""
     found: dict[int, Counter[Any]] = {}
-    for packet, row in origins(data):
-        found.setdefault(packet.offset, Counter())[row] += 1
+    for origin in origins(data):
+        rows = found.setdefault(origin.packet.offset, Counter())
+        rows[origin.signature(raw=False)] += 1
     return found
+
+
+NOT_LOST_ALONE = (
+    *(CONFIG, EVENT, EVENT_HEADER, STATUS),
+    *(LISTENER, OLD_WAVEFORM, NEW_WAVEFORM),
+)
+"""Packets that are kept wherever they are, the first of each configuration."""
 
 
 class Sample:
@@ -882,12 +1035,45 @@ class Sample:
         self.name = name
         self.data, self.index = make(name)
         self.head = self.index[0].length
-        self.packets = {self.data[p.offset : p.offset + p.length] for p in self.index}
+        contents = [
+            (p.kind, self.data[p.offset : p.offset + p.length]) for p in self.index
+        ]
+        self.packets = {content for _, content in contents}
+        self.events_and_configurations = {
+            (kind, content) for kind, content in contents if kind in NOT_LOST_ALONE
+        }
 
 
 @cache
 def sample(name: str) -> Sample:
     return Sample(name)
+
+
+def is_intact(data: bytes, packet: reference.Packet, of: Sample) -> bool:
+    """Whether a packet is an undamaged one of a sample.
+
+    Not if another one begins in its last bytes: they may as well be missing anywhere
+    in it, and the samples behind be those before them.
+    """
+    end = packet.offset + 4 * packet.length
+    return packet.data in of.packets and not any(
+        data.startswith(other, end - n) for n in (1, 2, 3) for other in of.packets
+    )
+
+
+def start_of_another_file(data: bytes, of: Sample) -> int:
+    """Tell where a whole configuration of another file is spliced in.
+
+    From there on the rest is read as it says, as after a restart (section 7.17).
+    """
+    others = {
+        content
+        for name in SOURCES
+        for kind, content in sample(name).events_and_configurations
+        if kind in (CONFIG, LISTENER) and content not in of.packets
+    }
+    found = (data.find(content) for content in others)
+    return min((at for at in found if at >= 0), default=len(data))
 
 
 def check(of: Sample, pieces: list[Any], path: Any) -> list[str]:
@@ -906,14 +1092,39 @@ def check(of: Sample, pieces: list[Any], path: Any) -> list[str]:
     if not is_headed:
         return []
     try:
-        wanted = Counter(row for p, row in origins(data) if p.data in of.packets)
+        rows = origins(data, of)
+        intact = [o for o in rows if is_intact(data, o.packet, of)]
     except (KeyError, TypeError, AttributeError):
         # a damaged header in mid-file, which the reference cannot read
         return []
-    missing = wanted - signatures(tables)
+    found = signatures(tables)
+    sure = intact
+    configurations = Counter(
+        o.signature(raw=False) for o in rows if o.decoder in (CONFIG, LISTENER)
+    )
+    kinds = {kind_of(decoder).encode() for decoder in (CONFIG, LISTENER)}
+    if configurations != {row: n for row, n in found.items() if row[0] in kinds}:
+        # One of the readers believes in a damaged configuration, and the other does
+        # not. What depends on it is not in the packet's own bytes, and cannot be right.
+        end = start_of_another_file(data, of)
+        sure = [
+            o
+            for o in intact
+            if o.decoder not in CONFIGURABLE
+            or (o.is_configured and o.packet.offset < end)
+        ]
+    wanted = Counter(o.signature(raw=False) for o in sure)
+    missing = wanted - found
+    if len(sure) < len(intact):
+        # The rest of a trace is: also of one that has no configuration.
+        waveforms = (OLD_WAVEFORM, NEW_WAVEFORM)
+        raw = [o for o in intact if o.decoder in waveforms and o.packet.offset < end]
+        missing += Counter(o.signature(raw=True) for o in raw) - (
+            signatures(tables, raw=True)
+        )
     if missing:
         kinds = {row[0].decode() for row in missing}
-        return [f"{missing.total()} of {wanted.total()} rows are missing: {kinds}"]
+        return [f"{missing.total()} of {len(intact)} rows are missing: {kinds}"]
     return []
 
 

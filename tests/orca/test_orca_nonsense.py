@@ -190,6 +190,19 @@ def test_compressed_header_of_impossible_length(tmp_path):
         tracemalloc.stop()
 
 
+def test_many_headers_that_end_in_zeros(file):
+    """A search looks for the end of the text of each near the end of the packet."""
+    header, run = writer.header_packet(packets()[0]), writer.run()
+    n, zeros = 20_000, bytes(8_000_000)
+    starts = b"".join(
+        struct.pack("<II8s", 2 + n_text // 4 + 1 & 0x3FFFF, n_text, b"<?xml ve")
+        for n_text in range(len(zeros) - n, len(zeros))
+    )
+    decoded = decode(file_of(file, header, run, b"\xff", starts, zeros, run, run))
+    assert n_rows(decoded.tables[RUN]) == 3
+    assert decoded.report.exit_status == 3
+
+
 def test_many_packets_inside_of_a_bad_one(file):
     """A search inside of a packet follows no more of them than is needed."""
     run = writer.run()

@@ -111,6 +111,28 @@ def test_packets_between_damage_are_kept(kind, garbage, file):
     check_between(GARBAGE[garbage], header, packets, file)
 
 
+LONE = (
+    *("flashcam", "fcio", "sis3302", "sis3316"),
+    *("gretina4m", "gretina4a", "caen"),
+)
+"""Kinds whose packets are believed if no other follows."""
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+@pytest.mark.parametrize("kind", LONE)
+def test_lone_events_between_damage_are_kept(kind, garbage, file):
+    """One is enough where so much of it must be as it is (section 1.7)."""
+    header, *packets = RUNS[kind].packets()
+    others = ("ORRunDecoderForRun", "ORFlashCamListenerStatusDecoder")
+    events = [p for p in packets if writer.kind_of(p) not in others]
+    pieces = [piece for event in events for piece in (GARBAGE[garbage], event)]
+    file.write_bytes(b"".join((header, *pieces, GARBAGE[garbage], *packets[-1:] * 3)))
+    found = rows_of(decode(file).tables)
+    del found["ORRunDecoderForRun"]
+    file.write_bytes(b"".join((header, *events)))
+    assert found == rows_of(decode(file).tables)
+
+
 @pytest.mark.parametrize("garbage", GARBAGE)
 def test_other_records_between_damage_are_kept(garbage, file):
     """Those of Struck cards besides their events, and of listeners."""
