@@ -107,7 +107,8 @@ class OR1DHistoDecoder(RecordDecoder):
     shape = Shape(3, step=1)
 
     def text_words(self, w: np.ndarray) -> slice:  # noqa: D102
-        return slice(2, 2 + int(w[1]))
+        # a damaged packet may end before that, and of some only the head is read
+        return slice(2, 2 + int(w[1])) if len(w) > 1 else slice(0)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
         n_key = int(w[1])

@@ -13,6 +13,7 @@ import hashlib
 import json
 import lzma
 import os
+import struct
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -1357,6 +1358,38 @@ def test_packets_of_a_swapped_file_by_number(file):
         assert words.tobytes() == data[packet.offset : packet.offset + packet.length]
     assert streamer.load_packet() is None
     streamer.close_in_stream()
+
+
+@pytest.mark.parametrize("head_words", [1, 2])
+def test_histogram_without_contents_in_a_swapped_file(head_words, file):
+    """There is no text to turn around: the packet is damage like any other."""
+    data_id = writer.DATA_IDS["OR1DHistoDecoder"]
+    empty = struct.pack(">II", data_id, 2)
+    if head_words == 1:
+        empty = struct.pack(">I", data_id | 1)
+    header, *runs = writer.swapped(
+        [writer.header_packet(writer.header()), *[writer.run()] * 5]
+    )
+    file.write_bytes(b"".join((header, *runs[:2], empty, *runs[2:])))
+    decoded = decode(file)
+    assert n_rows(decoded.tables[RUN]) == 5
+    assert decoded.report.n_damage == 1
+
+
+def test_head_of_an_extended_histogram_in_a_swapped_file(file):
+    """The number of its words of text is behind the words that are read."""
+    data_id = writer.DATA_IDS["OR1DHistoDecoder"]
+    header = writer.swapped([writer.header_packet(writer.header())])[0]
+    # a name of one word, which is in order, and one bin
+    words = struct.pack(">3I4s2I", data_id, 6, 1, b"name", 1, 9)
+    file.write_bytes(header + words)
+    histogram = np.frombuffer(words, ">u4").astype("<u4")
+    histogram[3] = np.frombuffer(b"name", "<u4")[0]
+    streamer = OrcaStreamer()
+    streamer.open_stream(str(file))
+    assert np.array_equal(streamer.load_packet_header(), histogram[:2])
+    assert np.array_equal(streamer.load_packet(1), histogram)
+    streamer.close_stream()
 
 
 # --- what the package does not read -------------------------------------------------
