@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from io import BufferedReader
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import DecodeError
 from ..source import open_source
 from .orca_header_decoder import find_header
 from .orca_packet import is_extended, is_short
@@ -41,6 +43,11 @@ class PacketFile:
 
     def __init__(self, name: str) -> None:
         self._name = os.path.expandvars(name)
+        path = Path(self._name.removeprefix("file://"))
+        if self._name == "-" or path.is_fifo():
+            # what is read here would be missing where the packets are decoded
+            msg = "packets by number are read here and there, not from a pipe"
+            raise DecodeError(msg, self._name, advice="write it to a file first")
         source = open_source(self._name)
         self.frame = find_header(bytes(source.fill(16)[:16]).ljust(16))
         self._swapped = self.frame is not None and self.frame.byte_order == "big"
@@ -48,8 +55,7 @@ class PacketFile:
         self.stream: BufferedReader | Source = source
         if source.seekable:
             source.close()
-            path = self._name.removeprefix("file://")
-            self.stream = open(path, "rb")  # noqa: SIM115  (`close` closes it)
+            self.stream = path.open("rb")
 
     @property
     def locations(self) -> list[int]:
@@ -72,8 +78,13 @@ class PacketFile:
         if self._walker is None:
             from .packet_walker import PacketWalker  # noqa: PLC0415  (it imports this)
 
-            self._walker = PacketWalker()
-            self._walker.open_stream(self._name, {})
+            walker = PacketWalker()
+            try:
+                walker.open_stream(self._name, {})
+            except BaseException:
+                walker.close_stream()
+                raise
+            self._walker = walker
         self._walker.walk_to(n)
         return len(self._walker.starts)
 
@@ -107,6 +118,8 @@ class PacketFile:
         source = self.stream
         while source.offset < start:
             window = source.window or source.fill(1)
+            if not len(window):
+                return b""
             source.consume(min(len(window), start - source.offset))
         return bytes(source.fill(end - start)[: end - start])
 
@@ -121,6 +134,9 @@ class PacketFile:
         if n_words is not None:
             end = min(end, start + 4 * n_words)
         data = bytearray(self._bytes(start, end))
+        if len(data) + 3 < end - start:
+            msg = f"packet {index} is no longer in the file: was it cut meanwhile?"
+            raise DecodeError(msg, self._name, start, advice="open it again")
         data += bytes(-len(data) % 4)
         packet = np.frombuffer(data, "<u4")
         if self._swapped:

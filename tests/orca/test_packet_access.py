@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
 from pathlib import Path
 
 import h5py
@@ -144,8 +145,37 @@ def test_broken_header_is_an_error(tmp_path):
     path.write_bytes(writer.header_packet(b"<?xml broken"))
     streamer = OrcaStreamer()
     streamer.set_in_stream(str(path))
-    with pytest.raises(DecodeError, match="XML"):
-        streamer.load_packet()
+    for _ in range(2):
+        with pytest.raises(DecodeError, match="XML"):
+            streamer.load_packet()
+    streamer.close_stream()
+
+
+def test_pipes_are_left_alone(run, tmp_path):
+    """What would be read here would be missing where the packets are decoded."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    streamer = OrcaStreamer()
+    for name in ("-", str(pipe), f"file://{pipe}"):
+        with pytest.raises(DecodeError, match="not from a pipe"):
+            streamer.set_in_stream(name)
+    streamer.close_stream()
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_file_cut_after_its_packets_were_counted(compress, run, tmp_path):
+    path = tmp_path / "run.orca"
+    path.write_bytes(compress(run[1]))
+    streamer = OrcaStreamer()
+    streamer.set_in_stream(str(path))
+    last = streamer.count_packets() - 1
+    # so that a compressed file is read from its start again
+    streamer.load_packet(last)
+    path.write_bytes(compress(run[1][: run[2][5].offset]))
+    assert np.array_equal(streamer.load_packet(2), words(run, 2))
+    for skip in (False, True):
+        with pytest.raises(DecodeError, match=f"packet {last} is no longer"):
+            streamer.load_packet(last, skip_unknown_ids=skip)
     streamer.close_stream()
 
 
