@@ -1087,6 +1087,21 @@ class TestReadAhead:
             source.fill(1)
             assert not self.threads()
 
+    @pytest.mark.parametrize("error", [OSError(24, "x"), RuntimeError("x")])
+    def test_goes_without_if_there_is_no_thread_left(self, path, monkeypatch, error):
+        """Or no descriptor: long files are read as short ones are."""
+
+        def fail(*_):
+            raise error
+
+        with open_source(path, self.BLOCK) as source:
+            monkeypatch.setattr(threading.Thread, "start", fail)
+            assert len(source.fill(1)) == self.BLOCK
+            assert not self.threads()
+            monkeypatch.undo()
+            monkeypatch.setattr(readers, "AHEAD_FROM", 0)
+            assert drain(source) == sample(self.SIZE)
+
     def test_records_longer_than_a_block(self, path):
         """Windows that grow, and shrink again, show the right bytes."""
         data = sample(self.SIZE)
@@ -1198,12 +1213,16 @@ class TestReadAhead:
             assert drain(source) == sample(self.SIZE)[1000:]
 
     def test_thread_stays_ahead_but_not_far(self, path):
+        # four blocks were in memory already, that of the window among them
+        ahead = 4 * self.BLOCK
         with self.open(path) as source:
-            time.sleep(0.1)
+            [thread] = self.threads()
+            counts = Path(f"/proc/self/task/{thread.native_id}/io")
+            if not counts.is_file():
+                pytest.skip("the system does not count what a thread reads")
+            wait_until(lambda: int(counts.read_text().split()[1]) >= ahead)
             with path.open("r+b") as file:
                 file.write(bytes(self.SIZE))
-            # four blocks were in memory already, that of the window among them
-            ahead = 4 * self.BLOCK
             assert drain(source) == sample(self.SIZE)[:ahead] + bytes(self.SIZE - ahead)
 
     @pytest.mark.parametrize("end", ["close", "forget"])

@@ -72,7 +72,11 @@ class PlainReader:
             if raw.size is None or raw.size - raw.bytes_read < AHEAD_FROM:
                 return None
             at = raw.base + raw.bytes_read
-            self._ahead = ReadAhead(raw.fd, at, block_size)
+            try:
+                self._ahead = ReadAhead(raw.fd, at, block_size)
+            except (OSError, RuntimeError):
+                # no descriptor, or no thread, is left: it works without them
+                return None
         window = self._ahead.join(before)
         if window is None:
             self._read_alone()
