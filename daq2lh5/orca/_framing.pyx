@@ -10,7 +10,7 @@ from ._contents cimport can_look_wrong, evidence_of, looks_right
 
 cdef enum:
     MAX_WALK = 1024         # packets that are followed
-    # of the packets that follow one, what is looked at to make sure of it
+    # of a packet, what is looked at at least
     HEAD_BYTES = 64
     MAX_AHEAD = 1 << 20
 
@@ -131,6 +131,12 @@ cdef Found chain_at(
         if length == 0 and load_u32(w.data + at) >> 31:
             # ids of short packets match too often to begin with
             return FOUND_NO
+        if p.kind != KIND_UNKNOWN and not w.at_end and (
+            w.n < at + min(4 * p.n_words, HEAD_BYTES)
+        ):
+            # what it looks like must not depend on where the window ends
+            need[0] = at + min(4 * p.n_words, HEAD_BYTES)
+            return FOUND_MORE
         if looks_right(w, ids, &p):
             evidence += evidence_of(w, ids, &p)
             if right:
@@ -147,8 +153,6 @@ cdef Found chain_at(
             # the window need not hold more than the longest packet
             return FOUND_YES if n_right >= SHORT_CHAIN else FOUND_NO
         if at > w.n:
-            if w.left >= 0 and at == w.left:
-                return FOUND_YES if not strict or (right and n_right) else FOUND_NO
             if not w.at_end:
                 need[0] = at + 16
                 return FOUND_MORE

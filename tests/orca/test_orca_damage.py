@@ -1175,6 +1175,16 @@ def test_random_damage_of_real_files(name, file):
     assert tables
 
 
+def test_last_packet_behind_damage_whatever_the_blocks(file):
+    """It is found wherever the bytes end that are at hand when it is met."""
+    noise = b"\xff" * 7
+    data = flashcam_file(waveform()) + noise + waveform()
+    file.write_bytes(data)
+    for block_size in range(1, 64):
+        report = decode(file, block_size=block_size).report
+        assert report.bytes["corrupt"] == len(noise), block_size
+
+
 def test_damaged_file_is_converted(file, tmp_path):
     """`build_raw` keeps the damaged bytes, and says so by its exit status."""
     data, index = make("fsp")
