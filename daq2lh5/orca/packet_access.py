@@ -138,7 +138,7 @@ class PacketAccess(KernelStreamer):
         ValueError
             for another `whence`.
         DecodeError
-            if the file has no header that can be read.
+            if the file has no header that can be read, is a pipe, or was cut meanwhile.
         """
         packets = self._packet_file()
         if whence not in (0, 1, 2):
