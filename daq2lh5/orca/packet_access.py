@@ -30,6 +30,8 @@ class PacketAccess(KernelStreamer):
     ----------
     header
         the header in force.
+    buffer
+        words of the packet that was loaded last.
     """
 
     header: OrcaHeader
@@ -41,6 +43,7 @@ class PacketAccess(KernelStreamer):
     def start_anew(self) -> None:
         """Forget the last stream."""
         super().start_anew()
+        self.buffer = np.empty(0, "<u4")
         self.close_in_stream()
 
     def close_stream(self) -> None:
@@ -162,7 +165,8 @@ class PacketAccess(KernelStreamer):
             head = packets.head(index)
             if int(get_data_id(head, shift=False)) not in self.decoder_id_dict:
                 return head
-        return packets.packet(index)
+        self.buffer = packets.packet(index)
+        return self.buffer
 
     def load_packet_header(self) -> OrcaPacket | None:
         """Return the first words of the next packet: two if it is extended."""

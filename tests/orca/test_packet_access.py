@@ -54,7 +54,9 @@ def test_packets_by_number_are_those_of_the_file(run, streamer):
 def test_without_a_number_the_next_packet_comes(run, streamer):
     """The first one is that after the header, which was read when the file opened."""
     for number in (1, 2, 3):
-        assert np.array_equal(streamer.load_packet(), words(run, number))
+        packet = streamer.load_packet()
+        assert np.array_equal(packet, words(run, number))
+        assert streamer.buffer is packet
 
 
 def test_numbers_count_from_the_last_packet_or_from_the_end(run, streamer):
