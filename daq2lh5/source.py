@@ -214,7 +214,7 @@ class Source:
         self._readable = self._block.toreadonly()
 
     def _join(self, n: int) -> bool:
-        """Show the bytes that were read ahead, the rest before them; False if none."""
+        """Show what was read ahead, behind the rest; False if that is not enough."""
         if not self.read_ahead or n > self._block_size:
             return False
         rest = self._readable[self._start : self._end]
@@ -227,7 +227,6 @@ class Source:
         self._start, self._end = 0, len(window)
         if self._reader.followed_by_nothing():
             self._finish()
-        # else there are at least as many bytes as were asked for
         return self.at_end or len(window) >= n
 
     def _make_room(self, n: int) -> None:
