@@ -218,6 +218,13 @@ def put_back_spec(config: dict, expanded: dict[str, dict[str, dict]]) -> None:
             put_back(config[decoder], buffers)
 
 
+def plain_keys(keys: Iterable) -> list | range:
+    """Return keys as a list, where NumPy's numbers are plain ones; a range stays."""
+    if isinstance(keys, range):
+        return keys
+    return [k.item() if isinstance(k, np.generic) else k for k in keys]
+
+
 def keys_of(key_list: Any, whose: str) -> list[int | str]:
     """Return a list of keys, where ranges are replaced by their keys.
 

@@ -34,7 +34,7 @@ from .out_spec import (
     expand_out_stream,
     expand_rblist_dict,
     expand_spec,
-    keys_of,
+    plain_keys,
     put_back,
     put_back_spec,
     split_out_stream,
@@ -133,7 +133,7 @@ class RawBuffer:
     @key_list.setter
     def key_list(self, value: Iterable[int | str]) -> None:
         # a list of our own: keys are added while a stream is read
-        self._key_list = keys_of(value, f"buffer {getattr(self, 'out_name', '')}")
+        self._key_list = plain_keys(value)
 
     @property
     def out_stream(self) -> str:  # noqa: D102  (see the class)
