@@ -252,6 +252,8 @@ def keys_of(key_list: Any, whose: str) -> list[int | str]:
 
 def _entries(key_list: Any, whose: str) -> list:
     """Return what is in a list of keys, of whatever type."""
+    if isinstance(key_list, range):
+        return [key_list]
     if isinstance(key_list, np.ndarray) and key_list.ndim > 0:
         key_list = key_list.tolist()
     elif isinstance(key_list, (set, frozenset)):
@@ -274,9 +276,7 @@ def _key_of(entry: Any, whose: str) -> int | str:
     """Return a key as plain number or text."""
     if isinstance(entry, str):
         return str(entry)
-    if isinstance(entry, np.generic) or (
-        isinstance(entry, np.ndarray) and entry.ndim == 0
-    ):
+    if isinstance(entry, (np.generic, np.ndarray)) and entry.ndim == 0:
         entry = entry.item()
     if isinstance(entry, float) and entry.is_integer():
         entry = int(entry)
@@ -450,6 +450,9 @@ class _Masked(dict):
 
     def __getitem__(self, name: str) -> Any:
         value = super().__getitem__(name)
+        if isinstance(value, str) and "\0" in value:
+            msg = "there is a null byte in it"
+            raise ValueError(msg)
         if name in LITERAL_KEYWORDS and isinstance(value, str):
             return value.replace("$", LITERAL_DOLLAR)
         return value
@@ -472,7 +475,7 @@ def _out_stream_of(name: str, value: Any) -> str:
 def _out_name_of(name: str, info: dict) -> str:
     value = info.get("out_name", name)
     number = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not (number or (isinstance(value, str) and value)):
+    if not (number or (isinstance(value, str) and value and "\0" not in value)):
         msg = f"buffer {show(name)}: out_name is {show(value)}; give a table's name"
         raise OutSpecError(msg)
     return str(value)

@@ -11,8 +11,10 @@ LITERAL_DOLLAR = "\0"
 """Stands for a ``$`` that begins no variable: no path can have this character."""
 
 # in a template that is formatted again, braces are doubled
-_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})", re.ASCII)
-_IN_TEMPLATE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{\{([A-Za-z_]\w*)\}\})", re.ASCII)
+_VARIABLE = re.compile(
+    r"\$(?:(NAME)|\{(NAME)\}|\{\{(NAME)\}\})".replace("NAME", r"[A-Za-z_]\w*"),
+    re.ASCII,
+)
 
 
 def expand_path(path: str | os.PathLike[str]) -> str:
@@ -58,10 +60,10 @@ def expand_variables(
     """
     out: list[str] = []
     end = 0
-    for found in (_IN_TEMPLATE if template else _VARIABLE).finditer(text):
+    for found in _VARIABLE.finditer(text):
         out.append(text[end : found.start()])
         end = found.end()
-        name = found[1] or found[2]
+        name = found[found.lastindex or 0]
         value = os.environ.get(name)
         if value is not None:
             value = value.replace("$", LITERAL_DOLLAR)

@@ -403,9 +403,10 @@ class RawBufferLibrary(dict):
         for decoder, rbs in config.items():
             library[decoder] = RawBufferList()
             for rb in rbs:
+                template = decoder == "*" or "{key" in rb.out_name + rb.out_stream
                 copy = RawBuffer(
                     key_list=rb.key_list,
-                    out_stream=expand_out_stream(rb.out_stream),
+                    out_stream=expand_out_stream(rb.out_stream, template),
                     out_name=rb.out_name,
                     proc_spec=rb.proc_spec,
                 )
