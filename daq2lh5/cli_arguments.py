@@ -105,6 +105,9 @@ def check_inputs(files: tuple[str, ...]) -> tuple[str, ...]:
     expanded = tuple(map(expand_path, files))
     for file in expanded:
         path = Path(file.removeprefix("file://"))
+        if not file:
+            msg = "an input has an empty name"
+            raise UsageError(msg)
         if file != "-" and not path.exists():
             msg = f"input file {file} not found"
             raise UsageError(msg)
