@@ -6,25 +6,31 @@ import logging
 import os
 import time
 from contextlib import contextmanager, nullcontext, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import formats
+from .arguments import check_options, number_or_all, whole_number, yes_or_no
 from .buffer_writing import append_buffer
-from .errors import OutSpecError, did_you_mean
+from .errors import OutSpecError
 from .out_spec import split_out_stream
-from .raw_buffer import RawBuffer, RawBufferLibrary, check_processing, files_of
-from .reading.magic import without_ending
+from .paths import expand_path
 from .report import ConversionReport, sizeof_fmt
 from .source import open_source
-from .utils import is_spec_file, load_dict
-from .writing.memory import DEFAULT_LIMIT, MIN_LIMIT, default_threads, peak_memory
+from .targets import Target, target_of
+from .writing.memory import (
+    DEFAULT_LIMIT,
+    MIN_LIMIT,
+    default_threads,
+    parse_size,
+    peak_memory,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .data_streamer import DataStreamer
     from .output import OutputFiles
+    from .raw_buffer import RawBuffer, RawBufferLibrary
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +41,9 @@ TIME_COLUMNS = ("timestamp", "server_time", "log_time", "unixtime")
 
 
 def get_streamer(
-    in_stream: str,
+    in_stream: str | os.PathLike[str],
     in_stream_type: str | None = None,
-    compass_config_file: str | None = None,
+    compass_config_file: str | os.PathLike[str] | None = None,
     *,
     compass_layout: str | None = None,
     compass_sampling_period: float | None = None,
@@ -74,15 +80,22 @@ def get_streamer(
     NotImplementedError
         if the format is unknown, or lacks a package that it needs.
     """
-    in_stream = os.path.expandvars(in_stream)
-    options = {
-        "Compass": {
-            "compass_config_file": compass_config_file,
+    in_stream = expand_path(in_stream)
+    check_options(
+        {
+            "in_stream_type": in_stream_type,
             "compass_layout": compass_layout,
-            "compass_sampling_period": compass_sampling_period,
-        },
-        "LlamaDaq": {"llama_time_zone": llama_time_zone},
-    }
+            "llama_time_zone": llama_time_zone,
+        }
+    )
+    if compass_config_file is not None:
+        compass_config_file = expand_path(compass_config_file)
+    options = _options_by_format(
+        compass_config_file=compass_config_file,
+        compass_layout=compass_layout,
+        compass_sampling_period=compass_sampling_period,
+        llama_time_zone=llama_time_zone,
+    )
     if in_stream_type is None and any(
         value is not None for value in options["Compass"].values()
     ):
@@ -108,11 +121,29 @@ def get_streamer(
     return streamer
 
 
+def _options_by_format(**options: Any) -> dict[str, dict[str, Any]]:
+    """Return the options of streamers by the name of the format they are for."""
+    by_format: dict[str, dict[str, Any]] = {"Compass": {}, "LlamaDaq": {}}
+    for name, value in options.items():
+        by_format["LlamaDaq" if name.startswith("llama_") else "Compass"][name] = value
+    return by_format
+
+
+def _of_other_formats(name: str, options: dict[str, Any]) -> list[str]:
+    """Return the options that are given and of no use for the format called `name`."""
+    return [
+        option
+        for format_, of_format in _options_by_format(**options).items()
+        for option, value in of_format.items()
+        if value is not None and format_ != name
+    ]
+
+
 @contextmanager
 def open_stream(
-    in_stream: str,
+    in_stream: str | os.PathLike[str],
     in_stream_type: str | None = None,
-    compass_config_file: str | None = None,
+    compass_config_file: str | os.PathLike[str] | None = None,
     *,
     compass_layout: str | None = None,
     compass_sampling_period: float | None = None,
@@ -156,7 +187,7 @@ def open_stream(
         extra_columns=extra_columns,
     )
     try:
-        header_data = streamer.open_stream(os.path.expandvars(in_stream), **open_kwargs)
+        header_data = streamer.open_stream(expand_path(in_stream), **open_kwargs)
     except BaseException:
         # what went wrong first is what the caller must see
         with suppress(Exception):
@@ -169,13 +200,13 @@ def open_stream(
 
 
 def build_raw(
-    in_stream: str,
+    in_stream: str | os.PathLike[str],
     in_stream_type: str | None = None,
-    out_spec: str | dict | RawBufferLibrary | None = None,
+    out_spec: str | os.PathLike[str] | dict | RawBufferLibrary | None = None,
     buffer_size: int = 8192,
-    n_max: float = float("inf"),
+    n_max: float | None = float("inf"),
     overwrite: bool = False,
-    compass_config_file: str | None = None,
+    compass_config_file: str | os.PathLike[str] | None = None,
     hdf5_settings: dict[str, Any] | None = None,
     db_dict: dict | None = None,
     *,
@@ -184,7 +215,7 @@ def build_raw(
     llama_time_zone: str | None = None,
     extra_columns: bool = False,
     threads: int | None = None,
-    memory_limit: int = DEFAULT_LIMIT,
+    memory_limit: int | str = DEFAULT_LIMIT,
     **kwargs: Any,
 ) -> ConversionReport:
     """Convert a DAQ file to LH5.
@@ -195,8 +226,8 @@ def build_raw(
     Parameters
     ----------
     in_stream
-        name of the input: a file, ``-`` for standard input, a named pipe. Environment
-        variables are expanded.
+        name of the input: a file, ``-`` for standard input, a named pipe. In this and
+        all other paths ``~`` and environment variables are expanded.
     in_stream_type
         name of its format; by default the content decides.
     out_spec
@@ -204,13 +235,14 @@ def build_raw(
 
         - None: everything, to the input's name with the extension ``lh5``;
         - the name of a file: everything, to that file;
-        - the name of a JSON or YAML file, or a dictionary: see
+        - the name of a JSON, YAML or TOML file, or a dictionary: see
           :meth:`.RawBufferLibrary.set_from_dict`;
-        - a :class:`.RawBufferLibrary`.
+        - a :class:`.RawBufferLibrary`, which is left as it is.
     buffer_size
         largest number of rows of a buffer.
     n_max
-        convert only the first so many rows, of all tables but the headers together.
+        convert only the first so many rows, of all tables but the headers together;
+        None for all.
     overwrite
         replace output files that exist.
     compass_config_file
@@ -236,7 +268,7 @@ def build_raw(
         may use; with 1 the caller's does everything, with more than 2 one more reads
         ahead. The files are the same.
     memory_limit
-        bytes that buffers and queues may take together.
+        bytes that buffers and queues may take together, also as text: ``"512M"``.
     **kwargs
         values of keywords in the output specification.
 
@@ -254,6 +286,8 @@ def build_raw(
     ValueError
         if the output specification contradicts itself or selects nothing, or
         `buffer_size` is too small for a packet.
+    TypeError
+        if an argument is of a type that it cannot have.
     RuntimeError
         if the format is not recognized, or nothing can be decoded.
     """
@@ -280,14 +314,14 @@ def build_raw(
 
 
 def convert(
-    in_stream: str,
+    in_stream: str | os.PathLike[str],
     *,
     in_stream_type: str | None = None,
-    out_spec: str | dict | RawBufferLibrary | None = None,
+    out_spec: str | os.PathLike[str] | dict | RawBufferLibrary | Target | None = None,
     buffer_size: int = 8192,
-    n_max: float = float("inf"),
+    n_max: float | None = float("inf"),
     overwrite: bool = False,
-    compass_config_file: str | None = None,
+    compass_config_file: str | os.PathLike[str] | None = None,
     hdf5_settings: dict[str, Any] | None = None,
     db_dict: dict | None = None,
     compass_layout: str | None = None,
@@ -295,7 +329,7 @@ def convert(
     llama_time_zone: str | None = None,
     extra_columns: bool = False,
     threads: int | None = None,
-    memory_limit: int = DEFAULT_LIMIT,
+    memory_limit: int | str = DEFAULT_LIMIT,
     keywords: dict[str, Any] | None = None,
     progress: Callable[[DataStreamer], None] | None = None,
     report: ConversionReport | None = None,
@@ -310,57 +344,58 @@ def convert(
         report to fill: it is of use to the caller even if the conversion fails.
     """
     start = time.perf_counter()
-    in_stream = os.path.expandvars(os.fspath(in_stream))
+    in_stream = expand_path(in_stream)
     if in_stream != "-" and not os.path.exists(in_stream.removeprefix("file://")):
         msg = f"input file {in_stream} not found"
         raise FileNotFoundError(msg)
-    _check_at_least("buffer_size", buffer_size, 1)
-    _check_at_least("n_max", n_max, 0)
-    _check_at_least("memory_limit", memory_limit, MIN_LIMIT)
-    if threads is None:
-        threads = default_threads()
-    _check_at_least("threads", threads, 1)
-    keywords = keywords or {}
-    out_spec = _load_out_spec(out_spec)
-    unused = _unused_keywords(keywords, out_spec)
-    rb_lib, out_file = _read_out_spec(out_spec, in_stream, keywords)
+    buffer_size = whole_number("buffer_size", buffer_size, 1)
+    rows_wanted = number_or_all("n_max", n_max)
+    if isinstance(memory_limit, str):
+        memory_limit = parse_size(memory_limit)
+    memory_limit = whole_number("memory_limit", memory_limit, MIN_LIMIT)
+    threads = default_threads() if threads is None else threads
+    threads = whole_number("threads", threads, 1)
+    overwrite = yes_or_no("overwrite", overwrite)
+    check_options({"hdf5_settings": hdf5_settings, "db_dict": db_dict})
+    target = out_spec
+    if not isinstance(target, Target):
+        target = target_of(out_spec, in_stream, keywords or {})
 
     from .output import OutputFiles  # noqa: PLC0415  (imports h5py)
 
-    streamer = get_streamer(
-        in_stream,
-        in_stream_type,
-        compass_config_file,
-        compass_layout=compass_layout,
-        compass_sampling_period=compass_sampling_period,
-        llama_time_zone=llama_time_zone,
-        extra_columns=extra_columns,
-    )
+    options = {
+        "compass_config_file": compass_config_file,
+        "compass_layout": compass_layout,
+        "compass_sampling_period": compass_sampling_period,
+        "llama_time_zone": llama_time_zone,
+        "extra_columns": extra_columns,
+    }
+    streamer = get_streamer(in_stream, in_stream_type, **options)
     if report is not None:
         report.format = streamer.report.format
         streamer.report = report
     report = streamer.report
+    unused = [*target.unused, *_of_other_formats(report.format, options)]
     streamer.memory_limit = memory_limit
     # two cores are busy with compressing: a thread more gained nothing there
     streamer.read_ahead = threads > 2
-    # the user may look at buffers of his own
-    streamer.to_files_only = not isinstance(out_spec, RawBufferLibrary)
+    streamer.to_files_only = True
     outputs = OutputFiles(overwrite, [in_stream], hdf5_settings, threads)
     try:
         with outputs:
-            outputs.check([out_file] if rb_lib is None else files_of(rb_lib))
+            outputs.check(target.files)
             header_data = streamer.open_stream(
                 in_stream,
-                rb_lib=rb_lib,
+                rb_lib=target.library,
                 buffer_size=buffer_size,
                 chunk_mode="only_full",
-                out_stream=out_file,
+                out_stream=target.file,
             )
-            if rb_lib is not None and not streamer.selects_anything:
+            if target.library is not None and not streamer.selects_anything:
                 msg = "the output specification selects nothing of this stream"
                 raise OutSpecError(msg)
-            if n_max != float("inf"):
-                streamer.rows_left = int(n_max)
+            if rows_wanted is not None:
+                streamer.rows_left = rows_wanted
             for name in unused:
                 report.warn(f"there is no use for the argument '{name}'")
             _convert_opened(streamer, header_data, outputs, db_dict, progress)
@@ -372,12 +407,6 @@ def convert(
     report.seconds["total"] = time.perf_counter() - start
     report.peak_memory = peak_memory()
     return report
-
-
-def _check_at_least(name: str, value: float, least: int) -> None:
-    if value < least:
-        msg = f"bad {name} {value}: at least {least}"
-        raise ValueError(msg)
 
 
 def _convert_opened(
@@ -412,80 +441,6 @@ def _convert_opened(
     decode = report.seconds["decode"] - report.seconds["read"]
     report.seconds["decode"] = max(0.0, decode)
     outputs.finish(report)
-
-
-def _load_out_spec(
-    out_spec: str | os.PathLike[str] | dict | RawBufferLibrary | None,
-) -> str | dict | RawBufferLibrary | None:
-    """Return the content of an output specification that is in a file."""
-    if not isinstance(out_spec, (str, os.PathLike)):
-        return out_spec
-    out_spec = os.path.expandvars(os.fspath(out_spec))
-    if not is_spec_file(out_spec):
-        return out_spec
-    content = load_dict(out_spec)
-    if not isinstance(content, dict):
-        msg = f"{out_spec} is not an output specification"
-        raise OutSpecError(msg)
-    return content
-
-
-def _unused_keywords(keywords: dict[str, Any], out_spec: Any) -> list[str]:
-    """Return the keywords that the specification has no place for."""
-    text = repr(out_spec)
-    return [k for k in keywords if k != "orig_basename" and "{" + k not in text]
-
-
-def _read_out_spec(
-    out_spec: str | dict | RawBufferLibrary | None,
-    in_stream: str,
-    keywords: dict[str, Any],
-) -> tuple[RawBufferLibrary | None, str]:
-    """Return the library that the user asks for, or the file for everything."""
-    if out_spec is None:
-        if in_stream == "-":
-            msg = "standard input has no name for the output: give one (out_spec, -o)"
-            raise OutSpecError(msg)
-        return None, default_output(in_stream)
-    if isinstance(out_spec, str):
-        return None, out_spec
-    if not isinstance(out_spec, dict):
-        msg = f"out_spec is a {type(out_spec).__name__}: neither name nor dictionary"
-        raise TypeError(msg)
-    if not isinstance(out_spec, RawBufferLibrary):
-        check_decoder_names(out_spec)
-        out_spec = RawBufferLibrary(config=out_spec, kw_dict=keywords)
-    if not any(rb.out_stream for _, rb in out_spec.buffers()):
-        msg = "no buffer of the output specification has an out_stream"
-        raise OutSpecError(msg)
-    for _, rb in out_spec.buffers():
-        check_processing(rb)
-    return out_spec, ""
-
-
-def default_output(in_stream: str) -> str:
-    """Return the input's name with the extension ``lh5`` instead of its own.
-
-    Of a compressed file's name both extensions go.
-    """
-    path = without_ending(Path(in_stream.removeprefix("file://")))
-    return str(path.with_suffix("")) + ".lh5"
-
-
-def check_decoder_names(out_spec: dict) -> None:
-    """Refuse names that no format has a decoder for.
-
-    Raises
-    ------
-    OutSpecError
-        with the nearest name that there is.
-    """
-    known = formats.known_decoders()
-    for name in out_spec:
-        if name != "*" and name not in known:
-            hint = did_you_mean(str(name), known)
-            msg = f"no format has a decoder '{name}'{hint}"
-            raise OutSpecError(msg)
 
 
 def _write(

@@ -26,10 +26,12 @@ from .cli_run import (
     EXIT_USAGE,
     attempt,
     leave,
+    open_standard_streams,
     run,
     show_report,
     tell,
 )
+from .paths import expand_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +80,7 @@ _with_debug = click.option(
 @click.version_option(__version__, prog_name="daq2lh5")
 def main() -> None:
     """Convert digitizer (DAQ) files to LEGEND HDF5 (LH5)."""
+    open_standard_streams()
 
 
 @main.command()
@@ -85,8 +88,9 @@ def main() -> None:
 @click.option(
     "-o",
     "--out-spec",
-    help="Output file, directory, or JSON/YAML file with an output specification. "
-    "'{orig_basename}' stands for the input's name without its extension.",
+    help="Output file, directory, or JSON, YAML or TOML file with an output "
+    "specification. '{orig_basename}' stands for the input's name without its "
+    "extension.",
 )
 @click.option("-t", "--stream-type", help="Format of the input (see: daq2lh5 formats).")
 @click.option(
@@ -180,8 +184,8 @@ def convert(
     "--spec",
     required=True,
     metavar="SPEC",
-    help="JSON/YAML file with an output specification whose buffers have a proc_spec, "
-    "or with a proc_spec alone, for all tables with waveforms.",
+    help="JSON, YAML or TOML file with an output specification whose buffers have a "
+    "proc_spec, or with a proc_spec alone, for all tables with waveforms.",
 )
 @click.option(
     "-o", "--output", metavar="FILE", help="Output file (default: FILE_proc.lh5)."
@@ -226,7 +230,8 @@ def process(
                 msg = f"'{name}' in --kwargs: only db_dict and hdf5_settings"
                 raise UsageError(msg)
         limit = parse_limit(memory_limit)
-        check_inputs((file, spec))
+        file, spec = check_inputs((file, spec))
+        output = None if output is None else expand_path(output)
     except (UsageError, ValueError) as e:
         click.echo(f"error: {message_of(e)}", err=True)
         sys.exit(EXIT_USAGE)
@@ -308,6 +313,7 @@ def daq2lh5_cli(
 
     The command line of legend-daq2lh5; see also: daq2lh5 convert --help.
     """
+    open_standard_streams()
     status = run(
         in_stream,
         out_spec=out_spec,

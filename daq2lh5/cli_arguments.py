@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .errors import show
+from .paths import expand_path
 from .reading.magic import without_ending
+from .utils import parse_json
+
+if TYPE_CHECKING:
+    from .targets import Target
 
 HAVE_OPTIONS = {
     "in_stream": "FILE",
@@ -22,10 +27,24 @@ HAVE_OPTIONS = {
 }
 """Arguments of build_raw that --kwargs must not give a second time."""
 
-NAMED_OPTIONS = (
-    *("compass_config_file", "compass_layout", "compass_sampling_period"),
-    *("llama_time_zone", "hdf5_settings", "db_dict"),
-)
+
+class _Kind(NamedTuple):
+    """What a value in --kwargs may be."""
+
+    types: tuple[type, ...]
+    text: str
+
+
+_TEXT = _Kind((str,), "text")
+_OBJECT = _Kind((dict,), "a JSON object")
+KINDS = {
+    "compass_config_file": _TEXT,
+    "compass_layout": _TEXT,
+    "compass_sampling_period": _Kind((int, float), "a number"),
+    "llama_time_zone": _TEXT,
+    "hdf5_settings": _OBJECT,
+    "db_dict": _OBJECT,
+}
 """What --kwargs can give that is no keyword of an output specification."""
 
 
@@ -35,21 +54,19 @@ class UsageError(Exception):
 
 def parse_kwargs(text: str) -> dict[str, Any]:
     """Read further arguments of build_raw, and keywords."""
-    try:
-        options = json.loads(text or "{}")
-    except json.JSONDecodeError as e:
-        msg = f"--kwargs is not JSON: {e}"
-        raise UsageError(msg) from None
+    options = parse_json(text.strip() or "{}", "--kwargs")
     if not isinstance(options, dict):
-        msg = "--kwargs must be a JSON object"
+        msg = f"--kwargs must be a JSON object, not {show(options)}"
         raise UsageError(msg)
     for name, option in HAVE_OPTIONS.items():
         if name in options:
             msg = f"'{name}' in --kwargs: use the option {option}"
             raise UsageError(msg)
-    for name in ("hdf5_settings", "db_dict"):
-        if not isinstance(options.get(name, {}), dict):
-            msg = f"'{name}' in --kwargs must be a JSON object"
+    for name, value in options.items():
+        kind = KINDS.get(name)
+        # true and false are numbers in Python
+        if kind and (not isinstance(value, kind.types) or isinstance(value, bool)):
+            msg = f"{show(name)} in --kwargs is {show(value)}: it must be {kind.text}"
             raise UsageError(msg)
     return options
 
@@ -70,7 +87,7 @@ def check_json_file(json_file: str | None, others: list[str]) -> None:
     if json_file is None or json_file == "-":
         return
     path = Path(json_file)
-    if any(path.resolve() == Path(o).resolve() for o in others):
+    if any(o and path.resolve() == Path(o).resolve() for o in others):
         msg = f"the report would overwrite {json_file}"
         raise UsageError(msg)
     if path.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
@@ -78,67 +95,66 @@ def check_json_file(json_file: str | None, others: list[str]) -> None:
         raise UsageError(msg)
 
 
-def check_inputs(files: tuple[str, ...]) -> None:
-    """Make sure that all inputs exist before the first is read."""
-    for file in files:
-        path = Path(os.path.expandvars(file).removeprefix("file://"))
+def check_inputs(files: tuple[str, ...]) -> tuple[str, ...]:
+    """Make sure that all inputs exist before the first is read.
+
+    Returns
+    -------
+    files
+        with ``~`` and environment variables expanded.
+    """
+    expanded = tuple(map(expand_path, files))
+    for file in expanded:
+        path = Path(file.removeprefix("file://"))
+        if not file:
+            msg = "an input has an empty name"
+            raise UsageError(msg)
         if file != "-" and not path.exists():
             msg = f"input file {file} not found"
             raise UsageError(msg)
         if path.is_dir():
             msg = f"input {file} is a directory"
             raise UsageError(msg)
+    return expanded
 
 
-def outputs_of(
-    files: tuple[str, ...], out_spec: str | None, options: dict[str, Any]
-) -> tuple[dict[str, str | dict | None], list[str]]:
-    """Return the output specification for each input, and the files it names.
+def targets_of(
+    files: tuple[str, ...], out_spec: str | None, keywords: dict[str, Any]
+) -> dict[str, Target]:
+    """Return where each input is to go.
+
+    Parameters
+    ----------
+    files
+        the inputs.
+    out_spec
+        as the user gives it.
+    keywords
+        values of keywords, besides those that the inputs' names give.
 
     Raises
     ------
     UsageError
         if two inputs would write to one file.
     """
-    from .build_raw import default_output  # noqa: PLC0415
-    from .out_spec import split_out_stream  # noqa: PLC0415
-    from .raw_buffer import RawBufferLibrary  # noqa: PLC0415
-    from .utils import is_spec_file, load_dict  # noqa: PLC0415
+    from .targets import load_spec, target_in, target_of  # noqa: PLC0415
 
     paths = {f if f == "-" else os.path.realpath(f) for f in files}
     if len(paths) < len(files):
         msg = "an input is given twice"
         raise UsageError(msg)
-    specs: dict[str, str | dict | None] = {}
+    spec = load_spec(out_spec)
+    is_folder = isinstance(spec, str) and (os.path.isdir(spec) or spec.endswith(os.sep))
+    targets: dict[str, Target] = {}
     writers: dict[str, str] = {}
     for file in files:
-        keywords = {"orig_basename": basename_of(file)} | options
-        spec: str | dict | None = out_spec
-        if out_spec is None:
-            outputs = [] if file == "-" else [default_output(os.path.expandvars(file))]
-        elif is_spec_file(out_spec):
-            spec = load_dict(os.path.expandvars(out_spec))
-            if not isinstance(spec, dict):
-                msg = f"{out_spec} is not an output specification"
-                raise UsageError(msg)
-            # expanded once for the names, and again when the file is converted
-            library = RawBufferLibrary(json.loads(json.dumps(spec)), dict(keywords))
-            outputs = library.get_list_of("out_stream")
+        own = {"orig_basename": basename_of(file)} | keywords
+        if is_folder:
+            target = target_in(spec, basename_of(file), own)
         else:
-            spec = os.path.expandvars(out_spec)
-            if os.path.isdir(spec) or spec.endswith(os.sep):
-                spec = str(Path(spec) / f"{basename_of(file)}.lh5")
-            elif "{" in spec:
-                try:
-                    spec = spec.format(**keywords)
-                except (ValueError, LookupError) as e:
-                    msg = f"output '{out_spec}' cannot be formatted: {message_of(e)}"
-                    raise UsageError(msg) from None
-            outputs = [spec]
-        specs[file] = spec
-        for output in {split_out_stream(o)[0] for o in outputs}:
-            if not output:
-                continue
+            target = target_of(spec, file, own)
+        targets[file] = target
+        for output in target.files:
             path = os.path.realpath(output)
             if path in writers:
                 msg = (
@@ -147,7 +163,7 @@ def outputs_of(
                 )
                 raise UsageError(msg)
             writers[path] = file
-    return specs, list(writers)
+    return targets
 
 
 def basename_of(file: str) -> str:

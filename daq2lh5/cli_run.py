@@ -10,21 +10,22 @@ import signal
 import sys
 import traceback
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .cli_arguments import (
-    NAMED_OPTIONS,
+    KINDS,
     UsageError,
-    basename_of,
     check_inputs,
     check_json_file,
     message_of,
-    outputs_of,
     parse_kwargs,
     parse_limit,
+    targets_of,
 )
+from .paths import expand_path
 from .threads import signals_as_interrupts
 
 if TYPE_CHECKING:
@@ -37,6 +38,24 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_DAMAGED = 3
+
+
+def open_standard_streams() -> None:
+    """Open what is closed of standard input, output and error, as daemons leave it.
+
+    Otherwise the next file has the number of standard error, and what libraries print
+    goes into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, stream)
 
 
 def run(
@@ -61,7 +80,6 @@ def run(
     """Convert files one after the other; return the exit status."""
     from . import logging as our_logging  # noqa: PLC0415  (--help needs none)
     from .report import ConversionReport  # noqa: PLC0415
-    from .utils import is_spec_file  # noqa: PLC0415
 
     our_logging.setup(logging.DEBUG if debug else level)
     try:
@@ -72,13 +90,16 @@ def run(
                 **options.get("hdf5_settings", {}),
                 "fletcher32": True,
             }
-        check_inputs(files)
-        out_specs, outputs = outputs_of(files, out_spec, options)
-        if out_spec is not None and not is_spec_file(out_spec):
-            # keywords in the name of an output are filled in already
-            options = {k: v for k, v in options.items() if "{" + k not in out_spec}
-        check_json_file(json_file, [*files, *outputs])
-    except (UsageError, OSError, ValueError, KeyError, NotImplementedError) as e:
+        files = check_inputs(files)
+        named = {name: value for name, value in options.items() if name in KINDS}
+        keywords = {k: v for k, v in options.items() if k not in named}
+        targets = targets_of(files, out_spec, keywords)
+        if json_file is not None:
+            json_file = json_file if json_file == "-" else expand_path(json_file)
+            outputs = [f for target in targets.values() for f in target.files]
+            given = [*filter(None, [out_spec, named.get("compass_config_file")])]
+            check_json_file(json_file, [*files, *outputs, *map(expand_path, given)])
+    except (UsageError, OSError, ValueError, NotImplementedError, ImportError) as e:
         if debug:
             traceback.print_exc()
         click.echo(f"error: {message_of(e)}", err=True)
@@ -95,14 +116,14 @@ def run(
             debug=debug,
             quiet=quiet,
             in_stream_type=stream_type,
-            out_spec=out_specs[file],
+            out_spec=targets[file],
             buffer_size=buffer_size,
             n_max=float("inf") if max_rows is None else max_rows,
             overwrite=overwrite,
             threads=threads,
             memory_limit=limit,
             extra_columns=extra_columns,
-            options=options,
+            **named,
         )
         statuses.append(status)
         if status in (0, EXIT_DAMAGED) and not quiet:
@@ -119,15 +140,10 @@ def _convert_one(
     *,
     debug: bool,
     quiet: bool,
-    options: dict[str, Any],
     **arguments: Any,
 ) -> int:
     """Convert one file; return its exit status."""
     from .build_raw import convert as convert_file  # noqa: PLC0415
-
-    named = {name: options[name] for name in NAMED_OPTIONS if name in options}
-    keywords = {k: v for k, v in options.items() if k not in named}
-    keywords.setdefault("orig_basename", basename_of(file))
 
     def work(check_interrupt: Callable[[], None]) -> None:
         with _progress_bar(file, quiet) as show_progress:
@@ -136,14 +152,7 @@ def _convert_one(
                 check_interrupt()
                 show_progress(streamer)
 
-            convert_file(
-                file,
-                keywords=keywords,
-                report=report,
-                progress=progress,
-                **named,
-                **arguments,
-            )
+            convert_file(file, report=report, progress=progress, **arguments)
 
     return attempt(file, report, debug, work)
 

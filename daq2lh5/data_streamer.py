@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from abc import ABC, abstractmethod
 from collections import Counter
 from functools import partial
@@ -12,6 +13,7 @@ from .data_decoder import DataDecoder
 from .errors import OutSpecError
 from .garbage import Garbage
 from .out_spec import has_wildcard
+from .paths import escape
 from .raw_buffer import (
     RawBuffer,
     RawBufferLibrary,
@@ -298,7 +300,11 @@ class DataStreamer(ABC):
         keys cannot share a table each list of keys has its own.
         """
         rb_lib = RawBufferLibrary()
-        everything = RawBuffer(out_stream=out_stream, out_name="{name}")
+        everything = RawBuffer(
+            # braces in a file's name are no fields
+            out_stream=escape(os.fsdecode(out_stream)),
+            out_name="{name}",
+        )
         for decoder in self.get_decoder_list():
             name = type(decoder).__name__
             self._wildcards[name] = everything

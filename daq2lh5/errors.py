@@ -6,12 +6,20 @@ Damage inside a stream is never an exception: it is passed over, counted and rep
 
 from __future__ import annotations
 
+import reprlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["DecodeError", "OutSpecError", "UnknownFormatError", "did_you_mean"]
+__all__ = [
+    "DecodeError",
+    "OutSpecError",
+    "UndefinedKeywordError",
+    "UnknownFormatError",
+    "did_you_mean",
+    "show",
+]
 
 
 class DecodeError(RuntimeError):
@@ -57,6 +65,25 @@ class UnknownFormatError(RuntimeError):
 
 class OutSpecError(ValueError):
     """The output specification contradicts itself or names what does not exist."""
+
+
+class UndefinedKeywordError(OutSpecError, KeyError):
+    """The output specification has a keyword that nobody gives a value.
+
+    It is a KeyError too, which is what legend-daq2lh5 raises.
+    """
+
+    __str__ = BaseException.__str__
+
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 80
+_short.maxlevel = 3
+
+
+def show(value: object) -> str:
+    """Return a value as the user may have written it: short, and in one line."""
+    return " ".join(_short.repr(value).split())
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

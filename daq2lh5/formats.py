@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import UnknownFormatError, did_you_mean
+from .errors import UnknownFormatError, did_you_mean, show
 from .orca.decoder_names import DECODERS as ORCA_DECODERS
 from .reading.magic import without_ending
 
@@ -61,6 +61,10 @@ class Format:
     probe: Callable[[bytes], str | None]
     streamer: str
     probe_if_named: Callable[[bytes], str | None] | None = None
+
+    def has_extension(self, ending: str) -> bool:
+        """Whether files of this format end so, in any letter case."""
+        return ending.lower() in {e.lower() for e in self.extensions}
 
 
 def _probe_fcio(head: bytes) -> str | None:
@@ -155,19 +159,27 @@ def known_decoders() -> set[str]:
 
 
 def find(name: str) -> Format:
-    """Return the format called `name`.
+    """Return the format called `name`, or whose files end so, in any letter case.
 
     Raises
     ------
     NotImplementedError
-        if there is none.
+        if there is none, or several have this extension.
     """
+    lower = name.strip().lower()
     for format_ in FORMATS:
-        if format_.name == name:
+        if format_.name.lower() == lower:
             return format_
     names = [f.name for f in FORMATS]
+    found = [f for f in FORMATS if f.has_extension(lower.removeprefix("."))]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        several = " and ".join(f.name for f in found)
+        msg = f"'{name}' is the extension of {several}: name one of them"
+        raise NotImplementedError(msg)
     msg = (
-        f"unknown input stream type '{name}'{did_you_mean(name, names)}; "
+        f"unknown input stream type {show(name)}{did_you_mean(name, names)}; "
         f"there are {', '.join(names)}"
     )
     raise NotImplementedError(msg)
@@ -175,7 +187,7 @@ def find(name: str) -> Format:
 
 def _by_extension(name: str) -> Format | None:
     ending = without_ending(Path(name)).suffix.removeprefix(".")
-    return next((f for f in FORMATS if ending and ending in f.extensions), None)
+    return next((f for f in FORMATS if f.has_extension(ending)), None)
 
 
 def detect(name: str, source: Source | None) -> Format:

@@ -49,6 +49,8 @@ def setup(level: int = logging.INFO, logger: logging.Logger | None = None) -> No
     logger.setLevel(level)
     if any(isinstance(h.formatter, _Formatter) for h in logger.handlers):
         return
+    if sys.stderr is None:
+        return  # closed, as daemons do
     handler = logging.StreamHandler(sys.stderr)
     color = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     handler.setFormatter(_Formatter(color))

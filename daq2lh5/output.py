@@ -118,8 +118,6 @@ class OutputFiles:
             if a directory cannot be written to.
         """
         for file in files:
-            if "{" in file:
-                continue  # named after keys that are not known yet
             if file == "-":
                 msg = (
                     "LH5 cannot be written to standard output: name a file "

@@ -28,11 +28,21 @@ from typing import TYPE_CHECKING, Any
 
 from .buffer_writing import write_to_lh5_and_clear
 from .errors import OutSpecError
-from .out_spec import expand_rblist_dict, fill_in_decoder, split_out_stream
+from .out_spec import (
+    describe,
+    expand_buffers,
+    expand_out_stream,
+    expand_rblist_dict,
+    expand_spec,
+    plain_keys,
+    put_back,
+    put_back_spec,
+    split_out_stream,
+)
 from .table_buffer import TableBuffer, arrays_of, grow_vectors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import lgdo
     import numpy as np
@@ -80,19 +90,21 @@ class RawBuffer:
     def __init__(
         self,
         lgdo: lgdo.LGDO | None = None,
-        key_list: list[int | str] | None = None,
-        out_stream: str = "",
+        key_list: Iterable[int | str] | None = None,
+        out_stream: str | os.PathLike[str] = "",
         out_name: str = "",
         proc_spec: dict | str | None = None,
     ) -> None:
         self._table: TableBuffer | None = None
         self._exposed = False
+        # whether braces in the names are meant as such
+        self._names_are_final = False
         # whether rows of it were handed out
         self._used = False
         self._make: Callable[[], lgdo.LGDO] | None = None
         self._describe: Callable[[], tuple[Layout, list[np.ndarray]]] | None = None
         self.lgdo = lgdo
-        self.key_list = [] if key_list is None else key_list
+        self.key_list = () if key_list is None else key_list
         self.out_stream = out_stream
         self.out_name = out_name
         self.proc_spec = proc_spec
@@ -113,6 +125,23 @@ class RawBuffer:
         self._table = None
         self._make = None
         self._describe = None
+
+    @property
+    def key_list(self) -> list[int | str]:  # noqa: D102  (see the class)
+        return self._key_list
+
+    @key_list.setter
+    def key_list(self, value: Iterable[int | str]) -> None:
+        # a list of our own: keys are added while a stream is read
+        self._key_list = plain_keys(value)
+
+    @property
+    def out_stream(self) -> str:  # noqa: D102  (see the class)
+        return self._out_stream
+
+    @out_stream.setter
+    def out_stream(self, value: str | os.PathLike[str]) -> None:
+        self._out_stream = os.fsdecode(value)
 
     def _make_later(
         self,
@@ -307,18 +336,11 @@ class RawBufferList(list):
     ) -> None:
         """Append the buffers that `config` describes.
 
-        See :meth:`RawBufferLibrary.set_from_dict`; `config` is expanded in place.
+        See :meth:`RawBufferLibrary.set_from_dict`.
         """
-        expand_rblist_dict(config, {} if kw_dict is None else kw_dict)
-        for name, info in config.items():
-            self.append(
-                RawBuffer(
-                    key_list=info["key_list"],
-                    out_stream=info.get("out_stream", ""),
-                    out_name=info.get("out_name", name),
-                    proc_spec=info.get("proc_spec"),
-                )
-            )
+        expanded = expand_buffers(config)
+        self += _buffers_of(expanded, kw_dict)
+        put_back(config, expanded)
 
     def get_list_of(self, attribute: str) -> list:
         """Return the different values that an attribute of the buffers has."""
@@ -359,6 +381,38 @@ class RawBufferLibrary(dict):
         library.update(lists)
         return library
 
+    @classmethod
+    def for_conversion(
+        cls, config: dict | RawBufferLibrary, keywords: dict[str, Any]
+    ) -> RawBufferLibrary:
+        """Make the library of one conversion.
+
+        Paths are expanded. Of a library that the user made this is a copy without
+        rows, since a conversion fills in wildcards and buffers.
+
+        Raises
+        ------
+        ValueError
+            for an environment variable that is not set, and as
+            :meth:`set_from_dict`.
+        """
+        library = cls()
+        if not isinstance(config, RawBufferLibrary):
+            library._set(config, keywords, lenient=False)
+            return library
+        for decoder, rbs in config.items():
+            library[decoder] = RawBufferList()
+            for rb in rbs:
+                template = decoder == "*" or "{key" in rb.out_name + rb.out_stream
+                copy = RawBuffer(
+                    key_list=rb.key_list,
+                    out_stream=expand_out_stream(rb.out_stream, template),
+                    out_name=rb.out_name,
+                    proc_spec=rb.proc_spec,
+                )
+                library[decoder].append(copy)
+        return library
+
     def set_from_dict(
         self, config: dict, kw_dict: dict[str, str] | None = None
     ) -> None:
@@ -370,7 +424,8 @@ class RawBufferLibrary(dict):
                               "out_name": "...", "proc_spec": {...}}}}
 
         where all but ``key_list`` may be left out, and the table is called `name`
-        unless ``out_name`` says otherwise. Expanded are, in this order:
+        unless ``out_name`` says otherwise. A ``key_list`` may be a tuple, a range, a
+        set or an array too, an ``out_stream`` a path. Expanded are, in this order:
 
         - ``{name}`` in a name: to the decoder's name without ``Decoder``;
         - a list of two integers in ``key_list``: to the range of keys from the first to
@@ -378,14 +433,16 @@ class RawBufferLibrary(dict):
         - ``{key:...}`` in a name: to a buffer for each key;
         - keywords (`kw_dict`), ``{name}`` and ``{key}`` in ``out_stream`` and
           ``out_name``;
-        - environment variables in ``out_stream``;
+        - environment variables, and ``~`` at the start, in ``out_stream``;
         - when the stream is opened, ``*`` in keys and the decoder name ``*``: to the
           keys and decoders that nothing else in the specification asks for.
 
         Parameters
         ----------
         config
-            the shorthand; it is expanded in place.
+            the shorthand. Names and keys are expanded in place; where keywords and
+            environment variables stand it is left alone, so that it can be used again
+            with other values.
         kw_dict
             values of keywords.
 
@@ -394,15 +451,21 @@ class RawBufferLibrary(dict):
         OutSpecError
             (a ValueError) where a buffer has no name or no ``key_list``, or a field
             that no buffer has.
-        KeyError
-            for a keyword that `kw_dict` lacks.
+        UndefinedKeywordError
+            (a KeyError and a ValueError) for a keyword that `kw_dict` lacks.
         """
-        for decoder, buffers in config.items():
-            if decoder not in self:
-                self[decoder] = RawBufferList()
-            if decoder != "*":
-                fill_in_decoder(decoder, buffers)
-            self[decoder].set_from_dict(buffers, kw_dict)
+        self._set(config, kw_dict, lenient=True)
+
+    def _set(self, config: dict, kw_dict: dict[str, Any] | None, lenient: bool) -> None:
+        """Set up the library; `lenient` leaves variables that are not set."""
+        expanded = expand_spec(config)
+        lists = {
+            decoder: _buffers_of(buffers, kw_dict, decoder, lenient)
+            for decoder, buffers in expanded.items()
+        }
+        for decoder, rbs in lists.items():
+            self.setdefault(decoder, RawBufferList()).extend(rbs)
+        put_back_spec(config, expanded)
 
     def get_list_of(self, attribute: str, unique: bool = True) -> list:
         """Return the values that an attribute of the buffers has.
@@ -433,6 +496,19 @@ class RawBufferLibrary(dict):
         for decoder, rbs in self.items():
             for rb in rbs:
                 yield decoder, rb
+
+
+def _buffers_of(
+    buffers: dict[str, dict],
+    keywords: dict[str, Any] | None,
+    decoder: str = "",
+    lenient: bool = True,
+) -> list[RawBuffer]:
+    """Make the buffers that expanded descriptions ask for."""
+    return [
+        RawBuffer(**describe(name, info, keywords or {}, decoder, lenient))
+        for name, info in buffers.items()
+    ]
 
 
 def files_of(rb_lib: RawBufferLibrary) -> list[str]:

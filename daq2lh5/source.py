@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .paths import expand_path
 from .reading.ahead import DecodedReader
 from .reading.magic import recognize
 from .reading.members import make_decoder
@@ -274,7 +275,7 @@ def open_source(
     ----------
     name
         A path, also of a named pipe, with or without ``file://`` before it, or ``-``
-        for standard input. Environment variables are not expanded.
+        for standard input. ``~`` and environment variables are expanded.
     block_size
         Size of the block that is read into, and the most that one read takes.
 
@@ -293,7 +294,7 @@ def open_source(
     if block_size < 1:
         msg = f"the block size must be at least 1, not {block_size}"
         raise ValueError(msg)
-    given = os.fsdecode(name)
+    given = expand_path(name)
     raw = _open_stdin() if given == "-" else _open_path(given.removeprefix("file://"))
     try:
         return _open_raw(raw, given, block_size)

@@ -4,59 +4,282 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import OutSpecError
+from .paths import expand_path
+
+if TYPE_CHECKING:
+    import os
 
 log = logging.getLogger(__name__)
 
-__file_extensions__ = {"json": [".json"], "yaml": [".yaml", ".yml"]}
+__file_extensions__ = {
+    "json": [".json"],
+    "yaml": [".yaml", ".yml"],
+    "toml": [".toml"],
+}
+
+MAX_DEPTH = 100
+"""Levels of lists and dictionaries in a file: far more than any has."""
+
+MAX_VALUES = 1_000_000
+"""Values in a file, after YAML's aliases are followed."""
+
+MAX_BYTES = 2**24
+"""Size of a file: reading a larger one as text would take minutes."""
 
 
-def is_spec_file(name: str) -> bool:
-    """Whether a file name ends like a JSON or YAML file."""
-    return any(name.endswith(e) for exts in __file_extensions__.values() for e in exts)
+def file_type(name: str | os.PathLike[str]) -> str | None:
+    """Return the type of a file by the ending of its name, in any spelling."""
+    ending = Path(name).suffix.lower()
+    for known, endings in __file_extensions__.items():
+        if ending in endings:
+            return known
+    return None
 
 
-def load_dict(fname: str, ftype: str | None = None) -> dict[str, Any]:
-    """Read a dictionary from a JSON or YAML file.
+def is_spec_file(name: str | os.PathLike[str]) -> bool:
+    """Whether a file name ends like a JSON, YAML or TOML file."""
+    return file_type(name) is not None
+
+
+def load_dict(fname: str | os.PathLike[str], ftype: str | None = None) -> Any:
+    """Read a dictionary from a JSON, YAML or TOML file.
 
     Parameters
     ----------
     fname
-        name of the file.
+        name of the file; ``~`` and environment variables are expanded.
     ftype
-        ``"json"`` or ``"yaml"``; by default the extension decides.
+        ``"json"``, ``"yaml"`` or ``"toml"``; by default the extension decides.
 
     Raises
     ------
     NotImplementedError
-        if the file is of neither type.
+        if the file is of none of these types.
     OutSpecError
-        (a ValueError) if it is not valid.
+        (a ValueError) if it is not valid, or has a key twice.
     """
-    path = Path(fname)
-    if ftype is None:
-        for known, extensions in __file_extensions__.items():
-            if path.suffix in extensions:
-                ftype = known
-    log.debug("reading %s file %s", ftype, path)
+    path = Path(expand_path(fname))
+    ftype = ftype or file_type(path)
     if ftype not in __file_extensions__:
         endings = ", ".join(e for known in __file_extensions__.values() for e in known)
         msg = f"{path}: unsupported file format (there are {endings})"
         raise NotImplementedError(msg)
-    text = path.read_text()
-    if ftype == "json":
+    log.debug("reading %s file %s", ftype, path)
+    if path.is_file() and path.stat().st_size > MAX_BYTES:
+        msg = f"{path} has more than {MAX_BYTES >> 20} MB: no file of settings has"
+        raise OutSpecError(msg)
+    return _parse(path, _text_of(path, path.read_bytes()), ftype)
+
+
+def load_if_dict(fname: str | os.PathLike[str]) -> dict | None:
+    """Read a dictionary from a text file of any name; None for other files."""
+    path = Path(fname)
+    if not path.is_file() or not 0 < path.stat().st_size <= MAX_BYTES:
+        return None
+    with path.open("rb") as f:
+        head = f.read(512)
+    # data, HDF5 for instance, tell themselves by bytes that no text has
+    if re.search(rb"[\x00-\x08\x0e-\x1f]", head) and head[:2] not in (
+        b"\xff\xfe",
+        b"\xfe\xff",
+    ):
+        return None
+    try:
+        text = _text_of(path, path.read_bytes())
+    except OutSpecError:
+        return None
+    for ftype in ("json", "yaml", "toml"):
         try:
-            return json.loads(text)
-        except ValueError as e:
-            msg = f"{path} is not valid JSON: {e}"
-            raise OutSpecError(msg) from e
-    import yaml  # noqa: PLC0415  (most conversions need none)
+            found = _parse(path, text, ftype)
+        except DuplicateKeyError:
+            raise
+        except (OutSpecError, NotImplementedError):
+            continue
+        if isinstance(found, dict):
+            return found
+    return None
+
+
+class DuplicateKeyError(OutSpecError):
+    """A key stands twice in a dictionary: what it says first would be lost."""
+
+
+def parse_json(text: str, name: str) -> Any:
+    """Read JSON.
+
+    Parameters
+    ----------
+    text
+        what to read.
+    name
+        what to call it in messages.
+
+    Raises
+    ------
+    OutSpecError
+        (a ValueError) if it is not valid.
+    """
+    twice = False
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal twice
+        found = dict(pairs)
+        twice = twice or len(found) < len(pairs)
+        return found
 
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as e:
-        msg = f"{path} is not valid YAML: {e}"
+        value = json.loads(text, object_pairs_hook=unique)
+    except RecursionError:
+        msg = f"{name} is nested too deeply"
+        raise OutSpecError(msg) from None
+    except ValueError as e:
+        msg = f"{name} is not valid JSON: {e}"
+        raise OutSpecError(msg) from e
+    if twice:
+        raise DuplicateKeyError(_duplicate_in_json(text, name))
+    return value
+
+
+def _text_of(path: Path, data: bytes) -> str:
+    """Decode a file: UTF-8, or what its first bytes tell."""
+    encoding = json.detect_encoding(data)
+    try:
+        return data.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as e:
+        line = data.count(b"\n", 0, e.start) + 1
+        msg = (
+            f"{path} is not text in {e.encoding}: byte 0x{data[e.start]:02x} in line "
+            f"{line}; save it as UTF-8"
+        )
+        raise OutSpecError(msg) from None
+
+
+def _parse(path: Path, text: str, ftype: str) -> Any:
+    """Read a text; what comes of it is neither deep nor endless."""
+    parsers = {"json": parse_json, "yaml": _parse_yaml, "toml": _parse_toml}
+    value = parsers[ftype](text, str(path))
+    left = [(value, 0)]
+    count = 0
+    while left:
+        item, depth = left.pop()
+        count += 1
+        if depth > MAX_DEPTH:
+            msg = f"{path} is nested too deeply: more than {MAX_DEPTH} levels"
+            raise OutSpecError(msg)
+        if count > MAX_VALUES:
+            msg = f"{path} has more than {MAX_VALUES} values (do aliases multiply?)"
+            raise OutSpecError(msg)
+        if isinstance(item, (dict, list)):
+            values = item.values() if isinstance(item, dict) else item
+            left += [(v, depth + 1) for v in values]
+    return value
+
+
+def _duplicate_in_json(text: str, name: str) -> str:
+    """Say which key of a valid JSON text stands twice in an object, and where."""
+    objects: list[dict[str, int]] = []
+    word = ""
+    line = 1
+    for token in re.finditer(r'"(?:[^"\\]|\\.)*"|[{}\[\]:\n]', text):
+        mark = token[0]
+        if mark == "\n":
+            line += 1
+        elif mark in "{[":
+            objects.append({})
+        elif mark in "}]":
+            objects.pop()
+        elif mark == ":":
+            key = json.loads(word)
+            if key in objects[-1]:
+                return _twice(name, key, objects[-1][key], line)
+            objects[-1][key] = line
+        else:
+            word = mark
+    msg = "there is no such key"
+    raise AssertionError(msg)
+
+
+def _twice(name: str, key: object, first: int, second: int) -> str:
+    where = f"lines {first} and {second}" if first != second else f"line {first}"
+    return f"{name}: '{key}' stands twice in a dictionary ({where}): name it once"
+
+
+def _parse_toml(text: str, name: str) -> Any:
+    try:
+        import tomllib  # noqa: PLC0415  (of Python 3.11)
+    except ImportError:
+        try:
+            import tomli as tomllib  # noqa: PLC0415
+        except ImportError:
+            msg = f"{name}: TOML needs Python 3.11 or the package tomli"
+            raise NotImplementedError(msg) from None
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as e:
+        msg = f"{name} is not valid TOML: {e}"
+        raise OutSpecError(msg) from e
+
+
+def _parse_yaml(text: str, name: str) -> Any:
+    import yaml  # noqa: PLC0415  (most conversions need none)
+
+    class Loader(yaml.SafeLoader):
+        """Refuses keys that stand twice, and merges (``<<``) that multiply."""
+
+        def __init__(self, stream: str) -> None:
+            super().__init__(stream)
+            self.flattened: set[yaml.Node] = set()
+            self.n_merged = 0
+
+        def flatten_mapping(self, node: yaml.MappingNode) -> None:
+            if node in self.flattened:
+                return
+            self.flattened.add(node)
+            places: dict[tuple[str, str], yaml.Mark] = {}
+            for key, value in node.value:
+                line = key.start_mark.line + 1
+                if key.tag == "tag:yaml.org,2002:merge":
+                    self.count_merged(value)
+                elif isinstance(key, yaml.ScalarNode):
+                    first = places.setdefault((key.tag, key.value), key.start_mark)
+                    if first is not key.start_mark:
+                        text = _twice(name, key.value, first.line + 1, line)
+                        raise DuplicateKeyError(text)
+            super().flatten_mapping(node)
+
+        def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
+            # each open bracket makes the scanner slower
+            if self.flow_level > MAX_DEPTH:
+                raise RecursionError
+            super().fetch_flow_collection_start(token)
+
+        def count_merged(self, value: yaml.Node) -> None:
+            sequence = isinstance(value, yaml.SequenceNode)
+            for node in value.value if sequence else [value]:
+                if isinstance(node, yaml.MappingNode):
+                    self.flatten_mapping(node)
+                    self.n_merged += len(node.value)
+            if self.n_merged > MAX_VALUES:
+                msg = f"{name} has more than {MAX_VALUES} values (do merges multiply?)"
+                raise OutSpecError(msg)
+
+    try:
+        return yaml.load(text, Loader)
+    except OutSpecError:
+        raise
+    except RecursionError:
+        msg = f"{name} is nested too deeply"
+        raise OutSpecError(msg) from None
+    except Exception as e:
+        # a date like 2024-13-01 is a ValueError, other texts are worse
+        problem = " ".join(str(e).split())
+        mark = getattr(e, "problem_mark", None)
+        if mark is not None:
+            problem = f"{e.problem}: line {mark.line + 1} column {mark.column + 1}"
+        msg = f"{name} is not valid YAML: {problem}"
         raise OutSpecError(msg) from e

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from typing import TYPE_CHECKING
 
-from .errors import OutSpecError
-from .out_spec import fill_in
+from .errors import OutSpecError, UndefinedKeywordError, show
+from .out_spec import fields_of, fill_in
 from .raw_buffer import RawBuffer, RawBufferList
 
 if TYPE_CHECKING:
     from .data_decoder import DataDecoder
+
+
+# braces that are doubled are no field
+_KEY = re.compile(r"(?<!\{)(?:\{\{)*\{key\b")
 
 
 def buffers_for(template: RawBuffer, name: str, decoder: DataDecoder) -> RawBufferList:
@@ -31,7 +36,27 @@ def expand_key_names(rbs: RawBufferList) -> None:
 
 def names_key(rb: RawBuffer) -> bool:
     """Whether the name of a buffer, or of its file, has a key to be filled in."""
-    return "{key" in rb.out_name + rb.out_stream
+    if rb._names_are_final:
+        return False
+    return bool(_KEY.search(rb.out_name) or _KEY.search(rb.out_stream))
+
+
+def final_out_stream(decoder: str, rb: RawBuffer) -> str | None:
+    """Return where a buffer is written to, if that is known before the input is.
+
+    Parameters
+    ----------
+    decoder
+        what the specification calls the buffer's decoder.
+    rb
+        a buffer whose wildcards are not expanded yet.
+    """
+    if decoder != "*" and not names_key(rb):
+        return rb.out_stream
+    try:
+        return None if fields_of(rb.out_stream) else rb.out_stream.format()
+    except ValueError:
+        return None
 
 
 def _suffixes(key_lists: list[list]) -> list[str]:
@@ -64,29 +89,48 @@ def buffer_for(
 ) -> RawBuffer:
     """Make the buffer of a decoder from one that is for all."""
     short = {"name": name.removesuffix("Decoder")}
-    return RawBuffer(
+    again = names_key(template)
+
+    def filled(text: str) -> str:
+        try:
+            return fill_in(text, short, keep=("key",), again=again)
+        except KeyError as e:
+            msg = f"{e} in {show(text)} is not defined"
+            raise UndefinedKeywordError(msg) from None
+        except ValueError as e:
+            msg = f"{show(text)} cannot be filled in: {e}"
+            raise OutSpecError(msg) from None
+
+    rb = RawBuffer(
         key_list=key_list,
-        out_stream=fill_in(template.out_stream, short, keep=("key",)),
-        out_name=fill_in(template.out_name, short, keep=("key",)) + suffix,
+        out_stream=filled(template.out_stream),
+        out_name=filled(template.out_name) + suffix,
         proc_spec=template.proc_spec,
     )
+    rb._names_are_final = not again
+    return rb
 
 
 def for_key(template: RawBuffer, key: object) -> RawBuffer:
     """Make the buffer of one key from one with ``{key}`` in its names."""
-    return RawBuffer(
+    rb = RawBuffer(
         key_list=[key],
         out_stream=_with_key(template.out_stream, key),
         out_name=_with_key(template.out_name, key),
         proc_spec=template.proc_spec,
     )
+    rb._names_are_final = True
+    return rb
 
 
 def _with_key(text: str, key: object) -> str:
     """Fill in a key, also where a format for numbers meets text and vice versa."""
     for fitting in (key, str(key), *([int(key)] if str(key).isdecimal() else [])):
         try:
-            return fill_in(text, {"key": fitting}, keep=("name",))
+            return fill_in(text, {"key": fitting})
+        except KeyError as e:
+            msg = f"{e} in {show(text)} is not defined"
+            raise UndefinedKeywordError(msg) from None
         except ValueError:
             continue
     msg = (

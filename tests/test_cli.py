@@ -137,7 +137,7 @@ class TestStatus:
             (["run.fcio", "none.fcio"], ["none.fcio", "not found"]),
             (["."], ["directory"]),
             (["run.fcio", "run.fcio"], ["twice"]),
-            (["-t", "Flashcam", "run.fcio"], ["did you mean 'FlashCam'"]),
+            (["-t", "FlashKam", "run.fcio"], ["did you mean 'FlashCam'"]),
             (["-b", "2", "run.fcio"], ["buffer_size"]),
             (["-k", "{", "run.fcio"], ["--kwargs", "JSON"]),
             (["-k", "[1]", "run.fcio"], ["--kwargs", "JSON"]),

@@ -560,9 +560,9 @@ def test_dictionaries_are_loaded_by_extension(tmp_path, name, text, kind):
 def test_dictionaries_of_other_types_are_refused(tmp_path):
     from daq2lh5.utils import load_dict
 
-    (tmp_path / "a.toml").write_text("")
-    with pytest.raises(NotImplementedError, match=r"a\.toml"):
-        load_dict(str(tmp_path / "a.toml"))
+    (tmp_path / "a.ini").write_text("")
+    with pytest.raises(NotImplementedError, match=r"a\.ini"):
+        load_dict(str(tmp_path / "a.ini"))
 
 
 class TestLogging:

@@ -177,7 +177,7 @@ class TestExpansion:
         assert [rb.proc_spec for rb in rbs] == [spec, spec]
 
     def test_the_dictionary_is_expanded_in_place(self):
-        """The peer's users read their specification afterwards."""
+        """The peer's users read names and keys afterwards; values are for one file."""
         config = {
             "FCEventDecoder": {
                 "g{key:02d}": {"key_list": [[1, 2]], "out_stream": "{run}.lh5:{key}"},
@@ -187,9 +187,9 @@ class TestExpansion:
         RawBufferLibrary(config=config, kw_dict={"run": "r0"})
         assert config == {
             "FCEventDecoder": {
-                "g01": {"key_list": [1], "out_stream": "r0.lh5:1"},
-                "g02": {"key_list": [2], "out_stream": "r0.lh5:2"},
-                "rest": {"key_list": [7, 8, 9], "out_stream": "rest.lh5"},
+                "g01": {"key_list": [1], "out_stream": "{run}.lh5:{key}"},
+                "g02": {"key_list": [2], "out_stream": "{run}.lh5:{key}"},
+                "rest": {"key_list": [7, 8, 9], "out_stream": "{name}.lh5"},
             }
         }
 
@@ -1012,13 +1012,13 @@ class TestFiles:
         daq2lh5.build_raw(run, out_spec=config, run="r0")
         assert config == {
             "FCEventDecoder": {
-                f"k{k}": {"key_list": [k], "out_stream": f"{tmp_path}/r0.lh5"}
+                f"k{k}": {"key_list": [k], "out_stream": f"{tmp_path}/{{run}}.lh5"}
                 for k in KEYS[:2]
             }
         }
         # an expanded specification is one that can be used again
         again = json.loads(json.dumps(config))
-        daq2lh5.build_raw(run, out_spec=again, overwrite=True)
+        daq2lh5.build_raw(run, out_spec=again, overwrite=True, run="r0")
         assert again == config
 
 

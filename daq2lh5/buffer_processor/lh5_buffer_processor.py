@@ -14,6 +14,7 @@ import h5py
 
 from ..errors import OutSpecError, did_you_mean
 from ..output import OutputFiles
+from ..paths import expand_path
 from ..raw_buffer import RawBufferLibrary, check_processing, place_of
 from ..report import ConversionReport
 from ..utils import load_dict
@@ -58,10 +59,11 @@ def lh5_buffer_processor(
     overwrite
         replace an output that exists.
     out_spec
-        an output specification as for :func:`.build_raw`, or the name of a JSON or YAML
-        file with it: a table is processed as says the ``proc_spec`` of the buffer that
-        is called like the table's path, or like one of the two names in it. Wildcards
-        count. Or a ``proc_spec`` alone, which is for all tables with waveforms.
+        an output specification as for :func:`.build_raw`, or the name of a JSON, YAML
+        or TOML file with it: a table is processed as says the ``proc_spec`` of the
+        buffer that is called like the table's path, or like one of the two names in
+        it. Wildcards count. Or a ``proc_spec`` alone, which is for all tables with
+        waveforms.
     proc_file_name
         name of the output, by default that of the input with ``_proc`` in front of the
         extension.
@@ -112,14 +114,12 @@ def process_file(
         report to fill.
     """
     start = time.perf_counter()
-    in_file = os.path.expandvars(os.fspath(in_file))
+    in_file = expand_path(in_file)
     if not os.path.exists(in_file):
         msg = f"input file {in_file} not found"
         raise FileNotFoundError(msg)
     selection = _Selection(out_spec)
-    if out_file is None:
-        out_file = default_output(in_file)
-    out_file = os.path.expandvars(os.fspath(out_file))
+    out_file = default_output(in_file) if out_file is None else expand_path(out_file)
     report = report or ConversionReport()
     report.source, report.format = in_file, "LH5"
     for text in selection.warnings:
@@ -322,7 +322,7 @@ class _Selection:
 
     def __init__(self, out_spec: dict | str | None) -> None:
         if isinstance(out_spec, (str, os.PathLike)):
-            out_spec = load_dict(os.path.expandvars(os.fspath(out_spec)))
+            out_spec = load_dict(out_spec)
             _forget_files(out_spec)
         if not isinstance(out_spec, dict) or not out_spec:
             msg = f"the specification is {out_spec!r}: neither dictionary nor file"

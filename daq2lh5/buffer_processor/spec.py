@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OutSpecError, did_you_mean
+from ..errors import OutSpecError, did_you_mean, show
 from ..utils import load_dict
 from ..writing.codecs import codec_of
 
@@ -118,14 +118,13 @@ class ProcSpec:
 def _dictionary(name: str, value: Any) -> dict[str, Any]:
     """Return a dictionary that is given, or that is in a file."""
     if isinstance(value, (str, os.PathLike)):
-        file = os.path.expandvars(os.fspath(value))
         try:
-            value = load_dict(file)
-        except (OSError, NotImplementedError) as e:
-            msg = f"{name}: cannot read {file}: {e}"
+            value = load_dict(value)
+        except (OSError, ValueError, NotImplementedError) as e:
+            msg = f"{name}: cannot read {show(os.fspath(value))}: {e}"
             raise OutSpecError(msg) from e
     if not isinstance(value, dict):
-        msg = f"{name} is {value!r}: neither a dictionary nor the name of a file"
+        msg = f"{name} is {show(value)}: neither a dictionary nor the name of a file"
         raise OutSpecError(msg)
     return value
 
@@ -133,14 +132,14 @@ def _dictionary(name: str, value: Any) -> dict[str, Any]:
 def _by_path(operation: str, spec: dict[str, Any]) -> dict[str, Any]:
     value = spec.get(operation, {})
     if not isinstance(value, dict):
-        msg = f"proc_spec: {operation} is a dictionary by path, not {value!r}"
+        msg = f"proc_spec: {operation} is a dictionary by path, not {show(value)}"
         raise OutSpecError(msg)
     return value
 
 
 def _names(operation: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)):
-        msg = f"proc_spec: {operation} is a list of names, not {value!r}"
+        msg = f"proc_spec: {operation} is a list of names, not {show(value)}"
         raise OutSpecError(msg)
     return tuple(map(str, value))
 
@@ -150,7 +149,8 @@ def _window(value: Any) -> Window:
         source, start, stop, output = value
         return Window(str(source), int(start), int(stop), str(output))
     except (TypeError, ValueError):
-        msg = f"proc_spec: window is [column, start, stop, new column], not {value!r}"
+        columns = "[column, start, stop, new column]"
+        msg = f"proc_spec: window is {columns}, not {show(value)}"
         raise OutSpecError(msg) from None
 
 
@@ -160,7 +160,7 @@ def _dtype(path: str, name: Any) -> np.dtype:
     except TypeError:
         dtype = np.dtype(object)
     if name is None or dtype.kind not in "biufc":
-        msg = f"proc_spec: dtype_conv of '{path}': no number has the type {name!r}"
+        msg = f"proc_spec: dtype_conv of '{path}': no number has the type {show(name)}"
         raise OutSpecError(msg)
     return dtype
 
@@ -186,6 +186,7 @@ def _codec(path: str, codec: Any) -> Any:
 
 def _settings(path: str, settings: Any) -> dict[str, Any]:
     if not isinstance(settings, dict):
-        msg = f"proc_spec: hdf5_settings of '{path}' are a dictionary, not {settings!r}"
+        what = f"hdf5_settings of '{path}'"
+        msg = f"proc_spec: {what} are a dictionary, not {show(settings)}"
         raise OutSpecError(msg)
     return settings

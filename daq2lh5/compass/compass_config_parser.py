@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
 from ..errors import DecodeError
+from ..paths import expand_path
 from ..reading.magic import without_ending
 
 if TYPE_CHECKING:
@@ -198,8 +199,8 @@ def read_settings(
     OSError
         if it cannot be read.
     """
-    name = str(path)
-    file = Path(path)
+    name = expand_path(path)
+    file = Path(name)
     if file.stat().st_size > MAX_BYTES:
         problem = "too large for a settings file"
         raise DecodeError(problem, name)

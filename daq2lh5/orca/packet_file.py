@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import DecodeError
+from ..paths import expand_path
 from ..source import open_source
 from .orca_header_decoder import find_header
 from .orca_packet import is_extended, is_short
@@ -42,7 +42,7 @@ class PacketFile:
     """
 
     def __init__(self, name: str) -> None:
-        self._name = os.path.expandvars(name)
+        self._name = expand_path(name)
         path = Path(self._name.removeprefix("file://"))
         if self._name == "-" or path.is_fifo():
             # what is read here would be missing where the packets are decoded

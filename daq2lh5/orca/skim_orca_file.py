@@ -7,15 +7,30 @@ from pathlib import Path
 import click
 
 from ..errors import DecodeError
+from ..paths import expand_path
 from .orca_streamer import OrcaStreamer
 
 __all__ = ["skim_orca_file"]
 
 
+def _expanded(
+    _context: click.Context, parameter: click.Parameter, value: str | None
+) -> str | None:
+    """Expand ``~`` and environment variables in a path."""
+    try:
+        path = None if value is None else expand_path(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    if path is not None:
+        exists = parameter.name == "in_file"
+        click.Path(exists=exists, dir_okay=False).convert(path, parameter, _context)
+    return path
+
+
 @click.command()
-@click.argument("in_file", type=click.Path(exists=True, dir_okay=False))
+@click.argument("in_file", callback=_expanded)
 @click.argument("n_packets", type=click.IntRange(min=1))
-@click.option("--out-file", help="File to write to.", type=click.Path(dir_okay=False))
+@click.option("--out-file", help="File to write to.", callback=_expanded)
 def skim_orca_file(in_file: str, n_packets: int, out_file: str | None) -> None:
     """Copy the start of an ORCA file.
 

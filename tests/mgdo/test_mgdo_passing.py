@@ -19,7 +19,7 @@ from writers.mgdo import SHORT, UNSIGNED, Digitizer, Entry, Wave
 
 import daq2lh5
 from daq2lh5 import open_stream
-from daq2lh5.raw_buffer import RawBuffer, RawBufferLibrary
+from daq2lh5.raw_buffer import RawBuffer, RawBufferLibrary, write_to_lh5_and_clear
 from daq2lh5.writing.codecs import Codec
 
 if TYPE_CHECKING:
@@ -94,10 +94,11 @@ def test_nothing_is_encoded(tmp_path, monkeypatch):
     monkeypatch.setattr(Codec, "encode", None)
     out = tmp_path / "out.lh5"
     daq2lh5.build_raw(FILE, out_spec=spec(out, encoded(PRE, WIN)))
-    with pytest.raises(TypeError):
-        daq2lh5.build_raw(
-            FILE, out_spec=RawBufferLibrary(spec(out, encoded(PRE))), overwrite=True
-        )
+    library = RawBufferLibrary(spec(tmp_path / "seen.lh5", encoded(PRE)))
+    with open_stream(FILE, rb_lib=library) as (streamer, _):
+        chunk = streamer.read_chunk()
+        with pytest.raises(TypeError):
+            write_to_lh5_and_clear(chunk)
 
 
 @real_file
@@ -278,7 +279,7 @@ def test_several_outputs(tmp_path, passed):
 
 @pytest.mark.usefixtures("fake_tree")
 def test_buffers_that_others_see(tmp_path, passed):
-    """Who reads chunks gets samples; so does a library of the user's."""
+    """Who reads chunks gets samples; a library that is converted stays as it is."""
     rng = np.random.default_rng(4)
     e = writer.random_entry(rng, [3])
     source = write(tmp_path, [e])
@@ -289,8 +290,11 @@ def test_buffers_that_others_see(tmp_path, passed):
             for rb in chunk:
                 values = rb.lgdo[PRE].values.nda[0]
     np.testing.assert_array_equal(values, e.waves[0].samples)
-    daq2lh5.build_raw(source, out_spec=RawBufferLibrary(spec(out, encoded(PRE, WIN))))
     assert not passed
+    library = RawBufferLibrary(spec(out, encoded(PRE, WIN)))
+    daq2lh5.build_raw(source, out_spec=library)
+    assert passed == {PRE, WIN}
+    assert all(rb.lgdo is None for _, rb in library.buffers())
 
 
 # --- damage -------------------------------------------------------------------------

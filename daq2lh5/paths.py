@@ -1,0 +1,102 @@
+"""Paths as users write them: ``~`` and environment variables expanded."""
+
+from __future__ import annotations
+
+import os
+import re
+
+URL_PREFIX = "file://"
+
+LITERAL_DOLLAR = "\0"
+"""Stands for a ``$`` that begins no variable: no path can have this character."""
+
+# in a template that is formatted again, braces are doubled
+_VARIABLE = re.compile(
+    r"\$(?:(NAME)|\{(NAME)\}|\{\{(NAME)\}\})".replace("NAME", r"[A-Za-z_]\w*"),
+    re.ASCII,
+)
+
+
+def expand_path(path: str | os.PathLike[str]) -> str:
+    """Return a path with ``~`` and environment variables expanded.
+
+    What exists under the very name is taken as it is, and so is a folder in the path
+    for a variable that is not set: names of files may have a ``$``.
+
+    Raises
+    ------
+    TypeError
+        if it is no path.
+    ValueError
+        if a variable is not set, or a user is not known.
+    """
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        msg = f"expected the name of a file, not a {type(path).__name__}: {path!r:.80}"
+        raise TypeError(msg)
+    text = os.fsdecode(path)
+    if "\0" in text:
+        msg = f"{text!r} is no name of a file: there is a null byte in it"
+        raise ValueError(msg)
+    prefix = URL_PREFIX if text.startswith(URL_PREFIX) else ""
+    text = text.removeprefix(prefix)
+    if "$" in text and not os.path.exists(text):
+        text = expand_variables(text)
+    return prefix + expand_home(text)
+
+
+def expand_variables(
+    text: str, *, template: bool = False, lenient: bool = False
+) -> str:
+    """Return a path with environment variables expanded.
+
+    Parameters
+    ----------
+    text
+        the path.
+    template
+        whether it is one that is formatted again: braces are doubled in it.
+    lenient
+        leave variables that are not set as they stand.
+    """
+    out: list[str] = []
+    end = 0
+    for found in _VARIABLE.finditer(text):
+        out.append(text[end : found.start()])
+        end = found.end()
+        name = found[found.lastindex or 0]
+        value = os.environ.get(name)
+        if value is not None:
+            value = value.replace("$", LITERAL_DOLLAR)
+            out.append(escape(value) if template else value)
+            continue
+        folder = "".join(out) + found[0] + text[end:].partition("/")[0]
+        if not (lenient or os.path.isdir(literal(folder))):
+            msg = f"the environment variable '{name}' in '{literal(text)}' is not set"
+            raise ValueError(msg)
+        out.append(found[0])
+    return literal("".join(out) + text[end:])
+
+
+def expand_home(text: str) -> str:
+    """Return a path with a ``~`` at its start expanded."""
+    if not text.startswith("~"):
+        return text
+    user = text.partition("/")[0]
+    if user != "~" and (user == text or os.path.exists(user)):
+        return text  # names may begin so
+    expanded = os.path.expanduser(text)
+    if expanded.startswith("~"):
+        what = "your home folder is" if user == "~" else f"the user '{user[1:]}' is"
+        msg = f"'{text}': {what} not known"
+        raise ValueError(msg)
+    return expanded
+
+
+def literal(text: str) -> str:
+    """Put each ``$`` back that was kept from being expanded."""
+    return text.replace(LITERAL_DOLLAR, "$")
+
+
+def escape(text: str) -> str:
+    """Return text that comes out of :meth:`str.format` as it is."""
+    return text.replace("{", "{{").replace("}", "}}")

@@ -1,0 +1,233 @@
+"""Where a conversion writes: the output specification of one input, made out."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import formats
+from .errors import OutSpecError, UndefinedKeywordError, did_you_mean, show
+from .out_spec import check_place, fields_of, fill_in, split_out_stream
+from .paths import expand_path
+from .raw_buffer import RawBufferLibrary, check_processing
+from .reading.magic import without_ending
+from .utils import is_spec_file, load_dict, load_if_dict
+from .wildcards import final_out_stream
+
+__all__ = [
+    "Target",
+    "check_decoder_names",
+    "default_output",
+    "load_spec",
+    "target_in",
+    "target_of",
+]
+
+_FIELD = re.compile(r"\{\{|\}\}|\{([A-Za-z_]\w*)(?:![rsa])?(?::[^{}]*)?\}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a conversion writes.
+
+    Attributes
+    ----------
+    library
+        the buffers that the user asks for; None for one table of each kind.
+    file
+        what is written to if there is no library.
+    unused
+        keywords that the specification has no place for.
+    """
+
+    library: RawBufferLibrary | None
+    file: str
+    unused: list[str]
+
+    @property
+    def files(self) -> list[str]:
+        """The files whose names are known before the input is read."""
+        if self.library is None:
+            places = [self.file]
+        else:
+            known = (final_out_stream(d, rb) for d, rb in self.library.buffers())
+            places = [out_stream for out_stream in known if out_stream]
+        files = (split_out_stream(place)[0] for place in places)
+        return [f for f in dict.fromkeys(files) if f]
+
+
+def load_spec(
+    out_spec: str | os.PathLike[str] | dict | RawBufferLibrary | None,
+) -> str | dict | RawBufferLibrary | None:
+    """Return the content of an output specification that is in a file.
+
+    The ending of the name tells, in any spelling, or else the content. What is no
+    specification is the name of an output: it comes back expanded.
+    """
+    if out_spec is None or isinstance(out_spec, dict):
+        return out_spec
+    if not isinstance(out_spec, (str, os.PathLike)):
+        kind = type(out_spec).__name__
+        msg = f"out_spec is a {kind}: neither name nor dictionary"
+        raise TypeError(msg)
+    name = expand_path(out_spec)
+    if not name:
+        msg = "the output has no name: out_spec is empty"
+        raise OutSpecError(msg)
+    content = load_dict(name) if is_spec_file(name) else load_if_dict(name)
+    if content is None and not is_spec_file(name):
+        return name
+    if not isinstance(content, dict):
+        msg = f"{name} is not an output specification: it is {show(content)}"
+        raise OutSpecError(msg)
+    return content
+
+
+def target_of(
+    out_spec: str | os.PathLike[str] | dict | RawBufferLibrary | None,
+    in_stream: str,
+    keywords: dict[str, Any],
+) -> Target:
+    """Find out where the data of an input are to go.
+
+    Parameters
+    ----------
+    out_spec
+        as the user gives it, or as :func:`load_spec` returns it.
+    in_stream
+        name of the input.
+    keywords
+        values of keywords.
+
+    Raises
+    ------
+    OutSpecError
+        (a ValueError) if the specification is not as it must be.
+    TypeError
+        if it is nothing that could be one.
+    """
+    spec = load_spec(out_spec)
+    if spec is None:
+        if in_stream == "-":
+            msg = "standard input has no name for the output: give one (out_spec, -o)"
+            raise OutSpecError(msg)
+        return Target(None, default_output(in_stream), _unused(keywords, set()))
+    if isinstance(spec, str):
+        return _target_named(spec, keywords)
+    used: set[str] = set()
+    if isinstance(spec, RawBufferLibrary):
+        library = RawBufferLibrary.for_conversion(spec, keywords)
+    else:
+        check_decoder_names(spec)
+        library = RawBufferLibrary.for_conversion(spec, keywords)
+        used = _fields_in(spec)
+    if len(library.get("*", ())) > 1:
+        msg = "'*' stands for all other decoders: it can have one buffer only"
+        raise OutSpecError(msg)
+    if not any(rb.out_stream for _, rb in library.buffers()):
+        msg = "no buffer of the output specification has an out_stream"
+        raise OutSpecError(msg)
+    for _, rb in library.buffers():
+        check_processing(rb)
+    return Target(library, "", _unused(keywords, used))
+
+
+def default_output(in_stream: str) -> str:
+    """Return the input's name with the extension ``lh5`` instead of its own.
+
+    Of a compressed file's name both extensions go.
+    """
+    path = without_ending(Path(in_stream.removeprefix("file://")))
+    return str(path.with_suffix("")) + ".lh5"
+
+
+def check_decoder_names(out_spec: dict) -> None:
+    """Refuse names that no format has a decoder for.
+
+    Raises
+    ------
+    OutSpecError
+        with the nearest name that there is.
+    """
+    known = formats.known_decoders()
+    for name in out_spec:
+        if name != "*" and name not in known:
+            hint = did_you_mean(str(name), known)
+            msg = f"no format has a decoder {show(name)}{hint}"
+            raise OutSpecError(msg)
+
+
+def target_in(folder: str, basename: str, keywords: dict[str, Any]) -> Target:
+    """Return the target for all data of an input, to be in a folder.
+
+    Parameters
+    ----------
+    folder
+        as :func:`load_spec` returns it.
+    basename
+        name of the file without its extension.
+    keywords
+        values of keywords, which the folder's name may have.
+    """
+    folder, used = _filled_in(folder, keywords)
+    return Target(
+        None, os.path.join(folder, f"{basename}.lh5"), _unused(keywords, used)
+    )
+
+
+def _target_named(name: str, keywords: dict[str, Any]) -> Target:
+    """Return the target for the name of an output, which may have keywords."""
+    name, used = _filled_in(name, keywords)
+    check_place(name, "table", f"output {show(name)}")
+    return Target(None, name, _unused(keywords, used))
+
+
+def _filled_in(name: str, keywords: dict[str, Any]) -> tuple[str, set[str]]:
+    """Fill in the keywords in a path; return it, and which they were."""
+    used: set[str] = set()
+    if os.path.exists(name):
+        return name, used
+    out: list[str] = []
+    end = 0
+    for found in _FIELD.finditer(name):
+        out.append(name[end : found.start()])
+        end = found.end()
+        field = found[1]
+        if field is None:
+            # doubled
+            out.append(found[0][0])
+        elif field in keywords:
+            used.add(field)
+            try:
+                out.append(fill_in(found[0], keywords))
+            except ValueError as e:
+                msg = f"output {show(name)}: {e}"
+                raise OutSpecError(msg) from None
+        elif os.path.isdir("".join(out) + name[found.start() :].partition("/")[0]):
+            out.append(found[0])
+        else:
+            msg = (
+                f"'{field}' in the output {show(name)} is not defined: no keyword is "
+                "called so (if the name of the file has this brace, write it twice)"
+            )
+            raise UndefinedKeywordError(msg)
+    return "".join(out) + name[end:], used
+
+
+def _fields_in(spec: dict) -> set[str]:
+    """Return the names of all fields in an expanded specification."""
+    fields: set[str] = set()
+    for buffers in spec.values():
+        for info in buffers.values():
+            for field in ("out_stream", "out_name"):
+                if field in info:
+                    fields |= fields_of(str(info[field]))
+    return fields
+
+
+def _unused(keywords: dict[str, Any], used: set[str]) -> list[str]:
+    """Return the keywords that the specification has no place for."""
+    return [k for k in keywords if k not in used and k != "orig_basename"]
