@@ -225,17 +225,17 @@ class TestTypes:
         ids=repr,
     )
     def test_endless_ranges_are_an_error_at_once(self, key_list):
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(OutSpecError, match="keys"):
             keys_of(key_list)
-        assert time.perf_counter() - start < 1
+        assert time.process_time() - start < 1
 
     def test_range_of_too_many_tables_is_an_error(self):
         spec = {"FCEventDecoder": {"ch{key}": {"key_list": [[0, 10**6]]}}}
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(OutSpecError, match="buffers"):
             RawBufferLibrary(spec)
-        assert time.perf_counter() - start < 2
+        assert time.process_time() - start < 2
 
     @pytest.mark.parametrize("name", [5, "5", np.int64(5)])
     def test_names_that_are_numbers(self, name):
