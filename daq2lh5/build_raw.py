@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import formats
 from .buffer_writing import append_buffer
 from .errors import OutSpecError, did_you_mean
-from .out_spec import split_out_stream
+from .out_spec import as_out_stream, split_out_stream
 from .raw_buffer import RawBuffer, RawBufferLibrary, check_processing, files_of
 from .reading.magic import without_ending
 from .report import ConversionReport, sizeof_fmt
@@ -332,7 +332,9 @@ def convert(
     outputs = OutputFiles(overwrite, [in_stream], hdf5_settings, threads)
     try:
         with outputs:
-            outputs.check([out_file] if rb_lib is None else files_of(rb_lib))
+            outputs.check(
+                [split_out_stream(out_file)[0]] if rb_lib is None else files_of(rb_lib)
+            )
             header_data = streamer.open_stream(
                 in_stream,
                 rb_lib=rb_lib,
@@ -431,7 +433,7 @@ def _read_out_spec(
             raise OutSpecError(msg)
         return None, default_output(in_stream)
     if isinstance(out_spec, str):
-        return None, out_spec
+        return None, as_out_stream(out_spec)
     if not isinstance(out_spec, dict):
         msg = f"out_spec is a {type(out_spec).__name__}: neither name nor dictionary"
         raise TypeError(msg)

@@ -100,7 +100,7 @@ def outputs_of(
         if two inputs would write to one file.
     """
     from .build_raw import default_output  # noqa: PLC0415
-    from .out_spec import split_out_stream  # noqa: PLC0415
+    from .out_spec import as_out_stream, split_out_stream  # noqa: PLC0415
     from .raw_buffer import RawBufferLibrary  # noqa: PLC0415
     from .utils import is_spec_file, load_dict  # noqa: PLC0415
 
@@ -133,20 +133,33 @@ def outputs_of(
                 except (ValueError, LookupError) as e:
                     msg = f"output '{out_spec}' cannot be formatted: {message_of(e)}"
                     raise UsageError(msg) from None
-            outputs = [spec]
+            outputs = [as_out_stream(spec)]
         specs[file] = spec
         for output in {split_out_stream(o)[0] for o in outputs}:
             if not output:
                 continue
             path = os.path.realpath(output)
             if path in writers:
-                msg = (
-                    f"{writers[path]} and {file} would both write {output}; use "
-                    "'{orig_basename}' in the output, or a directory"
-                )
-                raise UsageError(msg)
+                msg = f"{writers[path]} and {file} would both write {output}; "
+                raise UsageError(msg + _way_out(writers[path], file, out_spec))
             writers[path] = file
     return specs, list(writers)
+
+
+def _way_out(one: str, other: str, out_spec: str | None) -> str:
+    """Return what helps if two inputs would write one file."""
+    name = basename_of(other)
+    if basename_of(one) != name:
+        if out_spec is not None and "{orig_basename}" not in out_spec:
+            return "use '{orig_basename}' in the output, or a directory"
+        return "convert them one by one, with different outputs (-o)"
+    # their names do not tell them apart, so '{orig_basename}' does not help
+    folder = Path(os.path.abspath(other)).parent.name
+    example = f"{folder}_{name}.lh5" if folder else f"other_{name}.lh5"
+    return (
+        f"both are called '{name}': convert them one by one, with different outputs, "
+        f"as -o {example}"
+    )
 
 
 def basename_of(file: str) -> str:
