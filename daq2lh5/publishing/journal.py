@@ -88,12 +88,6 @@ class Entry:
         else:
             give_new_name(self.temporary, self.target)
 
-    def drop_before(self) -> None:
-        """Remove the second name of what was replaced."""
-        if self.before is not None:
-            with suppress(OSError):
-                self.before.unlink()
-
 
 class Journal:
     """The list, with a copy in each folder of the files.
@@ -194,11 +188,11 @@ class Journal:
         return [path.parent for path in self.paths]
 
     def remove(self) -> None:
-        """Forget all: names that are not needed any more, and the list itself."""
-        for entry in self.entries:
-            entry.drop_before()
-        for path in self.paths:
-            with suppress(OSError):
+        """Forget all: names that are not needed any more, and then the list itself."""
+        names = [entry.before for entry in self.entries if entry.before is not None]
+        # as long as one of them is there, there is a list that tells what it is
+        with suppress(OSError):
+            for path in [*names, *self.paths]:
                 path.unlink(missing_ok=True)
 
 

@@ -100,6 +100,11 @@ def _lock_description(descriptor: int, kind: int) -> None:
 def alone_in(folders: list[Path], patience: float = PATIENCE_SECONDS) -> Iterator[bool]:
     """Keep others from giving several files their names in the same folders.
 
+    Parameters
+    ----------
+    patience
+        seconds to wait for them.
+
     Yields
     ------
     certain
@@ -107,7 +112,7 @@ def alone_in(folders: list[Path], patience: float = PATIENCE_SECONDS) -> Iterato
         that is not known.
     """
     held: list[tuple[Path, int]] = []
-    end = time.monotonic() + patience
+    end = time.monotonic() + (PATIENCE_SECONDS if patience is None else patience)
     certain = True
     try:
         # in one order for all, so that nobody waits in a circle
