@@ -31,11 +31,14 @@ HELD = (errno.EAGAIN, errno.EACCES)
 
 
 def hold(descriptor: int) -> bool:
-    """Lock a file as one's own; False where the file system has no locks."""
+    """Lock a file as one's own; False if somebody takes it for a rest just now.
+
+    Where the file system has no locks it is done without.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as e:
+        return e.errno not in HELD
     return True
 
 

@@ -106,11 +106,11 @@ class Temporary:
                 self.descriptor = os.open(self.path, flags, 0o666)
             except FileExistsError:
                 continue
-            hold(self.descriptor)
-            if is_at(self.path, self.descriptor):
+            if hold(self.descriptor) and is_at(self.path, self.descriptor):
                 break
             # taken for a rest, in the moment before it was locked
             os.close(self.descriptor)
+            self.path.unlink(missing_ok=True)
         self._mode = stat.S_IMODE(os.fstat(self.descriptor).st_mode)
         try:
             private = os.stat(target).st_mode & 0o777

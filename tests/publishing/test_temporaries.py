@@ -233,6 +233,24 @@ class TestNames:
         assert partials(tmp_path) == [made.path]
         made.discard()
 
+    def test_one_that_is_about_to_be_removed(self, tmp_path, monkeypatch):
+        """Who removes has locked it, and still sees its name."""
+        removing = []
+
+        def locked(descriptor):
+            if not removing:
+                (path,) = partials(tmp_path)
+                removing.append(path.open("rb"))
+                fcntl.flock(removing[0], fcntl.LOCK_EX)
+            return locks.hold(descriptor)
+
+        monkeypatch.setattr(temporary, "hold", locked)
+        made = Temporary(tmp_path / "x.lh5")
+        assert partials(tmp_path) == [made.path]
+        assert Path(removing[0].name) != made.path
+        removing[0].close()
+        made.discard()
+
 
 class TestLeftovers:
     def test_what_a_kill_left_is_removed_by_the_next(self, run, tmp_path, fed):
