@@ -8,7 +8,6 @@ of its format somewhere.
 from __future__ import annotations
 
 import logging
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -23,11 +22,13 @@ from .cli_arguments import (
 )
 from .cli_run import (
     EXIT_DAMAGED,
+    EXIT_FAILED,
     EXIT_USAGE,
     attempt,
     leave,
     open_standard_streams,
     run,
+    say,
     show_report,
     tell,
 )
@@ -233,8 +234,8 @@ def process(
         file, spec = check_inputs((file, spec))
         output = None if output is None else expand_path(output)
     except (UsageError, ValueError) as e:
-        click.echo(f"error: {message_of(e)}", err=True)
-        sys.exit(EXIT_USAGE)
+        say(f"error: {message_of(e)}")
+        leave(EXIT_USAGE)
     report = ConversionReport(source=file)
 
     def work(check_interrupt: Callable[[], None]) -> None:
@@ -256,7 +257,39 @@ def process(
 
     status = attempt(file, report, debug, work)
     if status == 0 and not quiet:
-        status = tell(show_report, report, verbose or debug)
+        tell(show_report, report, verbose or debug)
+    leave(status)
+
+
+@main.command()
+@click.argument("directories", nargs=-1, required=True, metavar="DIR...")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="No conversion writes to these directories, also from other computers: "
+    "do what locks cannot tell about.",
+)
+def repair(directories: tuple[str, ...], force: bool) -> None:
+    """Complete or remove what killed conversions left in DIRs.
+
+    Where one was killed while it gave several files their names, the rest get theirs.
+    Files in the making are removed if nobody writes to them any more. The exit status
+    is 1 if something had to be left as it is.
+    """
+    from .publishing.repair import repair as repair_directory  # noqa: PLC0415
+
+    status = 0
+    for directory in directories:
+        try:
+            repairs = repair_directory(directory, force)
+        except OSError as e:
+            say(f"error: {message_of(e)}")
+            leave(EXIT_USAGE)
+        lines = [f"{directory}: {text}" for text in repairs.done]
+        tell(click.echo, "\n".join(lines or [f"{directory}: nothing to repair"]))
+        for text in repairs.left:
+            say(f"error: {directory}: left as it is: {text}")
+            status = EXIT_FAILED
     leave(status)
 
 
@@ -327,7 +360,7 @@ def daq2lh5_cli(
         debug=debug,
     )
     if status == EXIT_DAMAGED:
-        click.echo("warning: the input is damaged, see above", err=True)
+        say("warning: the input is damaged, see above")
         status = 0
     leave(status)
 

@@ -157,13 +157,26 @@ def targets_of(
         for output in target.files:
             path = os.path.realpath(output)
             if path in writers:
-                msg = (
-                    f"{writers[path]} and {file} would both write {output}; use "
-                    "'{orig_basename}' in the output, or a directory"
-                )
-                raise UsageError(msg)
+                msg = f"{writers[path]} and {file} would both write {output}; "
+                raise UsageError(msg + _way_out(writers[path], file, out_spec))
             writers[path] = file
     return targets
+
+
+def _way_out(one: str, other: str, out_spec: str | None) -> str:
+    """Return what helps if two inputs would write one file."""
+    name = basename_of(other)
+    if basename_of(one) != name:
+        if out_spec is not None and "{orig_basename}" not in out_spec:
+            return "use '{orig_basename}' in the output, or a directory"
+        return "convert them one by one, with different outputs (-o)"
+    # their names do not tell them apart, so '{orig_basename}' does not help
+    folder = Path(os.path.abspath(other)).parent.name
+    example = f"{folder}_{name}.lh5" if folder else f"other_{name}.lh5"
+    return (
+        f"both are called '{name}': convert them one by one, with different outputs, "
+        f"as -o {example}"
+    )
 
 
 def basename_of(file: str) -> str:

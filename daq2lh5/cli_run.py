@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import os
 import signal
 import sys
 import traceback
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,6 +24,7 @@ from .cli_arguments import (
     targets_of,
 )
 from .paths import expand_path
+from .publishing.targets import check_replaceable
 from .threads import signals_as_interrupts
 
 if TYPE_CHECKING:
@@ -38,24 +37,6 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_DAMAGED = 3
-
-
-def open_standard_streams() -> None:
-    """Open what is closed of standard input, output and error, as daemons leave it.
-
-    Otherwise the next file has the number of standard error, and what libraries print
-    goes into it.
-    """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            # the lowest number that is free: this one
-            os.open(os.devnull, os.O_RDWR)
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115
-            setattr(sys, name, stream)
 
 
 def run(
@@ -81,6 +62,7 @@ def run(
     from . import logging as our_logging  # noqa: PLC0415  (--help needs none)
     from .report import ConversionReport  # noqa: PLC0415
 
+    open_standard_streams()
     our_logging.setup(logging.DEBUG if debug else level)
     try:
         options = parse_kwargs(kwargs)
@@ -94,15 +76,16 @@ def run(
         named = {name: value for name, value in options.items() if name in KINDS}
         keywords = {k: v for k, v in options.items() if k not in named}
         targets = targets_of(files, out_spec, keywords)
+        outputs = [f for target in targets.values() for f in target.files]
+        _check_outputs(files, outputs, overwrite)
         if json_file is not None:
             json_file = json_file if json_file == "-" else expand_path(json_file)
-            outputs = [f for target in targets.values() for f in target.files]
             given = [*filter(None, [out_spec, named.get("compass_config_file")])]
             check_json_file(json_file, [*files, *outputs, *map(expand_path, given)])
     except (UsageError, OSError, ValueError, NotImplementedError, ImportError) as e:
         if debug:
             traceback.print_exc()
-        click.echo(f"error: {message_of(e)}", err=True)
+        say(f"error: {message_of(e)}")
         return EXIT_USAGE
 
     statuses = [0]
@@ -127,11 +110,23 @@ def run(
         )
         statuses.append(status)
         if status in (0, EXIT_DAMAGED) and not quiet:
-            statuses.append(tell(show_report, report, verbose, err=json_file == "-"))
+            tell(show_report, report, verbose, err=json_file == "-")
     if json_file is not None:
-        statuses.append(tell(_write_json, json_file, reports))
+        tell(_write_json, json_file, reports)
     # a failure weighs more than wrong usage, and that more than damage
     return next(s for s in (EXIT_FAILED, EXIT_USAGE, EXIT_DAMAGED, 0) if s in statuses)
+
+
+def _check_outputs(files: tuple[str, ...], outputs: list[str], overwrite: bool) -> None:
+    """Refuse outputs that would take something from the user, before all is done."""
+    inputs = {os.path.realpath(i.removeprefix("file://")): i for i in files}
+    for output in outputs:
+        found = inputs.get(os.path.realpath(output))
+        if found is not None:
+            msg = f"{found} is an input: give another output (-o)"
+            raise UsageError(msg)
+        if overwrite:
+            check_replaceable(output)
 
 
 def _convert_one(
@@ -179,15 +174,13 @@ def attempt(
         what = "interrupted, no output written"
         if report.outputs:
             what = "interrupted after its output was complete"
-        click.echo(f"error: {file}: {what}", err=True)
+        say(f"error: {file}: {what}")
         leave(128 + signal.SIGINT)
     except Exception as e:
         report.error = text = message_of(e)
         if debug:
             traceback.print_exc()
-        click.echo(
-            f"error: {text}" if file in text else f"error: {file}: {text}", err=True
-        )
+        say(f"error: {text}" if file in text else f"error: {file}: {text}")
         if _cannot_clean_up():
             leave(EXIT_FAILED)
         usage = (OutSpecError, FileExistsError, FileNotFoundError, NotImplementedError)
@@ -216,16 +209,49 @@ def _write_json(file: str, reports: list[ConversionReport]) -> None:
         f.writelines(json.dumps(r.as_dict()) + "\n" for r in reports)
 
 
-def tell(write: Callable[..., None], *args: Any, **kwargs: Any) -> int:
-    """Have a report written; return the exit status."""
+def tell(write: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+    """Have a report written. If nobody takes it, what was done stays done."""
     try:
         write(*args, **kwargs)
     except OSError as e:
-        if e.errno == errno.EPIPE:
-            raise  # click's: whoever read it has enough
-        click.echo(f"error: the report cannot be written: {message_of(e)}", err=True)
-        return EXIT_FAILED
-    return 0
+        _silence_broken_streams()
+        say(
+            f"warning: the report cannot be written: {message_of(e)}; "
+            "the conversion is not affected"
+        )
+
+
+def say(text: str) -> None:
+    """Write a line to standard error, if anybody takes it."""
+    with suppress(OSError):
+        click.echo(text, err=True)
+
+
+def open_standard_streams() -> None:
+    """Have standard input, output and error lead somewhere, as daemons close them.
+
+    Output files must not get their numbers: what a library prints would go there.
+    """
+    names = ("stdin", "stdout", "stderr")
+    for number, (name, mode) in enumerate(zip(names, "rww", strict=True)):
+        try:
+            os.fstat(number)
+        except OSError:
+            # it gets the lowest number that is free
+            os.open(os.devnull, os.O_RDONLY if mode == "r" else os.O_WRONLY)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def _silence_broken_streams() -> None:
+    """Have what a stream could not get rid of, now and at the end, go nowhere."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            sink = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(sink, stream.fileno())
+            os.close(sink)
 
 
 def _cannot_clean_up() -> bool:
@@ -236,9 +262,8 @@ def _cannot_clean_up() -> bool:
 
 def leave(status: int) -> None:
     """Exit; at once if there is no way to clean up."""
+    _silence_broken_streams()
     if _cannot_clean_up():
-        sys.stdout.flush()
-        sys.stderr.flush()
         os._exit(status)
     sys.exit(status)
 

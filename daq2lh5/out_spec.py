@@ -8,6 +8,7 @@ as good for the next file.
 from __future__ import annotations
 
 import os
+import re
 import string
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -39,10 +40,59 @@ def has_wildcard(key: object) -> bool:
     return isinstance(key, str) and "*" in key
 
 
+HDF5_ENDINGS = (".lh5", ".h5", ".hdf5", ".hdf", ".he5")
+"""Endings of file names behind which a colon begins a group."""
+
+_BEHIND_ENDING = re.compile(
+    # the last one: folders may end so, too
+    rf"(.*(?:{'|'.join(map(re.escape, HDF5_ENDINGS))})):(.*)",
+    re.DOTALL | re.IGNORECASE,
+)
+_BEFORE_SLASH = re.compile(r"(.*):(/.*|)", re.DOTALL)
+_BEFORE_WORD = re.compile(r"(.*):((?![0-9])[\w{][^:.]*)", re.DOTALL)
+
+
 def split_out_stream(out_stream: str) -> tuple[str, str]:
-    """Split ``file:group`` into file and group (``/`` if there is none)."""
-    file, _, group = out_stream.partition(":")
+    """Split ``file:group`` into file and group (``/`` if there is none).
+
+    A colon belongs to the path unless what follows can only be a group:
+
+    - behind an ending of HDF5 files (``.lh5``, ``.h5``, ``.hdf5``, ``.hdf``, ``.he5``)
+      a group begins, unless what follows ends so itself;
+    - in a name without such an ending, a group begins behind the last colon if a slash
+      or nothing follows it, or a word: it begins with a letter, and has no dot. What
+      exists under the whole name, or has a colon in a folder that exists, is a path.
+    """
+    return _split(out_stream, _BEFORE_SLASH, _BEFORE_WORD)
+
+
+def as_out_stream(name: str) -> str:
+    """Return the `out_stream` for a name that the user gave for a file.
+
+    There a word behind a colon is no group: ``out:geds`` is that file.
+    """
+    if split_out_stream(name) == _split(name, _BEFORE_SLASH):
+        return name
+    return f"{name}:/"
+
+
+def _split(out_stream: str, *without_ending: re.Pattern[str]) -> tuple[str, str]:
+    if ":" not in out_stream or out_stream.lower().endswith(HDF5_ENDINGS):
+        return out_stream, "/"
+    match = _BEHIND_ENDING.fullmatch(out_stream)
+    if match is None and not _is_there(out_stream):
+        found = (pattern.fullmatch(out_stream) for pattern in without_ending)
+        match = next(filter(None, found), None)
+    if match is None:
+        return out_stream, "/"
+    file, group = match.groups()
     return file, group or "/"
+
+
+def _is_there(path: str) -> bool:
+    """Whether there is such a file, or a folder for it with a colon in its name."""
+    folder = os.path.dirname(path)
+    return os.path.exists(path) or (":" in folder and os.path.isdir(folder))
 
 
 # ---- templates -----------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from contextlib import suppress
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,11 @@ import h5py
 
 from .errors import OutSpecError
 from .lh5_writer import LH5Writer, check_settings, split_settings
+from .publishing.locks import hold_beside_hdf5, release_beside_hdf5
+from .publishing.publish import Finished, publish, sync_folder
+from .publishing.repair import Leftovers
+from .publishing.targets import check_replaceable, status_of
+from .publishing.temporary import Temporary
 from .raw_buffer import files_of
 from .report import MAX_ATTRIBUTE_BYTES
 from .threads import without_signals
@@ -44,23 +49,18 @@ are kept, and the command line leaves at once."""
 
 
 @dataclass
-class _File:
+class _File(Finished):
     """A file in the making.
 
     Attributes
     ----------
-    name
-        as the user wrote it.
-    temporary
-        where it is for now.
     handle
         the open file.
     writer
         writes to it.
     """
 
-    name: str
-    temporary: Path
+    temporary: Temporary
     handle: h5py.File
     writer: LH5Writer
 
@@ -104,9 +104,13 @@ class OutputFiles:
         # by the file itself, wherever names and links lead
         self._files: dict[Path, _File] = {}
         self._writers: dict[str, LH5Writer] = {}
+        self._leftovers: dict[Path, Leftovers] = {}
+        self._obsolete: dict[Path, Finished] = {}
 
     def check(self, files: Iterable[str]) -> None:
         """Make sure that the files may be written, before anything is read.
+
+        What a killed conversion to these files left in halves is completed before.
 
         Raises
         ------
@@ -118,31 +122,44 @@ class OutputFiles:
             if a directory cannot be written to.
         """
         for file in files:
-            if file == "-":
-                msg = (
-                    "LH5 cannot be written to standard output: name a file "
-                    "('./-' for one of that name)"
-                )
-                raise OutSpecError(msg)
-            path = Path(file)
-            if path.resolve() in self._inputs:
-                msg = f"{file} is the input: give another output"
-                raise OutSpecError(msg)
-            if path.is_dir():
+            self._check(file)
+
+    def _check(self, file: str) -> None:
+        if file == "-":
+            msg = (
+                "LH5 cannot be written to standard output: name a file "
+                "('./-' for one of that name)"
+            )
+            raise OutSpecError(msg)
+        path = Path(file)
+        target = path.resolve()
+        if target in self._inputs:
+            msg = f"{file} is the input: give another output"
+            raise OutSpecError(msg)
+        self._leftovers_in(target.parent).complete(target)
+        found = status_of(path)
+        if found is not None:
+            if stat.S_ISDIR(found.st_mode):
                 msg = f"output {file} is a directory"
                 raise OutSpecError(msg)
-            if path.exists() and not path.is_file():
+            if not stat.S_ISREG(found.st_mode):
                 msg = f"output {file} is a device or a pipe: LH5 needs a file"
                 raise OutSpecError(msg)
-            if path.exists() and not self.overwrite:
+            if not self.overwrite:
                 msg = f"file {file} exists; use overwrite (-w) to replace it"
                 raise FileExistsError(msg)
-            directory = path.absolute().parent
-            while not directory.exists():
-                directory = directory.parent
-            if not os.access(directory, os.W_OK | os.X_OK):
-                msg = f"cannot write to {directory}"
-                raise PermissionError(msg)
+            check_replaceable(file)
+        directory = target.parent
+        while not directory.exists():
+            directory = directory.parent
+        if not os.access(directory, os.W_OK | os.X_OK):
+            msg = f"cannot write to {directory}"
+            raise PermissionError(msg)
+
+    def _leftovers_in(self, folder: Path) -> Leftovers:
+        if folder not in self._leftovers:
+            self._leftovers[folder] = Leftovers(folder)
+        return self._leftovers[folder]
 
     def __enter__(self) -> OutputFiles:  # noqa: PYI034  (Self is of Python 3.11)
         return self
@@ -153,7 +170,7 @@ class OutputFiles:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        files = [(file.name, str(file.temporary)) for file in self._files.values()]
+        files = [(f.name, str(f.temporary.path)) for f in self._files.values()]
         try:
             self.discard()
         except KeyboardInterrupt:
@@ -186,25 +203,54 @@ class OutputFiles:
             return self._writers[file]
         target = Path(file).resolve()
         if target not in self._files:
-            self.check([file])
+            self._check(file)
             target.parent.mkdir(parents=True, exist_ok=True)
-            number = f"{os.getpid()}-{len(self._files)}"
-            # short enough for the system, whatever the length of the name
-            temporary = target.parent / f".{target.name[:40]}.{number}.partial"
-            temporary.unlink(missing_ok=True)
+            self._leftovers_in(target.parent).remove(target)
             try:
-                handle = h5py.File(temporary, "w", **self._of_file)
+                temporary = Temporary(target)
+            except OSError as e:
+                # of the name that the user knows
+                raise OSError(e.errno, os.strerror(e.errno), file) from e
+            try:
+                handle = _open_new(temporary, self._of_file)
             except BaseException as e:
-                temporary.unlink(missing_ok=True)
+                temporary.discard()
                 if isinstance(e, OSError):
-                    _explain(e, [(file, str(temporary))])
+                    _explain(e, [(file, str(temporary.path))])
                 raise
             writer = LH5Writer(
                 handle, self._of_datasets, self.plan, self.pipeline, sync=True
             )
-            self._files[target] = _File(file, temporary, handle, writer)
+            self._files[target] = _File(file, target, temporary, handle, writer)
         self._writers[file] = self._files[target].writer
         return self._writers[file]
+
+    def name_beside(self, ending: str) -> str:
+        """Return the name of a file that goes with the first: that and an ending."""
+        return next(iter(self._files.values())).name + ending
+
+    def writer_beside(self, ending: str) -> LH5Writer:
+        """Return the writer of a file that goes with the first, made if need be.
+
+        It gets its name together with all others.
+        """
+        return self.writer_of(self.name_beside(ending))
+
+    def drop_beside(self, ending: str) -> None:
+        """Have an older file that went with the first removed with what it went with.
+
+        Nothing is done to one that this conversion writes anew, and without overwrite.
+
+        Raises
+        ------
+        FileExistsError
+            if a file of that name exists which is no LH5 file.
+        """
+        name = self.name_beside(ending)
+        target = Path(name).resolve()
+        if self.overwrite and target not in self._files and status_of(target):
+            check_replaceable(name)
+            self._obsolete[target] = Finished(name, target, None)
 
     @property
     def write_seconds(self) -> float:
@@ -267,46 +313,41 @@ class OutputFiles:
                 abandoned.append((file, e))
                 raise
         for file in self._files.values():
-            _flush_to_disk(file.temporary)
+            file.temporary.sync()
         with without_signals():
-            self._rename()
+            publish([*self._files.values(), *self._obsolete.values()], self.overwrite)
             finished, self._files = self._files, {}
+            for file in finished.values():
+                file.temporary.release()
             report.outputs = [file.name for file in finished.values()]
-        for directory in {target.parent for target in finished}:
+        for folder in {target.parent for target in finished}:
             # too late for an error: the files are there
-            with suppress(OSError):
-                _flush_to_disk(directory)
-
-    def _rename(self) -> None:
-        """Give all files their names; if one can't have it, none does."""
-        backups: list[tuple[Path, Path | None]] = []
-        try:
-            for target, file in self._files.items():
-                backup = None
-                if len(self._files) > 1 and target.exists():
-                    backup = file.temporary.with_suffix(".before")
-                    target.replace(backup)
-                backups.append((target, backup))
-                file.temporary.replace(target)
-        except BaseException:
-            for target, backup in backups:
-                target.unlink(missing_ok=True)
-                if backup is not None:
-                    backup.replace(target)
-            raise
-        for _, backup in backups:
-            if backup is not None:
-                backup.unlink()
+            sync_folder(folder)
 
     def discard(self) -> None:
         """Remove what was written and is not finished."""
         with without_signals():
             for file in self._files.values():
-                file.temporary.unlink(missing_ok=True)
+                file.temporary.discard()
             self.pipeline.close()
             for file in self._files.values():
                 _close_unfinished(file)
             self._files = {}
+
+
+def _open_new(temporary: Temporary, settings: dict[str, Any]) -> h5py.File:
+    """Return the file, opened by HDF5.
+
+    We lock it, so HDF5 need not. Where it does so all the same, by its settings or
+    HDF5_USE_FILE_LOCKING, our lock is in its way, and has to be another one.
+    """
+    settings = {"locking": False} | settings
+    for give_way in (hold_beside_hdf5, release_beside_hdf5):
+        try:
+            return h5py.File(temporary.path, "w", **settings)
+        except BlockingIOError:
+            give_way(temporary.descriptor)
+    return h5py.File(temporary.path, "w", **settings)
 
 
 def _explain(error: Exception, files: list[tuple[str, str]]) -> None:
@@ -347,12 +388,3 @@ def _close_unfinished(file: _File) -> None:
         file.handle.close()
     except Exception as e:
         abandoned.append((file, e))
-
-
-def _flush_to_disk(path: Path) -> None:
-    """Make sure that a file, or a directory's entries, survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

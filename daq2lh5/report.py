@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -228,6 +229,8 @@ class ConversionReport:
             "skipped_channels": full["skipped_channels"],
             "tables": full["tables"].get(file, {}),
         }
+        for name in ("container_error", "notes", "damage"):
+            optional[name] = self._without_paths(optional[name])
         left_out = []
         for name, value in optional.items():
             # room is left for the list of what did not fit
@@ -238,6 +241,20 @@ class ConversionReport:
         if left_out:
             short["left_out"] = left_out
         return json.dumps(short)
+
+    def _without_paths(self, value: Any) -> Any:
+        """Return texts in which the input is not named, nor where it is."""
+        if isinstance(value, dict):
+            return {k: self._without_paths(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self._without_paths(v) for v in value]
+        if isinstance(value, str) and self.source:
+            name = self.source.removeprefix("file://")
+            for path in (self.source, name, os.path.abspath(name)):
+                value = value.replace(f"{path}: ", "")
+                if os.sep in path:
+                    value = value.replace(path, os.path.basename(path))
+        return value
 
     def lines(self) -> list[str]:
         """Return the short form for people, line by line."""

@@ -10,7 +10,13 @@ from typing import Any
 
 from . import formats
 from .errors import OutSpecError, UndefinedKeywordError, did_you_mean, show
-from .out_spec import check_place, fields_of, fill_in, split_out_stream
+from .out_spec import (
+    as_out_stream,
+    check_place,
+    fields_of,
+    fill_in,
+    split_out_stream,
+)
 from .paths import expand_path
 from .raw_buffer import RawBufferLibrary, check_processing
 from .reading.magic import without_ending
@@ -114,7 +120,8 @@ def target_of(
         if in_stream == "-":
             msg = "standard input has no name for the output: give one (out_spec, -o)"
             raise OutSpecError(msg)
-        return Target(None, default_output(in_stream), _unused(keywords, set()))
+        file = as_out_stream(default_output(in_stream))
+        return Target(None, file, _unused(keywords, set()))
     if isinstance(spec, str):
         return _target_named(spec, keywords)
     used: set[str] = set()
@@ -173,14 +180,14 @@ def target_in(folder: str, basename: str, keywords: dict[str, Any]) -> Target:
         values of keywords, which the folder's name may have.
     """
     folder, used = _filled_in(folder, keywords)
-    return Target(
-        None, os.path.join(folder, f"{basename}.lh5"), _unused(keywords, used)
-    )
+    file = as_out_stream(os.path.join(folder, f"{basename}.lh5"))
+    return Target(None, file, _unused(keywords, used))
 
 
 def _target_named(name: str, keywords: dict[str, Any]) -> Target:
     """Return the target for the name of an output, which may have keywords."""
     name, used = _filled_in(name, keywords)
+    name = as_out_stream(name)
     check_place(name, "table", f"output {show(name)}")
     return Target(None, name, _unused(keywords, used))
 

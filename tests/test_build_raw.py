@@ -320,9 +320,9 @@ class TestOverwrite:
         assert [p.name for p in tmp_path.iterdir()] == ["x.lh5"]
 
     def test_existing_file_is_replaced_on_request(self, run, whole, tmp_path):
-        """Whatever it was: nothing is appended."""
+        """Nothing is appended."""
         out = tmp_path / "x.lh5"
-        out.write_bytes(b"mine")
+        out.write_bytes(b"\x89HDF\r\n\x1a\nmine")
         for _ in range(2):
             daq2lh5.build_raw(run, out_spec=out, overwrite=True)
             assert same_tables(str(out), whole)
@@ -340,7 +340,8 @@ class TestOverwrite:
 
     def test_an_older_file_that_the_input_has_no_rows_for(self, run, tmp_path):
         """A file named after a decoder without rows must not stay from before."""
-        (tmp_path / "FSPEvent.lh5").write_bytes(b"of another run")
+        of_another_run = b"\x89HDF\r\n\x1a\nof another run"
+        (tmp_path / "FSPEvent.lh5").write_bytes(of_another_run)
         config = {
             "*": {
                 "{name}": {"key_list": ["*"], "out_stream": f"{tmp_path}/{{name}}.lh5"}
@@ -348,7 +349,7 @@ class TestOverwrite:
         }
         daq2lh5.build_raw(run, out_spec=config, overwrite=True)
         old = tmp_path / "FSPEvent.lh5"
-        assert not old.exists() or old.read_bytes() != b"of another run"
+        assert not old.exists() or old.read_bytes() != of_another_run
 
 
 # --- how datasets are written -------------------------------------------------------

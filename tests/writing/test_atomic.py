@@ -30,6 +30,9 @@ from daq2lh5.raw_buffer import RawBuffer, write_to_lh5_and_clear
 from daq2lh5.writing import filters, pipeline, syncer, templates
 from daq2lh5.writing.pipeline import Pipeline
 
+OF_BEFORE = b"\x89HDF\r\n\x1a\nof before"
+"""What only begins as HDF5: other files are not replaced."""
+
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(daq2lh5.__file__).parents[1])}
 
 
@@ -48,14 +51,14 @@ def out(request, tmp_path) -> Path:
     path = tmp_path / "out" / "x.lh5"
     path.parent.mkdir()
     if request.param:
-        path.write_bytes(b"of before")
+        path.write_bytes(OF_BEFORE)
     return path
 
 
 def check_nothing_happened(out: Path, before: list[str]) -> None:
     assert sorted(p.name for p in out.parent.iterdir()) == before
     if before:
-        assert out.read_bytes() == b"of before"
+        assert out.read_bytes() == OF_BEFORE
     names = [t.name for t in threading.enumerate()]
     assert not [name for name in names if name.startswith("daq2lh5")]
 
@@ -312,7 +315,7 @@ class TestFullDisk:
         else:
             limit = int(size * behind) if behind < 1 else size - behind
         out = tmp_path / "x.lh5"
-        out.write_bytes(b"of before")
+        out.write_bytes(OF_BEFORE)
         done = subprocess.run(
             [sys.executable, "-c", LIMITED, source, out, str(threads), str(limit)],
             env=ENVIRONMENT,
@@ -323,7 +326,7 @@ class TestFullDisk:
         )
         assert done.returncode == 0, done.stderr[-500:]
         assert names_in(tmp_path) == ["x.lh5"]
-        assert out.read_bytes() == b"of before"
+        assert out.read_bytes() == OF_BEFORE
         assert done.stdout == "error True\n"
         assert done.stderr == ""
 
@@ -394,7 +397,7 @@ class TestSignals:
         rng = random.Random(repr(again))
         out = tmp_path / "x.lh5"
         for _ in range(4):
-            out.write_bytes(b"of before")
+            out.write_bytes(OF_BEFORE)
             with subprocess.Popen(
                 [sys.executable, "-c", INTERRUPTED, long_run, out],
                 env=ENVIRONMENT,
@@ -418,7 +421,7 @@ class TestSignals:
                 assert h5py.is_hdf5(out)
             else:
                 # or it came when the file had its name already
-                before = out.read_bytes() == b"of before"
+                before = out.read_bytes() == OF_BEFORE
                 assert before or is_complete(out), errors
                 assert said == "stopped []\n" or again is not None
             assert names_in(tmp_path) == ["x.lh5"], (said, errors)

@@ -1,0 +1,222 @@
+"""The list of files that get their names together, for the case of a kill meanwhile.
+
+It is written when all the files are complete, beside them, and removed when all have
+their names. Whoever finds it with nobody at work gives the others theirs: so what a
+kill leaves in halves becomes whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .naming import give_new_name, samefile
+from .temporary import BEFORE, JOURNAL, PARTIAL, hidden_name, may_tell, parse
+
+__all__ = ["Entry", "Journal", "JournalError"]
+
+MAX_BYTES = 2**26
+
+COARSE_NS = 2 * 10**9
+"""How coarse the times of a file system may be."""
+
+
+class JournalError(ValueError):
+    """A list that is none of ours, or that nobody may follow."""
+
+
+@dataclass
+class Entry:
+    """A file that gets a name.
+
+    Attributes
+    ----------
+    target
+        that name; resolved.
+    temporary
+        where the file is before; None if the target is only to be removed.
+    before
+        a second name of the file that is replaced, while that may have to come back.
+    replace
+        whether a file of that name may be replaced.
+    size, mtime_ns
+        of the new file, or of that to be removed, by which it is known again.
+    """
+
+    target: Path
+    temporary: Path | None
+    before: Path | None
+    replace: bool
+    size: int
+    mtime_ns: int
+
+    def is_known(self, path: Path) -> bool:
+        """Whether a file is the one of this entry."""
+        try:
+            found = os.lstat(path)
+        except OSError:
+            return False
+        near = abs(found.st_mtime_ns - self.mtime_ns) <= COARSE_NS
+        return found.st_size == self.size and near
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it is still to be done."""
+        return self.is_known(self.temporary or self.target)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is done, and nobody has changed the file since."""
+        if self.temporary is None:
+            return not self.is_pending
+        return not os.path.lexists(self.temporary) and self.is_known(self.target)
+
+    def do(self) -> None:
+        """Give the file its name, or remove it."""
+        if self.temporary is None:
+            self.target.unlink(missing_ok=True)
+        elif samefile(self.temporary, self.target):
+            # renaming one name of a file to the other does nothing
+            self.temporary.unlink()
+        elif self.replace:
+            self.temporary.replace(self.target)
+        else:
+            give_new_name(self.temporary, self.target)
+
+
+class Journal:
+    """The list, with a copy in each folder of the files.
+
+    Parameters
+    ----------
+    entries
+        the files.
+    paths
+        the copies.
+    """
+
+    def __init__(self, entries: list[Entry], paths: list[Path]) -> None:
+        self.entries = entries
+        self.paths = paths
+
+    @classmethod
+    def of(cls, entries: list[Entry]) -> Journal:
+        """Return a new list, not written yet."""
+        first: dict[Path, Path] = {}
+        for entry in entries:
+            first.setdefault(entry.target.parent, entry.target)
+        return cls(entries, [hidden_name(path, JOURNAL) for path in first.values()])
+
+    def write(self) -> None:
+        """Write all copies, to last."""
+        for path in self.paths:
+            # without absolute paths: folders are moved, or are elsewhere in containers
+            folder = path.parent
+
+            def relative(other: Path | None, folder: Path = folder) -> str | None:
+                return None if other is None else os.path.relpath(other, folder)
+
+            content = {
+                "files": [
+                    {
+                        "target": relative(e.target),
+                        "temporary": relative(e.temporary),
+                        "before": relative(e.before),
+                        "replace": e.replace,
+                        "size": e.size,
+                        "mtime_ns": e.mtime_ns,
+                    }
+                    for e in self.entries
+                ],
+                "journals": [relative(p) for p in self.paths],
+            }
+            with open(path, "x", encoding="utf-8") as file:
+                json.dump(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+
+    @classmethod
+    def read(cls, path: Path, force: bool = False) -> Journal | None:
+        """Return the list in a file; None if it was not written to its end.
+
+        Parameters
+        ----------
+        force
+            see :func:`.temporary.remove`.
+
+        Raises
+        ------
+        JournalError
+            if it is another user's, or another computer may work on it.
+        OSError
+            if it can't be read.
+        """
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            # files are renamed as it says: that must not be left to others
+            if found.st_uid != os.geteuid() or not stat.S_ISREG(found.st_mode):
+                msg = "it is of another user"
+                raise JournalError(msg)
+            if not force and not may_tell(path.name, found):
+                msg = "another computer, or this one before its last start, wrote it"
+                raise JournalError(msg)
+            if found.st_size > MAX_BYTES:
+                msg = "it is too long"
+                raise JournalError(msg)
+            text = file.read(MAX_BYTES)
+        try:
+            content = json.loads(text)
+        except ValueError:
+            return None
+        try:
+            entries = [_entry(path.parent, e) for e in content["files"]]
+            paths = [_beside(path.parent, p, JOURNAL) for p in content["journals"]]
+        except (KeyError, TypeError, AttributeError) as e:
+            msg = "it has not the form that it should have"
+            raise JournalError(msg) from e
+        return cls(entries, paths)
+
+    @property
+    def folders(self) -> list[Path]:
+        """All folders with files of the list."""
+        return [path.parent for path in self.paths]
+
+    def remove(self) -> None:
+        """Forget all: names that are not needed any more, and then the list itself."""
+        names = [entry.before for entry in self.entries if entry.before is not None]
+        # as long as one of them is there, there is a list that tells what it is
+        with suppress(OSError):
+            for path in [*names, *self.paths]:
+                path.unlink(missing_ok=True)
+
+
+def _beside(folder: Path, name: Any, kind: str) -> Path:
+    """Return the path of a file in a list that must be one of ours."""
+    path = Path(os.path.normpath(folder / name))
+    parsed = parse(path.name)
+    if parsed is None or parsed[1] != kind:
+        msg = f"it names {name!r}, which is no name of ours"
+        raise JournalError(msg)
+    return path
+
+
+def _entry(folder: Path, content: dict[str, Any]) -> Entry:
+    target = Path(os.path.normpath(folder / content["target"]))
+    names: dict[str, Path | None] = {"temporary": None, "before": None}
+    for field, kind in (("temporary", PARTIAL), ("before", BEFORE)):
+        if content[field] is not None:
+            names[field] = path = _beside(folder, content[field], kind)
+            if path.parent != target.parent:
+                msg = "it names files of different folders"
+                raise JournalError(msg)
+    replace, size, time = content["replace"], content["size"], content["mtime_ns"]
+    if not (isinstance(replace, bool) and type(size) is int and type(time) is int):
+        msg = "it has not the form that it should have"
+        raise JournalError(msg)
+    return Entry(target, names["temporary"], names["before"], replace, size, time)

@@ -1,0 +1,195 @@
+"""Complete files given their names: all, or none if one can't have its own."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .journal import Entry, Journal
+from .locks import alone_in, is_at
+from .naming import NO_LINKS
+from .targets import check_replaceable, status_of
+from .temporary import BEFORE, hidden_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .temporary import Temporary
+
+log = logging.getLogger(__name__)
+
+__all__ = ["Finished", "publish", "sync_folder"]
+
+
+@dataclass
+class Finished:
+    """A file that is to get its name.
+
+    Attributes
+    ----------
+    name
+        as the user wrote it.
+    target
+        where that leads.
+    temporary
+        the file; None if the one of that name is to be removed.
+    """
+
+    name: str
+    target: Path
+    temporary: Temporary | None
+
+
+def publish(files: list[Finished], overwrite: bool) -> None:
+    """Give files their names.
+
+    Parameters
+    ----------
+    overwrite
+        whether files of these names may be replaced.
+
+    Raises
+    ------
+    FileExistsError
+        if there is one that must not be.
+    OSError
+        if the system does not give a file its name. The older files are where they were
+        then; if not even that can be had, the error says so, and
+        :func:`.repair.repair` completes what was begun.
+    """
+    steps = [_Step(file, overwrite) for file in files]
+    if len(steps) == 1:
+        steps[0].do()
+        return
+    with alone_in([file.target.parent for file in files]):
+        _publish_together(steps)
+
+
+def _publish_together(steps: list[_Step]) -> None:
+    journal = Journal.of([step.entry for step in steps])
+    begun: list[_Step] = []
+    try:
+        journal.write()
+        for folder in journal.folders:
+            sync_folder(folder)
+        for step in steps:
+            step.keep()
+        for step in steps:
+            begun.append(step)
+            step.do()
+    except BaseException as error:
+        stuck = [step.file.name for step in reversed(begun) if not step.undo()]
+        if not stuck:
+            journal.remove()
+            raise
+        for step in steps:
+            # there for being given its name later
+            step.release()
+        msg = (
+            f"{error}; the older content of {', '.join(stuck)} could not be put back: "
+            f"'daq2lh5 repair {journal.folders[0]}' gives the other files of this "
+            "conversion their names"
+        )
+        raise OSError(msg) from error
+    journal.remove()
+
+
+class _Step:
+    """A file that gets its name, and how that is undone."""
+
+    def __init__(self, file: Finished, overwrite: bool) -> None:
+        self.file = file
+        old = status_of(file.target)
+        if old is not None and overwrite:
+            # it may have come since this was checked
+            check_replaceable(str(file.target))
+        self._fresh = old is None
+        before = hidden_name(file.target, BEFORE) if old and overwrite else None
+        path = None
+        if file.temporary is not None:
+            path = file.temporary.path
+            problem = file.temporary.take_permissions(old)
+            if problem is not None:
+                log.warning(
+                    "%s: the older file's %s cannot be kept", file.name, problem
+                )
+            old = os.fstat(file.temporary.descriptor)
+        size, time = (old.st_size, old.st_mtime_ns) if old else (0, 0)
+        self.entry = Entry(file.target, path, before, overwrite, size, time)
+
+    def keep(self) -> None:
+        """Give the older file a second name, under which it can be had back."""
+        if self.entry.before is None:
+            return
+        try:
+            os.link(self.entry.target, self.entry.before)
+        except FileNotFoundError:
+            self._fresh = True
+        except OSError as e:
+            if e.errno not in NO_LINKS:
+                raise self._told(e) from e
+
+    def do(self) -> None:
+        """Do it; what the system says does not count if it is done."""
+        try:
+            self.entry.do()
+        except OSError as e:
+            # over a network the answer can get lost: asked again, there is no file
+            if e.errno != errno.ENOENT or not self.entry.is_done:
+                raise self._told(e) from e
+
+    def undo(self) -> bool:
+        """Put back what was before; return whether it is.
+
+        The new file gets its temporary name back before it loses the other: at any
+        moment who finds the journal can complete it.
+        """
+        target, path = self.entry.target, self.entry.temporary
+        before = self.entry.before
+        kept = before is not None and os.path.lexists(before)
+        try:
+            if path is None:
+                if kept and not os.path.lexists(target):
+                    os.link(before, target)
+            elif is_at(target, self.file.temporary.descriptor):
+                if self._fresh:
+                    target.rename(path)
+                elif not kept:
+                    return False
+                else:
+                    if not os.path.lexists(path):
+                        os.link(target, path)
+                    before.replace(target)
+        except OSError:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Leave the file as it is."""
+        if self.file.temporary is not None:
+            self.file.temporary.release()
+
+    def _told(self, error: OSError) -> OSError:
+        """Return an error that names the file that the user knows."""
+        if isinstance(error, FileExistsError):
+            return FileExistsError(
+                f"file {self.file.name} appeared meanwhile, made by another process: "
+                "it stays as it is; use overwrite (-w) to replace it"
+            )
+        if error.errno is None:
+            return error
+        return OSError(error.errno, os.strerror(error.errno), self.file.name)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder survive a power cut, where that can be had."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
