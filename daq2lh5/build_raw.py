@@ -368,9 +368,11 @@ def convert(
         "compass_layout": compass_layout,
         "compass_sampling_period": compass_sampling_period,
         "llama_time_zone": llama_time_zone,
-        "extra_columns": extra_columns,
     }
-    streamer = get_streamer(in_stream, in_stream_type, **options)
+    extra_columns = yes_or_no("extra_columns", extra_columns)
+    streamer = get_streamer(
+        in_stream, in_stream_type, extra_columns=extra_columns, **options
+    )
     if report is not None:
         report.format = streamer.report.format
         streamer.report = report
