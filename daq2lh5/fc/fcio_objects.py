@@ -114,7 +114,7 @@ class FcioObject:
         """Return the event at hand: a SparseEvent, whose traces have any order."""
         _check_tag(fcio, *_EVENTS)
         event = self._start_event(fcio)
-        traces = event.trace_buffer
+        traces = np.hstack([event.theader, event.trace])
         return _record(
             _SPARSE_EVENT,
             *_event_start(event),
