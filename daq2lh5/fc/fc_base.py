@@ -49,7 +49,7 @@ class FCDecoder(DataDecoder):
             object.
         """
         if is_fcio(fcio_stream):
-            fcio_stream = self._follow().configure(fcio_stream, with_fsp=True)
+            fcio_stream = self._follow().configure(fcio_stream)
         self._stream = fcio_stream
         self.key_list = list(fcio_stream.keys()[self.table.name])
 

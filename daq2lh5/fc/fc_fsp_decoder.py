@@ -9,7 +9,7 @@ import numpy as np
 from ..writing.layout import layout_of_values
 from .columns import FSP_CONFIG, FSP_EVENT, FSP_STATUS
 from .fc_base import FCDecoder
-from .fcio_objects import FcioObject
+from .fcio_objects import FcioObject, is_fcio
 
 if TYPE_CHECKING:
     import lgdo
@@ -70,6 +70,8 @@ class FSPConfigDecoder(FCDecoder):
 
     def set_fcio_stream(self, fcio_stream: FcioStream | Any) -> None:
         """Take the settings from a stream."""
+        if is_fcio(fcio_stream):
+            fcio_stream = self._follow().configure(fcio_stream, with_fsp=True)
         super().set_fcio_stream(fcio_stream)
         self._fsp_config = None
 
