@@ -42,6 +42,7 @@ from daq2lh5.fc.fc_fsp_decoder import (
 )
 from daq2lh5.fc.fc_status_decoder import FCStatusDecoder
 from daq2lh5.fc.fc_streamer import FCStreamer
+from daq2lh5.orca.orca_packet import get_data_id
 from daq2lh5.orca.orca_streamer import OrcaStreamer
 from daq2lh5.raw_buffer import RawBuffer
 
@@ -194,6 +195,39 @@ def test_real_event_headers_and_software_trigger(file):
     assert found.keys() >= {"FCEvent", "FCEventHeader", "FSPConfig", "FSPEvent"}
     assert len(found["FCEventHeader"]["packet_id"]) == 497
     assert differences(found, decode(file).tables) == []
+
+
+@real_files
+def test_packets_of_orca_read_from_memory():
+    """Scripts that have ``fcio`` read each packet of ORCA get the same rows, too."""
+    path = TESTDATA / "orca" / P13
+    streamer = OrcaStreamer()
+    streamer.open_stream(str(path))
+    names = streamer.header.get_id_to_decoder_name_dict()
+    stream = fcio.FCIO()
+    buffers = None
+    while (packet := streamer.load_packet()) is not None:
+        name = names[int(get_data_id(packet))]
+        if name == "ORFCIOConfigDecoder":
+            stream.open(memoryview(packet[3:]))
+            buffers = Buffers(stream, 600)
+        elif name == "ORFCIOEventHeaderDecoder":
+            stream.set_mem_field(memoryview(packet[3:]))
+            while stream.get_record():
+                packet_id = streamer.packet_id
+                if stream.tag == fcio.Tags.FSPEvent:
+                    buffers.decode("FSPEvent", stream, packet_id, True)
+                if stream.tag == fcio.Tags.EventHeader:
+                    buffers.decode("FCEventHeader", stream, packet_id)
+    streamer.close_stream()
+
+    with daq2lh5.open_stream(str(path), buffer_size=600) as (wanted, _):
+        wanted.read_chunk()
+        for table, key in (("FCEventHeader", "fcid_1"), ("FSPEvent", "swtid_1")):
+            rb = wanted.rb_lib["ORFCIOEventHeaderDecoder"].get_keyed_dict()
+            rows = {table: rows_of(rb[f"{key}/evt_hdr"], by_lgdo=True)}
+            assert len(rows[table]["packet_id"]) == 497
+            assert differences({table: rows_of(buffers.rbs[table])}, rows) == []
 
 
 # --- what a script may do -------------------------------------------------------------
