@@ -193,8 +193,6 @@ def detect(name: str, source: Source | None) -> Format:
     ------
     UnknownFormatError
         (a RuntimeError) if no format was recognized.
-    FileNotFoundError
-        if nothing has that name, and the extension does not tell the format.
     """
     by_name = _by_extension(name)
     tried = []
@@ -222,9 +220,6 @@ def detect(name: str, source: Source | None) -> Format:
     elif by_name is not None:
         return by_name
     if by_name is None:
-        if source is None and not os.path.lexists(name.removeprefix("file://")):
-            msg = f"input file {name} not found"
-            raise FileNotFoundError(msg)
         tried.append("its extension is none that is known")
     msg = (
         f"{name}: format not recognized ({'; '.join(tried)}); "

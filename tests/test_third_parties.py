@@ -422,9 +422,3 @@ def test_compass_packet_by_packet(compass_file):
         sum(rb.loc for rb in rbkd.values()) + sum(decoder.skipped_channels.values())
         == n
     )
-
-
-def test_input_that_is_not_there_is_said_so(tmp_path):
-    """A name that nothing has is not called a format that is not known."""
-    with pytest.raises(FileNotFoundError, match="not found"):
-        daq2lh5.get_streamer(str(tmp_path / "nothing"))
