@@ -166,6 +166,27 @@ class Source:
         self._start += n
         self.offset += n
 
+    def read(self, n: int = -1) -> bytes:
+        """Return the next `n` bytes, or all, and drop them: as of an open file."""
+        if n >= 0:
+            data = bytes(self.fill(n)[:n])
+            self.consume(len(data))
+            return data
+        parts = []
+        while len(window := self.fill(1)):
+            parts.append(bytes(window))
+            self.consume(len(window))
+        return b"".join(parts)
+
+    def tell(self) -> int:
+        """Return the offset in the (decompressed) stream of the next byte."""
+        return self.offset
+
+    @property
+    def closed(self) -> bool:
+        """Whether the input was closed."""
+        return self._closed
+
     def swap_words(self) -> None:
         """From here on, turn the bytes of each 32-bit word around.
 

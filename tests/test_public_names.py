@@ -114,8 +114,7 @@ API: dict[str, dict[str, list[str] | dict[str, list[str]]]] = {
         "FCConfigDecoder": {
             "__init__": ["self", "args", "kwargs"],
             "decode_config": ["self", "fcio"],
-            # bytes in place of an object of the peer's own input library
-            "decode_packet": ["self", "packet", "config_rb", "packet_id"],
+            "decode_packet": ["self", "fcio", "config_rb", "packet_id"],
             "get_decoded_values": ["self", "key"],
             "get_key_lists": ["self"],
         },
@@ -123,7 +122,7 @@ API: dict[str, dict[str, list[str] | dict[str, list[str]]]] = {
     "daq2lh5.fc.fc_event_decoder": {
         "FCEventDecoder": {
             "__init__": ["self", "args", "kwargs"],
-            "decode_packet": ["self", "packet", "evt_rbkd", "packet_id"],
+            "decode_packet": ["self", "fcio", "evt_rbkd", "packet_id"],
             "get_decoded_values": ["self", "key"],
             "get_key_lists": ["self"],
             "get_max_rows_in_packet": ["self"],
@@ -135,7 +134,7 @@ API: dict[str, dict[str, list[str] | dict[str, list[str]]]] = {
     "daq2lh5.fc.fc_eventheader_decoder": {
         "FCEventHeaderDecoder": {
             "__init__": ["self", "args", "kwargs"],
-            "decode_packet": ["self", "packet", "evt_hdr_rbkd", "packet_id"],
+            "decode_packet": ["self", "fcio", "evt_hdr_rbkd", "packet_id"],
             "get_decoded_values": ["self", "key"],
             "get_key_lists": ["self"],
             "get_max_rows_in_packet": ["self"],
@@ -150,7 +149,7 @@ API: dict[str, dict[str, list[str] | dict[str, list[str]]]] = {
         "FSPConfigDecoder": {
             "__init__": ["self", "args", "kwargs"],
             "decode_config": ["self", "fcio"],
-            "decode_packet": ["self", "packet", "fsp_config_rb", "packet_id"],
+            "decode_packet": ["self", "fcio", "fsp_config_rb", "packet_id"],
             "get_decoded_values": ["self", "key"],
             "get_key_lists": ["self"],
             "make_lgdo": ["self", "key", "size"],
@@ -159,7 +158,7 @@ API: dict[str, dict[str, list[str] | dict[str, list[str]]]] = {
         "FSPEventDecoder": {
             "__init__": ["self", "args", "kwargs"],
             "decode_packet": [
-                *("self", "packet", "fsp_evt_rbkd", "packet_id", "is_header"),
+                *("self", "fcio", "fsp_evt_rbkd", "packet_id", "is_header"),
             ],
             "get_decoded_values": ["self", "key"],
             "get_key_lists": ["self"],
@@ -167,7 +166,7 @@ API: dict[str, dict[str, list[str] | dict[str, list[str]]]] = {
         },
         "FSPStatusDecoder": {
             "__init__": ["self", "args", "kwargs"],
-            "decode_packet": ["self", "packet", "fsp_status_rbkd", "packet_id"],
+            "decode_packet": ["self", "fcio", "fsp_status_rbkd", "packet_id"],
             "get_decoded_values": ["self", "key"],
             "get_key_lists": ["self"],
             "set_fcio_stream": ["self", "fcio_stream"],
@@ -176,7 +175,7 @@ API: dict[str, dict[str, list[str] | dict[str, list[str]]]] = {
     "daq2lh5.fc.fc_status_decoder": {
         "FCStatusDecoder": {
             "__init__": ["self", "args", "kwargs"],
-            "decode_packet": ["self", "packet", "status_rbkd", "packet_id"],
+            "decode_packet": ["self", "fcio", "status_rbkd", "packet_id"],
             "get_decoded_values": ["self", "key"],
             "get_key_lists": ["self"],
             "get_max_rows_in_packet": ["self"],

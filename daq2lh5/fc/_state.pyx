@@ -79,10 +79,11 @@ cdef bint apply_event(
             2 * r.n_traces,
         )
     e.n_traces = r.n_traces
-    advance_dead_time(
-        &s.dead_time, n_traces, e.type == 11,
-        1000000000 * <int64_t>e.ts[1] + 4 * <int64_t>e.ts[2], e.to, e.dr,
-    )
+    if not s.dead_time.given:
+        advance_dead_time(
+            &s.dead_time, n_traces, e.type == 11,
+            1000000000 * <int64_t>e.ts[1] + 4 * <int64_t>e.ts[2], e.to, e.dr,
+        )
     return e.dr[5] >= 0 and e.dr[6] >= 0 and <int64_t>e.dr[5] + e.dr[6] <= n_traces
 
 

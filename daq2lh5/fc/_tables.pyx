@@ -13,7 +13,7 @@ import numpy as np
 
 from ._rows import TABLES
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 from libc.stdlib cimport calloc, free
 
 from .._core.bytes cimport load_i32, load_u16
@@ -451,6 +451,39 @@ cdef class FcioTables:
             return 0
         self.take_row(sink)
         return 1
+
+    # ---- times ---------------------------------------------------------------------
+
+    def set_times(
+        self, const uint16_t[:] traces, const int64_t[:] run, const int64_t[:] dead,
+        const int64_t[:] intervals, int64_t now,
+    ):
+        """Give the times of the next event: from now on they are not computed.
+
+        For records that are read by somebody else, who has seen those before, too.
+
+        Parameters
+        ----------
+        traces
+            the event's traces.
+        run, dead, intervals
+            run time, dead time, and dead time since the event before, of each in ns.
+        now
+            time of the event in ns.
+        """
+        cdef DeadTime* d = &self.s.dead_time
+        cdef Py_ssize_t i
+        cdef Py_ssize_t n = traces.shape[0]
+        if run.shape[0] != n or dead.shape[0] != n or intervals.shape[0] != n:
+            raise ValueError("times of another number of traces than the event has")
+        d.given = True
+        d.now = now
+        for i in range(n):
+            if traces[i] >= MAX_TRACES:
+                raise ValueError(f"no trace can have the number {traces[i]}")
+            d.enabled[traces[i]] = now - run[i]
+            d.dead[traces[i]] = dead[i]
+            d.dead_interval[traces[i]] = intervals[i]
 
     # ---- what was read ---------------------------------------------------------------
 

@@ -6,8 +6,11 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from ..data_decoder import DataDecoder
+from .fcio_objects import FcioObject, is_fcio
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..columns import Table
     from ..raw_buffer import RawBuffer
     from ._kernel import FcioStream
@@ -34,15 +37,19 @@ class FCDecoder(DataDecoder):
         self.decoded_values = copy.deepcopy(self.default_values)
         self.key_list: list[int | str] = []
         self._stream: FcioStream | None = None
+        self._fcio: FcioObject | None = None
 
-    def set_fcio_stream(self, fcio_stream: FcioStream) -> None:
+    def set_fcio_stream(self, fcio_stream: FcioStream | Any) -> None:
         """Take keys and lengths from the configuration of a stream.
 
         Parameters
         ----------
         fcio_stream
-            the stream that packets to be decoded belong to.
+            the stream that packets to be decoded belong to; or an ``fcio.FCIO``
+            object.
         """
+        if is_fcio(fcio_stream):
+            fcio_stream = self._follow().configure(fcio_stream)
         self._stream = fcio_stream
         self.key_list = list(fcio_stream.keys()[self.table.name])
 
@@ -54,13 +61,32 @@ class FCDecoder(DataDecoder):
         """Return the columns: the same for all keys."""
         return self.decoded_values
 
-    def _configured_by(self, packet: bytes, packet_id: int) -> FcioStream:
+    def _follow(self) -> FcioObject:
+        """Return what follows ``fcio.FCIO`` objects."""
+        if self._fcio is None:
+            self._fcio = FcioObject()
+        return self._fcio
+
+    def _bytes_of(
+        self, fcio: bytes | Any, record: Callable[..., bytes], *details: Any
+    ) -> bytes:
+        """Return the bytes of a packet; `record` has them of an ``fcio.FCIO``."""
+        if not is_fcio(fcio):
+            return fcio
+        follower = self._follow()
+        self._stream = follower.stream
+        return record(follower, fcio, *details)
+
+    def _configured_by(self, fcio: bytes | Any, packet_id: int) -> FcioStream:
         """Return the stream, or a new one, with the configuration of a packet."""
+        if is_fcio(fcio):
+            self._stream = self._follow().configure(fcio, with_fsp=True)
+            return self._stream
         if self._stream is None:
             from ._kernel import FcioStream  # noqa: PLC0415  (needs no stream so far)
 
             self._stream = FcioStream()
-        self._stream.decode_packet(packet, {}, packet_id)
+        self._stream.decode_packet(fcio, {}, packet_id)
         return self._stream
 
     def _decode(

@@ -53,14 +53,14 @@ class FCConfigDecoder(FCDecoder):
     default_values = fc_config_decoded_values
 
     def decode_packet(
-        self, packet: bytes, config_rb: RawBuffer, packet_id: int
+        self, fcio: bytes | Any, config_rb: RawBuffer, packet_id: int
     ) -> bool:
         """Decode a Config record into the next row of a buffer.
 
         Parameters
         ----------
-        packet
-            the record's bytes.
+        fcio
+            the record's bytes, or an ``fcio.FCIO`` object that has just read it.
         config_rb
             the buffer.
         packet_id
@@ -71,7 +71,7 @@ class FCConfigDecoder(FCDecoder):
         full
             whether the buffer is full.
         """
-        self.append_row(self._configured_by(packet, packet_id), config_rb, packet_id)
+        self.append_row(self._configured_by(fcio, packet_id), config_rb, packet_id)
         return config_rb.is_full()
 
     @staticmethod
@@ -79,18 +79,18 @@ class FCConfigDecoder(FCDecoder):
         """Fill the next row of a buffer with the configuration in force."""
         rb._append({"packet_id": packet_id} | config_values(stream))
 
-    def decode_config(self, fcio: FcioStream) -> lgdo.Struct:
+    def decode_config(self, fcio: FcioStream | Any) -> lgdo.Struct:
         """Return the configuration in force as a struct of scalars.
 
         Parameters
         ----------
         fcio
-            the stream.
+            the stream; or an ``fcio.FCIO`` object.
         """
         import lgdo  # noqa: PLC0415  (takes a second; a conversion needs none)
 
         self.set_fcio_stream(fcio)
-        values = config_values(fcio)
+        values = config_values(self._stream)
         tracemap = values.pop("tracemap")
         struct = lgdo.Struct(
             {name: lgdo.Scalar(np.int32(value)) for name, value in values.items()}

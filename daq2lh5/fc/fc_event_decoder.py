@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .columns import FC_EVENT
 from .fc_base import FCDecoder
 from .fc_eventheader_decoder import fc_eventheader_decoded_values, get_key
+from .fcio_objects import FcioObject
 
 if TYPE_CHECKING:
     from ..raw_buffer import RawBuffer
@@ -49,11 +50,11 @@ class FCEventDecoder(FCDecoder):
         self.skipped_channels: dict[int, int] = {}
         self.max_rows_in_packet = 0
 
-    def set_fcio_stream(self, fcio_stream: FcioStream) -> None:
+    def set_fcio_stream(self, fcio_stream: FcioStream | Any) -> None:
         """Take keys, length and sampling of the traces from a stream."""
         super().set_fcio_stream(fcio_stream)
         self.max_rows_in_packet = len(self.key_list)
-        config = fcio_stream.config
+        config = self._stream.config
         if config is not None:
             self.decoded_values["waveform"]["wf_len"] = config.eventsamples
             self.decoded_values["waveform"]["dt"] = config.sampling_period_ns
@@ -68,14 +69,14 @@ class FCEventDecoder(FCDecoder):
             self.skipped_channels[key] = self.skipped_channels.get(key, 0) + count
 
     def decode_packet(
-        self, packet: bytes, evt_rbkd: dict[int, RawBuffer], packet_id: int
+        self, fcio: bytes | Any, evt_rbkd: dict[int, RawBuffer], packet_id: int
     ) -> bool:
         """Decode an Event or SparseEvent record.
 
         Parameters
         ----------
-        packet
-            the record's bytes.
+        fcio
+            the record's bytes, or an ``fcio.FCIO`` object that has just read it.
         evt_rbkd
             the buffers by key, or one buffer for all.
         packet_id
@@ -86,6 +87,7 @@ class FCEventDecoder(FCDecoder):
         any_full
             whether a buffer is full.
         """
+        packet = self._bytes_of(fcio, FcioObject.event)
         any_full = self._decode(packet, evt_rbkd, packet_id)
         self.count_skipped(self._stream)
         return any_full

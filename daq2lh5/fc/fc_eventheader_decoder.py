@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .columns import FC_EVENT_HEADER
 from .fc_base import FCDecoder
+from .fcio_objects import FcioObject
 
 if TYPE_CHECKING:
     from ..raw_buffer import RawBuffer
@@ -68,14 +69,15 @@ class FCEventHeaderDecoder(FCDecoder):
         return self.max_rows_in_packet
 
     def decode_packet(
-        self, packet: bytes, evt_hdr_rbkd: dict[str, RawBuffer], packet_id: int
+        self, fcio: bytes | Any, evt_hdr_rbkd: dict[str, RawBuffer], packet_id: int
     ) -> bool:
         """Decode an EventHeader record.
 
         Parameters
         ----------
-        packet
-            the record's bytes.
+        fcio
+            the record's bytes, or an ``fcio.FCIO`` object that has just read it,
+            or has read an event.
         evt_hdr_rbkd
             the buffer by key, or the buffer.
         packet_id
@@ -86,4 +88,5 @@ class FCEventHeaderDecoder(FCDecoder):
         any_full
             whether the buffer is full.
         """
+        packet = self._bytes_of(fcio, FcioObject.header)
         return self._decode(packet, evt_hdr_rbkd, packet_id)

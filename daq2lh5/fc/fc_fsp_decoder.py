@@ -9,6 +9,7 @@ import numpy as np
 from ..writing.layout import layout_of_values
 from .columns import FSP_CONFIG, FSP_EVENT, FSP_STATUS
 from .fc_base import FCDecoder
+from .fcio_objects import FcioObject, is_fcio
 
 if TYPE_CHECKING:
     import lgdo
@@ -68,8 +69,10 @@ class FSPConfigDecoder(FCDecoder):
         """Return how the struct is written."""
         return layout_of_values(*self._values())
 
-    def set_fcio_stream(self, fcio_stream: FcioStream) -> None:
+    def set_fcio_stream(self, fcio_stream: FcioStream | Any) -> None:
         """Take the settings from a stream."""
+        if is_fcio(fcio_stream):
+            fcio_stream = self._follow().configure(fcio_stream, with_fsp=True)
         super().set_fcio_stream(fcio_stream)
         self._fsp_config = None
 
@@ -81,26 +84,26 @@ class FSPConfigDecoder(FCDecoder):
         """Return the struct of the settings."""
         return self.fsp_config
 
-    def decode_config(self, fcio: FcioStream) -> lgdo.Struct:
+    def decode_config(self, fcio: FcioStream | Any) -> lgdo.Struct:
         """Return the settings that a stream had last, as a struct.
 
         Parameters
         ----------
         fcio
-            the stream.
+            the stream; or an ``fcio.FCIO`` object.
         """
         self.set_fcio_stream(fcio)
         return self.fsp_config
 
     def decode_packet(
-        self, packet: bytes, fsp_config_rb: RawBuffer, packet_id: int
+        self, fcio: bytes | Any, fsp_config_rb: RawBuffer, packet_id: int
     ) -> bool:
         """Decode an FSPConfig record into the next row of a buffer with a table.
 
         Parameters
         ----------
-        packet
-            the record's bytes.
+        fcio
+            the record's bytes, or an ``fcio.FCIO`` object that has just read it.
         fsp_config_rb
             the buffer.
         packet_id
@@ -111,9 +114,7 @@ class FSPConfigDecoder(FCDecoder):
         full
             whether the buffer is full.
         """
-        self.append_row(
-            self._configured_by(packet, packet_id), fsp_config_rb, packet_id
-        )
+        self.append_row(self._configured_by(fcio, packet_id), fsp_config_rb, packet_id)
         return fsp_config_rb.is_full()
 
     def append_row(self, stream: FcioStream, rb: RawBuffer, packet_id: int) -> None:
@@ -138,29 +139,31 @@ class FSPEventDecoder(FCDecoder):
 
     def decode_packet(
         self,
-        packet: bytes,
+        fcio: bytes | Any,
         fsp_evt_rbkd: dict[str, RawBuffer],
         packet_id: int,
-        is_header: bool = False,  # noqa: ARG002  (the packet itself says so)
+        is_header: bool = False,
     ) -> bool:
         """Decode an FSPEvent record together with its event.
 
         Parameters
         ----------
-        packet
-            the bytes of both records.
+        fcio
+            the bytes of both records, or an ``fcio.FCIO`` object that has just read
+            either.
         fsp_evt_rbkd
             the buffers by key, or one buffer for all.
         packet_id
             number of the packet.
         is_header
-            kept for compatibility.
+            whether the event is an event header: bytes say so themselves.
 
         Returns
         -------
         any_full
             whether a buffer is full.
         """
+        packet = self._bytes_of(fcio, FcioObject.fsp_event, is_header)
         return self._decode(packet, fsp_evt_rbkd, packet_id)
 
 
@@ -174,14 +177,15 @@ class FSPStatusDecoder(FCDecoder):
     default_values = fsp_status_decoded_values
 
     def decode_packet(
-        self, packet: bytes, fsp_status_rbkd: dict[str, RawBuffer], packet_id: int
+        self, fcio: bytes | Any, fsp_status_rbkd: dict[str, RawBuffer], packet_id: int
     ) -> bool:
         """Decode an FSPStatus record together with its status.
 
         Parameters
         ----------
-        packet
-            the bytes of both records.
+        fcio
+            the bytes of both records, or an ``fcio.FCIO`` object that has just read
+            either.
         fsp_status_rbkd
             the buffer by key, or the buffer.
         packet_id
@@ -192,4 +196,5 @@ class FSPStatusDecoder(FCDecoder):
         any_full
             whether the buffer is full.
         """
+        packet = self._bytes_of(fcio, FcioObject.fsp_status)
         return self._decode(packet, fsp_status_rbkd, packet_id)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .columns import FC_STATUS
 from .fc_base import FCDecoder
+from .fcio_objects import FcioObject
 
 if TYPE_CHECKING:
     from ..raw_buffer import RawBuffer
@@ -56,7 +57,7 @@ class FCStatusDecoder(FCDecoder):
         super().__init__(*args, **kwargs)
         self.max_rows_in_packet = 0
 
-    def set_fcio_stream(self, fcio_stream: FcioStream) -> None:
+    def set_fcio_stream(self, fcio_stream: FcioStream | Any) -> None:
         """Take the cards from the configuration of a stream."""
         super().set_fcio_stream(fcio_stream)
         self.max_rows_in_packet = len(self.key_list)
@@ -66,14 +67,14 @@ class FCStatusDecoder(FCDecoder):
         return self.max_rows_in_packet
 
     def decode_packet(
-        self, packet: bytes, status_rbkd: dict[str, RawBuffer], packet_id: int
+        self, fcio: bytes | Any, status_rbkd: dict[str, RawBuffer], packet_id: int
     ) -> bool:
         """Decode a Status record.
 
         Parameters
         ----------
-        packet
-            the record's bytes.
+        fcio
+            the record's bytes, or an ``fcio.FCIO`` object that has just read it.
         status_rbkd
             the buffers by key, or one buffer for all.
         packet_id
@@ -84,4 +85,5 @@ class FCStatusDecoder(FCDecoder):
         any_full
             whether a buffer is full.
         """
+        packet = self._bytes_of(fcio, FcioObject.status)
         return self._decode(packet, status_rbkd, packet_id)

@@ -864,6 +864,8 @@ cdef class OrcaStream:
         if status == STATUS_SKIPPED:
             raise ValueError(f"packet {packet_id}: {stream.stretch[3]}")
         if status == STATUS_WIDTH:
+            if decoder.fit(stream.detail_buffer, stream.detail_samples):
+                return OrcaStream.decode_one(decoder, packet, packet_id, buffers)
             raise ValueError(
                 f"packet {packet_id}: trace of {stream.detail_samples} samples does "
                 "not fit the buffer"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..data_decoder import DataDecoder
 
 if TYPE_CHECKING:
-    from ..raw_buffer import RawBufferList
+    from ..raw_buffer import RawBuffer, RawBufferList
     from .orca_header import OrcaHeader
     from .orca_packet import OrcaPacket
 
@@ -97,6 +97,10 @@ class KernelDecoder(OrcaDecoder):
         from ._kernel import OrcaStream  # noqa: PLC0415  (the streamer loads it first)
 
         return OrcaStream.decode_one(self, packet, packet_id, rbl)
+
+    def fit(self, rb: RawBuffer, n_samples: int) -> bool:  # noqa: ARG002
+        """Make the rows of a buffer fit for traces of `n_samples`; False: they stay."""
+        return False
 
 
 # crate, card and channel in one number: channel in bits 3..0, card in bits 8..4

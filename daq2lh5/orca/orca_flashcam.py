@@ -444,6 +444,29 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
         """
         self.decoded_values[fcid]["waveform"]["wf_len"] = nsamples
 
+    def fit(self, rb: RawBuffer, n_samples: int) -> bool:
+        """Make an empty table fit: what the header says of the length is often wrong.
+
+        Parameters
+        ----------
+        rb
+            the buffer of a packet that is decoded by itself.
+        n_samples
+            samples of its trace.
+
+        Returns
+        -------
+        done
+            whether that was possible: rows that there are keep their length.
+        """
+        table = rb.lgdo
+        if rb.loc or "waveform" not in table:
+            return False
+        values = table["waveform"].values
+        values.nda = np.zeros((len(values), n_samples), values.nda.dtype)
+        self.assert_nsamples(n_samples, get_fcid(rb.key_list[0]))
+        return True
+
 
 class ORFlashCamADCWaveformDecoder(ORFlashCamWaveformDecoder):
     """The same with other bits for input and index of the trace in word 2."""

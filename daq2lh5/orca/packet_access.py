@@ -119,7 +119,8 @@ class PacketAccess(KernelStreamer):
         """Return a packet of the file, without decoding it.
 
         Damage is passed over as in decoding, so that numbers are those of ``packet_id``
-        in tables.
+        in tables. To look at packets does not move the place where
+        :meth:`read_packet` goes on.
 
         Parameters
         ----------
@@ -161,6 +162,7 @@ class PacketAccess(KernelStreamer):
             self.packet_id = packets.count() - 1
             return None
         self.packet_id = index
+        self.n_bytes_read = packets.end(index)
         if skip_unknown_ids:
             head = packets.head(index)
             if int(get_data_id(head, shift=False)) not in self.decoder_id_dict:

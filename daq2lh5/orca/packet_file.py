@@ -107,6 +107,10 @@ class PacketFile:
             n += MANY
         return found
 
+    def end(self, index: int) -> int:
+        """Return the offset behind a packet that was found."""
+        return self._walker.ends[index]
+
     def _bytes(self, start: int, end: int) -> bytes:
         """Return the bytes between two offsets."""
         if isinstance(self.stream, BufferedReader):
