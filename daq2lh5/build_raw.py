@@ -423,6 +423,7 @@ def _convert_opened(
     # the stages in their order
     report.seconds |= {"read": 0.0, "decode": 0.0}
     outputs.open(streamer.rb_lib, streamer.plan)
+    outputs.check_garbage()
     exchange = outputs.pipeline.threads > 1
     _write(header_data, outputs, report, db_dict, exchange=False)
     while True:
@@ -434,8 +435,7 @@ def _convert_opened(
         if progress is not None:
             progress(streamer)
     _account_for_rest(streamer)
-    if len(streamer.garbage):
-        outputs.write_garbage(streamer.garbage)
+    report.garbage_file = outputs.write_garbage(streamer.garbage)
     outputs.describe(streamer.describe_columns())
     outputs.complete()
     report.seconds["read"] = streamer.source.read_seconds

@@ -39,6 +39,12 @@ __all__ = ["COLUMNS_ATTRIBUTE", "REPORT_ATTRIBUTE", "OutputFiles"]
 REPORT_ATTRIBUTE = "daq2lh5_report"
 """Attribute of a file's root group with the report, as JSON."""
 
+GARBAGE_ENDING = ".garbage"
+"""What is added to an output's name for the file with the damaged stretches."""
+
+NAME_BYTES = 255
+"""Longest name of a file on usual file systems."""
+
 COLUMNS_ATTRIBUTE = "daq2lh5_columns"
 """Attribute of a file's root group with the descriptions of the columns, as JSON."""
 
@@ -226,8 +232,13 @@ class OutputFiles:
         return self._writers[file]
 
     def name_beside(self, ending: str) -> str:
-        """Return the name of a file that goes with the first: that and an ending."""
-        return next(iter(self._files.values())).name + ending
+        """Return the name of a file that goes with the first: that and an ending.
+
+        A name that gets too long for the system is cut.
+        """
+        folder, name = os.path.split(next(iter(self._files.values())).name)
+        kept = os.fsencode(name)[: NAME_BYTES - len(ending)]
+        return os.path.join(folder, os.fsdecode(kept) + ending)
 
     def writer_beside(self, ending: str) -> LH5Writer:
         """Return the writer of a file that goes with the first, made if need be.
@@ -257,15 +268,37 @@ class OutputFiles:
         """Time that HDF5 took."""
         return sum(f.writer.write_seconds for f in self._files.values())
 
-    def write_garbage(self, garbage: Garbage) -> None:
-        """Write the damaged stretches to the table ``garbage`` of the first file."""
-        writer = next(iter(self._files.values())).writer
-        name = "garbage"
-        while writer.has(name):
-            name = "daq2lh5_" + name
+    def check_garbage(self) -> None:
+        """Make sure that damaged stretches may be kept beside the first file.
+
+        Raises
+        ------
+        FileExistsError
+            if there is a file of that name that must not be replaced.
+        """
+        if self._files:
+            self._check(self.name_beside(GARBAGE_ENDING))
+
+    def write_garbage(self, garbage: Garbage) -> str | None:
+        """Keep damaged stretches in a file of their own beside the first.
+
+        An older one that belongs to what is replaced goes with it.
+
+        Returns
+        -------
+        name
+            of the file; None if there are no such stretches.
+        """
+        if not self._files:
+            return None
+        if not len(garbage):
+            self.drop_beside(GARBAGE_ENDING)
+            return None
+        writer = self.writer_beside(GARBAGE_ENDING)
         table = garbage.as_table()
         rows = table.rows(table.arrays, len(garbage))
-        writer.append(table.layout, rows, name)
+        writer.append(table.layout, rows, "garbage")
+        return self.name_beside(GARBAGE_ENDING)
 
     def describe(self, columns: dict[str, dict[str, str]]) -> None:
         """Store what the columns are, by kind of table, in all files.
@@ -319,7 +352,8 @@ class OutputFiles:
             finished, self._files = self._files, {}
             for file in finished.values():
                 file.temporary.release()
-            report.outputs = [file.name for file in finished.values()]
+            names = [file.name for file in finished.values()]
+            report.outputs = [n for n in names if n != report.garbage_file]
         for folder in {target.parent for target in finished}:
             # too late for an error: the files are there
             sync_folder(folder)

@@ -73,8 +73,10 @@ class ConversionReport:
         by output file and path of the table.
     notes
         what the user should know besides.
+    garbage_file
+        the file with the bytes of the damaged stretches; None if there are none.
     outputs
-        the files written.
+        the files written, that one apart.
     seconds
         time of each stage; that for compressing is of all threads together.
     peak_memory
@@ -97,6 +99,7 @@ class ConversionReport:
     container_error: str | None = None
     garbage_bytes_kept: int = 0
     garbage_bytes_dropped: int = 0
+    garbage_file: str | None = None
     skipped_channels: dict[str, dict[str, int]] = field(default_factory=dict)
     tables: dict[str, dict[str, TableSummary]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -192,6 +195,7 @@ class ConversionReport:
             "container_error": self.container_error,
             "garbage_bytes_kept": self.garbage_bytes_kept,
             "garbage_bytes_dropped": self.garbage_bytes_dropped,
+            "garbage_file": self.garbage_file,
             "skipped_channels": self.skipped_channels,
             "tables": {
                 file: {name: vars(t) for name, t in tables.items()}
@@ -296,9 +300,11 @@ class ConversionReport:
                 out.append(f"    and {self.n_damage - 5} more")
         if self.container_error:
             out.append(f"  damaged: {self.container_error}")
+        if self.garbage_file is not None:
+            out.append(f"  the damaged bytes are kept in {self.garbage_file}")
         if self.garbage_bytes_dropped:
             out.append(
-                f"  garbage table: {self.garbage_bytes_dropped} bytes did not fit"
+                f"    but for {self.garbage_bytes_dropped} bytes beyond its limit"
             )
         out += [f"  note: {text}" for text in self.notes]
         return out

@@ -72,7 +72,7 @@ def row_counts(path: str | os.PathLike[str]) -> dict[str, int]:
 
 def same_tables(a: str, b: str) -> bool:
     """Compare all tables of two files as lh5 reads them."""
-    names = [n for n in lh5.ls(a) if n != "garbage"]
+    names = lh5.ls(a)
     return names == lh5.ls(b) and all(lh5.read(n, a) == lh5.read(n, b) for n in names)
 
 
@@ -626,7 +626,7 @@ def damaged_stream() -> bytes:
 
 
 class TestGarbage:
-    def test_stretches_are_in_a_table_of_the_output(self, tmp_path):
+    def test_stretches_are_in_a_file_beside_the_output(self, tmp_path):
         data = damaged_stream()
         source = tmp_path / "run.fcio"
         source.write_bytes(data)
@@ -634,7 +634,10 @@ class TestGarbage:
         report = daq2lh5.build_raw(source, out_spec=out)
         assert report.exit_status == 3
         assert report.n_bytes == len(data)
-        table = lh5.read("garbage", out)
+        assert report.outputs == [out]
+        assert report.garbage_file == f"{out}.garbage"
+        assert "garbage" not in lh5.ls(out)
+        table = lh5.read("garbage", f"{out}.garbage")
         assert sorted(table) == ["garbage_code", "offset", "packet_id", "packets"]
         assert len(table) == len(report.damage) == report.n_damage == 2
         for row, damage in enumerate(report.damage):
@@ -649,8 +652,36 @@ class TestGarbage:
         packets = lh5.read("FCEvent/packet_id", out).nda
         assert table["packet_id"].nda[0] < packets.max()
 
-    def test_good_input_has_no_such_table(self, whole):
-        assert "garbage" not in lh5.ls(whole)
+    def test_good_input_has_no_such_file(self, whole):
+        assert not os.path.exists(f"{whole}.garbage")
+
+    def test_the_file_goes_with_its_output(self, run, tmp_path):
+        """With overwrite it is replaced, or removed where nothing is damaged."""
+        source = tmp_path / "cut.fcio"
+        source.write_bytes(damaged_stream())
+        out = str(tmp_path / "x.lh5")
+        daq2lh5.build_raw(source, out_spec=out)
+        assert os.path.exists(f"{out}.garbage")
+        daq2lh5.build_raw(source, out_spec=out, overwrite=True)
+        assert os.path.exists(f"{out}.garbage")
+        daq2lh5.build_raw(run, out_spec=out, overwrite=True)
+        assert sorted(os.listdir(tmp_path)) == ["cut.fcio", "x.lh5"]
+
+    def test_an_older_file_is_not_replaced_without_overwrite(self, tmp_path):
+        source = tmp_path / "cut.fcio"
+        source.write_bytes(damaged_stream())
+        (tmp_path / "x.lh5.garbage").write_bytes(b"older")
+        with pytest.raises(FileExistsError, match="x.lh5.garbage"):
+            daq2lh5.build_raw(source, out_spec=tmp_path / "x.lh5")
+        assert sorted(os.listdir(tmp_path)) == ["cut.fcio", "x.lh5.garbage"]
+
+    def test_long_names(self, tmp_path):
+        source = tmp_path / "cut.fcio"
+        source.write_bytes(damaged_stream())
+        out = tmp_path / ("ü" * 125 + ".lh5")
+        report = daq2lh5.build_raw(source, out_spec=out)
+        table = lh5.read("garbage", report.garbage_file)
+        assert len(table) == report.n_damage
 
     def test_records_on_both_sides_of_the_damage_are_kept(self, whole, tmp_path):
         source = tmp_path / "run.fcio"
@@ -674,7 +705,7 @@ class TestGarbage:
         lost = sum(d.length for d in report.damage)
         assert report.garbage_bytes_kept == min(cap, lost)
         assert report.garbage_bytes_dropped == lost - min(cap, lost)
-        table = lh5.read("garbage", out)
+        table = lh5.read("garbage", f"{out}.garbage")
         kept = b"".join(table["packets"][i].tobytes() for i in range(len(table)))
         whole = b"".join(data[d.offset :][: d.length] for d in report.damage)
         assert kept == whole[:cap]
@@ -697,8 +728,7 @@ class TestGarbage:
         report = daq2lh5.build_raw(source, out_spec=config)
         with h5py.File(tmp_path / "x.lh5") as f:
             assert len(f["garbage/FCConfig/packet_id"]) == 1
-            (name,) = set(f) - {"garbage"}
-            assert len(f[name]["offset"]) == report.n_damage
+        assert len(lh5.read("garbage", report.garbage_file)) == report.n_damage
 
     def test_garbage_of_decoders(self, tmp_path):
         """`put_in_garbage` and `write_out_garbage`, which decoders of users call."""

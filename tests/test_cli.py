@@ -51,7 +51,7 @@ def written(directory: Path) -> list[str]:
 
 def rows(path) -> dict[str, int]:
     with h5py.File(path) as f:
-        return {n: len(t["packet_id"]) for n, t in f.items() if n != "garbage"}
+        return {n: len(t["packet_id"]) for n, t in f.items()}
 
 
 def convert(*arguments, **options) -> Result:

@@ -184,6 +184,7 @@ def test_half_a_file_converted(file, tmp_path):
     n = sum(e.offset + e.length <= half for e in of.events)
     with h5py.File(tmp_path / "o.lh5") as f:
         assert len(f["CompassEvent/energy"]) == n
+    with h5py.File(tmp_path / "o.lh5.garbage") as f:
         garbage = f["garbage"]
         end = of.events[n].offset
         assert bytes(garbage["packets/flattened_data"][()]) == of.data[end:half]

@@ -69,8 +69,12 @@ def test_convert_file_with_arguments(tmp_path):
     done = run("convert_file.py", source, tmp_path / "other.lh5", cwd=tmp_path)
     assert done.returncode == 3, done.stderr
     assert "cut_off" in done.stdout
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["cut.fcio", "other.lh5"]
-    with h5py.File(tmp_path / "other.lh5") as f:
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "cut.fcio",
+        "other.lh5",
+        "other.lh5.garbage",
+    ]
+    with h5py.File(tmp_path / "other.lh5.garbage") as f:
         assert "garbage" in f
 
 

@@ -463,7 +463,7 @@ def test_garbage_table(tmp_path):
     at = places[5].offset
     damaged = data[:at] + b"\xff" * 5 + data[at:-2]
     report = daq2lh5.build_raw(write(tmp_path, damaged))
-    with h5py.File(tmp_path / "run.lh5") as f:
+    with h5py.File(tmp_path / "run.lh5.garbage") as f:
         offsets = f["garbage/offset"][:].tolist()
         assert offsets == [at, places[-1].offset + 5]
         assert set(f["garbage/garbage_code"][:]) <= set(map(int, REASONS))

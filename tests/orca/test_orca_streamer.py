@@ -240,7 +240,6 @@ def read_lh5(path: str | os.PathLike[str]) -> Tables:
 
     with h5py.File(path) as file:
         look_into(file, "")
-    tables.pop("garbage", None)
     return tables
 
 
