@@ -164,6 +164,10 @@ class FCIODecoder(OrcaDecoder):
         if not any(key in keys for keys in self._key_lists):
             self._key_lists.append([key])
 
+    def describe_columns(self) -> dict[str, dict[str, str]]:
+        """Return what the columns of both decoders' tables are."""
+        return self.decoder.describe_columns() | self.fsp_decoder.describe_columns()
+
     def get_key_lists(self) -> list[list[int | str]]:
         """Return the keys, in lists of those that share a table."""
         return [list(keys) for keys in self._key_lists]

@@ -177,7 +177,9 @@ class OrcaStreamer(PacketAccess, FcioPackets):
                 continue
             if name not in self.decoders:
                 module = importlib.import_module(f"{__package__}.{DECODERS[name]}")
-                self.decoders[name] = getattr(module, name)()
+                decoder_class = getattr(module, name)
+                decoder = decoder_class(extra_columns=self.extra_columns)
+                self.decoders[name] = decoder
             decoder = self.decoders[name]
             # of channels that a later header does not have rows may come all the same
             before = decoder.decoded_values
