@@ -10,8 +10,7 @@ import copy
 import json
 import os
 import subprocess
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -19,6 +18,9 @@ import pytest
 from writers import fcio
 
 import daq2lh5
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEYS = tuple(range(1027200, 1027204))
 N_EVENTS = 30
@@ -99,8 +101,10 @@ PROC_SPEC: dict[str, Any] = {
                 "function": "presum",
                 "args": [
                     *("waveform", 0, "presum_rate"),
-                    f"waveform_presummed(shape=len(waveform)//{SUMMED}, "
-                    f"period=waveform.period*{SUMMED}, offset=waveform.offset)",
+                    (
+                        f"waveform_presummed(shape=len(waveform)//{SUMMED}, "
+                        f"period=waveform.period*{SUMMED}, offset=waveform.offset)"
+                    ),
                 ],
                 "unit": "ADC",
             }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import lh5
@@ -13,6 +13,9 @@ from next_tools.compare import joined, same, whole
 from writers import compass, fcio, llama, orca
 
 import daq2lh5
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def orca_run(kinds: tuple[str, ...], **options) -> bytes:
