@@ -74,7 +74,7 @@ def warn_of_peer() -> None:
 
 
 def what_is_wrong() -> str | None:
-    """Say why modules of the package cannot be imported; None if nothing explains it."""
+    """Say why modules cannot be imported; None if nothing explains it."""
     version = peer_beside()
     if version is not None:
         return f"{PEER} {version} is installed over daq2lh5 and has replaced its files"
@@ -83,8 +83,8 @@ def what_is_wrong() -> str | None:
     missing = [f for f in missing if not f.endswith(".pyc")]
     if missing:
         return (
-            f"{len(missing)} files of daq2lh5 are missing ({missing[0]}, ...), as after "
-            f"{PEER} was uninstalled"
+            f"{len(missing)} files of daq2lh5 are missing ({missing[0]}, ...), as "
+            f"after {PEER} was uninstalled"
         )
     return None
 

@@ -1,4 +1,4 @@
-"""`dspeed.build_dsp` processes what was converted, with a configuration for germanium."""
+"""`dspeed.build_dsp` processes what was converted, configured for germanium."""
 
 from __future__ import annotations
 
