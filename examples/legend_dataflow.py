@@ -3,9 +3,9 @@
     python legend_dataflow.py [INPUT [OUTPUT]]
 
 By default the sample in ``data/`` is converted, to ``raw.lh5`` in the current directory.
-Each system of detectors has its part of the specification, a channel map says which
-channels belong to it, and when the file is written each channel gets its name, too: as
-``ch1027200/raw`` the same table is also ``raw/V01`` and ``V01/raw``.
+Each system of detectors has its part of the specification, and a channel map says which
+channels belong to it. When the file is written each channel gets its name, too: the
+table ``ch1027200/raw`` is also ``raw/V01`` and ``V01/raw``.
 """
 
 import sys
@@ -36,6 +36,11 @@ GENERAL = {
     "FCStatusDecoder": {"fc_status": {"key_list": ["*"], "out_stream": "{filekey}"}},
 }
 
+SUMS = (
+    "waveform_presummed(shape=len(waveform)//8, period=waveform.period*8, "
+    "offset=waveform.offset)"
+)
+
 # a window in full and sums of 8 samples; how long a baseline is says a data base
 GEDS = {
     "window": ["waveform", 300, 700, "waveform_windowed"],
@@ -47,8 +52,7 @@ GEDS = {
                 "function": "presum",
                 "args": [
                     *("waveform", 0, "n_summed"),
-                    "waveform_presummed(shape=len(waveform)//8, "
-                    "period=waveform.period*8, offset=waveform.offset)",
+                    SUMS,
                 ],
                 "unit": "ADC",
             },

@@ -1,7 +1,7 @@
 """Two distributions have a package daq2lh5: what is said, and the way that works.
 
-The tests with real packages make an environment with `pip` and take minutes: they run if
-DAQ2LH5_INSTALL_TESTS is 1, as in .ci/run.
+The tests with real packages make an environment with `pip` and take minutes: they run
+if DAQ2LH5_INSTALL_TESTS is 1, as in .ci/run.
 """
 
 from __future__ import annotations
@@ -133,7 +133,9 @@ class TestBroken:
 
 def wheel(folder: Path) -> Path:
     """Make a wheel of what is installed here: to compile again takes minutes."""
-    own = importlib.metadata.distribution("daq2lh5")
+    # of the folder that it is imported from: a checkout may have one, too
+    where = [str(PACKAGE.parent)]
+    (own,) = importlib.metadata.distributions(name="daq2lh5", path=where)
     files = [f for f in own.files or [] if f.parts[0] != ".." and f.suffix != ".pyc"]
     if not any(f.name == "cli.py" for f in files):
         pytest.skip("daq2lh5 is installed as a link to its sources")
