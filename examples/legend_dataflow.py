@@ -2,7 +2,7 @@
 
     python legend_dataflow.py [INPUT [OUTPUT]]
 
-By default the sample in ``data/`` is converted, to ``raw.lh5`` in the current directory.
+By default the sample in ``data/`` is converted, to ``raw.lh5`` where it is called.
 Each system of detectors has its part of the specification, and a channel map says which
 channels belong to it. When the file is written each channel gets its name, too: the
 table ``ch1027200/raw`` is also ``raw/V01`` and ``V01/raw``.
