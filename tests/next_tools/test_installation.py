@@ -191,8 +191,8 @@ def test_with_real_packages(tmp_path):
     # a requirement that another package has later is satisfied
     assert "already satisfied" in install("legend-daq2lh5>=1.5.0")
 
-    # the real one, over ours
-    install("legend-daq2lh5==1.7.1")
+    # another version is required: the real one comes over ours
+    install("legend-daq2lh5==1.7.0")
     assert "is installed over daq2lh5" in call("daq2lh5", "--version", status=2)
     assert "is installed over daq2lh5" in call("python", "-m", "daq2lh5", status=2)
     call("pip", "uninstall", "-y", "legend-daq2lh5")
