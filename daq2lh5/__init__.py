@@ -6,5 +6,8 @@ chunk; ``daq2lh5 convert`` does it on the command line.
 
 from ._version import __version__
 from .build_raw import build_raw, get_streamer, open_stream
+from .installation import warn_of_peer
 
 __all__ = ["__version__", "build_raw", "get_streamer", "open_stream"]
+
+warn_of_peer()

@@ -1,6 +1,6 @@
 """``python -m daq2lh5``: the command line."""
 
-from .cli import main
+from .installation import main
 
 if __name__ == "__main__":
     main(prog_name="python -m daq2lh5")

@@ -652,7 +652,7 @@ class TestPeersCommand:
 
     def test_is_an_entry_point(self):
         text = (REPOSITORY / "pyproject.toml").read_text()
-        assert 'daq2lh5 = "daq2lh5.cli:main"' in text
+        assert 'daq2lh5 = "daq2lh5.installation:main"' in text
         assert 'legend-daq2lh5 = "daq2lh5.cli:daq2lh5_cli"' in text
         assert isinstance(cli.daq2lh5_cli, click.Command)
 

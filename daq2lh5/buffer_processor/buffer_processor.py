@@ -201,7 +201,8 @@ def _rows_of(obj: lgdo.LGDO, n: int) -> lgdo.LGDO:
     if isinstance(obj, lgdo.WaveformTable):
         members = {name: _rows_of(member, n) for name, member in obj.items()}
         extra = {k: members.pop(k) for k in list(members) if k not in _MEMBERS}
-        table = lgdo.WaveformTable(**members, attrs=attrs)
+        # lh5 reads no second chunk of a waveform whose group has attributes
+        table = lgdo.WaveformTable(**members)
         for name, member in extra.items():
             table.add_field(name, member)
         return table
@@ -332,7 +333,8 @@ def _run_dspeed(
         return
     chain.execute()
     for name, column in results.items():
-        table.add_field(name, column)
+        # dspeed adds units to the groups of waveforms: see _rows_of
+        table.add_field(name, _rows_of(column, len(column)))
 
 
 def _tell(error: Exception) -> None:

@@ -186,7 +186,7 @@ class NativeChain:
                 "waveform",
                 total,
                 n_sums,
-                attrs=units,
+                # lh5 reads no second chunk of a waveform whose group has attributes
                 member_attrs={"values": units, "t0": time, "dt": time},
             )
         for s in self.saturations:

