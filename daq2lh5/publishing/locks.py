@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["LOCK_NAME", "alone_in", "hold", "hold_beside_hdf5", "is_at", "nobody_holds"]
+__all__ = [
+    "LOCK_NAME",
+    "alone_in",
+    "hold",
+    "hold_beside_hdf5",
+    "is_at",
+    "nobody_holds",
+    "release_beside_hdf5",
+]
 
 LOCK_NAME = ".daq2lh5-lock"
 """File that is locked in a folder while several files get their names there."""
