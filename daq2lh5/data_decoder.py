@@ -52,6 +52,7 @@ class DataDecoder:
         self,
         garbage_length: int = 256,  # noqa: ARG002
         packet_size_guess: int = 1024,  # noqa: ARG002
+        *,
         extra_columns: bool = False,
     ) -> None:
         self.extra_columns = extra_columns
