@@ -268,7 +268,7 @@ class TestOutput:
         Path("out").mkdir()
         result = convert("-o", out, "run.fcio", "cut.fcio")
         assert result.exit_code == 3
-        assert sorted(os.listdir("out")) == ["cut.lh5", "run.lh5"]
+        assert sorted(os.listdir("out")) == ["cut.lh5", "cut.lh5.garbage", "run.lh5"]
 
     def test_directory_that_is_made(self, here):
         assert convert("-o", "new/dir/", "run.fcio").exit_code == 0
@@ -277,7 +277,11 @@ class TestOutput:
     def test_orig_basename_in_a_name(self, here):
         result = convert("-o", "out/{orig_basename}_raw.lh5", "run.fcio", "cut.fcio")
         assert result.exit_code == 3
-        assert sorted(os.listdir("out")) == ["cut_raw.lh5", "run_raw.lh5"]
+        assert sorted(os.listdir("out")) == [
+            "cut_raw.lh5",
+            "cut_raw.lh5.garbage",
+            "run_raw.lh5",
+        ]
 
     @pytest.mark.parametrize("extension", ["json", "yaml"])
     def test_orig_basename_in_a_specification(self, here, extension):
@@ -299,7 +303,11 @@ class TestOutput:
             env={"OUT": "out"},
         )
         assert result.exit_code == 3, result.output
-        assert sorted(os.listdir("out")) == ["cut_t1.lh5", "run_t1.lh5"]
+        assert sorted(os.listdir("out")) == [
+            "cut_t1.lh5",
+            "cut_t1.lh5.garbage",
+            "run_t1.lh5",
+        ]
         with h5py.File("out/run_t1.lh5") as f:
             assert len(f["raw"]) == N_CHANNELS
 
@@ -504,7 +512,7 @@ class TestOptions:
         result = convert("bad.fcio", "run.fcio", "cut.fcio")
         assert result.exit_code == 1
         assert is_one_clear_line(result, "bad.fcio")
-        assert written(here) == ["cut.lh5", "run.lh5"]
+        assert written(here) == ["cut.lh5", "cut.lh5.garbage", "run.lh5"]
 
     def test_existing_output_of_one_file_does_not_stop_the_rest(self, here):
         Path("cut.lh5").write_bytes(b"mine")

@@ -123,7 +123,7 @@ def test_channelwise_with_arguments(tmp_path):
     done = run("channelwise.py", source, tmp_path / "there", cwd=tmp_path)
     assert done.returncode == 3, done.stderr
     names = sorted(p.name for p in (tmp_path / "there").iterdir())
-    assert names == ["cut_channels.lh5", "cut_slow.lh5"]
+    assert names == ["cut_channels.lh5", "cut_channels.lh5.garbage", "cut_slow.lh5"]
 
 
 def check_production(file: Path, raw: Path, window: slice, keys: set[str]) -> None:
