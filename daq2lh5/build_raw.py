@@ -340,14 +340,13 @@ def convert(
                 chunk_mode="only_full",
                 out_stream=out_file,
             )
-            if rb_lib is not None and not streamer.selects_anything:
-                msg = "the output specification selects nothing of this stream"
-                raise OutSpecError(msg)
+            _check_selection(streamer, rb_lib)
             if n_max != float("inf"):
                 streamer.rows_left = int(n_max)
             for name in unused:
                 report.warn(f"there is no use for the argument '{name}'")
             _convert_opened(streamer, header_data, outputs, db_dict, progress)
+            _check_selection(streamer, rb_lib)
     finally:
         # an interruption may have hit the first attempt to clean up
         outputs.discard()
@@ -356,6 +355,13 @@ def convert(
     report.seconds["total"] = time.perf_counter() - start
     report.peak_memory = peak_memory()
     return report
+
+
+def _check_selection(streamer: DataStreamer, rb_lib: RawBufferLibrary | None) -> None:
+    """Refuse a specification that selects nothing; of some only the end tells."""
+    if rb_lib is not None and not streamer.selects_anything:
+        msg = "the output specification selects nothing of this stream"
+        raise OutSpecError(msg)
 
 
 def _check_at_least(name: str, value: float, least: int) -> None:

@@ -82,6 +82,8 @@ class DataStreamer(ABC):
     """
 
     format_name = ""
+    may_bring_more = False
+    """Whether a stream may have decoders and keys that its beginning does not tell."""
     block_size: int | None = None
     """Bytes to read at a time; None for the default of :mod:`.source`."""
 
@@ -111,7 +113,14 @@ class DataStreamer(ABC):
         self._stretch = bytearray()
         self._stretch_lost = 0
         self._patterns: dict[str, list[tuple[RawBuffer, list]]] = {}
+        # what is for all decoders that nothing else asks for, by decoder; buffers of
+        # their lists of keys; and what writes to which file and table
+        self._everything: RawBuffer | None = None
         self._wildcards: dict[str, RawBuffer] = {}
+        self._lists: dict[str, list[RawBuffer]] = {}
+        self._tables: dict[str, dict[tuple[str, str], RawBuffer]] = {}
+        # what is written to at all
+        self._selected: set[str] = set()
 
     # ---- for derived classes -------------------------------------------------------
 
@@ -246,32 +255,43 @@ class DataStreamer(ABC):
         decoders = {type(d).__name__: d for d in self.get_decoder_list()}
         if rb_lib is None:
             rb_lib = self.build_default_rb_lib(out_stream=out_stream)
-            self._patterns = {
-                name: [(rb, ["*"]) for rb in rbs] for name, rbs in rb_lib.items()
-            }
+            self._everything = RawBuffer(out_stream=out_stream, out_name="{name}")
+            for name, rbs in rb_lib.items():
+                self._wildcards[name] = self._everything
+                self._patterns[name] = [(rb, ["*"]) for rb in rbs]
         if not isinstance(rb_lib, RawBufferLibrary):
             # a plain dictionary of lists will do
             rb_lib = RawBufferLibrary.of(rb_lib)
         self.rb_lib = rb_lib
 
-        for name, decoder in decoders.items():
-            if name not in rb_lib and "*" in rb_lib:
-                self._wildcards[name] = rb_lib["*"][0]
-                rb_lib[name] = buffers_for(rb_lib["*"][0], name, decoder)
-            if name in rb_lib:
-                self._match_patterns(name, decoder)
-                expand_key_names(rb_lib[name])
+        if rb_lib.get("*"):
+            self._everything = rb_lib["*"][0]
+        for decoder in decoders.values():
+            self._select(decoder)
         rb_lib.pop("*", None)
-        for name in rb_lib:
-            if name not in decoders:
-                self.report.warn(
-                    f"this stream has no decoder '{name}': nothing comes of it"
-                )
-        self._check_selection(decoders)
+        self._check_places(decoders)
+        if self.may_bring_more:
+            # what a stream does not have now it may have later
+            self.selects_anything = bool(rb_lib)
+        else:
+            self._check_selection(
+                {
+                    name: {k for keys in decoder.get_key_lists() for k in keys}
+                    for name, decoder in decoders.items()
+                }
+            )
         n_buffers = sum(map(len, rb_lib.values()))
         self.plan = MemoryPlan(self.memory_limit, max(n_buffers, 1))
         for name, decoder in decoders.items():
+            most = decoder.get_max_rows_in_packet()
             self._set_up(rb_lib.get(name, []), decoder, buffer_size)
+            for rb in rb_lib.get(name, ()):
+                if buffer_size < rb.fill_safety:
+                    msg = (
+                        f"{name}: a packet can have {min(most, rb.fill_safety)} rows, "
+                        f"more than the buffer_size of {buffer_size}"
+                    )
+                    raise ValueError(msg)
 
     def build_default_rb_lib(self, out_stream: str = "") -> RawBufferLibrary:
         """Return a library with one buffer for each table of the stream.
@@ -283,11 +303,22 @@ class DataStreamer(ABC):
         everything = RawBuffer(out_stream=out_stream, out_name="{name}")
         for decoder in self.get_decoder_list():
             name = type(decoder).__name__
-            self._wildcards[name] = everything
             rb_lib[name] = buffers_for(everything, name, decoder)
         if not rb_lib:
             log.warning("%s has no decoders", type(self).__name__)
         return rb_lib
+
+    def _select(self, decoder: DataDecoder) -> None:
+        """Fill in what the specification leaves open for a decoder."""
+        name = type(decoder).__name__
+        if name not in self.rb_lib and self._everything is not None:
+            self._wildcards[name] = self._everything
+            self.rb_lib[name] = buffers_for(self._everything, name, decoder)
+            self._patterns[name] = [(rb, ["*"]) for rb in self.rb_lib[name]]
+        if name in self.rb_lib:
+            self._match_patterns(name, decoder)
+            expand_key_names(self.rb_lib[name])
+        self._selected.add(name)
 
     def _match_patterns(self, name: str, decoder: DataDecoder) -> None:
         """Replace patterns in key lists by the keys that nothing else asks for."""
@@ -309,7 +340,7 @@ class DataStreamer(ABC):
             found = [k for k in free if matches(k, patterns)]
             free = [k for k in free if k not in found]
             rb.key_list = [k for k in rb.key_list if k not in patterns] + found
-            if not rb.key_list:
+            if not rb.key_list and not self.may_bring_more:
                 log.warning(
                     "%s: no key of the stream matches %s of buffer '%s'",
                     name,
@@ -318,8 +349,8 @@ class DataStreamer(ABC):
                 )
         self.rb_lib[name].keyed_dict = None
 
-    def _check_selection(self, decoders: dict[str, DataDecoder]) -> None:
-        """Refuse two buffers for one table; warn of keys that the stream lacks."""
+    def _check_places(self, decoders: dict[str, DataDecoder]) -> None:
+        """Refuse two buffers for one table."""
         places = Counter(
             place_of(rb)
             for name, rb in self.rb_lib.buffers()
@@ -329,22 +360,47 @@ class DataStreamer(ABC):
             if count > 1:
                 msg = f"{count} buffers would write the table '{table}' of {file}"
                 raise OutSpecError(msg)
+
+    def _check_selection(self, keys: dict[str, set]) -> None:
+        """Warn of decoders and keys that the stream lacks.
+
+        Parameters
+        ----------
+        keys
+            those that it has, by decoder.
+        """
+        for name in self.rb_lib:
+            if name not in keys:
+                self.report.warn(
+                    f"this stream has no decoder '{name}': nothing comes of it"
+                )
         self.selects_anything = False
-        for name, decoder in decoders.items():
-            keys = {k for keys in decoder.get_key_lists() for k in keys}
+        for name, there in keys.items():
             for rb in self.rb_lib.get(name, ()):
-                if keys.intersection(rb.key_list):
+                if self._had_rows(rb) or there.intersection(rb.key_list):
                     self.selects_anything = True
-                elif rb.key_list:
+                elif rb.key_list and name not in self._wildcards:
                     self.report.warn(
                         f"{name}: the stream has none of the keys of buffer "
                         f"'{rb.out_name}'"
                     )
 
+    def _had_rows(self, rb: RawBuffer) -> bool:
+        """Whether a buffer has, or has had, rows."""
+        return bool(rb._used or rb.loc)
+
     def _set_up(
-        self, rbs: list[RawBuffer], decoder: DataDecoder, buffer_size: int
+        self,
+        rbs: list[RawBuffer],
+        decoder: DataDecoder,
+        buffer_size: int,
+        columns_of: int | str | None = None,
     ) -> None:
-        """Give a decoder's buffers their rows; memory is taken when the first come."""
+        """Give a decoder's buffers their rows; memory is taken when the first come.
+
+        They have the columns of the key `columns_of`, or of their first key that the
+        stream announces.
+        """
         keys = Counter(k for keys in decoder.get_key_lists() for k in keys)
         most = decoder.get_max_rows_in_packet()
         described: dict | None = None
@@ -354,20 +410,16 @@ class DataStreamer(ABC):
                 # one row for each key: only those that the buffer takes count
                 own = sum(keys[k] for k in set(rb.key_list))
                 rb.fill_safety = max(1, min(most, own))
-            if buffer_size < rb.fill_safety:
-                msg = (
-                    f"{type(decoder).__name__}: a packet can have {rb.fill_safety} "
-                    f"rows, more than the buffer_size of {buffer_size}"
-                )
-                raise ValueError(msg)
             key = rb.key_list[0] if len(rb.key_list) > 0 else None
+            key = next((k for k in rb.key_list if k in keys), key)
+            key = key if columns_of is None else columns_of
             if type(decoder).make_lgdo is not DataDecoder.make_lgdo:
                 make = partial(decoder.make_lgdo, key=key, size=buffer_size)
                 rb._make_later(make, decoder._describe)
                 continue
-            if decoder.get_decoded_values(key) is not described:
+            if decoder._columns_of(key) is not described:
                 table = decoder._make_buffer(key, 0)
-                described = decoder.get_decoded_values(key)
+                described = decoder._columns_of(key)
             rb._own(table.like(0))
             for text in check_processing(rb):
                 self.report.warn(text)
@@ -416,40 +468,117 @@ class DataStreamer(ABC):
                     rb.key_list.append(key)
                 break
 
-    def offer_table(
-        self, decoder: DataDecoder, key: int | str, keyed: dict, buffer_size: int
-    ) -> None:
-        """Make a table for a key that the stream has only now, if the user wants all.
+    # ---- what a stream brings later ------------------------------------------------
+
+    def buffers_by_key(
+        self, decoder: DataDecoder, buffer_size: int
+    ) -> dict[int | str | None, RawBuffer]:
+        """Return which buffer takes which key, after the stream has said it anew.
+
+        Where the specification leaves the tables open they are those of a stream that
+        begins so: what of them there is already takes more rows.
 
         Parameters
         ----------
         decoder
-            the decoder with the key, which has columns of its own.
-        key
-            the key.
-        keyed
-            the decoder's buffers by key: the new one is added.
+            one of the stream's; it may be new.
         buffer_size
-            largest number of rows of the buffer.
+            largest number of rows of a new buffer.
         """
         name = type(decoder).__name__
-        if key in keyed or name not in self.rb_lib:
-            return
-        if name in self._wildcards:
-            rb = buffer_for(self._wildcards[name], name, [key], f"_{key}")
+        if name not in self._selected:
+            self._select(decoder)
+            self._set_up(self.rb_lib.get(name, []), decoder, buffer_size)
+        if name not in self.rb_lib:
+            return {}
+        template = self._wildcards.get(name)
+        if template is None:
+            keyed = self.rb_lib[name].get_keyed_dict()
+            self.offer_keys(decoder, keyed, buffer_size)
+            return dict(keyed)
+        self._lists[name] = buffers_for(template, name, decoder)
+        keyed = {}
+        for i, wanted in enumerate(self._lists[name]):
+            if names_key(wanted):
+                for key in wanted.key_list:
+                    rb = for_key(wanted, key)
+                    keyed[key] = self._table(decoder, rb, buffer_size)
+                continue
+            self._lists[name][i] = rb = self._table(decoder, wanted, buffer_size)
+            keyed.update(dict.fromkeys(wanted.key_list, rb))
+        return keyed
+
+    def buffer_for_key(
+        self, decoder: DataDecoder, key: int | str, buffer_size: int
+    ) -> RawBuffer | None:
+        """Return the buffer for a key that the stream did not announce.
+
+        Parameters
+        ----------
+        decoder
+            the decoder with the key; its ``place_of`` says with which of its lists of
+            keys the key may share a table, and what sets a table of its own apart.
+        key
+            the key.
+        buffer_size
+            largest number of rows of a new buffer.
+
+        Returns
+        -------
+        rb
+            None if the specification leaves the key out.
+        """
+        name = type(decoder).__name__
+        if name not in self.rb_lib:
+            return None
+        template = self._wildcards.get(name)
+        if template is None:
+            keyed = self.rb_lib[name].get_keyed_dict()
+            self.offer_keys(decoder, keyed, buffer_size, [key])
+            return keyed.get(key)
+        number, ending = decoder.place_of(key)
+        if number is None:
+            rb = buffer_for(template, name, [key], f"_{ending}")
         else:
-            matching = [
-                rb
-                for rb, patterns in self._patterns.get(name, ())
-                if matches(key, patterns) and names_key(rb)
-            ]
-            if not matching:
-                self.report.note(f"{name}: there are rows of '{key}', and no table")
-                return
-            rb = for_key(matching[0], key)
-        keyed[key] = rb
-        self.rb_lib[name].append(rb)
+            rb = self._lists[name][number]
+        if names_key(rb):
+            rb = for_key(rb, key)
+        rb = self._table(decoder, rb, buffer_size)
+        if key not in rb.key_list:
+            rb.key_list.append(key)
+        return rb
+
+    def _table(
+        self, decoder: DataDecoder, wanted: RawBuffer, buffer_size: int
+    ) -> RawBuffer:
+        """Return the buffer for the table that `wanted` is for: the first that was."""
+        name = type(decoder).__name__
+        rbs = self.rb_lib[name]
+        if name not in self._tables:
+            self._tables[name] = {place_of(rb): rb for rb in rbs}
+        place = place_of(wanted)
+        rb = self._tables[name].get(place)
+        if rb is not None:
+            known = set(rb.key_list)
+            rb.key_list += [key for key in wanted.key_list if key not in known]
+            return rb
+        rb = self._tables[name][place] = wanted
+        self._give_name(rb)
+        rbs.append(rb)
+        rbs.keyed_dict = None
+        self._plan_for_more()
         self._set_up([rb], decoder, buffer_size)
+        return rb
+
+    def _plan_for_more(self) -> None:
+        """Share out the memory among one more buffer."""
+        self.plan = MemoryPlan(self.memory_limit, self.plan.tables + 1)
+
+    def _give_name(self, rb: RawBuffer) -> None:
+        """Have a new buffer write to no table that another one writes to."""
+        places = {place_of(other) for _, other in self.rb_lib.buffers()}
+        while place_of(rb) in places:
+            rb.out_name += "_"
 
     # ---- reading -------------------------------------------------------------------
 
