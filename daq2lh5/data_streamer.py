@@ -559,6 +559,11 @@ class DataStreamer(ABC):
         place = place_of(wanted)
         rb = self._tables[name].get(place)
         if rb is not None:
+            if not rb.key_list and wanted.key_list and not self._had_rows(rb):
+                # columns are those of its keys
+                rb.key_list = [*wanted.key_list]
+                self._set_up([rb], decoder, buffer_size)
+                return rb
             known = set(rb.key_list)
             rb.key_list += [key for key in wanted.key_list if key not in known]
             return rb

@@ -140,9 +140,8 @@ cdef class OrcaStream:
     cdef int16_t channel_sinks[N_DIGITIZERS][N_CHANNELS]
     cdef int32_t averages[N_CHANNELS]
     cdef float periods[N_DIGITIZERS][N_CHANNELS]
-    # of the packet at hand: events that nobody wants, and that cannot be used
+    # events of the packet at hand that nobody wants
     cdef int64_t n_unwanted
-    cdef int64_t n_bad_here
     cdef readonly int64_t n_short
     cdef readonly int64_t n_bad_events
     cdef readonly int64_t n_cut_events
@@ -843,10 +842,9 @@ cdef class OrcaStream:
                 if e.last:
                     self.inner = 0
                     self.written = False
-                    self.n_unwanted = self.n_bad_here = 0
+                    self.n_unwanted = 0
                     return self.bad(p, e.reason)
                 self.n_bad_events += 1
-                self.n_bad_here += 1
                 self.inner = e.number + 1
                 continue
             index = self.channel_sinks[number][e.key]
@@ -896,13 +894,10 @@ cdef class OrcaStream:
         if e.cut:
             self.n_cut_events += 1
         self.inner = 0
-        if self.n_bad_here and not self.written and not self.n_unwanted:
-            self.bad(p, REASON_CONTENT)
-        else:
-            # a packet without events has all that there is
-            self.done(p, self.written or not self.n_unwanted)
+        # events that cannot be used are counted by themselves
+        self.done(p, self.written or not self.n_unwanted)
         self.written = False
-        self.n_unwanted = self.n_bad_here = 0
+        self.n_unwanted = 0
         return STATUS_LIMIT
 
     @staticmethod
@@ -966,7 +961,6 @@ cdef class OrcaStream:
         if self.ids.kind[self.detail_slot] == KIND_WAVEFORM:
             self.reject("a trace of more lengths than there can be tables")
         else:
-            self.n_bad_here += 1
             self.inner += 1
 
     cdef bint adopt(self, Card* card, uint32_t word2, int split) noexcept nogil:

@@ -8,14 +8,13 @@ from ..fc._kernel import FcioStream
 from ..kernel_streamer import KernelStreamer
 from ..wildcards import names_key
 from .orca_fcio import FCIODecoder, ORFCIOEventDecoder, ORFCIOStatusDecoder
-from .orca_flashcam import get_fcid, listeners_of
+from .orca_flashcam import get_fcid
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ..raw_buffer import RawBuffer
     from .orca_base import OrcaDecoder
-    from .orca_header import OrcaHeader
 
 __all__ = ["FcioPackets"]
 
@@ -33,7 +32,6 @@ class FcioPackets(KernelStreamer):
     """
 
     decoders: dict[str, OrcaDecoder]
-    header: OrcaHeader
     _keyed: dict[str, dict]
 
     def start_anew(self) -> None:
@@ -75,7 +73,6 @@ class FcioPackets(KernelStreamer):
     def _bind_stream(self, stream_id: int, stream: FcioStream) -> None:
         """Tell the kernel of a stream which buffers take what."""
         fcid = stream_id & 0xFFFF
-        listeners = {x.fcid for x in listeners_of(self.header)}
         keyed: dict[str, dict] = {}
         for name, decoder in self.decoders.items():
             if not isinstance(decoder, FCIODecoder):
@@ -83,9 +80,8 @@ class FcioPackets(KernelStreamer):
             buffers = self._keyed[name]
             for key in decoder.keys_of(stream):
                 if key not in buffers:
-                    # the header does not tell the cards with a status
-                    listed = isinstance(decoder, ORFCIOStatusDecoder)
-                    self._offer(decoder, key, listed and fcid in listeners)
+                    # the header does not tell all cards with a status
+                    self._offer(decoder, key, isinstance(decoder, ORFCIOStatusDecoder))
             if isinstance(decoder, ORFCIOEventDecoder):
                 buffers = self._fitting_events(decoder, buffers, stream.config)
             for table, of_table in decoder.keyed(buffers, fcid).items():

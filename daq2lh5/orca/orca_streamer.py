@@ -92,6 +92,8 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         # another; and which have had rows
         self._heads: dict[int, RawBuffer] = {}
         self._written: set[int] = set()
+        # and of those that had no rows yet in the run at hand
+        self._beginning: set[int] = set()
         self._n_lengths: Counter[int] = Counter()
         self._n_unannounced: Counter[str] = Counter()
 
@@ -147,7 +149,7 @@ class OrcaStreamer(PacketAccess, FcioPackets):
             self.report.note("the words of the file are big-endian, as PowerPCs write")
         self._set_header(False)
         super().open_stream(stream_name, rb_lib, buffer_size, chunk_mode, out_stream)
-        self._bind()
+        self._bind(False)
         self._account()
         self.n_bytes_read = source.offset
         header_data = []
@@ -213,15 +215,17 @@ class OrcaStreamer(PacketAccess, FcioPackets):
             goes_on,
         )
 
-    def _bind(self) -> None:
+    def _bind(self, goes_on: bool) -> None:
         """Tell the kernels which buffers take what."""
         for name, decoder in self.decoders.items():
             self._keyed[name] = self.buffers_by_key(decoder, self._buffer_size)
             keys = {key for keys in decoder.get_key_lists() for key in keys}
             self._announced[name] = self._announced.get(name, set()) | keys
-            if isinstance(decoder, KernelDecoder):
+            if not isinstance(decoder, KernelDecoder):
+                continue
+            if self._n_headers > 1 and not goes_on:
                 self._begin_tables(decoder)
-                self._set_buffers(decoder)
+            self._set_buffers(decoder)
 
     def _set_buffers(self, decoder: KernelDecoder) -> None:
         """Tell the kernel which buffers take the traces of a decoder."""
@@ -245,6 +249,9 @@ class OrcaStreamer(PacketAccess, FcioPackets):
     def _others_of(self, head: RawBuffer) -> list[RawBuffer]:
         """Return what takes the traces of other lengths than those of a buffer."""
         first = self._siblings.first(head)
+        if id(first) in self._beginning:
+            # the first trace tells
+            return []
         return [rb for rb in (first, *self._siblings.of(first)) if rb is not head]
 
     def _offer(
@@ -356,12 +363,13 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         before = self.header
         goes_on = header.continues(before)
         rbs = [rb for _, rb in self.rb_lib.buffers()]
+        self._kernel.end()
         if not goes_on and not self._header_waits and any(rb.loc for rb in rbs):
             # what another run has written is handed out first
+            self._kernel.begin()
             self._header_waits = self._flush = self.any_full = True
             return False
         self._header_waits = False
-        self._kernel.end()
         self._account_for_decoders()
         try:
             self.header = header
@@ -369,7 +377,7 @@ class OrcaStreamer(PacketAccess, FcioPackets):
             self._start_streams(goes_on)
             if not goes_on:
                 self._start_run(rbs)
-            self._bind()
+            self._bind(goes_on)
         except DecodeError:
             self.header = before
             raise
@@ -389,6 +397,7 @@ class OrcaStreamer(PacketAccess, FcioPackets):
                 self._siblings.settle(rb, rb._table.n_samples)
             rb._used = False
         self._heads = {}
+        self._beginning = set()
 
     def _new_key(self) -> None:
         """React to traces of a channel that the header does not announce."""
@@ -409,12 +418,12 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         # the first key of each
         tables = {id(rb): (rb, key) for key, rb in reversed(keyed.items())}
         for rb, key in tables.values():
-            if rb is None or rb._table is None or id(rb) in self._heads:
+            if rb is None or rb._table is None:
                 continue
             columns = decoder._columns_of(key)
             n_samples = columns.get("waveform", {}).get("wf_len", 0)
-            if self._n_headers > 1 and rb._table.n_samples != n_samples:
-                self._begin_with(rb, decoder, key, n_samples)
+            if self._begin_with(rb, decoder, key, n_samples):
+                self._beginning.add(id(rb))
 
     def _begin_with(
         self, first: RawBuffer, decoder: OrcaDecoder, key: Any, n_samples: int
@@ -461,6 +470,7 @@ class OrcaStreamer(PacketAccess, FcioPackets):
     ) -> None:
         """Have traces of `n_samples` go to a buffer or one that stands in for it."""
         self._begin_with(first, decoder, key, n_samples)
+        self._beginning.discard(id(first))
         self._set_buffers(decoder)
 
     @staticmethod
