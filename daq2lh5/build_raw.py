@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -345,8 +346,8 @@ def convert(
                 streamer.rows_left = int(n_max)
             for name in unused:
                 report.warn(f"there is no use for the argument '{name}'")
-            _convert_opened(streamer, header_data, outputs, db_dict, progress)
-            _check_selection(streamer, rb_lib)
+            check = partial(_check_selection, streamer, rb_lib)
+            _convert_opened(streamer, header_data, outputs, db_dict, progress, check)
     finally:
         # an interruption may have hit the first attempt to clean up
         outputs.discard()
@@ -376,8 +377,9 @@ def _convert_opened(
     outputs: OutputFiles,
     db_dict: dict | None,
     progress: Callable[[DataStreamer], None] | None,
+    check: Callable[[], None],
 ) -> None:
-    """Write everything that a streamer gives, and complete the files."""
+    """Write everything that a streamer gives, check it, and complete the files."""
     report = streamer.report
     # the stages in their order
     report.seconds |= {"read": 0.0, "decode": 0.0}
@@ -393,6 +395,7 @@ def _convert_opened(
         if progress is not None:
             progress(streamer)
     _account_for_rest(streamer)
+    check()
     if len(streamer.garbage):
         outputs.write_garbage(streamer.garbage)
     outputs.complete()

@@ -420,6 +420,11 @@ cdef class OrcaStream:
         """Have the records of a stream decoded by `stream`."""
         self.streams[stream_id] = stream
 
+    def remove_stream(self, stream_id):
+        """Have a stream configured anew before any record of it is decoded."""
+        self.streams.pop(stream_id, None)
+        self.current_id = -1
+
     # ---- the loop ------------------------------------------------------------------
 
     def begin(self):

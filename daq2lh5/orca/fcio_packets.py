@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import DecodeError
 from ..fc._kernel import FcioStream
 from ..kernel_streamer import KernelStreamer
 from ..wildcards import names_key
@@ -84,6 +85,11 @@ class FcioPackets(KernelStreamer):
                     self._offer(decoder, key, isinstance(decoder, ORFCIOStatusDecoder))
             if isinstance(decoder, ORFCIOEventDecoder):
                 buffers = self._fitting_events(decoder, buffers, stream.config)
+                if None in buffers.values():
+                    self._streams.pop(stream_id, None)
+                    self._kernel.remove_stream(stream_id)
+                    msg = "traces of more lengths than there can be tables"
+                    raise DecodeError(msg)
             for table, of_table in decoder.keyed(buffers, fcid).items():
                 keyed[table] = keyed.get(table, {}) | of_table
         everything = self._all_cards(fcid)
@@ -132,13 +138,18 @@ class FcioPackets(KernelStreamer):
     def _fitting_events(
         self, decoder: ORFCIOEventDecoder, keyed: dict, config: Any
     ) -> dict[int | str, RawBuffer]:
-        """Return the event buffers that fit the configuration of a listener."""
+        """Return the event buffers that fit the configuration of a listener.
+
+        None for a key: there are too many.
+        """
         fcid = config.streamid & 0xFFFF
         decoder.set_trace(fcid, config.eventsamples, config.sampling_period_ns)
         fitted: dict[int, RawBuffer | None] = {}
         found = {}
         for key, rb in keyed.items():
-            if isinstance(key, int) and get_fcid(key) == fcid and rb is not None:
+            if rb is None:
+                continue
+            if isinstance(key, int) and get_fcid(key) == fcid:
                 if id(rb) not in fitted:
                     fitted[id(rb)] = self._fitting(
                         rb, decoder, config.eventsamples, key
@@ -146,7 +157,7 @@ class FcioPackets(KernelStreamer):
                 found[key] = fitted[id(rb)]
             else:
                 found[key] = rb
-        return {key: rb for key, rb in found.items() if rb is not None}
+        return found
 
     def _all_cards(self, fcid: int) -> RawBuffer | None:
         """Return what takes the status of cards that no configuration names."""

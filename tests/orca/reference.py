@@ -1262,9 +1262,7 @@ class _Reader:
         if "packet_id" in SCHEMAS[schema]:
             values = {"packet_id": packet.index, **values}
         assert values.keys() == SCHEMAS[schema].keys(), values.keys()
-        self.rows.setdefault(decoder, []).append(
-            Row(schema, key, values, self.header)
-        )
+        self.rows.setdefault(decoder, []).append(Row(schema, key, values, self.header))
 
     def _drop(self, packet: Packet, reason: str) -> None:
         assert packet.decoder is not None
