@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 __all__ = ["FATES", "ConversionReport", "Damage", "TableSummary", "sizeof_fmt"]
 
 FATES = ("decoded", "skipped", "unknown", "corrupt", "cut_off")
-"""What can become of a byte: decoded, skipped because the specification does not select
-it, in a record that no decoder is for, damaged, or in a record that the end of the input
-cuts off."""
+"""What can become of a byte: decoded, skipped because the specification does not
+select it, in a record that no decoder is for, damaged, or in a record that the end of
+the input cuts off."""
 
 MAX_DAMAGE_LISTED = 100
 MAX_ATTRIBUTE_BYTES = 60000

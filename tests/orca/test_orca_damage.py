@@ -632,7 +632,7 @@ def test_traces_that_cannot_be(file):
     """Sections 4.3.3 and 7.14: they are dropped and counted, others are kept."""
     good = waveform()
     bad = {
-        "no such card": waveform(slot=2),
+        "no such card": waveform(slot=2, address=0x550),
         "no such trace": waveform(channel=6),
         "no ticks": waveform(timestamp=(0, 0, 0, -1)),
         "too long": waveform(n_samples=10),

@@ -167,7 +167,7 @@ def by_length(tables: Tables) -> dict[str, list[tuple]]:
     out: dict[str, list[tuple]] = {}
     for name, rows in rows_by_name(tables).items():
         for row in rows:
-            values = dict((column, value) for column, _, value in row)
+            values = {column: value for column, _, value in row}
             width = len(values.get("waveform/values", b"")) // 2
             plain = name.removesuffix(f"_{width}")
             plain = plain if plain in tables or width == 0 else name

@@ -8,7 +8,6 @@ from collections import Counter
 from functools import cache
 from typing import Any
 
-import daq2lh5
 import h5py
 import numpy as np
 import pytest
@@ -29,6 +28,7 @@ from orca.test_orca_streamer import (
 from writers import fcio
 from writers import orca as writer
 
+import daq2lh5
 from daq2lh5.errors import OutSpecError
 from daq2lh5.orca.orca_header import OrcaHeader
 

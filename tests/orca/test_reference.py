@@ -1204,7 +1204,7 @@ def test_fcio_packets_that_are_dropped():
         (event, "no such record"): 1,
         (event, "too short"): 1,
     }
-    assert reading.columns(event, "FCEvent")["packet_id"] == [3, 7]
+    assert reading.columns(event, "FCEvent")["packet_id"] == [3, 3, 7, 7]
 
 
 def test_cards_of_a_status():
