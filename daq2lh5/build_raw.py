@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import formats
@@ -393,14 +394,13 @@ def convert(
                 chunk_mode="only_full",
                 out_stream=target.file,
             )
-            if target.library is not None and not streamer.selects_anything:
-                msg = "the output specification selects nothing of this stream"
-                raise OutSpecError(msg)
+            _check_selection(streamer, target.library)
             if rows_wanted is not None:
                 streamer.rows_left = rows_wanted
             for name in unused:
                 report.warn(f"there is no use for the argument '{name}'")
-            _convert_opened(streamer, header_data, outputs, db_dict, progress)
+            check = partial(_check_selection, streamer, target.library)
+            _convert_opened(streamer, header_data, outputs, db_dict, progress, check)
     finally:
         # an interruption may have hit the first attempt to clean up
         outputs.discard()
@@ -411,14 +411,22 @@ def convert(
     return report
 
 
+def _check_selection(streamer: DataStreamer, rb_lib: RawBufferLibrary | None) -> None:
+    """Refuse a specification that selects nothing; of some only the end tells."""
+    if rb_lib is not None and not streamer.selects_anything:
+        msg = "the output specification selects nothing of this stream"
+        raise OutSpecError(msg)
+
+
 def _convert_opened(
     streamer: DataStreamer,
     header_data: list[RawBuffer],
     outputs: OutputFiles,
     db_dict: dict | None,
     progress: Callable[[DataStreamer], None] | None,
+    check: Callable[[], None],
 ) -> None:
-    """Write everything that a streamer gives, and complete the files."""
+    """Write everything that a streamer gives, check it, and complete the files."""
     report = streamer.report
     # the stages in their order
     report.seconds |= {"read": 0.0, "decode": 0.0}
@@ -435,6 +443,7 @@ def _convert_opened(
         if progress is not None:
             progress(streamer)
     _account_for_rest(streamer)
+    check()
     report.garbage_file = outputs.write_garbage(streamer.garbage)
     outputs.describe(streamer.describe_columns())
     outputs.complete()

@@ -106,7 +106,11 @@ class DataDecoder:
         if not hasattr(self, "decoded_values"):
             msg = f"{type(self).__name__} has no decoded_values to make a table of"
             raise AttributeError(msg)
-        return TableBuffer(self.get_decoded_values(key), size, type(self).__name__)
+        return TableBuffer(self._columns_of(key), size, type(self).__name__)
+
+    def _columns_of(self, key: int | str | None) -> dict:
+        """Return the columns of a key, also where data with it may only come later."""
+        return self.get_decoded_values(key)
 
     def describe_columns(self) -> dict[str, dict[str, str]]:
         """Return what the columns of its tables are.

@@ -5,42 +5,28 @@ from __future__ import annotations
 import logging
 import os
 from abc import ABC, abstractmethod
-from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING
 
-from .data_decoder import DataDecoder
-from .errors import OutSpecError
 from .garbage import Garbage
-from .out_spec import has_wildcard
 from .paths import escape
-from .raw_buffer import (
-    RawBuffer,
-    RawBufferLibrary,
-    check_processing,
-    place_of,
-)
+from .raw_buffer import RawBuffer, RawBufferLibrary
 from .report import ConversionReport
+from .selection import Selection
 from .source import Source, open_source
-from .wildcards import (
-    buffer_for,
-    buffers_for,
-    expand_key_names,
-    for_key,
-    matches,
-    names_key,
-)
+from .wildcards import buffers_for
 from .writing.memory import DEFAULT_LIMIT, MemoryPlan, default_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from .data_decoder import DataDecoder
 
 log = logging.getLogger(__name__)
 
 __all__ = ["DataStreamer"]
 
 
-class DataStreamer(ABC):
+class DataStreamer(Selection, ABC):
     """Reads one stream of packets into the buffers of a :class:`RawBufferLibrary`.
 
     >>> streamer.open_stream("run.fcio")
@@ -65,7 +51,8 @@ class DataStreamer(ABC):
     any_full
         whether a buffer became full in the last read.
     selects_anything
-        whether `rb_lib` asks for anything that the stream can have.
+        whether `rb_lib` asks for anything that the stream can have; of a stream that
+        may bring more later, the end tells.
     report
         what became of the bytes read so far.
     garbage
@@ -100,23 +87,19 @@ class DataStreamer(ABC):
 
     def start_anew(self) -> None:
         """Forget the last stream; called before one is opened again."""
-        self.rb_lib: RawBufferLibrary | None = None
         self.chunk_mode: str | None = None
         self.n_bytes_read = 0
         self.any_full = False
         self.packet_id = 0
-        self.selects_anything = False
         self.report = ConversionReport(format=self.format_name)
         self.garbage = Garbage()
         self.rows_left: int | None = None
-        self.plan = MemoryPlan(self.memory_limit)
         self._more = True
         self._flush = False
         # bytes of a stretch without packets that is not over yet
         self._stretch = bytearray()
         self._stretch_lost = 0
-        self._patterns: dict[str, list[tuple[RawBuffer, list]]] = {}
-        self._wildcards: dict[str, RawBuffer] = {}
+        self._forget_selection()
 
     # ---- for derived classes -------------------------------------------------------
 
@@ -266,32 +249,43 @@ class DataStreamer(ABC):
         decoders = {type(d).__name__: d for d in self.get_decoder_list()}
         if rb_lib is None:
             rb_lib = self.build_default_rb_lib(out_stream=out_stream)
-            self._patterns = {
-                name: [(rb, ["*"]) for rb in rbs] for name, rbs in rb_lib.items()
-            }
+            self._everything = RawBuffer(out_stream=out_stream, out_name="{name}")
+            for name, rbs in rb_lib.items():
+                self._wildcards[name] = self._everything
+                self._patterns[name] = [(rb, ["*"]) for rb in rbs]
         if not isinstance(rb_lib, RawBufferLibrary):
             # a plain dictionary of lists will do
             rb_lib = RawBufferLibrary.of(rb_lib)
         self.rb_lib = rb_lib
 
-        for name, decoder in decoders.items():
-            if name not in rb_lib and "*" in rb_lib:
-                self._wildcards[name] = rb_lib["*"][0]
-                rb_lib[name] = buffers_for(rb_lib["*"][0], name, decoder)
-            if name in rb_lib:
-                self._match_patterns(name, decoder)
-                expand_key_names(rb_lib[name])
+        if rb_lib.get("*"):
+            self._everything = rb_lib["*"][0]
+        for decoder in decoders.values():
+            self._select(decoder)
         rb_lib.pop("*", None)
-        for name in rb_lib:
-            if name not in decoders:
-                self.report.warn(
-                    f"this stream has no decoder '{name}': nothing comes of it"
-                )
-        self._check_selection(decoders)
+        self._check_places(decoders)
+        if self.may_bring_more:
+            # what a stream does not have now it may have later
+            self.selects_anything = bool(rb_lib)
+        else:
+            self._check_selection(
+                {
+                    name: {k for keys in decoder.get_key_lists() for k in keys}
+                    for name, decoder in decoders.items()
+                }
+            )
         n_buffers = sum(map(len, rb_lib.values()))
         self.plan = MemoryPlan(self.memory_limit, max(n_buffers, 1))
         for name, decoder in decoders.items():
+            most = decoder.get_max_rows_in_packet()
             self._set_up(rb_lib.get(name, []), decoder, buffer_size)
+            for rb in rb_lib.get(name, ()):
+                if buffer_size < rb.fill_safety:
+                    msg = (
+                        f"{name}: a packet can have {min(most, rb.fill_safety)} rows, "
+                        f"more than the buffer_size of {buffer_size}"
+                    )
+                    raise ValueError(msg)
 
     def build_default_rb_lib(self, out_stream: str = "") -> RawBufferLibrary:
         """Return a library with one buffer for each table of the stream.
@@ -307,173 +301,10 @@ class DataStreamer(ABC):
         )
         for decoder in self.get_decoder_list():
             name = type(decoder).__name__
-            self._wildcards[name] = everything
             rb_lib[name] = buffers_for(everything, name, decoder)
         if not rb_lib:
             log.warning("%s has no decoders", type(self).__name__)
         return rb_lib
-
-    def _match_patterns(self, name: str, decoder: DataDecoder) -> None:
-        """Replace patterns in key lists by the keys that nothing else asks for."""
-        keys = list(dict.fromkeys(k for keys in decoder.get_key_lists() for k in keys))
-        asked = {k for rb in self.rb_lib[name] for k in rb.key_list}
-        asked |= {str(k) for k in asked}
-        free = [k for k in keys if str(k) not in asked]
-        with_patterns = [
-            rb for rb in self.rb_lib[name] if any(map(has_wildcard, rb.key_list))
-        ]
-        if sum("*" in rb.key_list for rb in with_patterns) > 1:
-            msg = f"{name}: only one buffer can have the key '*'"
-            raise KeyError(msg)
-        # '*' takes what the other patterns leave
-        with_patterns.sort(key=lambda rb: "*" in rb.key_list)
-        for rb in with_patterns:
-            patterns = [k for k in rb.key_list if has_wildcard(k)]
-            self._patterns.setdefault(name, []).append((rb, patterns))
-            found = [k for k in free if matches(k, patterns)]
-            free = [k for k in free if k not in found]
-            rb.key_list = [k for k in rb.key_list if k not in patterns] + found
-            if not rb.key_list:
-                log.warning(
-                    "%s: no key of the stream matches %s of buffer '%s'",
-                    name,
-                    patterns,
-                    rb.out_name,
-                )
-        self.rb_lib[name].keyed_dict = None
-
-    def _check_selection(self, decoders: dict[str, DataDecoder]) -> None:
-        """Refuse two buffers for one table; warn of keys that the stream lacks."""
-        places = Counter(
-            place_of(rb)
-            for name, rb in self.rb_lib.buffers()
-            if name in decoders and rb.out_stream
-        )
-        for (file, table), count in places.items():
-            if count > 1:
-                msg = f"{count} buffers would write the table '{table}' of {file}"
-                raise OutSpecError(msg)
-        self.selects_anything = False
-        for name, decoder in decoders.items():
-            keys = {k for keys in decoder.get_key_lists() for k in keys}
-            for rb in self.rb_lib.get(name, ()):
-                if keys.intersection(rb.key_list):
-                    self.selects_anything = True
-                elif rb.key_list:
-                    self.report.warn(
-                        f"{name}: the stream has none of the keys of buffer "
-                        f"'{rb.out_name}'"
-                    )
-
-    def _set_up(
-        self, rbs: list[RawBuffer], decoder: DataDecoder, buffer_size: int
-    ) -> None:
-        """Give a decoder's buffers their rows; memory is taken when the first come."""
-        keys = Counter(k for keys in decoder.get_key_lists() for k in keys)
-        most = decoder.get_max_rows_in_packet()
-        described: dict | None = None
-        for rb in rbs:
-            rb.fill_safety = most
-            if most > 1:
-                # one row for each key: only those that the buffer takes count
-                own = sum(keys[k] for k in set(rb.key_list))
-                rb.fill_safety = max(1, min(most, own))
-            if buffer_size < rb.fill_safety:
-                msg = (
-                    f"{type(decoder).__name__}: a packet can have {rb.fill_safety} "
-                    f"rows, more than the buffer_size of {buffer_size}"
-                )
-                raise ValueError(msg)
-            key = rb.key_list[0] if len(rb.key_list) > 0 else None
-            if type(decoder).make_lgdo is not DataDecoder.make_lgdo:
-                make = partial(decoder.make_lgdo, key=key, size=buffer_size)
-                rb._make_later(make, decoder._describe)
-                continue
-            if decoder.get_decoded_values(key) is not described:
-                table = decoder._make_buffer(key, 0)
-                described = decoder.get_decoded_values(key)
-            rb._own(table.like(0))
-            for text in check_processing(rb):
-                self.report.warn(text)
-            # what comes of the rows takes memory besides
-            plan = rb._plan
-            row_bytes = table.row_bytes() + (plan.copied_bytes if plan else 0)
-            rows = self.plan.buffer_rows(row_bytes, table.widest_bytes())
-            if self.to_files_only and decoder.codec_of_input:
-                rb._pass_encoded(decoder.codec_of_input)
-            rb._table.resize(max(min(rows, buffer_size), rb.fill_safety))
-
-    def offer_keys(
-        self,
-        decoder: DataDecoder,
-        keyed: dict,
-        buffer_size: int,
-        keys: list[int | str] | None = None,
-    ) -> None:
-        """Give keys that the stream has only now to the buffers with patterns.
-
-        Parameters
-        ----------
-        decoder
-            the decoder with the new keys.
-        keyed
-            its buffers by key: the new keys are added.
-        buffer_size
-            largest number of rows of a new buffer.
-        keys
-            the new keys; by default all of the decoder's.
-        """
-        name = type(decoder).__name__
-        if keys is None:
-            keys = [k for keys in decoder.get_key_lists() for k in keys]
-        for key in dict.fromkeys(k for k in keys if k not in keyed):
-            for rb, patterns in self._patterns.get(name, ()):
-                if not matches(key, patterns):
-                    continue
-                if names_key(rb):
-                    keyed[key] = for_key(rb, key)
-                    self.rb_lib[name].append(keyed[key])
-                    self._set_up([keyed[key]], decoder, buffer_size)
-                else:
-                    # a packet that does not fit the empty buffer gets a larger one
-                    keyed[key] = rb
-                    rb.key_list.append(key)
-                break
-
-    def offer_table(
-        self, decoder: DataDecoder, key: int | str, keyed: dict, buffer_size: int
-    ) -> None:
-        """Make a table for a key that the stream has only now, if the user wants all.
-
-        Parameters
-        ----------
-        decoder
-            the decoder with the key, which has columns of its own.
-        key
-            the key.
-        keyed
-            the decoder's buffers by key: the new one is added.
-        buffer_size
-            largest number of rows of the buffer.
-        """
-        name = type(decoder).__name__
-        if key in keyed or name not in self.rb_lib:
-            return
-        if name in self._wildcards:
-            rb = buffer_for(self._wildcards[name], name, [key], f"_{key}")
-        else:
-            matching = [
-                rb
-                for rb, patterns in self._patterns.get(name, ())
-                if matches(key, patterns) and names_key(rb)
-            ]
-            if not matching:
-                self.report.note(f"{name}: there are rows of '{key}', and no table")
-                return
-            rb = for_key(matching[0], key)
-        keyed[key] = rb
-        self.rb_lib[name].append(rb)
-        self._set_up([rb], decoder, buffer_size)
 
     # ---- reading -------------------------------------------------------------------
 

@@ -19,8 +19,9 @@ log = logging.getLogger(__name__)
 __all__ = ["FATES", "ConversionReport", "Damage", "TableSummary", "sizeof_fmt"]
 
 FATES = ("decoded", "skipped", "unknown", "corrupt", "cut_off")
-"""What can become of a byte: decoded, skipped because nobody asked for it, in a record
-of unknown kind, damaged, or in a record that the end of the input cuts off."""
+"""What can become of a byte: decoded, skipped because the specification does not
+select it, in a record that no decoder is for, damaged, or in a record that the end of
+the input cuts off."""
 
 MAX_DAMAGE_LISTED = 100
 MAX_ATTRIBUTE_BYTES = 60000
@@ -68,7 +69,7 @@ class ConversionReport:
     container_error
         what is wrong with the compressed file around the stream, if anything.
     skipped_channels
-        rows that nobody asked for, by decoder and key.
+        rows that the specification does not select, by decoder and key.
     tables
         by output file and path of the table.
     notes
@@ -274,15 +275,15 @@ class ConversionReport:
             out.append(f"  {file}: {rows}{more}")
         if self.bytes["skipped"]:
             out.append(
-                f"  skipped on request: {self.packets['skipped']} packets, "
-                f"{self.bytes['skipped']} bytes"
+                "  not selected by the specification: "
+                f"{self.packets['skipped']} packets, {self.bytes['skipped']} bytes"
             )
         if self.skipped_channels:
             n = sum(len(keys) for keys in self.skipped_channels.values())
-            out.append(f"  channels that nobody asked for: {n}")
+            out.append(f"  channels not selected: {n}")
         unknown = self.unknown_records.most_common()
         for name, count in unknown[:5]:
-            out.append(f"  skipped, unknown to this version: {count} x {name}")
+            out.append(f"  no decoder: {count} x {name}")
         if len(unknown) > 5:
             out.append(f"    and {len(unknown) - 5} more kinds")
         for name, count in self.irregular.items():

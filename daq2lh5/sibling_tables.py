@@ -50,9 +50,17 @@ class SiblingTables(Generic[Shape]):
         self._firsts[id(sibling)] = first
         self._siblings[id(first), shape] = sibling
 
+    def forget(self, rb: RawBuffer) -> None:
+        """Take a buffer's rows for unknown again: it has had none."""
+        self.shapes.pop(id(rb), None)
+
     def first(self, rb: RawBuffer) -> RawBuffer:
         """Return the buffer that `rb` stands in for; itself if for none."""
         return self._firsts.get(id(rb), rb)
+
+    def all(self) -> list[RawBuffer]:
+        """Return all buffers that stand in for others."""
+        return [*self._siblings.values()]
 
     def of(self, first: RawBuffer) -> list[RawBuffer]:
         """Return the buffers that stand in for `first`."""

@@ -82,7 +82,8 @@ cdef class FcioTables:
         ----------
         keyed
             by table name (``"FCEvent"``, ...): a dictionary of `RawBuffer` by key,
-            or a single `RawBuffer` for all keys, or None.
+            or a single `RawBuffer` for all keys, or None. That of the key None takes
+            the status of cards that have none of their own.
         """
         cdef int i, t
         cdef SinkTable table
@@ -120,6 +121,11 @@ cdef class FcioTables:
         self.fsp_header_sink = fsp_event.get(keys["FSPEvent"][1], -1)
         self.fsp_status_sink = fsp_status.get(keys["FSPStatus"][0], -1)
         prefix = f"fcid_{self.s.config.streamid & 0xFFFF}/status/card"
+        if None in status:
+            # what takes cards that the configuration does not name
+            self.status_wanted = True
+            for i in range(MAX_REQUEST_IDS):
+                self.status_sinks[i] = status[None]
         for key, sink in status.items():
             number = str(key).removeprefix(prefix)
             if number.isdecimal() and int(number) < MAX_REQUEST_IDS:

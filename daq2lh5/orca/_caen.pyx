@@ -145,13 +145,14 @@ cdef inline void mask_samples(
 
 
 cdef void unpack(
-    BoundWaveform* to, int64_t row, const uint8_t* words, int64_t n
+    BoundWaveform* to, int64_t row, const uint8_t* words, const Event* e
 ) noexcept nogil:
     """Write samples of 12 bits that are stored 5 in two words (5.6)."""
     cdef uint16_t* values
     cdef int64_t i
+    cdef int64_t n = e.n_samples
     cdef uint32_t a, b
-    (<float*>(to.t0.data + row * to.t0.step))[0] = 0
+    write_period(to, row, e.period)
     if to.values == NULL:
         return
     values = <uint16_t*>(to.values + row * to.step)
@@ -174,7 +175,7 @@ cdef void write_caen_vme(
     write_fields(&c.fields, row, packet_id, w, e)
     or_caen_waveform_set_crate(c, row, <uint8_t>e.crate)
     or_caen_waveform_set_card(c, row, <uint8_t>e.card)
-    write_samples(&c.waveform, row, w + 4 * e.samples, e.n_samples, 0, 2)
+    write_samples(&c.waveform, row, w + 4 * e.samples, e, 0, 2)
     mask_samples(
         &c.waveform, row, e.n_samples, 0xFFF if table == INTO_V1720 else 0x3FFF
     )
@@ -187,7 +188,7 @@ cdef void write_caen_8_bits(
     write_fields(&c.fields, row, packet_id, w, e)
     orcv1721waveform_set_crate(c, row, <uint8_t>e.crate)
     orcv1721waveform_set_card(c, row, <uint8_t>e.card)
-    write_samples(&c.waveform, row, w + 4 * e.samples, e.n_samples, 0, 1)
+    write_samples(&c.waveform, row, w + 4 * e.samples, e, 0, 1)
 
 
 cdef void write_caen_usb(
@@ -197,9 +198,9 @@ cdef void write_caen_usb(
     write_fields(&c.fields, row, packet_id, w, e)
     ordt57xx_set_unit(c, row, <uint8_t>((load_u32(w + 4) >> 16) & 0xF))
     if table == INTO_DT5720 and load_u32(w + 4) & 1:
-        unpack(&c.waveform, row, w + 4 * e.samples, e.n_samples)
+        unpack(&c.waveform, row, w + 4 * e.samples, e)
         return
-    write_samples(&c.waveform, row, w + 4 * e.samples, e.n_samples, 0, 2)
+    write_samples(&c.waveform, row, w + 4 * e.samples, e, 0, 2)
     mask_samples(
         &c.waveform, row, e.n_samples, 0xFFF if table == INTO_DT5720 else 0x3FFF
     )

@@ -29,6 +29,7 @@ cdef struct Event:
     int64_t n_samples
     int64_t samples         # word of the first two
     int64_t n_extra         # elements of what its table has besides
+    float period            # of its samples in ns
     uint32_t key            # of its channel
     uint32_t crate, card, channel
     # of CAEN: the channels and the words of each that are left of the event
@@ -54,16 +55,23 @@ cdef inline void set_key(Event* e) noexcept nogil:
     e.key = (e.crate & 0xF) << 9 | (e.card & 0x1F) << 4 | (e.channel & 0xF)
 
 
-cdef inline void write_samples(
-    BoundWaveform* to, int64_t row, const uint8_t* samples, int64_t n, int64_t first,
-    int size,
-) noexcept nogil:
-    """Write samples of `size` bytes, from number `first` on and around.
+cdef inline void write_period(BoundWaveform* to, int64_t row, float period) noexcept nogil:
+    """Write when the samples of a row were taken."""
+    (<float*>(to.t0.data + row * to.t0.step))[0] = 0
+    (<float*>(to.dt.data + row * to.dt.step))[0] = period
 
-    Zeros fill the row. Sampling periods are those of the buffer.
+
+cdef inline void write_samples(
+    BoundWaveform* to, int64_t row, const uint8_t* samples, const Event* e,
+    int64_t first, int size,
+) noexcept nogil:
+    """Write the samples of an event, of `size` bytes, from number `first` on and around.
+
+    Zeros fill the row.
     """
     cdef char* values
-    (<float*>(to.t0.data + row * to.t0.step))[0] = 0
+    cdef int64_t n = e.n_samples
+    write_period(to, row, e.period)
     if to.values == NULL:
         return
     values = to.values + row * to.step

@@ -68,7 +68,7 @@ cdef void write_gretina4m(
         c, row, <uint16_t>(load_u32(w + 4) & 0xFFFF)
     )
     or_gretina4m_waveform_set_fifo_state(c, row, <uint8_t>(load_u32(w + 4) >> 30))
-    write_samples(&c.waveform, row, w + 4 * e.samples, e.n_samples, 0, 2)
+    write_samples(&c.waveform, row, w + 4 * e.samples, e, 0, 2)
 
 
 cdef bint next_gretina4a(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
@@ -142,7 +142,7 @@ cdef void write_gretina4a(
     or_gretina4a_waveform_set_board_id(
         c, row, <uint16_t>((load_u32(h + 4) >> 4) & 0xFFF)
     )
-    write_samples(&c.waveform, row, w + 4 * e.samples, e.n_samples, 0, 2)
+    write_samples(&c.waveform, row, w + 4 * e.samples, e, 0, 2)
     if c.waveform.values != NULL:
         to = <uint16_t*>(c.waveform.values + row * c.waveform.step)
         for i in range(e.n_samples):

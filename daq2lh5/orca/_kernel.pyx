@@ -13,7 +13,7 @@ from libc.math cimport NAN
 from libc.stdint cimport (
     int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
 )
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 
 from .._core.binding cimport (
@@ -37,6 +37,8 @@ cdef enum:
     N_CHANNELS = 8192       # crate, card and channel in one number (2.1)
     MAX_TRACES = 2400
     FIXED_ID = 1000         # above all values of Status
+    ASK = -1                # where rows of a key go, Python has not said
+    NOWHERE = -2            # nobody wants them
 
 cdef enum StretchKind:
     STRETCH_UNKNOWN
@@ -86,6 +88,7 @@ cdef struct Card:
     int listener            # number of its listener; -1: no such card
     uint32_t address
     float dt
+    bint adopted            # the header does not have it there
     int16_t sinks[N_SPLITS][N_INPUTS]
     int64_t skipped[N_SPLITS][N_INPUTS]
 
@@ -113,15 +116,21 @@ cdef class OrcaStream:
         window, its length.
     detail_samples
         samples that a trace has, where its buffer has another number.
+    detail_key
+        key of that trace, or of rows that Python is to say where to write.
     n_short
         packets that lack up to three bytes of padding at their ends.
-    n_bad_events, n_cut_events
-        events of digitizers that cannot be used, and packets with a part of one at
-        their ends.
+    n_bad_events, n_cut_events, n_too_many
+        events of digitizers that cannot be used, packets with a part of one at their
+        ends, and traces of more lengths than there can be tables.
+    adopted
+        places of FlashCam cards that traces came from and the header does not have, as
+        ``(crate, slot)``.
     """
 
     cdef Ids ids
     cdef Card* cards
+    # behind those of the header is one for cards of which no listener is known
     cdef Listener* listeners
     cdef int n_listeners
     # ids of those of which a configuration was read
@@ -130,9 +139,13 @@ cdef class OrcaStream:
     cdef RowSink* sinks[N_TABLES]
     cdef int16_t channel_sinks[N_DIGITIZERS][N_CHANNELS]
     cdef int32_t averages[N_CHANNELS]
+    cdef float periods[N_DIGITIZERS][N_CHANNELS]
+    # events of the packet at hand that nobody wants
+    cdef int64_t n_unwanted
     cdef readonly int64_t n_short
     cdef readonly int64_t n_bad_events
     cdef readonly int64_t n_cut_events
+    cdef readonly int64_t n_too_many
     cdef dict streams
     cdef FcioStream current
     cdef int64_t current_id
@@ -150,10 +163,9 @@ cdef class OrcaStream:
     cdef readonly int64_t detail_start
     cdef readonly int64_t detail_words
     cdef readonly int64_t detail_samples
+    cdef readonly int64_t detail_key
     cdef int detail_table
     cdef int64_t detail_sink
-    # where the trace is counted if it is skipped
-    cdef int64_t* detail_skipped
 
     # by slot, of packets that were decoded and skipped
     cdef int64_t packets_done[2][N_LONG_IDS]
@@ -239,7 +251,7 @@ cdef class OrcaStream:
         """Say that the text of later headers has swapped words (1.3)."""
         self.ids.is_swapped = True
 
-    def set_listeners(self, listeners):
+    def set_listeners(self, listeners, keep=False):
         """Say which FlashCam cards there are.
 
         Parameters
@@ -247,26 +259,31 @@ cdef class OrcaStream:
         listeners
             of each its id, the number of inputs in use, and its cards as
             ``(crate, slot, address, sampling period in ns)``.
+        keep
+            whether the configurations that were read hold on.
         """
         cdef Py_ssize_t i, k
         cdef Listener* before = self.listeners
         cdef int n_before = self.n_listeners
         self.n_listeners = 0
-        self.listeners = <Listener*>calloc(max(len(listeners), 1), sizeof(Listener))
+        self.listeners = <Listener*>calloc(len(listeners) + 1, sizeof(Listener))
         if self.listeners == NULL:
             free(before)
             raise MemoryError
         self.n_listeners = len(listeners)
         # configurations hold on when a sub-run begins
-        for i in range(self.n_listeners):
+        for i in range(self.n_listeners if keep else 0):
             for k in range(n_before):
                 if before[k].fcid == listeners[i][0]:
                     self.listeners[i] = before[k]
         free(before)
+        if not keep:
+            self.settled.clear()
         memset(self.ids.awaited, 0, sizeof(self.ids.awaited))
         for i in range(N_CARDS):
             self.ids.addresses[i] = -1
             self.cards[i].listener = -1
+            self.cards[i].adopted = False
             memset(self.cards[i].sinks, 0xFF, sizeof(self.cards[i].sinks))
         for i, (fcid, n_enabled, cards) in enumerate(listeners):
             self.listeners[i].fcid = fcid
@@ -280,6 +297,11 @@ cdef class OrcaStream:
                     self.ids.addresses[k] = address & 0xFFFF
                     self.cards[k].dt = period
 
+    def start_run(self):
+        """Forget the FCIO streams: another run begins."""
+        self.streams = {}
+        self.current_id = -1
+
     def settle(self, fcid):
         """Say that a configuration of a listener was read."""
         self.settled.add(fcid)
@@ -289,6 +311,8 @@ cdef class OrcaStream:
         """Use the configuration that a listener has sent."""
         cdef Py_ssize_t i, k
         self.settle(fcid)
+        if fcid not in [self.listeners[i].fcid for i in range(self.n_listeners)]:
+            self.add_listener(fcid, len(tracemap))
         for i in range(self.n_listeners):
             if self.listeners[i].fcid != fcid:
                 continue
@@ -299,10 +323,32 @@ cdef class OrcaStream:
             for k in range(self.listeners[i].n_map):
                 self.listeners[i].map[k] = tracemap[k]
 
+    cdef int add_listener(self, uint32_t fcid, int n_enabled) except -1:
+        """Add a listener that the header does not have."""
+        cdef Py_ssize_t i
+        cdef int last = self.n_listeners
+        cdef Listener* more = <Listener*>realloc(
+            self.listeners, (last + 2) * sizeof(Listener)
+        )
+        if more == NULL:
+            raise MemoryError
+        self.listeners = more
+        # the last one is still that of cards without one
+        more[last + 1] = more[last]
+        for i in range(N_CARDS):
+            if self.cards[i].listener == last:
+                self.cards[i].listener = last + 1
+        more[last].fcid = fcid
+        more[last].n_enabled = n_enabled
+        self.n_listeners += 1
+        return 0
+
     def set_buffers(self, int split, keyed, siblings):
         """Say which buffers take the traces of one of the decoders, by key.
 
-        What `siblings` returns for each of them takes those of other lengths.
+        None for a key means that nobody wants its traces; those of a key that is not
+        there stop the kernel. What `siblings` returns for each buffer takes the traces
+        of other lengths.
         """
         cdef Py_ssize_t i, k
         cdef Card* card
@@ -312,18 +358,27 @@ cdef class OrcaStream:
         for i in range(N_CARDS):
             card = &self.cards[i]
             for k in range(N_INPUTS):
-                card.sinks[split][k] = -1
+                card.sinks[split][k] = ASK
                 if card.listener < 0:
                     continue
-                fcid = self.listeners[card.listener].fcid
-                buffer = keyed.get(fcid * 1000000 + card.address * 100 + k)
+                key = self.key_of(card, k)
+                if key not in keyed:
+                    continue
+                buffer = keyed[key]
                 if buffer is None:
+                    card.sinks[split][k] = NOWHERE
                     continue
                 if id(buffer) not in places:
                     places[id(buffer)] = len(buffers)
                     buffers.append(buffer)
                 card.sinks[split][k] = places[id(buffer)]
         set_siblings(table, buffers, siblings)
+
+    cdef int64_t key_of(self, const Card* card, int64_t input) noexcept nogil:
+        return (
+            <int64_t>self.listeners[card.listener].fcid * 1000000
+            + <int64_t>card.address * 100 + input
+        )
 
     def set_averages(self, words):
         """Say how many words the moving averages of SIS3316 events have, by key."""
@@ -332,29 +387,43 @@ cdef class OrcaStream:
             if 0 <= key < N_CHANNELS:
                 self.averages[key] = min(max(n, 0), 0xFFE)
 
-    def set_channel_buffers(self, kind, keyed, siblings):
+    def set_channel_buffers(self, kind, keyed, siblings, periods):
         """Say which buffers take the events of a kind of digitizer, by key.
 
-        That of the key None takes those of channels that have none of their own. What
-        `siblings` returns for each of them takes those of other lengths.
+        That of the key None takes those of channels that have none of their own.
+        Otherwise, and with what `siblings` returns, it is as for `set_buffers`.
+        Sampling periods are `periods`, in ns by key.
         """
         cdef int number = KINDS[kind] - KIND_SIS3302
         cdef SinkTable table = self.tables[N_SPLITS + number]
         cdef int16_t place
         cdef int i
-        buffers = list({id(buffer): buffer for buffer in keyed.values()}.values())
+        cdef float period = periods.get(None, NAN)
+        buffers = list(
+            {id(buffer): buffer for buffer in keyed.values() if buffer is not None}
+            .values()
+        )
         places = {id(buffer): i for i, buffer in enumerate(buffers)}
-        place = places[id(keyed[None])] if None in keyed else -1
+        place = places.get(id(keyed[None]), NOWHERE) if None in keyed else ASK
         for i in range(N_CHANNELS):
             self.channel_sinks[number][i] = place
+            self.periods[number][i] = period
         for key, buffer in keyed.items():
             if key is not None and 0 <= key < N_CHANNELS:
-                self.channel_sinks[number][key] = places[id(buffer)]
+                self.channel_sinks[number][key] = places.get(id(buffer), NOWHERE)
+        for key, value in periods.items():
+            if key is not None and 0 <= key < N_CHANNELS:
+                self.periods[number][key] = value
         set_siblings(table, buffers, siblings)
 
     def add_stream(self, stream_id, FcioStream stream):
         """Have the records of a stream decoded by `stream`."""
         self.streams[stream_id] = stream
+
+    def remove_stream(self, stream_id):
+        """Have a stream configured anew before any record of it is decoded."""
+        self.streams.pop(stream_id, None)
+        self.current_id = -1
 
     # ---- the loop ------------------------------------------------------------------
 
@@ -671,7 +740,7 @@ cdef class OrcaStream:
         ):
             return self.bad(p, REASON_TRACE_LENGTH)
         card = &self.cards[word2 >> 22]
-        if card.listener < 0:
+        if card.listener < 0 and not self.adopt(card, word2, split):
             return self.bad(p, REASON_CARD)
         l = &self.listeners[card.listener]
         place = card
@@ -692,7 +761,11 @@ cdef class OrcaStream:
         if input >= N_INPUTS:
             return self.bad(p, REASON_CARD)
         index = place.sinks[split][input]
-        if index < 0:
+        if index == ASK:
+            self.show(p)
+            self.detail_key = self.key_of(place, input)
+            return STATUS_KEY
+        if index == NOWHERE:
             place.skipped[split][input] += 1
             self.done(p, False)
             return STATUS_LIMIT
@@ -707,14 +780,14 @@ cdef class OrcaStream:
             if index == 0:
                 self.show(p)
                 self.detail_samples = ns
-                self.detail_skipped = &place.skipped[split][input]
+                self.detail_key = self.key_of(place, input)
                 return self.lacks(STATUS_WIDTH, split, place.sinks[split][input])
         if sink.loc >= sink.capacity:
             return self.lacks(STATUS_FULL, split, index)
         if load_i32(w + 4 * (oh + fh - 2)) == -1:
             return self.bad(p, REASON_CONTENT)
         other = (word2 >> 14) & 0xFF
-        if other != (address & 0xFF) and other != ((address >> 4) & 0xFF):
+        if not is_byte_of(other, address):
             self.n_wrong_addresses += 1
             address = other << 4
         if l.configured and (l.map[trace] >> 16 != address or input != written):
@@ -773,14 +846,22 @@ cdef class OrcaStream:
             if e.reason != REASON_NONE:
                 if e.last:
                     self.inner = 0
+                    self.written = False
+                    self.n_unwanted = 0
                     return self.bad(p, e.reason)
                 self.n_bad_events += 1
                 self.inner = e.number + 1
                 continue
             index = self.channel_sinks[number][e.key]
-            if index < 0:
+            if index == ASK:
+                self.show(p)
+                self.detail_key = e.key
+                return STATUS_KEY
+            if index == NOWHERE:
                 self.skipped[number][e.key] += 1
+                self.n_unwanted += 1
             else:
+                e.period = self.periods[number][e.key]
                 shorter = e.n_samples == 0 or not e.exact
                 while True:
                     sink = &self.sinks[table][index]
@@ -797,7 +878,7 @@ cdef class OrcaStream:
                     if index == 0:
                         self.show(p)
                         self.detail_samples = e.n_samples
-                        self.detail_skipped = &self.skipped[number][e.key]
+                        self.detail_key = e.key
                         index = self.channel_sinks[number][e.key]
                         return self.lacks(STATUS_WIDTH, table, index)
                 if sink.loc >= sink.capacity:
@@ -818,8 +899,10 @@ cdef class OrcaStream:
         if e.cut:
             self.n_cut_events += 1
         self.inner = 0
-        self.done(p, self.written)
+        # events that cannot be used are counted by themselves
+        self.done(p, self.written or not self.n_unwanted)
         self.written = False
+        self.n_unwanted = 0
         return STATUS_LIMIT
 
     @staticmethod
@@ -852,7 +935,9 @@ cdef class OrcaStream:
                 stream.configure(*configuration)
             stream.set_buffers(decoder.variant, keyed, no_siblings)
         else:
-            stream.set_channel_buffers(decoder.kind, keyed, no_siblings)
+            stream.set_channel_buffers(
+                decoder.kind, keyed, no_siblings, decoder.periods()
+            )
             stream.set_averages(getattr(decoder, "maw_words", {}))
         stream.packet_id = packet_id - 1
         data = packet.tobytes()
@@ -863,6 +948,9 @@ cdef class OrcaStream:
             stream.end()
         if status == STATUS_SKIPPED:
             raise ValueError(f"packet {packet_id}: {stream.stretch[3]}")
+        if status == STATUS_KEY:
+            # no buffer asks for it
+            return False
         if status == STATUS_WIDTH:
             if decoder.fit(stream.detail_buffer, stream.detail_samples):
                 return OrcaStream.decode_one(decoder, packet, packet_id, buffers)
@@ -875,12 +963,51 @@ cdef class OrcaStream:
         return bool(stream.any_full)
 
     def skip_trace(self):
-        """Skip the trace that the kernel stopped for: it fits no buffer."""
-        self.detail_skipped[0] += 1
+        """Pass over the trace that the kernel stopped for: it fits no buffer."""
+        self.n_too_many += 1
         if self.ids.kind[self.detail_slot] == KIND_WAVEFORM:
-            self.pass_over(False)
+            self.reject("a trace of more lengths than there can be tables")
         else:
             self.inner += 1
+
+    cdef bint adopt(self, Card* card, uint32_t word2, int split) noexcept nogil:
+        """Find the listener of a card that the header does not have where it is.
+
+        The trace maps tell, if there are any, or else a card of that address elsewhere.
+        Of others only the byte of the address is known (4.3.3); False if it cannot be.
+        """
+        cdef uint32_t byte = (word2 >> 14) & 0xFF
+        cdef uint32_t input, trace
+        cdef bint configured = False
+        cdef Listener* l
+        cdef int i
+        input_of(word2, split, &input, &trace)
+        for i in range(self.n_listeners):
+            l = &self.listeners[i]
+            configured |= l.configured
+            if l.configured and trace < <uint32_t>l.n_map and (
+                l.map[trace] & 0xFFFF == input and is_byte_of(byte, l.map[trace] >> 16)
+            ):
+                card.listener = i
+                card.address = l.map[trace] >> 16
+                card.dt = l.dt
+                card.adopted = True
+                return True
+        if configured:
+            return False
+        card.listener = 0 if self.n_listeners == 1 else self.n_listeners
+        card.address = byte << 4
+        card.dt = NAN
+        for i in range(N_CARDS):
+            if self.cards[i].listener >= 0 and not self.cards[i].adopted and (
+                &self.cards[i] != card and is_byte_of(byte, self.cards[i].address)
+            ):
+                card.listener = self.cards[i].listener
+                card.address = self.cards[i].address
+                card.dt = self.cards[i].dt
+                break
+        card.adopted = True
+        return True
 
     cdef Card* card_at(self, Card* card, uint32_t address) noexcept nogil:
         """Return the card of the same listener that has an address, if there is one."""
@@ -1007,7 +1134,10 @@ cdef class OrcaStream:
         )
 
     def skipped_channels(self, kind, int split):
-        """Return how many rows of each key nobody asked for, of one decoder."""
+        """Return how many rows of each key nobody asked for, of one decoder.
+
+        Of FlashCam it starts again at 0: a later header may have other cards there.
+        """
         cdef int i, k
         cdef int number
         counts = {}
@@ -1015,17 +1145,21 @@ cdef class OrcaStream:
             for i in range(N_CARDS):
                 if self.cards[i].listener < 0:
                     continue
-                fcid = self.listeners[self.cards[i].listener].fcid
                 for k in range(N_INPUTS):
                     if self.cards[i].skipped[split][k]:
-                        key = fcid * 1000000 + self.cards[i].address * 100 + k
+                        key = self.key_of(&self.cards[i], k)
                         counts[key] = self.cards[i].skipped[split][k]
+                        self.cards[i].skipped[split][k] = 0
         else:
             number = KINDS[kind] - KIND_SIS3302
             for i in range(N_CHANNELS):
                 if self.skipped[number][i]:
                     counts[i] = self.skipped[number][i]
         return counts
+
+    @property
+    def adopted(self):
+        return [(i >> 5, i & 31) for i in range(N_CARDS) if self.cards[i].adopted]
 
     @property
     def stretch(self):
@@ -1045,6 +1179,7 @@ cdef class OrcaStream:
     HEADER = STATUS_HEADER
     SKIPPED = STATUS_SKIPPED
     WIDTH = STATUS_WIDTH
+    KEY = STATUS_KEY
 
 
 def no_siblings(buffer):  # noqa: ARG001
@@ -1095,6 +1230,11 @@ cdef inline void input_of(
     else:
         input[0] = (word >> 9) & 0x1F
         trace[0] = word & 0x1FF
+
+
+cdef inline bint is_byte_of(uint32_t byte, uint32_t address) noexcept nogil:
+    """Whether a trace has this byte of the address of its card (4.3.3)."""
+    return byte == (address & 0xFF) or byte == ((address >> 4) & 0xFF)
 
 
 cdef inline bint in_map(

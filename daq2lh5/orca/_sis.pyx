@@ -120,7 +120,7 @@ cdef void write_sis3302(
     if e.samples == 8 and e.n_samples:
         # the ring begins behind its start index
         first = (<int64_t>load_u32(w + 28) + 1) % e.n_samples
-    write_samples(&c.waveform, row, w + 4 * e.samples, e.n_samples, first, 2)
+    write_samples(&c.waveform, row, w + 4 * e.samples, e, first, 2)
     orsis3302decoder_for_energy_set_flags(c, row, load_u32(w + last - 4))
     if c.energy_waveform.offsets != NULL:
         memcpy(
@@ -188,7 +188,7 @@ cdef void write_sis3316(
     orsis3316waveform_set_crate(c, row, <uint8_t>e.crate)
     orsis3316waveform_set_card(c, row, <uint8_t>e.card)
     orsis3316waveform_set_channel(c, row, <uint8_t>e.channel)
-    write_samples(&c.waveform, row, w + 4 * e.samples, e.n_samples, 0, 2)
+    write_samples(&c.waveform, row, w + 4 * e.samples, e, 0, 2)
 
 
 cdef bint next_sis3305(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
@@ -286,9 +286,9 @@ cdef void write_sis3305(
     orsis3305decoder_for_waveform_set_crate(c, row, <uint8_t>e.crate)
     orsis3305decoder_for_waveform_set_card(c, row, <uint8_t>e.card)
     orsis3305decoder_for_waveform_set_channel(c, row, <uint8_t>e.channel)
-    (<float*>(c.waveform.t0.data + row * c.waveform.t0.step))[0] = 0
-    (<float*>(c.waveform.dt.data + row * c.waveform.dt.step))[0] = (
-        <float>0.8 if rate == 0 else <float>0.4 if rate == 1 else <float>0.2
+    write_period(
+        &c.waveform, row,
+        <float>0.8 if rate == 0 else <float>0.4 if rate == 1 else <float>0.2,
     )
     if c.waveform.values == NULL:
         return
@@ -358,4 +358,4 @@ cdef void write_sis3320(
     orsis3320waveform_set_crate(c, row, <uint8_t>e.crate)
     orsis3320waveform_set_card(c, row, <uint8_t>e.card)
     orsis3320waveform_set_channel(c, row, <uint8_t>e.channel)
-    write_samples(&c.waveform, row, w + 4 * e.samples, e.n_samples, 0, 2)
+    write_samples(&c.waveform, row, w + 4 * e.samples, e, 0, 2)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .orca_base import KernelDecoder, get_ccc
+from .orca_base import KernelDecoder, get_card, get_ccc, get_crate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,8 +44,6 @@ class DigitizerDecoder(KernelDecoder):
 
     Attributes
     ----------
-    decoded_values_template
-        columns of the tables, before a header says how long the traces are.
     decoded_values
         columns of the tables by key, see :func:`.get_ccc`: one for each channel in use.
     skipped_channels
@@ -59,10 +58,12 @@ class DigitizerDecoder(KernelDecoder):
     extras: ClassVar[tuple[str, ...]] = ()
     """Those that are always written; set it on the class before a stream is opened."""
     period: ClassVar[float]
-    """Sampling period in ns, where the header does not tell it.
+    """Sampling period in ns, where the header does not tell it; NaN: unknown.
 
     For cards with another clock set it on the class before a stream is opened.
     """
+    clock: ClassVar[str] = "clockSource"
+    """Setting that tells the sampling period, if one does."""
 
     def __init__(
         self,
@@ -80,36 +81,55 @@ class DigitizerDecoder(KernelDecoder):
         self.decoded_values_template["waveform"] |= {"dt": self.period}
         self.decoded_values: dict[int | None, dict[str, Any]] = {}
         self.skipped_channels: dict[int, int] = {}
+        self._others: dict[int | None, dict[str, Any]] = {}
         super().__init__(header=header, extra_columns=extra_columns, **kwargs)
 
     def set_header(self, header: OrcaHeader) -> None:
         """Take the channels in use and the lengths of their traces from a header."""
         super().set_header(header)
         self.decoded_values = {}
-        self._cards: dict[int | None, dict[str, Any]] = {}
-        for key, settings, channel in self._channels(header):
-            self.decoded_values[key] = self._values(settings, channel)
-            self._cards[key] = settings
+        self._others: dict[int | None, dict[str, Any]] = {}
+        self._cards: dict[int | None, tuple[dict[str, Any], int]] = {}
+        self._without_period: dict[str, None] = {}
+        for key, settings, channel, in_use in self._channels(header):
+            self._cards[key] = settings, channel
+            if in_use:
+                self.decoded_values[key] = self._values(key)
 
     def _channels(
         self, header: OrcaHeader
-    ) -> Iterator[tuple[int | None, dict[str, Any], int]]:
-        """Go through the channels in use: key, settings of the card, channel."""
+    ) -> Iterator[tuple[int | None, dict[str, Any], int, bool]]:
+        """Go through the channels of the cards that the header has.
+
+        Yields
+        ------
+        key
+            of the channel.
+        settings
+            of its card.
+        channel
+            its number.
+        in_use
+            whether it is in use, as the header says.
+        """
         for crate, cards in header.get_object_info(self.card_class).items():
             for slot, card in cards.items():
                 mask = self._mask(card)
                 for channel in range(self.n_channels):
-                    if mask >> channel & 1:
-                        yield get_ccc(int(crate), int(slot), channel), card, channel
+                    key = get_ccc(int(crate), int(slot), channel)
+                    yield key, card, channel, bool(mask >> channel & 1)
 
-    def _values(self, card: dict[str, Any], channel: int) -> dict[str, Any]:
+    def _values(self, key: int | None) -> dict[str, Any]:
         """Return the columns of a channel."""
         values = copy.deepcopy(self.decoded_values_template)
-        n_samples, period = self._trace(card, channel)
+        settings, channel = self._cards.get(key, ({}, 0))
+        n_samples, period = self._trace(settings, channel)
         if n_samples > MAX_SAMPLES:
             # no packet can have them: the first trace tells
             n_samples = 0
         values["waveform"] |= {"wf_len": n_samples, "dt": period}
+        if math.isnan(period):
+            self._without_period[self._why_no_period(key, settings)] = None
         return values
 
     def _mask(self, card: dict[str, Any]) -> int:
@@ -123,9 +143,45 @@ class DigitizerDecoder(KernelDecoder):
     ) -> tuple[int, float]:
         """Return the samples of a channel's traces and their period in ns.
 
-        Where the header gives no number of samples, it is 0: the first trace tells.
+        Where the header gives no number of samples, it is 0: the first trace tells. A
+        period that nothing tells is NaN. Of a card that the header does not have, the
+        settings are empty.
         """
         return 0, self.period
+
+    def _why_no_period(self, key: int | None, card: dict[str, Any]) -> str:
+        """Return why the sampling period of a channel is not known."""
+        place = f"crate {get_crate(key)}, card {get_card(key)}"
+        if not card:
+            return f"{place}: the header has no such card"
+        return f"{place}: {self.clock} {card.get(self.clock)!r} tells none"
+
+    def period_notes(self) -> list[str]:
+        """Return what to say of sampling periods that are unknown, or assumed."""
+        return [
+            f"sampling period unknown, dt is NaN ({why})"
+            for why in self._without_period
+        ]
+
+    def place_of(self, key: int | str) -> tuple[int | None, str]:  # noqa: D102
+        return None, str(key)
+
+    def take_on(self, key: int) -> None:
+        """Make columns for a channel that the header does not announce.
+
+        Parameters
+        ----------
+        key
+            key of the channel.
+        """
+        self._others[key] = self._values(key)
+
+    def periods(self) -> dict[int | None, float]:
+        """Return the sampling periods in ns by key."""
+        return {
+            key: values["waveform"]["dt"]
+            for key, values in (self.decoded_values | self._others).items()
+        }
 
     def get_key_lists(self) -> list[list[int | None]]:
         """Return the keys of the channels in use, each in a list of its own."""
@@ -137,13 +193,15 @@ class DigitizerDecoder(KernelDecoder):
         Raises
         ------
         KeyError
-            if the channel with that key is not in use.
+            if the channel with that key is not in use, and none of it was met.
         """
         if key is None:
             return next(
                 iter(self.decoded_values.values()), self.decoded_values_template
             )
-        return self.decoded_values[key]
+        if key in self.decoded_values:
+            return self.decoded_values[key]
+        return self._others[key]
 
     def assert_nsamples(self, nsamples: int, key: int | None) -> None:
         """Use another number of samples for the traces of a channel.
@@ -155,7 +213,7 @@ class DigitizerDecoder(KernelDecoder):
         key
             key of the channel.
         """
-        self.decoded_values[key]["waveform"]["wf_len"] = nsamples
+        self.get_decoded_values(key)["waveform"]["wf_len"] = nsamples
 
     def get_max_rows_in_packet(self) -> int:
         """Return 1: for a packet of more events the buffer is made larger."""
@@ -172,5 +230,5 @@ class OneTableDecoder(DigitizerDecoder):
     def _channels(
         self,
         header: OrcaHeader,  # noqa: ARG002  (it does not tell)
-    ) -> Iterator[tuple[int | None, dict[str, Any], int]]:
-        yield None, {}, 0
+    ) -> Iterator[tuple[int | None, dict[str, Any], int, bool]]:
+        yield None, {}, 0, True

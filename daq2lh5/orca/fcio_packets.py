@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import DecodeError
 from ..fc._kernel import FcioStream
 from ..kernel_streamer import KernelStreamer
-from .orca_fcio import FCIODecoder, ORFCIOEventDecoder
+from ..wildcards import names_key
+from .orca_fcio import FCIODecoder, ORFCIOEventDecoder, ORFCIOStatusDecoder
 from .orca_flashcam import get_fcid
 
 if TYPE_CHECKING:
@@ -37,9 +39,12 @@ class FcioPackets(KernelStreamer):
         """Forget the last stream."""
         super().start_anew()
         self._streams: dict[int, FcioStream] = {}
+        # those of before the last header, of the same run
+        self._earlier: dict[int, FcioStream] = {}
+        self._n_lone_fsp = 0
 
     def _fitting(
-        self, rb: RawBuffer, decoder: OrcaDecoder, n_samples: int
+        self, rb: RawBuffer, decoder: OrcaDecoder, n_samples: int, key: Any
     ) -> RawBuffer | None:
         """Return a buffer for traces of `n_samples`, to be used instead of `rb`.
 
@@ -47,18 +52,50 @@ class FcioPackets(KernelStreamer):
         """
         raise NotImplementedError
 
+    def _offer(
+        self, decoder: OrcaDecoder, key: int | str, announced: bool = False
+    ) -> None:
+        """Find the buffer for rows of a key that the header does not announce."""
+        raise NotImplementedError
+
+    def _start_streams(self, goes_on: bool) -> None:
+        """Have streams configured anew: a header was met.
+
+        Parameters
+        ----------
+        goes_on
+            whether the run goes on, so that they may do without.
+        """
+        self._n_lone_fsp += sum(s.n_lone_fsp for s in self._streams.values())
+        self._earlier = self._earlier | self._streams if goes_on else {}
+        self._streams = {}
+        self._kernel.start_run()
+
     def _bind_stream(self, stream_id: int, stream: FcioStream) -> None:
+        """Tell the kernel of a stream which buffers take what."""
+        fcid = stream_id & 0xFFFF
         keyed: dict[str, dict] = {}
         for name, decoder in self.decoders.items():
-            if isinstance(decoder, FCIODecoder) and name in self._keyed:
-                buffers = self._keyed[name]
-                if isinstance(decoder, ORFCIOEventDecoder) and stream.configured:
-                    buffers = self._fitting_events(decoder, buffers, stream.config)
-                wanted = decoder.keyed(buffers, stream_id & 0xFFFF)
-                for table, buffers in wanted.items():
-                    keyed[table] = keyed.get(table, {}) | buffers
-        if stream.configured:
-            stream.set_buffers(keyed)
+            if not isinstance(decoder, FCIODecoder):
+                continue
+            buffers = self._keyed[name]
+            for key in decoder.keys_of(stream):
+                if key not in buffers:
+                    # the header does not tell all cards with a status
+                    self._offer(decoder, key, isinstance(decoder, ORFCIOStatusDecoder))
+            if isinstance(decoder, ORFCIOEventDecoder):
+                buffers = self._fitting_events(decoder, buffers, stream.config)
+                if None in buffers.values():
+                    self._streams.pop(stream_id, None)
+                    self._kernel.remove_stream(stream_id)
+                    msg = "traces of more lengths than there can be tables"
+                    raise DecodeError(msg)
+            for table, of_table in decoder.keyed(buffers, fcid).items():
+                keyed[table] = keyed.get(table, {}) | of_table
+        everything = self._all_cards(fcid)
+        if everything is not None:
+            keyed["FCStatus"][None] = everything
+        stream.set_buffers(keyed)
 
     def _new_stream(self, packet: np.ndarray) -> None:
         """React to a configuration, or to a packet of a stream without one."""
@@ -66,65 +103,67 @@ class FcioPackets(KernelStreamer):
         payload = packet[2:] if packet[0] & 0x3FFFF == 0 else packet[1:]
         stream_id = int(payload[0])
         stream = self._streams.get(stream_id)
-        if stream is None:
-            if payload[1:2].view("<i4")[0] not in CONFIG_TAGS:
-                kernel.reject("FCIO record before the configuration of its stream")
-                return
-            stream = self._streams[stream_id] = FcioStream(stream_id & 0xFFFF)
-            kernel.add_stream(stream_id, stream)
+        if stream is not None:
+            # a configuration was read: the kernel goes on behind it
+            kernel.end()
+            try:
+                self._configure_stream(stream_id, stream)
+            finally:
+                # it does so in any case
+                kernel.begin()
             return
-        # a configuration was read: the kernel goes on behind it
-        kernel.end()
-        try:
-            self._configure_stream(stream_id, stream)
-        finally:
-            # it does so in any case
+        stream = self._earlier.pop(stream_id, None)
+        if payload[1:2].view("<i4")[0] in CONFIG_TAGS:
+            stream = FcioStream(stream_id & 0xFFFF)
+        elif stream is None:
+            kernel.reject("FCIO record before the configuration of its stream")
+            return
+        elif stream.configured:
+            kernel.end()
+            self._bind_stream(stream_id, stream)
             kernel.begin()
+        self._streams[stream_id] = stream
+        kernel.add_stream(stream_id, stream)
 
     def _configure_stream(self, stream_id: int, stream: FcioStream) -> None:
         """Use the configuration that a stream has read."""
         self._kernel.settle(stream_id & 0xFFFF)
-        if stream.fsp:
-            self._add_stream_processor(stream_id & 0xFFFF)
+        self._bind_stream(stream_id, stream)
         decoder = self.decoders.get("ORFCIOConfigDecoder")
-        buffers = self._keyed.get("ORFCIOConfigDecoder", {})
         if decoder is not None:
+            buffers = self._keyed["ORFCIOConfigDecoder"]
             packet_id = self._kernel.packet_id + 1
             self.any_full |= decoder.append_rows(stream, buffers, packet_id)
-        self._fit_status(stream_id & 0xFFFF, stream.keys()["FCStatus"])
-        self._bind_stream(stream_id, stream)
-
-    def _add_stream_processor(self, fcid: int) -> None:
-        """Make tables for rows that the header does not tell of (4.4)."""
-        for name, keyed in self._keyed.items():
-            decoder = self.decoders[name]
-            if isinstance(decoder, FCIODecoder):
-                decoder.add_stream_processor(fcid)
-                key = decoder.fsp_key(fcid)
-                self.offer_table(decoder, key, keyed, self._buffer_size)
 
     def _fitting_events(
         self, decoder: ORFCIOEventDecoder, keyed: dict, config: Any
     ) -> dict[int | str, RawBuffer]:
-        """Return the event buffers that fit the configuration of a listener."""
+        """Return the event buffers that fit the configuration of a listener.
+
+        None for a key: there are too many.
+        """
         fcid = config.streamid & 0xFFFF
         decoder.set_trace(fcid, config.eventsamples, config.sampling_period_ns)
         fitted: dict[int, RawBuffer | None] = {}
         found = {}
         for key, rb in keyed.items():
+            if rb is None:
+                continue
             if isinstance(key, int) and get_fcid(key) == fcid:
                 if id(rb) not in fitted:
-                    fitted[id(rb)] = self._fitting(rb, decoder, config.eventsamples)
+                    fitted[id(rb)] = self._fitting(
+                        rb, decoder, config.eventsamples, key
+                    )
                 found[key] = fitted[id(rb)]
             else:
                 found[key] = rb
-        return {key: rb for key, rb in found.items() if rb is not None}
+        return found
 
-    def _fit_status(self, fcid: int, keys: list[str]) -> None:
-        """Give cards that the header does not tell of to who wants all of them."""
-        keyed = self._keyed.get("ORFCIOStatusDecoder", {})
-        rb = keyed.get(f"fcid_{fcid}/status/card0")
-        for wanted, _ in self._patterns.get("ORFCIOStatusDecoder", ()):
-            if wanted is rb:
-                for key in keys:
-                    keyed.setdefault(key, rb)
+    def _all_cards(self, fcid: int) -> RawBuffer | None:
+        """Return what takes the status of cards that no configuration names."""
+        name = "ORFCIOStatusDecoder"
+        rb = self._keyed.get(name, {}).get(f"fcid_{fcid}/status/card0")
+        if name in self._wildcards and not names_key(self._wildcards[name]):
+            return rb
+        patterns = self._patterns.get(name, ())
+        return next((rb for wanted, _ in patterns if wanted is rb), None)

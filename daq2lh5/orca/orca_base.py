@@ -63,12 +63,52 @@ class OrcaDecoder(DataDecoder):
         """
         self.header = header
 
+    def place_of(self, key: int | str) -> tuple[int | None, str]:
+        """Return where rows of a key belong that the header does not announce.
+
+        Parameters
+        ----------
+        key
+            the key.
+
+        Returns
+        -------
+        number
+            of the list of keys whose table they share; None if they have their own.
+        ending
+            what the name of a table of their own ends in.
+        """
+        return 0, str(key)
+
+    def take_on(self, key: int | str) -> None:
+        """Make columns for rows of a key that the header does not announce.
+
+        Parameters
+        ----------
+        key
+            the key.
+        """
+
     def end_stream(self) -> None:
         """Take note that no packets follow."""
 
 
 class KernelDecoder(OrcaDecoder):
-    """Base class of decoders whose packets the kernel decodes."""
+    """Base class of decoders whose packets the kernel decodes.
+
+    Attributes
+    ----------
+    decoded_values_template
+        columns of a table, before anything says how long the traces are.
+    """
+
+    decoded_values_template: dict[str, Any]
+
+    def _columns_of(self, key: int | str | None) -> dict:
+        try:
+            return self.get_decoded_values(key)
+        except KeyError:
+            return self.decoded_values_template
 
     def decode_packet(
         self, packet: OrcaPacket, packet_id: int, rbl: RawBufferList

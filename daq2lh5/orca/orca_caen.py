@@ -93,13 +93,13 @@ class ORDT5725Decoder(DigitizerDecoder):
 
     def _channels(
         self, header: OrcaHeader
-    ) -> Iterator[tuple[int | None, dict[str, Any], int]]:
+    ) -> Iterator[tuple[int | None, dict[str, Any], int, bool]]:
         for unit, settings in header.get_usb_info(self.card_class).items():
             mask = number(settings, "enabledMask")
             for channel in range(self.n_channels):
-                if mask >> channel & 1:
-                    # packets have four bits of the unit's number
-                    yield 100 * (unit & 0xF) + channel, settings, channel
+                # packets have four bits of the unit's number
+                key = 100 * (unit & 0xF) + channel
+                yield key, settings, channel, bool(mask >> channel & 1)
 
 
 class ORDT5720Decoder(ORDT5725Decoder):

@@ -20,7 +20,7 @@ from ..fc.fc_eventheader_decoder import FCEventHeaderDecoder
 from ..fc.fc_fsp_decoder import FSPConfigDecoder, FSPEventDecoder, FSPStatusDecoder
 from ..fc.fc_status_decoder import FCStatusDecoder
 from .orca_base import OrcaDecoder
-from .orca_flashcam import Listener, get_fcid, listeners_of
+from .orca_flashcam import Listener, get_fcid, listeners_of, shared_table
 
 if TYPE_CHECKING:
     from ..fc.fc_base import FCDecoder
@@ -92,6 +92,20 @@ def fcid_of(key: int | str) -> int:
     return int(key.partition("_")[2].partition("/")[0])
 
 
+def lists_by_listener(listeners: list[Listener]) -> list[int | None]:
+    """Return the listener of each list of keys; of stream processors, None."""
+    return [i for x in listeners for i in ((x.fcid, None) if x.fsp else (x.fcid,))]
+
+
+def place_of_listener(
+    key: int | str, key_lists: list[list], fcids: list[int | None], part: str
+) -> tuple[int | None, str]:
+    """Return where rows of a key belong of which each listener has a list."""
+    fcid = fcid_of(key)
+    number, ending = shared_table(key, fcid, key_lists, fcids)
+    return number, ending if fcid in fcids else f"{ending}/{part}"
+
+
 def records(*tags: int) -> int:
     """Return which records a packet may have, as the kernel wants to know it."""
     return sum(1 << tag for tag in tags)
@@ -158,11 +172,17 @@ class FCIODecoder(OrcaDecoder):
         """Return the key of the rows of a listener's stream processor."""
         return f"swtid_{fcid}/{self.part}"
 
-    def add_stream_processor(self, fcid: int) -> None:
-        """Take note of a stream processor that the header does not tell of."""
-        key = self.fsp_key(fcid)
-        if not any(key in keys for keys in self._key_lists):
-            self._key_lists.append([key])
+    def place_of(self, key: int | str) -> tuple[int | None, str]:  # noqa: D102
+        number = int(str(key).startswith("swtid_"))
+        if len(self._key_lists[number]) > 1:
+            return number, ""
+        return None, str(key)
+
+    def keys_of(self, stream: FcioStream) -> list[int | str]:
+        """Return the keys that rows of a stream have, as its configuration says."""
+        fcid = stream.config.streamid & 0xFFFF
+        own = stream.keys()[self.decoder.table.name]
+        return [*own, self.fsp_key(fcid)] if stream.fsp else own
 
     def describe_columns(self) -> dict[str, dict[str, str]]:
         """Return what the columns of both decoders' tables are."""
@@ -180,7 +200,8 @@ class FCIODecoder(OrcaDecoder):
 
     def keyed(self, buffers: dict[int | str, RawBuffer], fcid: int) -> dict[str, Any]:
         """Return the buffers for the rows of one listener, by table and key."""
-        own = {k: rb for k, rb in buffers.items() if fcid_of(k) == fcid}
+        own = {k: rb for k, rb in buffers.items() if rb is not None}
+        own = {k: rb for k, rb in own.items() if fcid_of(k) == fcid}
         fsp = {k: rb for k, rb in own.items() if str(k).startswith("swtid_")}
         rest = {k: rb for k, rb in own.items() if k not in fsp}
         return {self.decoder.table.name: rest, self.fsp_decoder.table.name: fsp}
@@ -264,7 +285,7 @@ class ORFCIOConfigDecoder(FCIODecoder):
             self.decoder.append_row(stream, rb, packet_id)
             any_full = rb.is_full()
         rb = buffers.get(self.fsp_key(fcid))
-        if rb is not None and stream.fsp:
+        if rb is not None and stream.fsp_is_config:
             self.fsp_decoder.append_row(stream, rb, packet_id)
             any_full |= rb.is_full()
         return any_full
@@ -308,7 +329,13 @@ class ORFCIOEventDecoder(FCIODecoder):
             self.set_trace(x.fcid, x.n_samples, x.period)
             if x.fsp:
                 self.decoded_values["swtid"] = self.fsp_decoder.decoded_values
+        self._fcids = lists_by_listener(listeners)
         self.max_rows_in_packet = max(map(len, self._key_lists), default=1)
+
+    def place_of(self, key: int | str) -> tuple[int | None, str]:  # noqa: D102
+        if isinstance(key, str):
+            return None, key
+        return place_of_listener(key, self._key_lists, self._fcids, self.part)
 
     def set_trace(self, fcid: int, n_samples: int, period: float) -> None:
         """Set length and sampling period of the traces of a listener.
@@ -378,7 +405,13 @@ class ORFCIOStatusDecoder(FCIODecoder):
 
     def _set_values(self, listeners: list[Listener]) -> None:
         super()._set_values(listeners)
+        self._fcids = lists_by_listener(listeners)
         self.max_rows_in_packet = max(map(len, self._key_lists), default=1)
+
+    def place_of(self, key: int | str) -> tuple[int | None, str]:  # noqa: D102
+        if str(key).startswith("swtid_"):
+            return None, str(key)
+        return place_of_listener(key, self._key_lists, self._fcids, self.part)
 
     def _keys(self, listeners: list[Listener]) -> list[list[int | str]]:
         keys: list[list[int | str]] = []

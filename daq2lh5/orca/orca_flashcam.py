@@ -98,6 +98,29 @@ def get_fc_input(key: int) -> int:
     return key % 100
 
 
+def shared_table(
+    key: int | str, fcid: int, key_lists: list[list], fcids: list[int | None]
+) -> tuple[int | None, str]:
+    """Return where rows of a key belong: what :meth:`.OrcaDecoder.place_of` does.
+
+    Parameters
+    ----------
+    key, fcid
+        the key, and the listener that it is of.
+    key_lists
+        lists of keys that share a table.
+    fcids
+        listener that each of them is for.
+    """
+    if fcid not in fcids:
+        return None, f"fcid_{fcid}"
+    number = fcids.index(fcid)
+    # the name of a table of one key says so
+    if len(key_lists) > 1 and len(key_lists[number]) == 1:
+        return None, str(key)
+    return number, ""
+
+
 @dataclass
 class Listener:
     """What the header says of a FlashCam listener.
@@ -424,13 +447,28 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
         Raises
         ------
         KeyError
-            if there is no listener with that key.
+            if there is no listener with that key, and no trace of one was met.
         """
         if key is None:
             return next(
                 iter(self.decoded_values.values()), self.decoded_values_template
             )
         return self.decoded_values[get_fcid(key)]
+
+    def place_of(self, key: int) -> tuple[int | None, str]:  # noqa: D102
+        lists = self.get_key_lists()
+        return shared_table(key, get_fcid(key), lists, [*self.key_list])
+
+    def take_on(self, key: int) -> None:
+        """Make columns for traces of a listener that the header does not have.
+
+        Parameters
+        ----------
+        key
+            key of a trace.
+        """
+        template = copy.deepcopy(self.decoded_values_template)
+        self.decoded_values.setdefault(get_fcid(key), template)
 
     def assert_nsamples(self, nsamples: int, fcid: int) -> None:
         """Use another number of samples for the traces of a listener.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .digitizer_columns import GRETINA4A, GRETINA4M
@@ -29,6 +30,7 @@ class ORGretina4MWaveformDecoder(DigitizerDecoder):
     n_channels = 10
     table = GRETINA4M
     period = 10
+    clock = "Down Sample"
 
     def _mask(self, card: dict[str, Any]) -> int:
         return mask_of(card.get("Enabled"))
@@ -38,8 +40,10 @@ class ORGretina4MWaveformDecoder(DigitizerDecoder):
         card: dict[str, Any],
         channel: int,  # noqa: ARG002  (all channels have the same)
     ) -> tuple[int, float]:
-        factor = number(DOWN_SAMPLING, number(card, "Down Sample"), 1)
-        return GRETINA4M_SAMPLES, self.period * factor
+        setting = number(card, self.clock, -1)
+        if setting not in range(len(DOWN_SAMPLING)):
+            return GRETINA4M_SAMPLES, math.nan
+        return GRETINA4M_SAMPLES, self.period * DOWN_SAMPLING[setting]
 
 
 class ORGretina4AWaveformDecoder(DigitizerDecoder):
@@ -59,6 +63,7 @@ class ORGretina4AWaveformDecoder(DigitizerDecoder):
     n_channels = 10
     table = GRETINA4A
     period = 10
+    clock = "decimationFactor"
     optional = ("waveform_flags",)
 
     def _mask(self, card: dict[str, Any]) -> int:
@@ -66,5 +71,5 @@ class ORGretina4AWaveformDecoder(DigitizerDecoder):
 
     def _trace(self, card: dict[str, Any], channel: int) -> tuple[int, float]:
         # each step halves the rate; there are no more than 16
-        steps = min(number(card.get("decimationFactor"), channel), 16)
-        return 0, self.period * 2**steps
+        steps = number(card.get(self.clock), channel, -1)
+        return 0, self.period * 2**steps if 0 <= steps <= 16 else math.nan

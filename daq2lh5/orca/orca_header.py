@@ -105,8 +105,12 @@ class OrcaHeader(dict):
             for record_name, record in _items(records):
                 entry = dict(_items(record))
                 data_id, decoder = entry.get("dataId"), entry.get("decoder")
-                if isinstance(data_id, int) and isinstance(decoder, str):
-                    yield object_name, record_name, data_id & 0xFFFFFFFF, decoder
+                if not isinstance(data_id, int) or not isinstance(decoder, str):
+                    continue
+                data_id &= 0xFFFFFFFF
+                # 0 is the header's: records that were not given one have it too
+                if data_id >> id_shift(data_id):
+                    yield object_name, record_name, data_id, decoder
 
     def get_run_number(self) -> int:
         """Return the number of the run.
@@ -116,12 +120,40 @@ class OrcaHeader(dict):
         ValueError
             if the header has none.
         """
-        for link in _entries(self, "ObjectInfo", "DataChain"):
-            control = link.get("Run Control")
-            if isinstance(control, dict) and "RunNumber" in control:
-                return control["RunNumber"]
+        number = self._run_control().get("RunNumber")
+        if number is not None:
+            return number
         msg = "ORCA header without a run number (ObjectInfo/DataChain/Run Control)"
         raise ValueError(msg)
+
+    def continues(self, before: OrcaHeader) -> bool:
+        """Whether the packets behind this header are of the same run as those before.
+
+        ORCA writes a header at the start of each sub-run, too (ORCA, section 1.2).
+
+        Parameters
+        ----------
+        before
+            the header before.
+        """
+        old, new = before._run_control(), self._run_control()
+        return self == before or (
+            "RunNumber" in new
+            and new["RunNumber"] == old.get("RunNumber")
+            and bool(new.get("SubRunNumber"))
+        )
+
+    def _run_control(self) -> dict[str, Any]:
+        """Return what the header says of the run; it was elsewhere in old headers."""
+        places = [*_entries(self, "ObjectInfo", "DataChain"), self]
+        if isinstance(self.get("ObjectInfo"), dict):
+            places.append(self["ObjectInfo"])
+        for place in places:
+            control = place.get("Run Control")
+            for entry in control if isinstance(control, list) else [control]:
+                if isinstance(entry, dict) and "RunNumber" in entry:
+                    return entry
+        return {}
 
     def get_object_info(
         self, orca_class_name: str | list[str]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from .digitizer_columns import SIS3302, SIS3305, SIS3316, SIS3320
 from .digitizer_decoder import DigitizerDecoder, OneTableDecoder, number
-from .orca_base import get_channel
 
 if TYPE_CHECKING:
     from .orca_header import OrcaHeader
@@ -18,8 +18,9 @@ __all__ = [
     "ORSIS3320WaveformDecoder",
 ]
 
+SIS3302_PERIODS = {0: 10, 1: 20, 2: 40, 3: 100, 4: 1000, 7: 10}
 SIS3320_PERIODS = {0: 5, 1: 10, 2: 20, 7: 4}
-"""Sampling periods in ns of a SIS3320, by its setting ``clockSource``."""
+"""Sampling periods in ns by ``clockSource``; the others are clocks from outside."""
 
 
 class ORSIS3302DecoderForEnergy(DigitizerDecoder):
@@ -41,7 +42,7 @@ class ORSIS3302DecoderForEnergy(DigitizerDecoder):
     card_class = "ORSIS3302Model"
     n_channels = 8
     table = SIS3302
-    period = 10
+    period = math.nan
     optional = ("flags", "energy_waveform")
 
     def _mask(self, card: dict[str, Any]) -> int:
@@ -50,7 +51,9 @@ class ORSIS3302DecoderForEnergy(DigitizerDecoder):
 
     def _trace(self, card: dict[str, Any], channel: int) -> tuple[int, float]:
         # a length for each two channels
-        return number(card.get("sampleLengths"), channel // 2), self.period
+        n_samples = number(card.get("sampleLengths"), channel // 2)
+        clock = number(card, self.clock, -1)
+        return n_samples, SIS3302_PERIODS.get(clock, self.period)
 
 
 class ORSIS3316WaveformDecoder(DigitizerDecoder):
@@ -87,9 +90,9 @@ class ORSIS3316WaveformDecoder(DigitizerDecoder):
         """Take channels and lengths of traces and moving averages from a header."""
         super().set_header(header)
         self.maw_words = {}
-        for key, card in self._cards.items():
+        for key, (card, channel) in self._cards.items():
             # a length for each four channels
-            length = number(card.get("mawBufferLength"), get_channel(key) // 4)
+            length = number(card.get("mawBufferLength"), channel // 4)
             self.maw_words[key] = length & 0xFFE
 
     def _mask(self, card: dict[str, Any]) -> int:
@@ -101,6 +104,9 @@ class ORSIS3316WaveformDecoder(DigitizerDecoder):
         channel: int,  # noqa: ARG002  (all channels have the same)
     ) -> tuple[int, float]:
         return number(card, "rawDataBufferLen"), self.period
+
+    def period_notes(self) -> list[str]:  # noqa: D102
+        return [f"sampling period of {self.period} ns assumed: the header has none"]
 
 
 class ORSIS3305DecoderForWaveform(OneTableDecoder):
@@ -137,7 +143,7 @@ class ORSIS3320WaveformDecoder(DigitizerDecoder):
     card_class = "ORSIS3320Model"
     n_channels = 8
     table = SIS3320
-    period = 5
+    period = math.nan
 
     def _mask(self, card: dict[str, Any]) -> int:
         return number(card, "onlineMask")
@@ -147,4 +153,5 @@ class ORSIS3320WaveformDecoder(DigitizerDecoder):
         card: dict[str, Any],
         channel: int,  # noqa: ARG002  (all channels have the same)
     ) -> tuple[int, float]:
-        return 0, SIS3320_PERIODS.get(number(card, "clockSource"), self.period)
+        clock = number(card, self.clock, -1)
+        return 0, SIS3320_PERIODS.get(clock, self.period)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import importlib
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import DecodeError
-from ..sibling_tables import MAX_SIBLINGS, make_sibling
 from . import orca_packet
 from ._kernel import OrcaStream
 from .decoder_names import ANY_FCIO, DECODERS, FCIO
-from .fcio_packets import FcioPackets
-from .orca_digitizers import DigitizerDecoder, ORSIS3316WaveformDecoder
+from .orca_base import KernelDecoder
+from .orca_digitizers import DigitizerDecoder
 from .orca_fcio import ANY_RECORDS, ORFCIOEventDecoder
 from .orca_flashcam import (
     ORFlashCamListenerConfigDecoder,
     ORFlashCamWaveformDecoder,
     configuration_of,
-    get_fcid,
     listeners_of,
 )
 from .orca_header import OrcaHeader
@@ -32,6 +31,7 @@ from .orca_header_decoder import (
 )
 from .packet_access import PacketAccess
 from .record_decoder import RecordDecoder
+from .trace_tables import TraceTables
 
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
@@ -42,11 +42,14 @@ log = logging.getLogger(__name__)
 
 __all__ = ["DECODERS", "OrcaStreamer"]
 
+MAX_NOTES = 16
+"""So many channels that the header does not announce are named, of each decoder."""
+
 HEADER_SLOT = 0
 """Number of the header's decoder in the kernel."""
 
 
-class OrcaStreamer(PacketAccess, FcioPackets):
+class OrcaStreamer(PacketAccess, TraceTables):
     """Decode ORCA files.
 
     Attributes
@@ -58,6 +61,7 @@ class OrcaStreamer(PacketAccess, FcioPackets):
     """
 
     format_name = "ORCA"
+    may_bring_more = True
 
     def __init__(self) -> None:
         self.header_decoder = OrcaHeaderDecoder()
@@ -72,10 +76,14 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         self._kernel = OrcaStream()
         self._names: list[str] = []
         self._keyed: dict[str, dict] = {}
+        self._announced: dict[str, set] = {}
+        self._ended = False
         self._n_headers = 0
         self._swapped = False
         self._unknown = (0, 0)
-        self._too_wide: tuple[RawBuffer, OrcaDecoder, int] | None = None
+        # whether a header waits until what was read before it is handed out
+        self._header_waits = False
+        self._n_unannounced: Counter[str] = Counter()
 
     @property
     def n_resyncs(self) -> int:
@@ -127,9 +135,9 @@ class OrcaStreamer(PacketAccess, FcioPackets):
             source.swap_words()
             self._kernel.set_swapped()
             self.report.note("the words of the file are big-endian, as PowerPCs write")
-        self._set_header()
+        self._set_header(False)
         super().open_stream(stream_name, rb_lib, buffer_size, chunk_mode, out_stream)
-        self._bind()
+        self._bind(False)
         self._account()
         self.n_bytes_read = source.offset
         header_data = []
@@ -150,8 +158,14 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         self.header_decoder.header, self.header_decoder._json = self.header, text
         return frame
 
-    def _set_header(self) -> None:
-        """Tell the decoders and the kernel what the header in force says."""
+    def _set_header(self, goes_on: bool) -> None:
+        """Tell the decoders and the kernel what the header in force says.
+
+        Parameters
+        ----------
+        goes_on
+            whether the run goes on, so that configurations hold on.
+        """
         ids = self.header.get_id_to_decoder_name_dict(shift_data_id=False)
         # numbers of decoders stay, whatever a later header has
         names = [*self._names, "OrcaHeaderDecoder", *ids.values()]
@@ -181,52 +195,66 @@ class OrcaStreamer(PacketAccess, FcioPackets):
                 decoder = decoder_class(extra_columns=self.extra_columns)
                 self.decoders[name] = decoder
             decoder = self.decoders[name]
-            # of channels that a later header does not have rows may come all the same
-            before = decoder.decoded_values
             decoder.set_header(self.header)
-            decoder.decoded_values = before | decoder.decoded_values
             shape = (decoder.shape,) if isinstance(decoder, RecordDecoder) else ()
             kinds.append((decoder.kind, decoder.variant, *shape))
         self._missing = {*self._names[1:]} - {*DECODERS, ANY_FCIO}
         self._kernel.set_ids({i: self._names.index(n) for i, n in ids.items()}, kinds)
         self._kernel.set_listeners(
-            [(x.fcid, len(x.keys), x.cards) for x in listeners_of(self.header)]
+            [(x.fcid, len(x.keys), x.cards) for x in listeners_of(self.header)],
+            goes_on,
         )
 
-    def _bind(self) -> None:
+    def _bind(self, goes_on: bool) -> None:
         """Tell the kernels which buffers take what."""
         for name, decoder in self.decoders.items():
-            if name not in self.rb_lib:
+            self._keyed[name] = self.buffers_by_key(decoder, self._buffer_size)
+            keys = {key for keys in decoder.get_key_lists() for key in keys}
+            self._announced[name] = self._announced.get(name, set()) | keys
+            if not isinstance(decoder, KernelDecoder):
                 continue
-            if name not in self._keyed:
-                self._keyed[name] = dict(self.rb_lib[name].get_keyed_dict())
-            self.offer_keys(decoder, self._keyed[name], self._buffer_size)
+            if self._n_headers > 1 and not goes_on:
+                self._begin_tables(decoder)
             self._set_buffers(decoder)
-        for stream_id, stream in self._streams.items():
-            self._bind_stream(stream_id, stream)
 
-    def _set_buffers(self, decoder: OrcaDecoder) -> None:
-        keyed = self._keyed[type(decoder).__name__]
-        if isinstance(decoder, ORFlashCamWaveformDecoder):
-            self._kernel.set_buffers(decoder.variant, keyed, self._siblings.of)
-        elif isinstance(decoder, DigitizerDecoder):
-            self._kernel.set_channel_buffers(decoder.kind, keyed, self._siblings.of)
-            if isinstance(decoder, ORSIS3316WaveformDecoder):
-                self._kernel.set_averages(decoder.maw_words)
+    def _offer(
+        self, decoder: OrcaDecoder, key: int | str, announced: bool = False
+    ) -> None:
+        """Find the buffer for rows of a key that the header does not announce.
+
+        Parameters
+        ----------
+        decoder
+            the decoder of the rows.
+        key
+            the key.
+        announced
+            whether something else in the file does.
+        """
+        name = type(decoder).__name__
+        decoder.take_on(key)
+        rb = self._keyed[name].get(key)
+        if rb is None:
+            rb = self.buffer_for_key(decoder, key, self._buffer_size)
+        self._keyed[name][key] = rb
+        if rb is None or announced:
+            return
+        self._n_unannounced[name] += 1
+        if self._n_unannounced[name] <= MAX_NOTES:
+            text = f"the header does not announce '{key}': table {rb.out_name}"
+        else:
+            text = "the header does not announce more channels that were met"
+        self.report.note(f"{name}: {text}")
 
     # ---- reading -------------------------------------------------------------------
-
-    def _resume(self) -> None:
-        """Make room for the trace that waited until the last chunk was handed out."""
-        if self._too_wide is not None:
-            self._make_room(*self._too_wide)
-            self._too_wide = None
 
     def _look(self, status: int, window: memoryview) -> None:
         """Decode a rare packet, or react to a trace of another length."""
         kernel = self._kernel
         if status == OrcaStream.WIDTH:
             self._other_width()
+        elif status == OrcaStream.KEY:
+            self._new_key()
         elif status == OrcaStream.HEADER:
             start, length = kernel.detail_start, 4 * kernel.detail_words
             packet = np.frombuffer(bytearray(window[start : start + length]), "<u4")
@@ -239,6 +267,7 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         if status == OrcaStream.END:
             for decoder in self.decoders.values():
                 decoder.end_stream()
+            self._ended = True
         return self.any_full
 
     def _is_fcio(self) -> bool:
@@ -253,8 +282,8 @@ class OrcaStreamer(PacketAccess, FcioPackets):
         packet_id = kernel.packet_id + 1
         try:
             if name == "OrcaHeaderDecoder":
-                self._new_header(packet)
-                kernel.pass_over(True)
+                if self._new_header(packet):
+                    kernel.pass_over(True)
                 return
             if self._is_fcio():
                 self._new_stream(packet)
@@ -282,18 +311,30 @@ class OrcaStreamer(PacketAccess, FcioPackets):
 
     # ---- headers and configurations in mid-file ------------------------------------
 
-    def _new_header(self, packet: np.ndarray) -> None:
-        """Use a header in mid-file from now on."""
+    def _new_header(self, packet: np.ndarray) -> bool:
+        """Use a header in mid-file from now on; False if it has to wait."""
         if self._swapped:
             # the text was in order
             packet[2:].byteswap(inplace=True)
         header, _ = parse_header_packet(packet.tobytes(), source=self.source.name)
         before = self.header
+        goes_on = header.continues(before)
+        rbs = [rb for _, rb in self.rb_lib.buffers()]
         self._kernel.end()
+        if not goes_on and not self._header_waits and any(rb.loc for rb in rbs):
+            # what another run has written is handed out first
+            self._kernel.begin()
+            self._header_waits = self._flush = self.any_full = True
+            return False
+        self._header_waits = False
+        self._account_for_decoders()
         try:
             self.header = header
-            self._set_header()
-            self._bind()
+            self._set_header(goes_on)
+            self._start_streams(goes_on)
+            if not goes_on:
+                self._start_run(rbs)
+            self._bind(goes_on)
         except DecodeError:
             self.header = before
             raise
@@ -301,88 +342,27 @@ class OrcaStreamer(PacketAccess, FcioPackets):
             # the kernel goes on in any case
             self._kernel.begin()
         self.report.note("the file has more than one header: the first is written")
-
-    # ---- lengths of traces ---------------------------------------------------------
-
-    def _other_width(self) -> None:
-        """React to a trace of another length than those of its buffer."""
-        kernel = self._kernel
-        name = self._names[kernel.detail_slot]
-        rb = kernel.detail_buffer
-        decoder = self.decoders[name]
-        if rb._table is None:
-            msg = (
-                f"the rows of buffer '{rb.out_name}' are not for traces of "
-                f"{kernel.detail_samples} samples"
-            )
-            raise ValueError(msg)
-        wanted = rb, decoder, kernel.detail_samples
-        if self._is_settled(rb) and self._too_many_lengths():
-            kernel.skip_trace()
-            return
-        if rb.loc or kernel.any_full:
-            # what was read so far is handed out first
-            self._too_wide = wanted
-            self._flush = self.any_full = True
-            return
-        kernel.end()
-        self._make_room(*wanted)
-        kernel.begin()
-
-    def _make_room(self, rb: RawBuffer, decoder: OrcaDecoder, n_samples: int) -> None:
-        """Have traces of `n_samples` go to `rb` or a buffer that stands in for it."""
-        key = rb.key_list[0]
-        if isinstance(decoder, ORFlashCamWaveformDecoder):
-            key = get_fcid(key)
-        decoder.assert_nsamples(n_samples, key)
-        self._fitting(rb, decoder, n_samples)
-        self._set_buffers(decoder)
-
-    def _is_settled(self, rb: RawBuffer) -> bool:
-        """Whether a buffer has had rows: it is for traces of their length now."""
-        if rb not in self._siblings and (rb._used or rb.loc or rb._exposed):
-            self._siblings.settle(rb, rb._table.n_samples)
-        return rb in self._siblings
-
-    def _too_many_lengths(self) -> bool:
-        """Whether there can be no more tables for traces of other lengths."""
-        if len(self._siblings) < MAX_SIBLINGS:
-            return False
-        text = f"more than {MAX_SIBLINGS} lengths of traces: others are skipped"
-        if text not in self.report.notes:
-            log.warning("%s: %s", self.source.name, text)
-            self.report.note(text)
         return True
 
-    def _fitting(
-        self, rb: RawBuffer, decoder: OrcaDecoder, n_samples: int
-    ) -> RawBuffer | None:
-        """Return a buffer for traces of `n_samples`, to be used instead of `rb`.
-
-        That is `rb` itself as long as it has had no rows of another length; None if
-        there are too many lengths.
-        """
-        if rb._table is None:
-            # only the user can replace it
-            return rb
-        tables = self._siblings
-        if not self._is_settled(rb):
-            # no trace has been read yet: what the header said does not count
-            tables.settle(rb, n_samples)
-            self._set_up([rb], decoder, self._buffer_size)
-            return rb
-        sibling = tables.find(rb, n_samples)
-        if sibling is None and not self._too_many_lengths():
-            sibling = make_sibling(rb, n_samples)
-            self._add_sibling(rb, n_samples, sibling, decoder)
-            self.report.note(f"traces of {n_samples} samples: {sibling.out_name}")
-        return sibling
+    def _new_key(self) -> None:
+        """React to traces of a channel that the header does not announce."""
+        kernel = self._kernel
+        decoder = self.decoders[self._names[kernel.detail_slot]]
+        kernel.end()
+        try:
+            self._offer(decoder, kernel.detail_key)
+            self._set_buffers(decoder)
+        finally:
+            kernel.begin()
 
     # ---- accounting ----------------------------------------------------------------
 
     def _account(self) -> None:
         """Bring the report up to date with the kernel's counts."""
         report = self.report
+        if self._ended:
+            self._ended = False
+            self._check_selection(self._announced | {"OrcaHeaderDecoder": {None}})
         packets = {"decoded": 1, "skipped": 0, "unknown": 0}
         n_bytes = {"decoded": self._header_bytes, "skipped": 0, "unknown": 0}
         for slot, name in enumerate(self._names):
@@ -411,6 +391,14 @@ class OrcaStreamer(PacketAccess, FcioPackets):
             report.irregular["event of a digitizer that cannot be used"] = (
                 self._kernel.n_bad_events
             )
+        if self._kernel.n_too_many:
+            report.irregular["trace of more lengths than there can be tables"] = (
+                self._kernel.n_too_many
+            )
+        for crate, slot in self._kernel.adopted:
+            report.note(
+                f"FlashCam: the header has no card in crate {crate}, slot {slot}"
+            )
         if self._kernel.n_cut_events:
             report.note("digitizers: packets that end in a part of an event were met")
         if self._kernel.n_corrected:
@@ -418,20 +406,34 @@ class OrcaStreamer(PacketAccess, FcioPackets):
 
     def _account_for_decoders(self) -> None:
         """Report rows that did not come about, or that nobody asked for."""
+        for rb in self._siblings.all():
+            if self._had_rows(rb):
+                n_samples = rb._table.n_samples
+                self.report.note(f"traces of {n_samples} samples: {rb.out_name}")
         for name, decoder in self.decoders.items():
             if decoder.n_incomplete:
                 rule = f"{name}: trace that lacks pieces"
                 self.report.irregular[rule] = decoder.n_incomplete
             if name not in (self.rb_lib or ()):
                 continue
-            if isinstance(decoder, (ORFlashCamWaveformDecoder, DigitizerDecoder)):
-                skipped = self._kernel.skipped_channels(decoder.kind, decoder.variant)
-            elif isinstance(decoder, ORFCIOEventDecoder):
-                skipped = decoder.skipped_channels
-                for stream in self._streams.values():
-                    for key, n in stream.skipped_channels().items():
-                        skipped[key] = skipped.get(key, 0) + n
+            if isinstance(decoder, DigitizerDecoder):
+                decoder.skipped_channels = self._kernel.skipped_channels(
+                    decoder.kind, decoder.variant
+                )
+                if self._kernel.counts(self._names.index(name))[0][0]:
+                    for text in decoder.period_notes():
+                        self.report.note(f"{name}: {text}")
+            elif isinstance(decoder, (ORFlashCamWaveformDecoder, ORFCIOEventDecoder)):
+                skipped = Counter(decoder.skipped_channels)
+                for counts in self._skipped_of(decoder):
+                    skipped.update(counts)
+                decoder.skipped_channels = dict(skipped)
             else:
                 continue
-            decoder.skipped_channels = skipped
             self._account_for_channels(decoder)
+
+    def _skipped_of(self, decoder: OrcaDecoder) -> list[dict[int, int]]:
+        """Return how many traces of each key nobody asked for since the last time."""
+        if isinstance(decoder, ORFCIOEventDecoder):
+            return [stream.skipped_channels() for stream in self._streams.values()]
+        return [self._kernel.skipped_channels(decoder.kind, decoder.variant)]

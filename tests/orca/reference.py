@@ -14,6 +14,11 @@ What a row holds where the description leaves a choice:
   (section 7.15);
 - samples are as many as the data have where the header says nothing; a trace without
   samples is as long as the first one of its channel, and zero;
+- no packet is left out because the header does not announce its channel or card; a
+  sampling period that nothing tells is NaN;
+- tables have the names that they would have if the file began with the header in force;
+- a header that is no sub-run's, and not the same once more, begins another run: what
+  listeners and streams have sent before does not count any more;
 - dates in the header become text as in the property list, with a "Z" at the end.
 """
 
@@ -422,7 +427,8 @@ class Header:
             for of, records in self.plist.get("dataDescription", {}).items()
             if isinstance(records, dict)
             for name, entry in records.items()
-            if isinstance(entry, dict) and "dataId" in entry
+            # 0 is the header's own
+            if isinstance(entry, dict) and entry.get("dataId")
         }
 
     def object_info(self) -> Plist:
@@ -434,6 +440,15 @@ class Header:
             if "Run Control" in entry:
                 return entry["Run Control"]
         return {}
+
+    def continues(self, before: Header) -> bool:
+        """Tell whether this is the header of a sub-run (section 1.2)."""
+        old, new = before.run_control(), self.run_control()
+        return self.plist == before.plist or (
+            "RunNumber" in new
+            and new["RunNumber"] == old.get("RunNumber")
+            and new.get("SubRunNumber", 0) > 0
+        )
 
     def cards(self, class_name: str | None = None) -> list[tuple[int, int, Plist]]:
         """List crate, slot and settings of the cards of a class (section 2)."""
@@ -956,6 +971,48 @@ def key_lists(decoder: str, header: Header) -> list[list[Key]] | None:
     return None
 
 
+def table_name(decoder: str, key: Key, schema: str, header: Header) -> str:
+    """Name the table of a row.
+
+    A key that the header does not announce has its rows with those of its listener,
+    unless the name of that table is another key's; or else in a table of its own.
+    """
+    short = decoder.removesuffix("Decoder")
+    lists = key_lists(decoder, header)
+    if lists is None:
+        return short
+    names = table_names(decoder, lists)
+    for name, keys in zip(names, lists, strict=True):
+        if key in keys:
+            return name
+    fcid, kind = None, ""
+    if decoder.startswith("ORFlashCam") or schema == "FCEvent":
+        assert isinstance(key, int)
+        fcid = key // 1_000_000
+        kind = "" if decoder.startswith("ORFlashCam") else "/event"
+    elif schema == "FCStatus":
+        fcid = int(str(key).partition("_")[2].partition("/")[0])
+        kind = "/status"
+    elif isinstance(key, str) and decoder in (
+        *("ORFCIOConfigDecoder", "ORFCIOEventHeaderDecoder"),
+    ):
+        number = int(key.startswith("swtid"))
+        return names[number] if len(lists[number]) > 1 else f"{short}_{key}"
+    if fcid is None:
+        return f"{short}_{key}"
+    of_listener = [
+        i
+        for each in header.listeners()
+        for i in ((each.fcid, None) if each.fsp and kind else (each.fcid,))
+    ]
+    if fcid not in of_listener:
+        return f"{short}_fcid_{fcid}{kind}"
+    number = of_listener.index(fcid)
+    if len(lists) > 1 and len(lists[number]) == 1:
+        return f"{short}_{key}"
+    return names[number]
+
+
 def _usb_units(header: Header, decoder: str) -> list[tuple[int, Plist]]:
     """List the desktop digitizers of a kind by number (section 5.6)."""
     class_name = decoder.replace("Decoder", "Model")
@@ -976,6 +1033,8 @@ class Row(NamedTuple):
     schema: str
     key: Key
     values: dict[str, Any]
+    header: Header
+    """That in force."""
 
 
 @dataclass
@@ -1017,38 +1076,11 @@ class Reading:
         return [row.key for row in self.rows.get(decoder, []) if row.schema == schema]
 
     def tables(self) -> dict[str, dict[str, list[Any]]]:
-        """Arrange all rows as the tables of the output (section 3).
-
-        Names are those of the first header. A key in text that it lacks (a card of a
-        status, rows of a software trigger that it does not mention) has its rows in
-        the listener's list of that kind, or else in a table of its own; a channel that
-        it lacks has none.
-        """
+        """Arrange all rows as the tables of the output (section 3)."""
         found: dict[str, tuple[str, list[Row]]] = {}
         for decoder, rows in self.rows.items():
-            lists = key_lists(decoder, self.header)
-            names: dict[Key, str] = {}
-            if lists is not None:
-                for name, keys in zip(table_names(decoder, lists), lists, strict=True):
-                    names |= dict.fromkeys(keys, name)
             for row in rows:
-                if lists is None:
-                    name = decoder.removesuffix("Decoder")
-                elif row.key in names:
-                    name = names[row.key]
-                elif isinstance(row.key, str):
-                    start = row.key.rpartition("/")[0]
-                    similar = [
-                        of
-                        for key, of in names.items()
-                        if row.schema == "FCStatus"
-                        and isinstance(key, str)
-                        and key.startswith(f"{start}/card")
-                    ]
-                    own = f"{decoder.removesuffix('Decoder')}_{row.key}"
-                    name = similar[0] if similar else own
-                else:
-                    continue
+                name = table_name(decoder, row.key, row.schema, row.header)
                 found.setdefault(name, (row.schema, []))[1].append(row)
         return {
             name: _by_column(schema, rows) for name, (schema, rows) in found.items()
@@ -1196,6 +1228,10 @@ class _Reader:
         for packet, header in zip(
             self.framing.packets, self.framing.headers, strict=True
         ):
+            if packet.decoder is None and not header.continues(self.header):
+                self.listener_configs = {}
+                self.streams = {}
+                self.lengths = {}
             self.header = header
             if packet.decoder is None:
                 continue
@@ -1226,7 +1262,7 @@ class _Reader:
         if "packet_id" in SCHEMAS[schema]:
             values = {"packet_id": packet.index, **values}
         assert values.keys() == SCHEMAS[schema].keys(), values.keys()
-        self.rows.setdefault(decoder, []).append(Row(schema, key, values))
+        self.rows.setdefault(decoder, []).append(Row(schema, key, values, self.header))
 
     def _drop(self, packet: Packet, reason: str) -> None:
         assert packet.decoder is not None
@@ -1416,15 +1452,16 @@ class _Reader:
 
         crate, slot = w[2] >> 27, w[2] >> 22 & 0x1F
         listener, card = _find_card(self.header, crate, slot)
-        _check(listener is not None, "card not in the header")
-        assert listener is not None
-        assert card is not None
-        fcid = listener.fcid
         wide = packet.decoder == "ORFlashCamWaveformDecoder"
+        byte = w[2] >> 14 & 0xFF
+        if listener is None or card is None:
+            listener, card = self._find_elsewhere(
+                byte, *_location_split(w[2], wide=wide)
+            )
+        fcid = listener.fcid
         if (packet.decoder, fcid) in self.other_split:
             wide = not wide
         fc_input, channel = _location_split(w[2], wide=wide)
-        byte = w[2] >> 14 & 0xFF
         board_id = card["CardAddress"]
         if not _address_fits(byte, board_id):
             board_id = byte << 4
@@ -1434,7 +1471,6 @@ class _Reader:
             board_id, fc_input = config.trace_map[channel]
         key = channel_key(fcid, board_id, fc_input)
         offered = listener.keys()
-        _check(key in offered, "channel not in the header")
 
         values = [packet.signed(orca_words + i) for i in range(flashcam_words - 1)]
         offsets = [*values[:n_offsets], 0, 0][:7]
@@ -1454,7 +1490,9 @@ class _Reader:
             bits = config.adcbits
         else:
             length = listener.samples
-            bits = 12 if card["Class Name"] == "ORFlashCamADCStdModel" else 16
+            bits = {"ORFlashCamADCStdModel": 12, "ORFlashCamADCModel": 16}.get(
+                card.get("Class Name", "")
+            )
         row = {
             "event_type": w[1] & 0x1F,
             "fcid": fcid,
@@ -1478,11 +1516,36 @@ class _Reader:
             "deadinterval_nsec": 0,
             **_trace(
                 _halves(w[first : first + n_samples // 2]),
-                4 if bits == 12 else 16,
+                math.nan if bits is None else 4 if bits == 12 else 16,
                 length,
             ),
         }
         self._add(packet, key, row)
+
+    def _find_elsewhere(
+        self, byte: int, fc_input: int, channel: int
+    ) -> tuple[Listener, Plist]:
+        """Find the listener of a card that the header does not have in its place.
+
+        By what the listeners say of their traces, or else by its address.
+        """
+        listeners = {each.fcid: each for each in self.header.listeners()}
+        for fcid, config in self.listener_configs.items():
+            if channel < len(config.trace_map):
+                board_id, of_input = config.trace_map[channel]
+                if of_input == fc_input and _address_fits(byte, board_id):
+                    listener = listeners.get(fcid, Listener(fcid, [], 0, fsp=False))
+                    return listener, {"CardAddress": board_id}
+        _check(not self.listener_configs, "card not in the header")
+        for each in listeners.values():
+            for _, _, card in each.cards:
+                if _address_fits(byte, card["CardAddress"]):
+                    return each, card
+        if len(listeners) == 1:
+            (listener,) = listeners.values()
+        else:
+            listener = Listener(0, [], 0, fsp=False)
+        return listener, {"CardAddress": byte << 4}
 
     # FCIO (section 4.4)
 
@@ -1523,7 +1586,7 @@ class _Reader:
         except (fcio.NotWellFormedError, struct.error) as error:
             self._forget(streamid, packet.index)
             raise _DropError("damaged FCIO record") from error
-        self._add_fcio_rows(packet, rows, config)
+        self._add_fcio_rows(packet, rows)
 
     def _forget(self, streamid: int, index: int) -> None:
         """Put a stream back to where it was before a bad packet."""
@@ -1538,7 +1601,6 @@ class _Reader:
         self,
         packet: Packet,
         rows: list[tuple[str, str | int, dict[str, Any]]],
-        config: fcio.Config,
     ) -> None:
         names = {
             "FCConfig": "ORFCIOConfigDecoder",
@@ -1548,26 +1610,7 @@ class _Reader:
             "FCStatus": "ORFCIOStatusDecoder",
             "FSPStatus": "ORFCIOStatusDecoder",
         }
-        listener = None
-        for each in self.header.listeners():
-            if each.fcid == config.fcid:
-                listener = each
-        channels = listener.keys() if listener else []
-        n_cards = len(listener.cards) if listener else 0
-        cards = {
-            *config.offered_keys(),
-            *(
-                config.status_key(reqid)
-                for reqid in (0, *range(0x2000, 0x2000 + n_cards))
-            ),
-        }
         for schema, key, values in rows:
-            if schema == "FCEvent" and key not in channels:
-                self._drop(packet, "channel not in the header")
-                continue
-            if schema == "FCStatus" and key not in cards:
-                self._drop(packet, "card not in the header")
-                continue
             decoder = names.get(schema)
             if decoder is None:
                 part = str(key).rpartition("/")[2]
@@ -1594,12 +1637,11 @@ class _Reader:
             _check(n_energy >= 0, "length")
         _check(w[4] & 7 == channel, "channel")
         key = ccc(crate, card, channel)
-        settings = self.header.card("ORSIS3302Model", crate, card)
-        _check(
-            settings is not None and key in self.header.channels(packet.decoder or ""),
-            "channel not in the header",
+        settings = self.header.card("ORSIS3302Model", crate, card) or {}
+        period = {0: 10, 1: 20, 2: 40, 3: 100, 4: 1000, 7: 10}.get(
+            settings.get("clockSource", -1), math.nan
         )
-        assert settings is not None
+        lengths = settings.get("sampleLengths", (0, 0, 0, 0))
         first = 4 + header_words
         samples = _halves(w[first : first + n_raw])
         if wrapped:
@@ -1614,7 +1656,7 @@ class _Reader:
             "timestamp": w[5] | w[4] >> 16 << 32,
             **_place_columns(crate, card, channel),
             "energy_waveform": w[first + n_raw : first + n_raw + n_energy],
-            **_trace(samples, 10, settings["sampleLengths"][channel // 2]),
+            **_trace(samples, period, lengths[channel // 2]),
         }
         self._add(packet, key, row)
 
@@ -1623,12 +1665,7 @@ class _Reader:
         _check(len(w) >= 10, "too short")
         crate, card, channel = _place(w[1])
         key = ccc(crate, card, channel)
-        settings = self.header.card("ORSIS3316Model", crate, card)
-        _check(
-            settings is not None and key in self.header.channels(packet.decoder or ""),
-            "channel not in the header",
-        )
-        assert settings is not None
+        settings = self.header.card("ORSIS3316Model", crate, card) or {}
         n_events = w[2]
         _check(n_events >= 1, "no events")
         maw_lengths = settings.get("mawBufferLength", (0, 0, 0, 0))
@@ -1745,13 +1782,10 @@ class _Reader:
         _check(len(w) >= 2, "too short")
         crate, card, channel = _place(w[1])
         key = ccc(crate, card, channel)
-        settings = self.header.card("ORSIS3320Model", crate, card)
-        _check(
-            settings is not None and key in self.header.channels(packet.decoder or ""),
-            "channel not in the header",
+        settings = self.header.card("ORSIS3320Model", crate, card) or {}
+        period = {0: 5, 1: 10, 2: 20, 7: 4}.get(
+            settings.get("clockSource", -1), math.nan
         )
-        assert settings is not None
-        period = {0: 5, 1: 10, 2: 20, 7: 4}.get(settings.get("clockSource", 0), 5)
         position = 2
         while position < len(w):
             h = w[position:]
@@ -1785,7 +1819,9 @@ class _Reader:
         _check(len(w) >= 2 and (len(w) - 2) % 1024 == 0, "length")
         crate, card, _ = _place(w[1])
         settings = self.header.card("ORGretina4MModel", crate, card) or {}
-        factor = (1, 2, 4, 8, 16)[settings.get("Down Sample", 0)]
+        factor = dict(enumerate((1, 2, 4, 8, 16))).get(
+            settings.get("Down Sample", -1), math.nan
+        )
         for position in range(2, len(w), 1024):
             h = w[position : position + 1024]
             channel = h[1] & 0xF
@@ -1795,9 +1831,6 @@ class _Reader:
                 continue
             if channel > 9:
                 self._drop(packet, "channel")
-                continue
-            if key not in self.header.channels(packet.decoder or ""):
-                self._drop(packet, "channel not in the header")
                 continue
             energy = h[3] >> 16 | (h[4] & 0x1FF) << 16
             if energy >> 24 & 1:
@@ -1821,7 +1854,7 @@ class _Reader:
         _check(len(w) >= 2, "too short")
         crate, card, _ = _place(w[1])
         settings = self.header.card("ORGretina4AModel", crate, card) or {}
-        decimation = settings.get("decimationFactor", (0,) * 10)
+        decimation = dict(enumerate(settings.get("decimationFactor", ())))
         position = 2
         while position < len(w):
             h = w[position:]
@@ -1834,9 +1867,6 @@ class _Reader:
             position += n_words
             channel = h[1] & 0xF
             key = ccc(crate, card, channel)
-            if key not in self.header.channels(packet.decoder or ""):
-                self._drop(packet, "channel not in the header")
-                continue
             pre = h[8] & 0xFFFFFF
             post = h[8] >> 24 | (h[9] & 0xFFFF) << 8
             halves = _halves(h[header_words:n_words])
@@ -1856,7 +1886,8 @@ class _Reader:
                 "board_id": h[1] >> 4 & 0xFFF,
                 "waveform_flags": [half >> 14 for half in halves],
                 **_trace(
-                    [half & 0x3FFF for half in halves], 10 * 2 ** decimation[channel]
+                    [half & 0x3FFF for half in halves],
+                    10 * 2 ** decimation.get(channel, math.nan),
                 ),
             }
             self._add(packet, key, row)
@@ -1935,9 +1966,6 @@ class _Reader:
         channels = h[1] & (0xF if is_5720 else 0xFF)
         encoded = is_5720 and bool(h[1] >> 24 & 1)
         mask = 0xFFF if is_5720 else 0x3FFF
-        offered = [
-            key for keys in key_lists(packet.decoder, self.header) or [] for key in keys
-        ]
         for channel, words in self._caen_traces(
             packet, h[4:size], channels, encoded=encoded
         ):
@@ -1951,10 +1979,7 @@ class _Reader:
                 "channel": channel,
                 **_trace(samples, 4),
             }
-            if unit * 100 + channel in offered:
-                self._add(packet, unit * 100 + channel, row)
-            else:
-                self._drop(packet, "channel not in the header")
+            self._add(packet, unit * 100 + channel, row)
 
     # simple records (section 5.7)
 

@@ -632,7 +632,7 @@ def test_traces_that_cannot_be(file):
     """Sections 4.3.3 and 7.14: they are dropped and counted, others are kept."""
     good = waveform()
     bad = {
-        "no such card": waveform(slot=2),
+        "no such card": waveform(slot=2, address=0x550),
         "no such trace": waveform(channel=6),
         "no ticks": waveform(timestamp=(0, 0, 0, -1)),
         "too long": waveform(n_samples=10),
@@ -652,7 +652,7 @@ def test_traces_that_cannot_be(file):
 
 
 def test_input_that_is_not_in_use(file):
-    """Section 7.14: counted by decoder and key."""
+    """Its rows are there all the same, and a note tells of it."""
     enabled = [True, False] * 3
     crates = [writer.crate(0, [writer.flashcam_adc(1, 0x120, enabled=enabled)])]
     data = flashcam_file(
@@ -661,7 +661,8 @@ def test_input_that_is_not_in_use(file):
         readouts=[writer.readout(1, [(0, 1)])],
     )
     report = agrees(file, data)
-    assert report.skipped_channels == {OLD_WAVEFORM: {"1028801": 2, "1028803": 1}}
+    assert report.skipped_channels == {}
+    assert sum("does not announce" in note for note in report.notes) == 2
 
 
 @pytest.mark.parametrize(
@@ -710,7 +711,8 @@ def test_fcio_packets_that_cannot_be(file):
     )
     report = agrees(file, data)
     assert report.n_damage >= 4
-    assert report.skipped_channels == {EVENT: {"1244801": 2}}
+    assert report.skipped_channels == {}
+    assert any("'1244801'" in note for note in report.notes)
 
 
 def test_configuration_with_the_id_of_another_stream(file):

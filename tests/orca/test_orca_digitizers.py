@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import h5py
@@ -160,7 +161,7 @@ def test_settings_that_are_no_use_are_as_if_missing(kind, more):
     assert decoder.get_key_lists() == [[get_ccc(0, 4, 0)]]
     waveform = decoder.get_decoded_values(get_ccc(0, 4, 0))["waveform"]
     assert waveform["wf_len"] == (2018 if kind == "gretina4m" else 0)
-    assert waveform["dt"] in (8, 10)
+    assert waveform["dt"] == 8 or (kind != "sis3316" and math.isnan(waveform["dt"]))
 
 
 @each_kind
@@ -430,7 +431,7 @@ def test_gretina4m_events_in_one_packet(tmp_path):
 
 
 @each_kind
-def test_events_of_channels_that_are_not_in_use_are_passed_over(tmp_path, kind):
+def test_events_of_channels_that_are_not_in_use_have_tables_too(tmp_path, kind):
     packets = {
         "sis3302": lambda c: writer.sis3302(range(20), card=4, channel=c),
         "sis3316": lambda c: writer.sis3316(
@@ -444,5 +445,5 @@ def test_events_of_channels_that_are_not_in_use_are_passed_over(tmp_path, kind):
     data = file_of(kind, card, *(packets(c) for c in (0, 1, 2, 1)))
     found, _ = converted(tmp_path, data, kind)
     assert not differences(found, tables_of(data, kind))
-    (columns,) = found.values()
-    assert set(columns["packet_id"].tolist()) == {2, 4}
+    ids = [set(columns["packet_id"].tolist()) for columns in found.values()]
+    assert sorted(ids, key=min) == [{1}, {2, 4}, {3}]

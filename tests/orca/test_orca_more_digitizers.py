@@ -260,8 +260,8 @@ def test_single_packets(name, file):
         assert np.array_equal(values, columns["waveform/values"])
 
 
-def test_channels_that_are_not_in_the_header_are_counted(file):
-    """Of kinds whose header tells them (section 7.14)."""
+def test_channels_that_are_not_in_the_header_have_tables(file):
+    """Of kinds whose header tells them; a note tells of each."""
     packets = [
         writer.gretina4a([writer.Gretina4AEvent([1, 2], channel=12)], crate=2, card=4),
         writer.sis3320([writer.SIS3320Event([1, 2])], crate=2, card=5),
@@ -269,13 +269,15 @@ def test_channels_that_are_not_in_the_header_are_counted(file):
         writer.caen_usb("ORDT5720Decoder", writer.CaenEvent({0: [1, 2]}), unit=4),
     ]
     decoded = check(file, file_of(*packets))
-    assert decoded.tables == {}
-    assert decoded.report.skipped_channels == {
-        "ORGretina4AWaveformDecoder": {str(2 << 9 | 4 << 4 | 12): 1},
-        "ORSIS3320WaveformDecoder": {str(2 << 9 | 5 << 4): 1},
-        "ORDT5725Decoder": {"302": 1},
-        "ORDT5720Decoder": {"400": 1},
+    assert set(decoded.tables) == {
+        f"ORGretina4AWaveform_{2 << 9 | 4 << 4 | 12}",
+        f"ORSIS3320Waveform_{2 << 9 | 5 << 4}",
+        "ORDT5725_302",
+        "ORDT5720_400",
     }
+    assert decoded.report.skipped_channels == {}
+    notes = [n for n in decoded.report.notes if "does not announce" in n]
+    assert len(notes) == 4
 
 
 def test_sampling_periods(file):
@@ -305,8 +307,8 @@ def test_clocks_of_a_sis3320(clock, file):
     packet = writer.sis3320([writer.SIS3320Event([1, 2, 3])], crate=2, card=4)
     file.write_bytes(writer.header_packet(header) + packet)
     (columns,) = decode(file).tables.values()
-    wanted = {1: 10, 2: 20, 7: 4}.get(clock, 5)
-    assert columns["waveform/dt"] == [wanted]
+    wanted = {0: 5, 1: 10, 2: 20, 7: 4}.get(clock, np.nan)
+    assert np.array_equal(columns["waveform/dt"], [wanted], equal_nan=True)
     assert columns["waveform/values"][0].tolist() == [1, 2, 3]
 
 
@@ -388,7 +390,7 @@ def test_cards_with_different_lengths(by_lgdo, file):
 
 
 def test_more_lengths_than_there_can_be_tables(file):
-    """Some events are skipped and counted; all others are there, also behind them."""
+    """Some events are counted as irregular; all others are there, also behind them."""
     packets = [
         writer.sis3320([writer.SIS3320Event([1] * n)], crate=2, card=4)
         for n in (*range(1, 100), 5)
@@ -396,7 +398,9 @@ def test_more_lengths_than_there_can_be_tables(file):
     file.write_bytes(file_of(*packets))
     decoded = decode(file)
     assert n_rows(decoded.tables) == 66
-    assert decoded.report.skipped_channels == {"ORSIS3320WaveformDecoder": {"1088": 34}}
+    assert [*decoded.report.irregular.values()] == [34]
+    assert decoded.report.bytes["skipped"] == 0
+    assert decoded.report.exit_status == 3
     assert [n for n in decoded.report.notes if "more than 64 lengths" in n]
 
 

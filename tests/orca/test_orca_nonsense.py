@@ -88,15 +88,17 @@ def test_nonsense_in_a_header_costs_its_cards_alone(what, file):
 
 
 def test_enabled_inputs_no_list(file):
-    """Keys are not known then: the traces are counted."""
+    """The header announces none then: the traces are there all the same."""
     plist, rest = packets()
     for crate in plist["ObjectInfo"]["Crates"]:
         for card in crate["Cards"]:
             if "Enabled" in card:
                 card["Enabled"] = 3
     file.write_bytes(b"".join((writer.header_packet(plist), *rest)))
-    report = decode(file).report
-    assert report.packets["skipped"] == KINDS["n_events"] * KINDS["n_channels"]
+    decoded = decode(file)
+    n = KINDS["n_events"] * KINDS["n_channels"]
+    assert decoded.report.packets["skipped"] == 0
+    assert decoded.n_rows("ORFlashCamADCWaveform") == n
 
 
 def test_length_of_traces_that_no_packet_can_have(file):

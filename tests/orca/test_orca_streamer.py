@@ -1175,7 +1175,7 @@ def test_other_length_of_traces_has_a_table_of_its_own(file, tmp_path):
 
 
 def test_more_lengths_than_there_can_be_tables(file):
-    """The rest is skipped and counted, and what comes behind it is there."""
+    """The rest counts as damaged, and what comes behind it is there."""
     lengths = [*range(2, 72), 2]
     packets = [
         packet
@@ -1189,10 +1189,10 @@ def test_more_lengths_than_there_can_be_tables(file):
     decoded = decode(file)
     events = [len(t["packet_id"]) for k, t in decoded.tables.items() if "Event" in k]
     assert (len(events), sum(events)) == (65, 2 * 66)
-    (skipped,) = decoded.report.skipped_channels.values()
-    assert sum(skipped.values()) == 2 * 5
+    assert decoded.report.packets["corrupt"] == 2 * 5
+    assert decoded.report.bytes["skipped"] == 0
     assert any("more than 64 lengths" in note for note in decoded.report.notes)
-    assert decoded.report.clean
+    assert decoded.report.exit_status == 3
 
 
 def test_more_lengths_of_flashcam_traces_than_there_can_be_tables(file):
@@ -1202,8 +1202,8 @@ def test_more_lengths_of_flashcam_traces_than_there_can_be_tables(file):
     decoded = decode(file)
     traces = [len(t["packet_id"]) for k, t in decoded.tables.items() if "Wave" in k]
     assert (len(traces), sum(traces)) == (65, 67)
-    assert decoded.report.packets["skipped"] == 5
-    assert decoded.report.skipped_channels == {OLD_WAVEFORM: {"1028800": 5}}
+    assert decoded.report.packets["corrupt"] == 5
+    assert decoded.report.bytes["skipped"] == 0
     assert any("more than 64 lengths" in note for note in decoded.report.notes)
 
 
@@ -1262,9 +1262,9 @@ def test_header_with_other_cards(file):
     decoded = decode(file)
     wanted = wanted_tables(data)
     assert differences(decoded.tables, wanted) == []
-    assert decoded.tables["ORFlashCamADCWaveform_0"]["board_id"] == [
-        *(ADDRESS, 0x130, ADDRESS)
-    ]
+    # named as those of a file that begins with the header in force
+    assert decoded.tables["ORFlashCamADCWaveform_0"]["board_id"] == [ADDRESS]
+    assert decoded.tables["ORFlashCamADCWaveform"]["board_id"] == [0x130, ADDRESS]
 
 
 @pytest.mark.parametrize("name", ["flashcam, map of 2400 entries", "fcio, fsp"])

@@ -1,0 +1,209 @@
+"""Tables for traces: which take those of what lengths."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from ..sibling_tables import MAX_SIBLINGS, make_sibling
+from .fcio_packets import FcioPackets
+from .orca_digitizers import DigitizerDecoder, ORSIS3316WaveformDecoder
+from .orca_fcio import FCIODecoder
+
+if TYPE_CHECKING:
+    from ..raw_buffer import RawBuffer
+    from .orca_base import KernelDecoder, OrcaDecoder
+
+__all__ = ["TraceTables"]
+
+MAX_TABLES = 4096
+"""Tables that may be opened for traces of other lengths."""
+
+
+class TraceTables(FcioPackets):
+    """Has the traces of each length go to a table of their own.
+
+    A table is for the length that the header says, or else for that of the first trace
+    that it gets. Traces of other lengths go to buffers that stand in for it. In each
+    run that a file has it begins so.
+    """
+
+    _names: list[str]
+
+    def start_anew(self) -> None:
+        """Forget the last stream."""
+        super().start_anew()
+        self._too_wide: tuple[RawBuffer, OrcaDecoder, int | None, int] | None = None
+        # of buffers of the user's, by id: what takes their rows at first, where that is
+        # another; and which have had rows
+        self._heads: dict[int, RawBuffer] = {}
+        self._written: set[int] = set()
+        # and of those that had no rows yet in the run at hand
+        self._beginning: set[int] = set()
+        self._n_lengths: Counter[int] = Counter()
+
+    def _resume(self) -> None:
+        """Make room for the trace that waited until the last chunk was handed out."""
+        if self._too_wide is not None:
+            self._make_room(*self._too_wide)
+            self._too_wide = None
+
+    def _set_buffers(self, decoder: KernelDecoder) -> None:
+        """Tell the kernel which buffers take the traces of a decoder."""
+        name = type(decoder).__name__
+        heads = self._heads
+        keyed = {key: heads.get(id(rb), rb) for key, rb in self._keyed[name].items()}
+        if isinstance(decoder, DigitizerDecoder):
+            periods = decoder.periods()
+            # of channels that the header does not announce the first event is looked at
+            keyed = {k: rb for k, rb in keyed.items() if rb is None or k in periods}
+            if name not in self.rb_lib:
+                keyed[None] = None
+            self._kernel.set_channel_buffers(
+                decoder.kind, keyed, self._others_of, periods
+            )
+            if isinstance(decoder, ORSIS3316WaveformDecoder):
+                self._kernel.set_averages(decoder.maw_words)
+        else:
+            self._kernel.set_buffers(decoder.variant, keyed, self._others_of)
+
+    def _others_of(self, head: RawBuffer) -> list[RawBuffer]:
+        """Return what takes the traces of other lengths than those of a buffer."""
+        first = self._siblings.first(head)
+        if id(first) in self._beginning:
+            # the first trace tells
+            return []
+        return [rb for rb in (first, *self._siblings.of(first)) if rb is not head]
+
+    def _start_run(self, rbs: list[RawBuffer]) -> None:
+        """Have tables settle anew, each for the first traces that it gets."""
+        self._written |= {id(rb) for rb in rbs if self._has_rows(rb)}
+        for rb in rbs:
+            if id(rb) not in self._written:
+                self._siblings.forget(rb)
+            elif rb._table is not None and rb not in self._siblings:
+                self._siblings.settle(rb, rb._table.n_samples)
+            rb._used = False
+        self._heads = {}
+        self._beginning = set()
+
+    def _begin_tables(self, decoder: KernelDecoder) -> None:
+        """Have a table that a run before has filled begin as the header says."""
+        keyed = self._keyed[type(decoder).__name__]
+        # the first key of each
+        tables = {id(rb): (rb, key) for key, rb in reversed(keyed.items())}
+        for rb, key in tables.values():
+            if rb is None or rb._table is None:
+                continue
+            columns = decoder._columns_of(key)
+            n_samples = columns.get("waveform", {}).get("wf_len", 0)
+            if self._begin_with(rb, decoder, key, n_samples):
+                self._beginning.add(id(rb))
+
+    def _begin_with(
+        self, first: RawBuffer, decoder: OrcaDecoder, key: Any, n_samples: int
+    ) -> bool:
+        """Have traces of `n_samples` go to a table; False if there are too many."""
+        rb = self._fitting(first, decoder, n_samples, key)
+        if rb is None:
+            return False
+        if not self._has_rows(self._heads.get(id(first), first)):
+            self._heads[id(first)] = rb
+        return True
+
+    def _other_width(self) -> None:
+        """React to a trace of another length than those of its buffer."""
+        kernel = self._kernel
+        decoder = self.decoders[self._names[kernel.detail_slot]]
+        rb = kernel.detail_buffer
+        if rb._table is None:
+            msg = (
+                f"the rows of buffer '{rb.out_name}' are not for traces of "
+                f"{kernel.detail_samples} samples"
+            )
+            raise ValueError(msg)
+        key = kernel.detail_key
+        if key not in self._keyed[type(decoder).__name__]:
+            # that of all channels
+            key = None
+        first = self._siblings.first(rb)
+        wanted = first, decoder, key, kernel.detail_samples
+        if not self._has_place(first, kernel.detail_samples):
+            kernel.skip_trace()
+            return
+        if rb.loc or kernel.any_full:
+            # what was read so far is handed out first
+            self._too_wide = wanted
+            self._flush = self.any_full = True
+            return
+        kernel.end()
+        self._make_room(*wanted)
+        kernel.begin()
+
+    def _make_room(
+        self, first: RawBuffer, decoder: KernelDecoder, key: Any, n_samples: int
+    ) -> None:
+        """Have traces of `n_samples` go to a buffer or one that stands in for it."""
+        self._begin_with(first, decoder, key, n_samples)
+        self._beginning.discard(id(first))
+        self._set_buffers(decoder)
+
+    @staticmethod
+    def _has_rows(rb: RawBuffer) -> bool:
+        """Whether a buffer has had rows in this run: it is for such traces now."""
+        return bool(rb._used or rb.loc or rb._exposed)
+
+    def _had_rows(self, rb: RawBuffer) -> bool:
+        return super()._had_rows(rb) or id(rb) in self._written
+
+    def _has_place(self, first: RawBuffer, n_samples: int) -> bool:
+        """Whether there is, or can be, a table for traces of a length."""
+        if not self._is_settled(first) or self._siblings.find(first, n_samples):
+            return True
+        if (
+            self._n_lengths[id(first)] < MAX_SIBLINGS
+            and len(self._siblings) < MAX_TABLES
+        ):
+            return True
+        self.report.warn(
+            f"more than {MAX_SIBLINGS} lengths of traces: others are not decoded"
+        )
+        return False
+
+    def _is_settled(self, rb: RawBuffer) -> bool:
+        """Whether it is known what traces a buffer is for."""
+        if rb not in self._siblings and (self._has_rows(rb) or id(rb) in self._written):
+            self._siblings.settle(rb, rb._table.n_samples)
+        return rb in self._siblings
+
+    def _fitting(
+        self, rb: RawBuffer, decoder: OrcaDecoder, n_samples: int, key: Any
+    ) -> RawBuffer | None:
+        """Return a buffer for traces of `n_samples`, to be used instead of `rb`.
+
+        That is `rb` itself as long as it has had no rows of another length; None if
+        there are too many lengths.
+        """
+        if rb._table is None:
+            # only the user can replace it
+            return rb
+        if not self._has_place(rb, n_samples):
+            return None
+        columns = decoder._columns_of(key)
+        columns["waveform"] = columns["waveform"] | {"wf_len": n_samples}
+        if not self._is_settled(rb):
+            # no trace has been read yet: what the header said does not count
+            if isinstance(decoder, FCIODecoder):
+                self._siblings.settle(rb, n_samples)
+            self._set_up([rb], decoder, self._buffer_size, key)
+            return rb
+        sibling = self._siblings.find(rb, n_samples)
+        if sibling is None:
+            sibling = make_sibling(rb, n_samples)
+            self._give_name(sibling)
+            self.rb_lib[type(decoder).__name__].append(sibling)
+            self._plan_for_more()
+            self._set_up([sibling], decoder, self._buffer_size, key)
+            self._siblings.add(rb, n_samples, sibling)
+            self._n_lengths[id(rb)] += 1
+        return sibling

@@ -1,0 +1,337 @@
+"""Which buffers take the rows of a stream: what the user has asked for."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING
+
+from .data_decoder import DataDecoder
+from .errors import OutSpecError
+from .out_spec import has_wildcard
+from .raw_buffer import RawBuffer, RawBufferLibrary, check_processing, place_of
+from .wildcards import (
+    buffer_for,
+    buffers_for,
+    expand_key_names,
+    for_key,
+    matches,
+    names_key,
+)
+from .writing.memory import MemoryPlan
+
+if TYPE_CHECKING:
+    from .report import ConversionReport
+
+log = logging.getLogger(__name__)
+
+__all__ = ["Selection"]
+
+
+class Selection:
+    """What the specification selects, as far as the stream has told what there is.
+
+    Attributes
+    ----------
+    rb_lib, selects_anything, plan, report, memory_limit
+        those of :class:`.DataStreamer`.
+    """
+
+    may_bring_more = False
+    """Whether a stream may have decoders and keys that its beginning does not tell."""
+
+    report: ConversionReport
+    memory_limit: int
+
+    def _forget_selection(self) -> None:
+        """Forget what the last stream had."""
+        self.rb_lib: RawBufferLibrary | None = None
+        self.selects_anything = False
+        self.plan = MemoryPlan(self.memory_limit)
+        self._patterns: dict[str, list[tuple[RawBuffer, list]]] = {}
+        # what is for all decoders that nothing else asks for, by decoder; buffers of
+        # their lists of keys; and what writes to which file and table
+        self._everything: RawBuffer | None = None
+        self._wildcards: dict[str, RawBuffer] = {}
+        self._lists: dict[str, list[RawBuffer]] = {}
+        self._tables: dict[str, dict[tuple[str, str], RawBuffer]] = {}
+        # what is written to at all
+        self._selected: set[str] = set()
+
+    def _select(self, decoder: DataDecoder) -> None:
+        """Fill in what the specification leaves open for a decoder."""
+        name = type(decoder).__name__
+        if name not in self.rb_lib and self._everything is not None:
+            self._wildcards[name] = self._everything
+            self.rb_lib[name] = buffers_for(self._everything, name, decoder)
+            self._patterns[name] = [(rb, ["*"]) for rb in self.rb_lib[name]]
+        if name in self.rb_lib:
+            self._match_patterns(name, decoder)
+            expand_key_names(self.rb_lib[name])
+        self._selected.add(name)
+
+    def _match_patterns(self, name: str, decoder: DataDecoder) -> None:
+        """Replace patterns in key lists by the keys that nothing else asks for."""
+        keys = list(dict.fromkeys(k for keys in decoder.get_key_lists() for k in keys))
+        asked = {k for rb in self.rb_lib[name] for k in rb.key_list}
+        asked |= {str(k) for k in asked}
+        free = [k for k in keys if str(k) not in asked]
+        with_patterns = [
+            rb for rb in self.rb_lib[name] if any(map(has_wildcard, rb.key_list))
+        ]
+        if sum("*" in rb.key_list for rb in with_patterns) > 1:
+            msg = f"{name}: only one buffer can have the key '*'"
+            raise KeyError(msg)
+        # '*' takes what the other patterns leave
+        with_patterns.sort(key=lambda rb: "*" in rb.key_list)
+        for rb in with_patterns:
+            patterns = [k for k in rb.key_list if has_wildcard(k)]
+            self._patterns.setdefault(name, []).append((rb, patterns))
+            found = [k for k in free if matches(k, patterns)]
+            free = [k for k in free if k not in found]
+            rb.key_list = [k for k in rb.key_list if k not in patterns] + found
+            if not rb.key_list and not self.may_bring_more:
+                log.warning(
+                    "%s: no key of the stream matches %s of buffer '%s'",
+                    name,
+                    patterns,
+                    rb.out_name,
+                )
+        self.rb_lib[name].keyed_dict = None
+
+    def _check_places(self, decoders: dict[str, DataDecoder]) -> None:
+        """Refuse two buffers for one table."""
+        places = Counter(
+            place_of(rb)
+            for name, rb in self.rb_lib.buffers()
+            if name in decoders and rb.out_stream
+        )
+        for (file, table), count in places.items():
+            if count > 1:
+                msg = f"{count} buffers would write the table '{table}' of {file}"
+                raise OutSpecError(msg)
+
+    def _check_selection(self, keys: dict[str, set]) -> None:
+        """Warn of decoders and keys that the stream lacks.
+
+        Parameters
+        ----------
+        keys
+            those that it has, by decoder.
+        """
+        for name in self.rb_lib:
+            if name not in keys:
+                self.report.warn(
+                    f"this stream has no decoder '{name}': nothing comes of it"
+                )
+        self.selects_anything = False
+        for name, there in keys.items():
+            for rb in self.rb_lib.get(name, ()):
+                if self._had_rows(rb) or there.intersection(rb.key_list):
+                    self.selects_anything = True
+                elif rb.key_list and name not in self._wildcards:
+                    self.report.warn(
+                        f"{name}: the stream has none of the keys of buffer "
+                        f"'{rb.out_name}'"
+                    )
+
+    def _had_rows(self, rb: RawBuffer) -> bool:
+        """Whether a buffer has, or has had, rows."""
+        return bool(rb._used or rb.loc)
+
+    def _set_up(
+        self,
+        rbs: list[RawBuffer],
+        decoder: DataDecoder,
+        buffer_size: int,
+        columns_of: int | str | None = None,
+    ) -> None:
+        """Give a decoder's buffers their rows; memory is taken when the first come.
+
+        They have the columns of the key `columns_of`, or of their first key that the
+        stream announces.
+        """
+        keys = Counter(k for keys in decoder.get_key_lists() for k in keys)
+        most = decoder.get_max_rows_in_packet()
+        described: dict | None = None
+        for rb in rbs:
+            rb.fill_safety = most
+            if most > 1:
+                # one row for each key: only those that the buffer takes count
+                own = sum(keys[k] for k in set(rb.key_list))
+                rb.fill_safety = max(1, min(most, own))
+            key = rb.key_list[0] if len(rb.key_list) > 0 else None
+            key = next((k for k in rb.key_list if k in keys), key)
+            key = key if columns_of is None else columns_of
+            if type(decoder).make_lgdo is not DataDecoder.make_lgdo:
+                make = partial(decoder.make_lgdo, key=key, size=buffer_size)
+                rb._make_later(make, decoder._describe)
+                continue
+            if decoder._columns_of(key) is not described:
+                table = decoder._make_buffer(key, 0)
+                described = decoder._columns_of(key)
+            rb._own(table.like(0))
+            for text in check_processing(rb):
+                self.report.warn(text)
+            # what comes of the rows takes memory besides
+            plan = rb._plan
+            row_bytes = table.row_bytes() + (plan.copied_bytes if plan else 0)
+            rows = self.plan.buffer_rows(row_bytes, table.widest_bytes())
+            if self.to_files_only and decoder.codec_of_input:
+                rb._pass_encoded(decoder.codec_of_input)
+            rb._table.resize(max(min(rows, buffer_size), rb.fill_safety))
+
+    def offer_keys(
+        self,
+        decoder: DataDecoder,
+        keyed: dict,
+        buffer_size: int,
+        keys: list[int | str] | None = None,
+    ) -> None:
+        """Give keys that the stream has only now to the buffers with patterns.
+
+        Parameters
+        ----------
+        decoder
+            the decoder with the new keys.
+        keyed
+            its buffers by key: the new keys are added.
+        buffer_size
+            largest number of rows of a new buffer.
+        keys
+            the new keys; by default all of the decoder's.
+        """
+        name = type(decoder).__name__
+        if keys is None:
+            keys = [k for keys in decoder.get_key_lists() for k in keys]
+        for key in dict.fromkeys(k for k in keys if k not in keyed):
+            for rb, patterns in self._patterns.get(name, ()):
+                if not matches(key, patterns):
+                    continue
+                if names_key(rb):
+                    keyed[key] = for_key(rb, key)
+                    self.rb_lib[name].append(keyed[key])
+                    self._set_up([keyed[key]], decoder, buffer_size)
+                else:
+                    # a packet that does not fit the empty buffer gets a larger one
+                    keyed[key] = rb
+                    rb.key_list.append(key)
+                break
+
+    # ---- what a stream brings later ------------------------------------------------
+
+    def buffers_by_key(
+        self, decoder: DataDecoder, buffer_size: int
+    ) -> dict[int | str | None, RawBuffer]:
+        """Return which buffer takes which key, after the stream has said it anew.
+
+        Where the specification leaves the tables open they are those of a stream that
+        begins so: what of them there is already takes more rows.
+
+        Parameters
+        ----------
+        decoder
+            one of the stream's; it may be new.
+        buffer_size
+            largest number of rows of a new buffer.
+        """
+        name = type(decoder).__name__
+        if name not in self._selected:
+            self._select(decoder)
+            self._set_up(self.rb_lib.get(name, []), decoder, buffer_size)
+        if name not in self.rb_lib:
+            return {}
+        template = self._wildcards.get(name)
+        if template is None:
+            keyed = self.rb_lib[name].get_keyed_dict()
+            self.offer_keys(decoder, keyed, buffer_size)
+            return dict(keyed)
+        self._lists[name] = buffers_for(template, name, decoder)
+        keyed = {}
+        for i, wanted in enumerate(self._lists[name]):
+            if names_key(wanted):
+                for key in wanted.key_list:
+                    rb = for_key(wanted, key)
+                    keyed[key] = self._table(decoder, rb, buffer_size)
+                continue
+            self._lists[name][i] = rb = self._table(decoder, wanted, buffer_size)
+            keyed.update(dict.fromkeys(wanted.key_list, rb))
+        return keyed
+
+    def buffer_for_key(
+        self, decoder: DataDecoder, key: int | str, buffer_size: int
+    ) -> RawBuffer | None:
+        """Return the buffer for a key that the stream did not announce.
+
+        Parameters
+        ----------
+        decoder
+            the decoder with the key; its ``place_of`` says with which of its lists of
+            keys the key may share a table, and what sets a table of its own apart.
+        key
+            the key.
+        buffer_size
+            largest number of rows of a new buffer.
+
+        Returns
+        -------
+        rb
+            None if the specification leaves the key out.
+        """
+        name = type(decoder).__name__
+        if name not in self.rb_lib:
+            return None
+        template = self._wildcards.get(name)
+        if template is None:
+            keyed = self.rb_lib[name].get_keyed_dict()
+            self.offer_keys(decoder, keyed, buffer_size, [key])
+            return keyed.get(key)
+        number, ending = decoder.place_of(key)
+        if number is None:
+            rb = buffer_for(template, name, [key], f"_{ending}")
+        else:
+            rb = self._lists[name][number]
+        if names_key(rb):
+            rb = for_key(rb, key)
+        rb = self._table(decoder, rb, buffer_size)
+        if key not in rb.key_list:
+            rb.key_list.append(key)
+        return rb
+
+    def _table(
+        self, decoder: DataDecoder, wanted: RawBuffer, buffer_size: int
+    ) -> RawBuffer:
+        """Return the buffer for the table that `wanted` is for: the first that was."""
+        name = type(decoder).__name__
+        rbs = self.rb_lib[name]
+        if name not in self._tables:
+            self._tables[name] = {place_of(rb): rb for rb in rbs}
+        place = place_of(wanted)
+        rb = self._tables[name].get(place)
+        if rb is not None:
+            if not rb.key_list and wanted.key_list and not self._had_rows(rb):
+                # columns are those of its keys
+                rb.key_list = [*wanted.key_list]
+                self._set_up([rb], decoder, buffer_size)
+                return rb
+            known = set(rb.key_list)
+            rb.key_list += [key for key in wanted.key_list if key not in known]
+            return rb
+        rb = self._tables[name][place] = wanted
+        self._give_name(rb)
+        rbs.append(rb)
+        rbs.keyed_dict = None
+        self._plan_for_more()
+        self._set_up([rb], decoder, buffer_size)
+        return rb
+
+    def _plan_for_more(self) -> None:
+        """Share out the memory among one more buffer."""
+        self.plan = MemoryPlan(self.memory_limit, self.plan.tables + 1)
+
+    def _give_name(self, rb: RawBuffer) -> None:
+        """Have a new buffer write to no table that another one writes to."""
+        places = {place_of(other) for _, other in self.rb_lib.buffers()}
+        while place_of(rb) in places:
+            rb.out_name += "_"
