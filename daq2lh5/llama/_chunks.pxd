@@ -17,6 +17,7 @@ cdef struct Chunks:
     # where the stream is
     int turn[N_FADCS]           # channel whose chunk comes next
     int key                     # channel of the chunk; -1: it is over
+    int last                    # channel of the last event; -1: none yet
     int64_t events_left         # in the chunk; -1: as many as fit
     # after damage: events may have been left out
     bint lost

@@ -57,7 +57,7 @@ cdef int set_turns(Chunks* c, Channel* channels, list keys, bint counted) except
     c.n_channels = len(keys)
     c.counted = counted
     memcpy(c.turn, c.first, sizeof(c.turn))
-    c.key = -1
+    c.key = c.last = -1
     c.events_left = 0
     c.lost = False
     return 0
@@ -78,6 +78,7 @@ cdef list find_unfinished(const Chunks* c, const Channel* channels):
 cdef void take_step(Chunks* c, const Channel* channels, const Step* s) noexcept nogil:
     """Go on behind an event that was taken."""
     c.key = s.key if s.events_left != 0 else -1
+    c.last = s.key
     c.events_left = s.events_left
     c.lost = False
     if s.turn >= 0:
@@ -296,6 +297,7 @@ cdef int channel_after_damage(
     equal ones the damaged chunk's channel counts, then the one whose turn is next.
     """
     cdef int64_t event = at + CHUNK_HEADER_BYTES * with_header
+    cdef int hint = c.last if c.key < 0 else c.key
     cdef int best = -1
     cdef int best_score = -1
     cdef int i, key, score, n
@@ -321,7 +323,7 @@ cdef int channel_after_damage(
         # time stamps increase within a channel (8.4)
         if not channel.has_ticks or ticks_of(w.data + event) > channel.last_ticks:
             score += 4 * MOST_FOLLOWING
-        score += 2 * (not with_header and key == c.key)
+        score += 2 * (not with_header and key == hint)
         score += key == c.turn[key >> 4]
         if score > best_score:
             best, best_score = key, score
@@ -410,7 +412,7 @@ cdef void step_at_event(
     read_event(w.data + begin, w.n - begin, s.key, channels, &s.event)
     end = begin + s.event.length
     if runs_out(w, end):
-        look_for(s, REASON_PAST_END, at + 1, True)
+        look_for(s, REASON_PAST_END, begin + 1, True)
         return
     if end > w.n:
         wait_for(s, end)
@@ -536,7 +538,10 @@ cdef void step_at_chunk(
     cdef int64_t begin = at + CHUNK_HEADER_BYTES
     cdef int fadc = fadc_at(w, at, c)
     if fadc < 0:
-        look_for(s, REASON_FADC, at + 1, False)
+        if any_event(w, at, c):
+            look_for(s, REASON_MORE, at, False)
+        else:
+            look_for(s, REASON_FADC, at + 1, False)
         return
     s.key = c.turn[fadc]
     s.events_left = load_u32(w.data + at + 4) if c.counted else -1

@@ -18,6 +18,7 @@ cdef enum Reason:
     REASON_CHUNK            # a chunk that begins with no event of its FADC
     REASON_EVENT            # no event where the chunk must have one
     REASON_MISSING          # fewer events than the chunk says
+    REASON_MORE             # more events than the chunk says
     REASON_EMPTY            # more chunks without events than can be
     N_REASONS
 

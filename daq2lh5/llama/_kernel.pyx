@@ -51,6 +51,7 @@ REASONS = {
     REASON_CHUNK: "chunk that begins with no event of its FADC",
     REASON_EVENT: "no event of the channel where its chunk must have one",
     REASON_MISSING: "fewer events than their chunk says",
+    REASON_MORE: "more events than their chunk says",
     REASON_EMPTY: "more chunks without events, or in another order, than can be",
 }
 
