@@ -376,9 +376,7 @@ cdef Found is_sound_after(
     cdef Event e
     cdef Reason reason
     cdef int64_t rest = w.n - at
-    cdef int fadc
-    if rest == 0 and w.at_end:
-        return FOUND_YES
+    cdef int fadc, i
     if rest < START_BYTES and not w.at_end:
         need[0] = at + START_BYTES
         return FOUND_MORE
@@ -388,15 +386,22 @@ cdef Found is_sound_after(
             return FOUND_YES
         if s.events_left > 0:
             return FOUND_NO
-    fadc = fadc_at(w, at, c)
-    if fadc >= 0 and (
-        (c.counted and load_u32(w.data + at + 4) == 0)
-        or find_channel(w, at + CHUNK_HEADER_BYTES, c.turn[fadc], channels) >= 0
-        # cut off, or without events
-        or rest < START_BYTES
-        or (not c.counted and fadc_at(w, at + CHUNK_HEADER_BYTES, c) >= 0)
-    ):
-        return FOUND_YES
+    # chunks without events say little: what follows them counts
+    for i in range(2 * c.n_channels + 1):
+        rest = w.n - at
+        fadc = fadc_at(w, at, c)
+        if rest < START_BYTES:
+            if not w.at_end:
+                need[0] = at + START_BYTES
+                return FOUND_MORE
+            return FOUND_YES if rest == 0 or fadc >= 0 else FOUND_NO
+        if fadc < 0:
+            break
+        at += CHUNK_HEADER_BYTES
+        if find_channel(w, at, c.turn[fadc], channels) >= 0:
+            return FOUND_YES
+        if c.counted and load_u32(w.data + at - 4) != 0:
+            return FOUND_NO
     return FOUND_YES if header_bytes(w.data + at, rest) else FOUND_NO
 
 

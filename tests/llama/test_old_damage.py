@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,8 +17,8 @@ from llama.test_old_files import assert_rows, rows_of, write
 from writers import llama_old as writer
 from writers.llama_old import OldChannel, OldFile
 
-HEAD_BYTES = 72
-"""Bytes of an event in front of its samples, at most."""
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @st.composite
@@ -92,7 +91,7 @@ def read(folder: Path, data: bytes, **kwargs: Any) -> Any:
 
 
 @given(file=files(), buffer_size=st.sampled_from([1, 3, 8192]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_round_trip(folder, file, buffer_size):
     """What is written is read, whatever the channels and the counts are."""
     decoded = read(folder, file.data, buffer_size=buffer_size)
@@ -102,7 +101,7 @@ def test_round_trip(folder, file, buffer_size):
 
 
 @given(file=files(min_banks=1), data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_cuts(folder, file, data):
     """All events in front of a cut are there, the rest is cut off, and that is told."""
     cut = data.draw(st.integers(file.head, len(file.data)))
@@ -133,7 +132,7 @@ def test_every_cut_of_a_small_file(tmp_path):
     data=st.data(),
     fill=st.sampled_from(["zeros", "ones", "random"]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_overwritten_stretches(folder, file, data, fill):
     """Sound events keep their channels and all their values; nothing is invented."""
     n = len(file.data)
@@ -168,7 +167,7 @@ def test_overwritten_stretches(folder, file, data, fill):
 
 
 @given(file=files(min_banks=2), data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_missing_and_inserted_stretches(folder, file, data):
     """Bytes add up, events in front are there, and damage is told."""
     n = len(file.data)
@@ -181,9 +180,7 @@ def test_missing_and_inserted_stretches(folder, file, data):
         "inserted": (file.data[:start], bytes(range(1, 200)), file.data[start:]),
     }
     decoded = read(folder, b"".join(parts[kind]))
-    before = [
-        r for p, r in zip(file.places, file.rows, strict=True) if p.end <= start
-    ]
+    before = [r for p, r in zip(file.places, file.rows, strict=True) if p.end <= start]
     assert_rows(rows_of(decoded)[: len(before)], before)
 
 
@@ -265,9 +262,7 @@ def test_unknown_fadc(tmp_path):
     (stretch,) = decoded.report.damage
     assert stretch.offset == at
     assert "no chunk" in stretch.reason
-    assert [signature(r) for r in rows_of(decoded)] == [
-        signature(r) for r in file.rows
-    ]
+    assert [signature(r) for r in rows_of(decoded)] == [signature(r) for r in file.rows]
 
 
 @given(st.binary(max_size=3000), st.integers(0, 9))

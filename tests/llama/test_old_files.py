@@ -182,7 +182,10 @@ def test_real_files(name, buffer_size, tmp_path):
     for key, channel in wanted["channels"].items():
         mine = ids == int(key)
         check_channel(
-            {n: c[mine] for n, c in columns.items()}, samples[mine], ticks[mine], channel
+            {n: c[mine] for n, c in columns.items()},
+            samples[mine],
+            ticks[mine],
+            channel,
         )
         assert set(waveform["dt"][mine]) == {channel["sample_period_ns"]}
 
