@@ -249,7 +249,7 @@ class DataStreamer(Selection, ABC):
         decoders = {type(d).__name__: d for d in self.get_decoder_list()}
         if rb_lib is None:
             rb_lib = self.build_default_rb_lib(out_stream=out_stream)
-            self._everything = RawBuffer(out_stream=out_stream, out_name="{name}")
+            self._everything = _for_everything(out_stream)
             for name, rbs in rb_lib.items():
                 self._wildcards[name] = self._everything
                 self._patterns[name] = [(rb, ["*"]) for rb in rbs]
@@ -294,11 +294,7 @@ class DataStreamer(Selection, ABC):
         keys cannot share a table each list of keys has its own.
         """
         rb_lib = RawBufferLibrary()
-        everything = RawBuffer(
-            # braces in a file's name are no fields
-            out_stream=escape(os.fsdecode(out_stream)),
-            out_name="{name}",
-        )
+        everything = _for_everything(out_stream)
         for decoder in self.get_decoder_list():
             name = type(decoder).__name__
             rb_lib[name] = buffers_for(everything, name, decoder)
@@ -370,3 +366,9 @@ class DataStreamer(Selection, ABC):
                 return
             for rb in chunk:
                 rb.loc = 0
+
+
+def _for_everything(out_stream: str) -> RawBuffer:
+    """Return the template of the buffers of all decoders, for a file of any name."""
+    # braces in a file's name are no fields
+    return RawBuffer(out_stream=escape(os.fsdecode(out_stream)), out_name="{name}")

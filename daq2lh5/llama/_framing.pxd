@@ -1,6 +1,6 @@
 # From bytes to events: the words in front of the samples, and finding the next event.
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef enum Reason:
     REASON_NONE
@@ -12,11 +12,20 @@ cdef enum Reason:
     REASON_PAST_END         # an event longer than the rest of the data
     REASON_STRAY            # bytes at the end, too few for an event
     REASON_RUNS_INTO        # an event that another one starts in
+    REASON_HEADER           # a file header that contradicts itself
+    # old version only
+    REASON_FADC             # a chunk of a FADC without a configuration
+    REASON_CHUNK            # a chunk that begins with no event of its FADC
+    REASON_EVENT            # no event where the chunk must have one
+    REASON_MISSING          # fewer events than the chunk says
+    REASON_MORE             # more events than the chunk says
+    REASON_EMPTY            # more chunks without events than can be
     N_REASONS
 
 cdef struct Channel:
     # what the configuration says
     bint known
+    bint announced          # it has a configuration
     uint32_t bits           # format bits
     int64_t words           # of an event
     int64_t raw_words       # of its samples
@@ -25,6 +34,10 @@ cdef struct Channel:
     double dt_averaged
     double t0_raw
     double t0_averaged      # without the event's counter
+    # old version: the channel of the FADC whose turn is next; the last time stamp
+    int next
+    bint has_ticks
+    uint64_t last_ticks
     # where the rows go; -1: nobody wants them
     int sink
     int64_t n_skipped
@@ -45,14 +58,50 @@ cdef enum Found:
     FOUND_YES
     FOUND_MORE              # needs more bytes to tell
 
-cdef Reason read_head(
-    const uint8_t* data, int64_t n, const Channel* channels, Event* e
-) noexcept nogil
-cdef Found is_sound_after(
-    const uint8_t* data, int64_t n, bint at_end, const Channel* channels, int64_t at,
-    int64_t* need,
+cdef struct Window:
+    # the bytes at hand
+    const uint8_t* data
+    int64_t n
+    int64_t base            # offset of the first in the stream
+    int64_t left            # from there to the end of the stream; -1: not known
+    bint at_end             # nothing follows
+
+cdef enum StepKind:
+    STEP_EVENT
+    STEP_EMPTY              # chunks without events
+    STEP_HEADER             # the header of a file that was joined to the one before
+    STEP_CHANNEL            # an event of a channel without a configuration
+    STEP_SCAN               # damage: the next event is to be looked for
+    STEP_MORE               # needs `need` bytes in the window to tell
+    STEP_END
+
+cdef struct Step:
+    # what comes next in the stream
+    StepKind kind
+    Event event
+    int64_t lead            # bytes of a chunk header in front of the event
+    int64_t length          # bytes, if it is no event
+    int64_t need
+    Reason reason           # of STEP_SCAN
+    int64_t resume          # where to begin to look, in the window
+    bint cut                # cut off, if nothing is found
+    # old version: the chunk, once the event is taken
+    int turn                # channel that has had its turn; -1: the chunk goes on
+    int key
+    int64_t events_left     # -1: as many as fit
+    bint missing            # a chunk lacks in front of it
+
+cdef int64_t words_before_status(uint32_t bits) noexcept nogil
+cdef bint accumulators_fit(const uint8_t* data, uint32_t bits) noexcept nogil
+cdef int64_t header_bytes(const uint8_t* data, int64_t n) noexcept nogil
+cdef void look_for(Step* s, Reason reason, int64_t resume, bint cut) noexcept nogil
+cdef void wait_for(Step* s, int64_t need) noexcept nogil
+cdef bint runs_out(const Window* w, int64_t end) noexcept nogil
+cdef bint step_at_header(const Window* w, int64_t at, Step* s) noexcept nogil
+cdef void next_event(
+    const Window* w, int64_t at, const Channel* channels, Step* s
 ) noexcept nogil
 cdef Found find_event(
-    const uint8_t* data, int64_t n, bint at_end, const Channel* channels,
-    int64_t start, int64_t stop, int64_t* found, int64_t* need,
+    const Window* w, const Channel* channels, int64_t start, int64_t stop,
+    int64_t* found, int64_t* need,
 ) noexcept nogil

@@ -3,12 +3,19 @@
 The sections named are those of the format document "llamaDAQ files". An event does
 not say how long it is: that is in the configuration of its channel. What it does say,
 in the status word and the average word, must agree with that.
+
+What the old version (8) does in another way is in `_chunks.pyx`.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 from .._core.bytes cimport load_u16, load_u32
 from .layout cimport *
+
+cdef enum:
+    # an event of a channel that no configuration tells the length of is that long at
+    # most: words at random must not have the whole input read into memory
+    MAX_UNANNOUNCED_BYTES = 1 << 22
 
 
 cdef int64_t words_before_status(uint32_t bits) noexcept nogil:
@@ -20,25 +27,16 @@ cdef int64_t words_before_status(uint32_t bits) noexcept nogil:
     )
 
 
-cdef Reason read_head(
-    const uint8_t* data, int64_t n, const Channel* channels, Event* e
-) noexcept nogil:
-    """Read what stands in front of the samples, of which `n` bytes are at hand."""
-    cdef const Channel* c
+cdef Reason read_marks(const uint8_t* data, int64_t n, Event* e) noexcept nogil:
+    """Read the first word, the status word and the average word (2)."""
     cdef uint32_t word
-    cdef int64_t at, rest
+    cdef int64_t at
     if n < 4:
         return REASON_PAST_END
     word = load_u32(data)
     e.key = word >> 4 & (N_KEYS - 1)
     e.bits = word & 15
-    c = &channels[e.key]
-    if not c.known:
-        return REASON_CHANNEL
-    e.length = 4 * c.words
     at = words_before_status(e.bits)
-    if at >= c.words:
-        return REASON_LENGTHS
     if n < 4 * (at + 1):
         return REASON_PAST_END
     e.status = load_u32(data + 4 * at)
@@ -59,7 +57,31 @@ cdef Reason read_head(
     elif e.status >> 28 != MARK_PLAIN:
         return REASON_STATUS
     e.samples = 4 * at
-    rest = c.words - at - e.raw_words - e.averaged_words
+    e.length = 4 * (at + e.raw_words + e.averaged_words)
+    return REASON_NONE
+
+
+cdef Reason read_head(
+    const uint8_t* data, int64_t n, const Channel* channels, Event* e
+) noexcept nogil:
+    """Read what stands in front of the samples, of which `n` bytes are at hand."""
+    cdef const Channel* c
+    cdef Reason reason
+    cdef int64_t rest
+    if n < 4:
+        return REASON_PAST_END
+    e.key = load_u32(data) >> 4 & (N_KEYS - 1)
+    e.bits = load_u32(data) & 15
+    c = &channels[e.key]
+    if not c.known:
+        return REASON_CHANNEL
+    if words_before_status(e.bits) >= c.words:
+        return REASON_LENGTHS
+    reason = read_marks(data, n, e)
+    if reason != REASON_NONE:
+        return reason
+    rest = c.words - e.length // 4
+    e.length = 4 * c.words
     if rest < 0 or (rest > 0 and not e.maw):
         return REASON_LENGTHS
     if e.raw_words and e.raw_words != c.raw_words:
@@ -67,27 +89,6 @@ cdef Reason read_head(
     if e.averaged_words and c.averaged_words and e.averaged_words != c.averaged_words:
         return REASON_WIDTH
     return REASON_NONE
-
-
-cdef Found is_sound_after(
-    const uint8_t* data, int64_t n, bint at_end, const Channel* channels, int64_t at,
-    int64_t* need,
-) noexcept nogil:
-    """Whether an event, a part of one, or the end of the data is at `at`."""
-    cdef Event e
-    cdef Reason reason
-    if at == n and at_end:
-        return FOUND_YES
-    if n - at < MAX_HEAD_BYTES and not at_end:
-        need[0] = at + MAX_HEAD_BYTES
-        return FOUND_MORE
-    reason = read_head(data + at, n - at, channels, &e)
-    if reason == REASON_NONE:
-        return FOUND_YES
-    # cut off in front of the samples: the first word must do
-    if reason == REASON_PAST_END and n - at >= 4 and e.bits == channels[e.key].bits:
-        return FOUND_YES
-    return FOUND_NO
 
 
 cdef bint accumulators_fit(const uint8_t* data, uint32_t bits) noexcept nogil:
@@ -105,38 +106,215 @@ cdef bint accumulators_fit(const uint8_t* data, uint32_t bits) noexcept nogil:
     return upper >> 28 == 0
 
 
-cdef Found find_event(
-    const uint8_t* data, int64_t n, bint at_end, const Channel* channels,
-    int64_t start, int64_t stop, int64_t* found, int64_t* need,
+# ---- file headers ----------------------------------------------------------------------
+
+
+cdef int64_t header_bytes(const uint8_t* data, int64_t n) noexcept nogil:
+    """Return the length of the file header at `data`; 0 if none is there (1.1, 8.1)."""
+    cdef int64_t number, length
+    if n < OLD_HEADER_BYTES_80:
+        return 0
+    number = load_u32(data + 12)
+    length = load_u16(data + 10)
+    if not 0 < number <= N_KEYS:
+        return 0
+    if load_u32(data) == MAGIC and length == CONFIG_BYTES:
+        return HEADER_BYTES + number * CONFIG_BYTES
+    if load_u32(data) != MAGIC_OLD:
+        return 0
+    if length == OLD_CONFIG_BYTES:
+        return HEADER_BYTES + number * OLD_CONFIG_BYTES
+    if length == 0 and load_u32(data + 16) == OLD_CONFIG_BYTES_80:
+        return OLD_HEADER_BYTES_80 + number * OLD_CONFIG_BYTES_80
+    return 0
+
+
+# ---- steps -----------------------------------------------------------------------------
+
+
+cdef void look_for(Step* s, Reason reason, int64_t resume, bint cut) noexcept nogil:
+    """Say that there is damage, and where to look for the next event."""
+    s.kind = STEP_SCAN
+    s.reason = reason
+    s.resume = resume
+    s.cut = cut
+
+
+cdef void wait_for(Step* s, int64_t need) noexcept nogil:
+    """Say that the window must have so many bytes."""
+    s.kind = STEP_MORE
+    s.need = need
+
+
+cdef bint runs_out(const Window* w, int64_t end) noexcept nogil:
+    """Whether the data end before `end`."""
+    return end > w.n and (w.at_end or 0 <= w.left < end)
+
+
+cdef bint step_at_header(const Window* w, int64_t at, Step* s) noexcept nogil:
+    """Take a file header at `at`; False if there is none."""
+    cdef int64_t length = header_bytes(w.data + at, w.n - at)
+    if length == 0:
+        return False
+    s.length = length
+    if runs_out(w, at + length):
+        look_for(s, REASON_PAST_END, at + 1, True)
+    elif at + length > w.n:
+        wait_for(s, at + length)
+    else:
+        s.kind = STEP_HEADER
+    return True
+
+
+cdef Found is_sound_after(
+    const Window* w, const Channel* channels, int64_t at, int64_t* need
 ) noexcept nogil:
-    """Look for an event that is as its configuration has it.
+    """Whether an event or header, a part of one, or the end of the data is at `at`."""
+    cdef Event e
+    cdef Reason reason
+    cdef int64_t rest = w.n - at
+    if rest == 0 and w.at_end:
+        return FOUND_YES
+    if rest < MAX_HEAD_BYTES and not w.at_end:
+        need[0] = at + MAX_HEAD_BYTES
+        return FOUND_MORE
+    reason = read_head(w.data + at, rest, channels, &e)
+    if reason == REASON_NONE:
+        return FOUND_YES
+    # cut off in front of the samples: the first word must do
+    if reason == REASON_PAST_END and rest >= 4 and e.bits == channels[e.key].bits:
+        return FOUND_YES
+    return FOUND_YES if header_bytes(w.data + at, rest) else FOUND_NO
+
+
+cdef bint may_be_event(const uint8_t* data, int64_t n, Event* e) noexcept nogil:
+    """Whether an event of any channel may be here, going by its own words alone."""
+    return (
+        read_marks(data, n, e) == REASON_NONE
+        and not e.maw
+        and e.raw_words + e.averaged_words > 0
+        and e.length <= MAX_UNANNOUNCED_BYTES
+        and accumulators_fit(data, e.bits)
+    )
+
+
+cdef bint step_at_unannounced(
+    const Window* w, int64_t at, const Channel* channels, Step* s
+) noexcept nogil:
+    """Take an event of a channel without a configuration; False if it is none.
+
+    Its length follows from its own words (1.2, 2). It counts if an event, a header or
+    the end is where it ends.
+    """
+    cdef Event after
+    cdef Found found
+    cdef int64_t end
+    if not may_be_event(w.data + at, w.n - at, &s.event):
+        return False
+    end = at + s.event.length
+    if runs_out(w, end):
+        return False
+    if end > w.n:
+        wait_for(s, end)
+        return True
+    found = is_sound_after(w, channels, end, &s.need)
+    if found == FOUND_MORE:
+        s.kind = STEP_MORE
+        return True
+    if found == FOUND_NO and not (
+        may_be_event(w.data + end, w.n - end, &after)
+        # another one of the channel, which the end may cut off
+        or w.n - end >= 4 and load_u16(w.data + end) == load_u16(w.data + at)
+    ):
+        return False
+    s.kind = STEP_CHANNEL
+    return True
+
+
+cdef void next_event(
+    const Window* w, int64_t at, const Channel* channels, Step* s
+) noexcept nogil:
+    """Say what is at `at`.
+
+    An event is taken where an event, or the end, follows it. Else another one may
+    start in it, as it does where bytes are missing: then that one counts (7).
+    """
+    cdef Found found
+    cdef int64_t rest = w.n - at
+    cdef int64_t end, where
+    s.lead = 0
+    if rest < MAX_HEAD_BYTES and not w.at_end:
+        wait_for(s, at + MAX_HEAD_BYTES)
+        return
+    if rest == 0:
+        s.kind = STEP_END
+        return
+    if rest < 4:
+        look_for(s, REASON_STRAY, w.n, True)
+        return
+    s.reason = read_head(w.data + at, rest, channels, &s.event)
+    if s.reason == REASON_CHANNEL and (
+        step_at_header(w, at, s) or step_at_unannounced(w, at, channels, s)
+    ):
+        return
+    if s.reason != REASON_NONE:
+        if not step_at_header(w, at, s):
+            look_for(s, s.reason, at + 1, s.reason == REASON_PAST_END)
+        return
+    end = at + s.event.length
+    if runs_out(w, end):
+        look_for(s, REASON_PAST_END, at + 1, True)
+        return
+    if end > w.n:
+        wait_for(s, end)
+        return
+    found = is_sound_after(w, channels, end, &s.need)
+    if found == FOUND_NO:
+        found = find_event(w, channels, at + 1, end, &where, &s.need)
+        if found == FOUND_YES:
+            look_for(s, REASON_RUNS_INTO, where, False)
+            return
+    s.kind = STEP_MORE if found == FOUND_MORE else STEP_EVENT
+
+
+cdef Found find_event(
+    const Window* w, const Channel* channels, int64_t start, int64_t stop,
+    int64_t* found, int64_t* need,
+) noexcept nogil:
+    """Look for an event that is as its configuration has it, or a file header.
 
     Channel, format bits, mark and lengths must fit: that is 46 bits, and 28 more of
     accumulators, so samples are not taken for an event. Its samples need not be there.
     """
     cdef Event e
     cdef const Channel* c
-    cdef uint16_t head
-    cdef int64_t at
+    cdef uint32_t word
+    cdef int64_t at, rest
     for at in range(start, stop):
         found[0] = at
-        if n - at < 4:
-            if at_end:
+        rest = w.n - at
+        if rest < 4:
+            if w.at_end:
                 break
             need[0] = at + 4
             return FOUND_MORE
-        head = load_u16(data + at)
-        c = &channels[head >> 4]
-        if not c.known or (head & 15) != c.bits:
+        word = load_u32(w.data + at)
+        c = &channels[word >> 4 & (N_KEYS - 1)]
+        if (not c.known or (word & 15) != c.bits) and (
+            word != MAGIC and word != MAGIC_OLD
+        ):
             continue
-        if n - at < MAX_HEAD_BYTES and not at_end:
+        if rest < MAX_HEAD_BYTES and not w.at_end:
             need[0] = at + MAX_HEAD_BYTES
             return FOUND_MORE
+        if header_bytes(w.data + at, rest):
+            return FOUND_YES
         if (
-            read_head(data + at, n - at, channels, &e) == REASON_NONE
+            c.known and (word & 15) == c.bits
+            and read_head(w.data + at, rest, channels, &e) == REASON_NONE
             and e.raw_words == c.raw_words
             and (not c.averaged_words or e.averaged_words == c.averaged_words)
-            and accumulators_fit(data + at, e.bits)
+            and accumulators_fit(w.data + at, e.bits)
         ):
             return FOUND_YES
     return FOUND_NO

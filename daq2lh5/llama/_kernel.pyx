@@ -9,18 +9,19 @@ The sections named are those of the format document "llamaDAQ files".
 
 import sys
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
-from .._core.binding cimport Binding, BoundColumn, BoundVector, BoundWaveform
-from .._core.bytes cimport load_u32
-from .._core.sink cimport RowSink, SinkTable, new_sink_table
+from .._core.sink cimport RowSink, SinkTable
 from .._core.status cimport *
+from ._chunks cimport (
+    Chunks, find_in_chunks, find_unfinished, lose_chunk, next_in_chunks, set_turns,
+    take_step,
+)
 from ._framing cimport *
+from ._rows cimport averaged_width, new_table, raw_width, ticks_of, write_event
 from .layout cimport *
-
-include "_columns.pxi"
 
 if sys.byteorder != "little":
     raise ImportError("daq2lh5 copies samples as they are: little-endian machines only")
@@ -31,6 +32,9 @@ cdef enum:
     IRREGULAR_NO_RAW
     IRREGULAR_NO_AVERAGED
     IRREGULAR_AVERAGED
+    IRREGULAR_UNANNOUNCED
+    IRREGULAR_TURN
+    IRREGULAR_TIMES
     N_IRREGULARITIES
 
 REASONS = {
@@ -42,6 +46,13 @@ REASONS = {
     REASON_PAST_END: "event runs past the end of the data",
     REASON_STRAY: "too few bytes for an event",
     REASON_RUNS_INTO: "event runs into another event",
+    REASON_HEADER: "file header that contradicts itself",
+    REASON_FADC: "no chunk of events where one must be",
+    REASON_CHUNK: "chunk that begins with no event of its FADC",
+    REASON_EVENT: "no event of the channel where its chunk must have one",
+    REASON_MISSING: "fewer events than their chunk says",
+    REASON_MORE: "more events than their chunk says",
+    REASON_EMPTY: "more chunks without events, or in another order, than can be",
 }
 
 IRREGULARITIES = (
@@ -50,6 +61,10 @@ IRREGULARITIES = (
     "event without the raw samples that its configuration has, set to 0",
     "event without the averaged samples that its configuration has, set to 0",
     "event with averaged samples that its configuration does not have, left out",
+    "event of a channel without a configuration, its times are not known",
+    "chunk of another channel than the one whose turn it is",
+    "time stamp not above the one before, so the event may be of another channel "
+    "with the same number in its first word",
 )
 """What is accepted although it breaks a rule of the format; see `irregular`."""
 
@@ -72,12 +87,20 @@ cdef class LlamaStream:
         ``(decoded, skipped)``.
     n_maw
         events with test data of the moving average window, which no column is for.
+    header_bytes
+        length of the file header that `decode` stopped at.
+    unannounced
+        of the event that it stopped at, for its channel has no configuration: key,
+        format bits, and numbers of 32-bit words of raw and averaged samples.
     """
 
     cdef Channel* channels
     cdef list keys
     cdef double start
     cdef double accuracy
+    cdef bint in_chunks
+    cdef Chunks chunks
+    cdef Step step
     cdef SinkTable table
     cdef RowSink* sinks
     cdef object keyed
@@ -96,24 +119,27 @@ cdef class LlamaStream:
 
     # the stretch that is being passed over: absolute offsets in the stream
     cdef readonly bint scanning
+    cdef int64_t base
     cdef int64_t scan_at
     cdef bint cut
     cdef int64_t stretch_start
     cdef int64_t stretch_end
     cdef readonly int stretch_reason
-    cdef uint32_t stretch_key
+    cdef int64_t stretch_key
 
     def __cinit__(self):
         self.channels = <Channel*>calloc(N_KEYS, sizeof(Channel))
         if self.channels == NULL:
             raise MemoryError
         self.keys = []
-        self.table = new_sink_table(sizeof(LLAMAEventColumns), bind_llama_event)
+        self.table = new_table()
         self.rows_left = -1
         self.accuracy = 1.0
 
     def __dealloc__(self):
         free(self.channels)
+        free(self.chunks.keys)
+        free(self.chunks.codes)
 
     # ---- what the header says ------------------------------------------------------
 
@@ -128,24 +154,54 @@ cdef class LlamaStream:
             and times in ns (``dt_raw``, ``dt_averaged``, ``t0_raw``,
             ``t0_averaged``), all checked.
         """
-        cdef Channel* c
-        cdef Py_ssize_t key
         memset(self.channels, 0, N_KEYS * sizeof(Channel))
-        self.keys = list(channels)
+        self.keys = []
+        self.in_chunks = False
         for key, values in channels.items():
-            if not 0 <= key < N_KEYS:
-                raise ValueError(f"channel {key} does not fit 12 bits")
-            c = &self.channels[key]
-            c.known = True
-            c.bits = values["format_bits"] & 15
-            c.words = values["words"]
-            c.raw_words = values["raw_words"]
-            c.averaged_words = values["averaged_words"]
-            c.dt_raw = values["dt_raw"]
-            c.dt_averaged = values["dt_averaged"]
-            c.t0_raw = values["t0_raw"]
-            c.t0_averaged = values["t0_averaged"]
-            c.sink = -1
+            self.add_channel(key, values, True)
+
+    def add_channel(self, Py_ssize_t key, values, bint announced):
+        """Take over one more channel.
+
+        Parameters
+        ----------
+        key, values
+            see `set_channels`.
+        announced
+            whether it has a configuration.
+        """
+        cdef Channel* c
+        if not 0 <= key < N_KEYS:
+            raise ValueError(f"channel {key} does not fit 12 bits")
+        self.keys.append(key)
+        c = &self.channels[key]
+        c.known = True
+        c.announced = announced
+        c.bits = values["format_bits"] & 15
+        c.words = values["words"]
+        c.raw_words = values["raw_words"]
+        c.averaged_words = values["averaged_words"]
+        c.dt_raw = values["dt_raw"]
+        c.dt_averaged = values["dt_averaged"]
+        c.t0_raw = values["t0_raw"]
+        c.t0_averaged = values["t0_averaged"]
+        c.sink = -1
+
+    def set_chunks(self, bint counted):
+        """Say that the file is of the old version (8): events come in chunks.
+
+        Parameters
+        ----------
+        counted
+            whether a chunk says how many events it has.
+        """
+        set_turns(&self.chunks, self.channels, self.keys, counted)
+        self.in_chunks = True
+
+    @property
+    def unfinished(self):
+        """Channels that have not had their turn in the last round of chunks (8.3)."""
+        return find_unfinished(&self.chunks, self.channels) if self.in_chunks else []
 
     def set_start(self, double timestamp, double accuracy):
         """Set the time at which time stamps are 0, and its accuracy, in s."""
@@ -191,18 +247,13 @@ cdef class LlamaStream:
     cdef int check_width(self, int key) except -1:
         """Make sure that the samples of a channel fit the rows of its buffer."""
         cdef Channel* c = &self.channels[key]
-        cdef RowSink* sink
-        cdef LLAMAEventColumns* columns
+        cdef const void* columns
         if c.sink < 0 or self.sinks[c.sink].capacity == 0:
             return 0
-        sink = &self.sinks[c.sink]
-        columns = <LLAMAEventColumns*>sink.columns
+        columns = self.sinks[c.sink].columns
         for name, width, samples in (
-            ("waveform_windowed", columns.waveform_windowed.width, 2 * c.raw_words),
-            (
-                "waveform_presummed", columns.waveform_presummed.width,
-                2 * c.averaged_words,
-            ),
+            ("waveform_windowed", raw_width(columns), 2 * c.raw_words),
+            ("waveform_presummed", averaged_width(columns), 2 * c.averaged_words),
         ):
             # no such column: the user has dropped it
             if width >= 0 and width != samples:
@@ -255,21 +306,35 @@ cdef class LlamaStream:
             why it stopped: a `Status`.
         """
         cdef Status status
-        cdef int64_t n_left = -1 if left is None else left
-        cdef const uint8_t* data = &window[0] if window.shape[0] else NULL
-        cdef int64_t n = window.shape[0]
+        cdef Window w
+        w.data = &window[0] if window.shape[0] else NULL
+        w.n = window.shape[0]
+        w.base = self.base = base
+        w.left = -1 if left is None else left
+        w.at_end = at_end
         self.any_full = False
         self.n_packets = 0
         self.consumed = 0
         self.need = 0
         while True:
             with nogil:
-                status = self.run(data, n, base, n_left, at_end, max_packets)
+                status = self.run(&w, max_packets)
             if not self.provide(status):
                 break
         return <int>status
 
-    def decode_packet(self, packet, keyed, int64_t packet_id):
+    def pass_header(self):
+        """Go on behind the file header that `decode` stopped at."""
+        self.bytes_done[0] += self.step.length
+        self.consumed += self.step.length
+
+    def refuse(self, bint header):
+        """Take what `decode` stopped at, a file header or an event, for damage."""
+        self.start_damage(
+            REASON_HEADER if header else REASON_CHANNEL, self.consumed + 1, False
+        )
+
+    def decode_packet(self, packet, keyed, int64_t packet_id, int key=-1):
         """Decode one event that is at hand as bytes.
 
         Parameters
@@ -280,6 +345,8 @@ cdef class LlamaStream:
             where rows go, see `set_buffers`.
         packet_id
             number of the event.
+        key
+            its channel, which an event of the old version does not tell.
 
         Returns
         -------
@@ -292,8 +359,15 @@ cdef class LlamaStream:
             if the packet is no sound event, or a buffer is full.
         """
         cdef const uint8_t[::1] window = packet
+        cdef Chunks own_chunks = self.chunks
         own = self.keyed
         own_id = self.packet_id
+        if self.in_chunks:
+            if not (0 <= key < N_KEYS and self.channels[key].known):
+                raise ValueError(f"packet {packet_id}: no channel {key} is configured")
+            self.chunks.key = key
+            self.chunks.events_left = 1
+            self.chunks.lost = False
         self.packet_id = packet_id - 1
         self.set_buffers(keyed)
         self.begin()
@@ -303,6 +377,9 @@ cdef class LlamaStream:
             self.end()
             self.set_buffers(own)
             self.packet_id = own_id
+            self.chunks = own_chunks
+        if status == STATUS_WIDTH:
+            raise ValueError(f"packet {packet_id}: {REASONS[REASON_CHANNEL]}")
         if status == STATUS_SKIPPED:
             raise ValueError(f"packet {packet_id}: {self.stretch[3]}")
         if self.n_packets == 0:
@@ -310,102 +387,85 @@ cdef class LlamaStream:
             raise ValueError(f"packet {packet_id}: {text}")
         return bool(self.any_full)
 
-    cdef Status run(
-        self, const uint8_t* data, int64_t n, int64_t base, int64_t left, bint at_end,
-        int64_t max_packets,
-    ) noexcept nogil:
+    cdef Status run(self, const Window* w, int64_t max_packets) noexcept nogil:
         cdef Status status
         while True:
             if self.scanning:
-                status = self.scan(data, n, base, at_end)
+                status = self.scan(w)
             elif self.any_full:
                 return STATUS_FULL
             elif self.n_packets >= max_packets or self.rows_left == 0:
                 return STATUS_LIMIT
             else:
-                status = self.packet(data, n, base, left, at_end)
+                status = self.packet(w)
             # the limit is looked at above: here it means "go on"
             if status != STATUS_LIMIT:
                 return status
 
-    cdef Status packet(
-        self, const uint8_t* data, int64_t n, int64_t base, int64_t left, bint at_end,
-    ) noexcept nogil:
-        """Decode the event at `consumed`.
-
-        It is taken where an event, or the end, follows it. Else another one may start
-        in it, as it does where bytes are missing: then that one counts (7).
-        """
-        cdef Event e
-        cdef Reason reason
-        cdef Found found
-        cdef int64_t at = self.consumed
-        cdef int64_t end, where
-        if n - at < MAX_HEAD_BYTES and not at_end:
-            self.need = at + MAX_HEAD_BYTES
+    cdef Status packet(self, const Window* w) noexcept nogil:
+        """Decode what is at `consumed`."""
+        cdef Step* s = &self.step
+        if self.in_chunks:
+            next_in_chunks(w, self.consumed, &self.chunks, self.channels, s)
+        else:
+            next_event(w, self.consumed, self.channels, s)
+        if s.kind == STEP_EVENT:
+            return self.commit(w.data + self.consumed + s.lead, &s.event)
+        if s.kind == STEP_MORE:
+            self.need = s.need
             return STATUS_MORE
-        if n == at:
-            return STATUS_END
-        if n - at < 4:
-            return self.start_scan(base, n, REASON_STRAY, True)
-        reason = read_head(data + at, n - at, self.channels, &e)
-        self.stretch_key = e.key
-        if reason != REASON_NONE:
-            return self.start_scan(base, at + 1, reason, reason == REASON_PAST_END)
-        end = at + e.length
-        if end > n:
-            if at_end or 0 <= left < end:
-                return self.start_scan(base, at + 1, REASON_PAST_END, True)
-            self.need = end
-            return STATUS_MORE
-        found = is_sound_after(data, n, at_end, self.channels, end, &self.need)
-        if found == FOUND_NO:
-            found = find_event(
-                data, n, at_end, self.channels, at + 1, end, &where, &self.need
-            )
-            if found == FOUND_YES:
-                return self.start_scan(base, where, REASON_RUNS_INTO, False)
-        if found == FOUND_MORE:
-            return STATUS_MORE
-        return self.commit(data + at, &e)
+        if s.kind == STEP_SCAN:
+            self.stretch_key = s.event.key
+            if self.in_chunks:
+                self.stretch_key = s.key
+                lose_chunk(&self.chunks, s, w.base + self.consumed + s.lead)
+            self.start_damage(s.reason, s.resume, s.cut)
+            return STATUS_LIMIT
+        if s.kind == STEP_EMPTY:
+            self.bytes_done[0] += s.length
+            self.consumed += s.length
+            return STATUS_LIMIT
+        if s.kind == STEP_HEADER:
+            return STATUS_HEADER
+        if s.kind == STEP_CHANNEL:
+            return STATUS_WIDTH
+        return STATUS_END
 
     # ---- passing over what is no event ---------------------------------------------
 
-    cdef Status start_scan(
-        self, int64_t base, int64_t at, Reason reason, bint cut
-    ) noexcept nogil:
+    cdef void start_damage(self, Reason reason, int64_t at, bint cut) noexcept nogil:
         """Begin to pass over a stretch; the next event is not before `at`."""
         self.scanning = True
-        self.stretch_start = base + self.consumed
-        self.scan_at = base + at
+        self.stretch_start = self.base + self.consumed
+        self.scan_at = self.base + at
         self.stretch_reason = reason
         # cut off if the data end in it
         self.cut = cut
-        return STATUS_LIMIT
 
-    cdef Status scan(
-        self, const uint8_t* data, int64_t n, int64_t base, bint at_end
-    ) noexcept nogil:
+    cdef Status scan(self, const Window* w) noexcept nogil:
         """Look for the next event."""
-        cdef int64_t where = self.scan_at - base
+        cdef int64_t where = self.scan_at - w.base
         cdef Found found = FOUND_NO
-        if where < n:
-            found = find_event(
-                data, n, at_end, self.channels, where, n, &where, &self.need
-            )
+        if where < w.n:
+            if self.in_chunks:
+                found = find_in_chunks(
+                    w, &self.chunks, self.channels, where, w.n, &where, &self.need
+                )
+            else:
+                found = find_event(w, self.channels, where, w.n, &where, &self.need)
         if found == FOUND_YES:
             self.cut = False
-        elif not at_end:
+        elif not w.at_end:
             if found == FOUND_NO:
-                where = n
-                self.need = n + 1
-            self.scan_at = base + where
+                where = w.n
+                self.need = w.n + 1
+            self.scan_at = w.base + where
             self.consumed = where
             return STATUS_MORE
         else:
-            where = n
+            where = w.n
         self.scanning = False
-        self.stretch_end = base + where
+        self.stretch_end = w.base + where
         self.consumed = where
         return STATUS_SKIPPED
 
@@ -415,6 +475,7 @@ cdef class LlamaStream:
         """Take in a sound event, if its buffer has room."""
         cdef Channel* c = &self.channels[e.key]
         cdef RowSink* sink
+        cdef int64_t length = self.step.lead + e.length
         cdef int fate = 0
         if c.sink >= 0:
             sink = &self.sinks[c.sink]
@@ -425,7 +486,10 @@ cdef class LlamaStream:
                 self.detail_sink = c.sink
                 return STATUS_ALLOCATE
             self.packet_id += 1
-            self.write(<LLAMAEventColumns*>sink.columns, sink.loc, event, e, c)
+            write_event(
+                sink.columns, sink.loc, event, e, c, self.packet_id, self.start,
+                self.accuracy,
+            )
             self.note_faults(e, c)
             sink.loc += 1
             if sink.capacity - sink.loc < sink.fill_safety:
@@ -436,15 +500,26 @@ cdef class LlamaStream:
             self.packet_id += 1
             c.n_skipped += 1
             fate = 1
+        if self.in_chunks:
+            self.irregular_count[IRREGULAR_TURN] += self.step.missing
+            self.note_time(c, ticks_of(event))
+            take_step(&self.chunks, self.channels, &self.step)
         self.packets_done[fate] += 1
-        self.bytes_done[fate] += e.length
-        self.consumed += e.length
+        self.bytes_done[fate] += length
+        self.consumed += length
         self.n_packets += 1
         return STATUS_LIMIT
+
+    cdef void note_time(self, Channel* c, uint64_t ticks) noexcept nogil:
+        """Count time stamps that do not increase, although they must (8.4)."""
+        self.irregular_count[IRREGULAR_TIMES] += c.has_ticks and ticks <= c.last_ticks
+        c.has_ticks = True
+        c.last_ticks = ticks
 
     cdef void note_faults(self, const Event* e, const Channel* c) noexcept nogil:
         """Count what is wrong with an event that was taken."""
         self.n_maw += e.maw
+        self.irregular_count[IRREGULAR_UNANNOUNCED] += not c.announced
         self.irregular_count[IRREGULAR_BITS] += e.bits != c.bits
         if e.raw_words == 0 and c.raw_words != 0:
             self.irregular_count[IRREGULAR_NO_RAW] += 1
@@ -453,34 +528,16 @@ cdef class LlamaStream:
         if e.averaged_words != 0 and c.averaged_words == 0:
             self.irregular_count[IRREGULAR_AVERAGED] += 1
 
-    cdef void write(
-        self, LLAMAEventColumns* c, Py_ssize_t row, const uint8_t* event,
-        const Event* e, const Channel* channel,
-    ) noexcept nogil:
-        cdef uint64_t ticks = (
-            <uint64_t>(load_u32(event) >> 16) << 32 | load_u32(event + 4)
-        )
-        # in this order (2.1)
-        cdef double seconds = <double>ticks * channel.dt_raw * 1e-9
-        cdef const uint8_t* samples = event + e.samples
-        llama_event_set_packet_id(c, row, <uint32_t>self.packet_id)
-        llama_event_set_fadc_channel_id(c, row, e.key)
-        llama_event_set_time_since_run_start(c, row, seconds)
-        llama_event_set_unixtime(c, row, seconds + self.start)
-        llama_event_set_unixtime_accuracy(c, row, self.accuracy)
-        llama_event_set_fadc_status_bits(c, row, e.status >> 26 & 1)
-        write_blocks(c, row, event, e.bits, e.bits | channel.bits)
-        write_samples(
-            &c.waveform_windowed, row, samples, 2 * channel.raw_words,
-            e.raw_words > 0, channel.t0_raw, channel.dt_raw,
-        )
-        write_samples(
-            &c.waveform_presummed, row, samples + 4 * e.raw_words,
-            2 * channel.averaged_words, e.averaged_words > 0,
-            channel.t0_averaged + e.counter * channel.dt_raw, channel.dt_averaged,
-        )
-
     # ---- what Python asks for ------------------------------------------------------
+
+    @property
+    def header_bytes(self):
+        return self.step.length
+
+    @property
+    def unannounced(self):
+        cdef const Event* e = &self.step.event
+        return e.key, e.bits, e.raw_words, e.averaged_words
 
     @property
     def packets(self):
@@ -502,7 +559,7 @@ cdef class LlamaStream:
     def stretch(self):
         """The stretch last passed over: ``(start, end, fate, reason)``."""
         reason = REASONS[self.stretch_reason]
-        if self.stretch_reason in (REASON_CHANNEL, REASON_WIDTH):
+        if self.stretch_reason in (REASON_CHANNEL, REASON_WIDTH, REASON_EVENT):
             reason += f" (channel {self.stretch_key})"
         fate = "cut_off" if self.cut else "corrupt"
         return self.stretch_start, self.stretch_end, fate, reason
@@ -522,63 +579,5 @@ cdef class LlamaStream:
     LIMIT = STATUS_LIMIT
     FULL = STATUS_FULL
     SKIPPED = STATUS_SKIPPED
-
-
-cdef uint32_t word_of(
-    const uint8_t* event, int64_t block, int word, bint there
-) noexcept nogil:
-    """Return a word of a block of the event; 0 if the block is not there."""
-    return load_u32(event + 4 * (block + word)) if there else 0
-
-
-cdef void write_blocks(
-    LLAMAEventColumns* c, Py_ssize_t row, const uint8_t* event, uint32_t bits,
-    uint32_t wanted,
-) noexcept nogil:
-    """Write the blocks in front of the status word (2); those that lack are 0."""
-    cdef int64_t at = TIME_WORDS
-    cdef bint there = bits & 1
-    cdef uint32_t word
-    if wanted & 1:
-        word = word_of(event, at, 0, there)
-        llama_event_set_wf_max_sample_value(c, row, word & 0xFFFF)
-        llama_event_set_wf_max_sample_idx(c, row, word >> 16)
-        word = word_of(event, at, 1, there)
-        llama_event_set_info_bits(c, row, word >> 24)
-        llama_event_set_cumsum_1(c, row, word & 0xFFFFFF)
-        llama_event_set_cumsum_2(c, row, word_of(event, at, 2, there))
-        llama_event_set_cumsum_3(c, row, word_of(event, at, 3, there))
-        llama_event_set_cumsum_4(c, row, word_of(event, at, 4, there))
-        llama_event_set_cumsum_5(c, row, word_of(event, at, 5, there))
-        llama_event_set_cumsum_6(c, row, word_of(event, at, 6, there))
-    at += BLOCK_0_WORDS * there
-    if wanted & 2:
-        there = bits >> 1 & 1
-        llama_event_set_cumsum_7(c, row, word_of(event, at, 0, there))
-        llama_event_set_cumsum_8(c, row, word_of(event, at, 1, there))
-        at += BLOCK_1_WORDS * there
-    if wanted & 4:
-        there = bits >> 2 & 1
-        llama_event_set_maw_max(c, row, word_of(event, at, 0, there))
-        llama_event_set_maw_before(c, row, word_of(event, at, 1, there))
-        llama_event_set_maw_after(c, row, word_of(event, at, 2, there))
-        at += BLOCK_2_WORDS * there
-    if wanted & 8:
-        there = bits >> 3 & 1
-        llama_event_set_start_energy(c, row, word_of(event, at, 0, there))
-        llama_event_set_max_energy(c, row, word_of(event, at, 1, there))
-
-
-cdef void write_samples(
-    BoundWaveform* w, Py_ssize_t row, const uint8_t* samples, int64_t n, bint there,
-    double t0, double dt,
-) noexcept nogil:
-    """Write a waveform of `n` samples, or zeros if they are not there."""
-    (<float*>(w.t0.data + row * w.t0.step))[0] = <float>t0
-    (<double*>(w.dt.data + row * w.dt.step))[0] = dt
-    if w.values == NULL:
-        return
-    if there:
-        memcpy(w.values + row * w.step, samples, 2 * n)
-    else:
-        memset(w.values + row * w.step, 0, 2 * n)
+    HEADER = STATUS_HEADER
+    UNANNOUNCED = STATUS_WIDTH

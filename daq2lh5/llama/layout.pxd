@@ -17,3 +17,15 @@ cdef enum:
     # 2: widths of the lengths in those words
     RAW_WORDS_MASK = 0x3FFFFFF
     AVERAGED_WORDS_MASK = 0xFFFF
+    # 1.1, 8.1: file headers, by their first word
+    MAGIC = 0x4972414C          # "LArI"
+    MAGIC_OLD = 0x5572414C      # "LArU"
+    HEADER_BYTES = 16
+    CONFIG_BYTES = 88
+    OLD_CONFIG_BYTES = 68
+    OLD_HEADER_BYTES_80 = 20    # the layout with configurations of 80 bytes
+    OLD_CONFIG_BYTES_80 = 80
+    # 8.3: FADC index and number of events
+    CHUNK_HEADER_BYTES = 8
+    N_FADCS = 256               # of a key's 12 bits 4 are the channel's
+    CHANNELS_OF_FADC = 16

@@ -9,9 +9,11 @@ import numpy as np
 from ..data_decoder import DataDecoder
 from ._kernel import LlamaStream
 from .columns import ALWAYS, LLAMA_EVENT, columns_of
+from .layouts import BLOCK_WORDS, NEW
 
 if TYPE_CHECKING:
     from ..raw_buffer import RawBuffer
+    from .layouts import HeaderLayout
     from .llama_header_decoder import LLAMA_Channel_Configs_t
 
 __all__ = [
@@ -25,6 +27,9 @@ llama_decoded_values_template = {c.name: c.decoded_value() for c in ALWAYS}
 
 ONE_TABLE = ("sample_length", "avg_sample_length", "avg_mode", "format_bits")
 """Fields that are equal for channels with a common table."""
+
+ONE_OLD_TABLE = ("sample_length", "sample_freq", "format_bits")
+"""The same for files of 2019 (llamaDAQ files, section 8.7)."""
 
 
 def check_dict_spec_equal(
@@ -49,12 +54,15 @@ class LLAMAEventDecoder(DataDecoder):
         1 word     length of the averaged samples, if there are any
         samples    of 16 bits: raw, then averaged
 
-    (llamaDAQ files, section 2).
+    (llamaDAQ files, section 2). In files of 2019 ("LArU") the key is known from the
+    order of the events, and there are no averaged samples (section 8).
 
     Attributes
     ----------
     channel_configs
         fields of the configurations by key and name; None at first.
+    layout
+        of the header that they are from.
     global_configs
         ``initial_timestamp`` and ``initial_timestamp_accuracy`` of the file, in s.
     decoded_values
@@ -77,55 +85,96 @@ class LLAMAEventDecoder(DataDecoder):
         self.dt_raw: dict[int, float] = {}
         self.t0_raw: dict[int, float] = {}
         self.t0_avg_const: dict[int, float] = {}
+        self.layout: HeaderLayout = NEW
         self._stream = LlamaStream()
 
-    def set_channel_configs(self, channel_configs: LLAMA_Channel_Configs_t) -> None:
+    def set_channel_configs(
+        self,
+        channel_configs: LLAMA_Channel_Configs_t,
+        layout: HeaderLayout = NEW,
+    ) -> None:
         """Take columns, times and lengths from the header of a file.
 
         Parameters
         ----------
         channel_configs
             that of :class:`.LLAMAHeaderDecoder`, which has checked it.
+        layout
+            of the header.
         """
         self.channel_configs = channel_configs
+        self.layout = layout
         self.decoded_values = {}
         self.dt_raw, self.t0_raw, self.t0_avg_const = {}, {}, {}
         channels = {}
         for key, fields in channel_configs.items():
             config = {name: int(fields[name]) for name in fields if name != "gain"}
-            averaged = config["avg_sample_length"] if config["avg_mode"] else 0
-            raw = config["sample_length"]
-            pretrigger = config["sample_pretrigger"]
             # in this order (2.1)
             dt_raw = np.float64(1 / fields["sample_freq"] * 1000)
             dt_averaged = np.float64(dt_raw * 2 ** (config["avg_mode"] + 1))
-            t0_raw = (config["sample_start_index"] - pretrigger) * dt_raw
-            t0_averaged = (
-                -pretrigger * dt_raw - config["avg_sample_pretrigger"] * dt_averaged
-            )
-            self.dt_raw[key] = dt_raw
-            self.t0_raw[key] = t0_raw
-            self.t0_avg_const[key] = t0_averaged
-            columns = columns_of(config["format_bits"], raw > 0, averaged > 0)
-            values = {c.name: c.decoded_value() for c in columns}
-            for name, samples, period in (
-                ("waveform_windowed", raw, dt_raw),
-                ("waveform_presummed", averaged, dt_averaged),
-            ):
-                if samples:
-                    values[name] |= {"wf_len": samples, "dt": period}
-            self.decoded_values[key] = values
+            t0_raw = t0_averaged = 0.0
+            if not layout.in_chunks:
+                pretrigger = config["sample_pretrigger"]
+                t0_raw = (config["sample_start_index"] - pretrigger) * dt_raw
+                t0_averaged = (
+                    -pretrigger * dt_raw - config["avg_sample_pretrigger"] * dt_averaged
+                )
             channels[key] = {
                 "words": config["event_length"],
-                "raw_words": raw // 2,
-                "averaged_words": averaged // 2,
+                "raw_words": config["sample_length"] // 2,
+                "averaged_words": (
+                    config["avg_sample_length"] // 2 if config["avg_mode"] else 0
+                ),
                 "format_bits": config["format_bits"],
                 "dt_raw": dt_raw,
                 "dt_averaged": dt_averaged,
                 "t0_raw": t0_raw,
                 "t0_averaged": t0_averaged,
             }
+            self._set_columns(key, channels[key])
         self._stream.set_channels(channels)
+        if layout.in_chunks:
+            self._stream.set_chunks(layout.counted)
+
+    def add_channel(
+        self, key: int, format_bits: int, raw_words: int, averaged_words: int
+    ) -> None:
+        """Take over a channel without a configuration: its times are not known.
+
+        Parameters
+        ----------
+        key
+            the key.
+        format_bits, raw_words, averaged_words
+            what its first event has: 32-bit words.
+        """
+        blocks = sum(n * (format_bits >> b & 1) for b, n in enumerate(BLOCK_WORDS))
+        words = 3 + blocks + raw_words + averaged_words + (averaged_words > 0)
+        channel = {
+            "words": words,
+            "raw_words": raw_words,
+            "averaged_words": averaged_words,
+            "format_bits": format_bits,
+            **dict.fromkeys(("dt_raw", "dt_averaged", "t0_raw", "t0_averaged"), np.nan),
+        }
+        self._set_columns(key, channel)
+        self._stream.add_channel(key, channel, False)
+
+    def _set_columns(self, key: int, channel: dict[str, Any]) -> None:
+        """Set columns and times of a channel from what its events have."""
+        raw, averaged = 2 * channel["raw_words"], 2 * channel["averaged_words"]
+        self.dt_raw[key] = channel["dt_raw"]
+        self.t0_raw[key] = channel["t0_raw"]
+        self.t0_avg_const[key] = channel["t0_averaged"]
+        columns = columns_of(channel["format_bits"], raw > 0, averaged > 0)
+        values = {c.name: c.decoded_value() for c in columns}
+        for name, samples, period in (
+            ("waveform_windowed", raw, channel["dt_raw"]),
+            ("waveform_presummed", averaged, channel["dt_averaged"]),
+        ):
+            if samples:
+                values[name] |= {"wf_len": samples, "dt": period}
+        self.decoded_values[key] = values
 
     def set_global_configs(self, global_configs: dict[str, Any]) -> None:
         """Take the time of the start, and its accuracy.
@@ -152,9 +201,11 @@ class LLAMAEventDecoder(DataDecoder):
         if self.channel_configs is None:
             msg = "LLAMAEventDecoder: call set_channel_configs first"
             raise RuntimeError(msg)
+        names = ONE_OLD_TABLE if self.layout.in_chunks else ONE_TABLE
         lists: dict[tuple, list[int | str]] = {}
         for key, fields in self.channel_configs.items():
-            lists.setdefault(tuple(fields[f] for f in ONE_TABLE), []).append(key)
+            shared = tuple(fields[name] for name in names)
+            lists.setdefault(shared, []).append(key)
         return list(lists.values())
 
     def get_decoded_values(self, key: int | str | None = None) -> dict[str, Any]:
@@ -178,7 +229,7 @@ class LLAMAEventDecoder(DataDecoder):
         packet: bytes,
         evt_rbkd: RawBuffer | dict[int, RawBuffer],
         packet_id: int,
-        fadc_channel_id: int,  # noqa: ARG002  (the packet has it)
+        fadc_channel_id: int,
     ) -> bool:
         """Decode an event.
 
@@ -191,7 +242,7 @@ class LLAMAEventDecoder(DataDecoder):
         packet_id
             number of the event.
         fadc_channel_id
-            kept for compatibility: the key of the channel is in the event.
+            key of the channel, which events of 2019 do not have; others do.
 
         Returns
         -------
@@ -203,6 +254,8 @@ class LLAMAEventDecoder(DataDecoder):
         ValueError
             if it is no sound event of a channel of the file.
         """
-        any_full = self._stream.decode_packet(packet, evt_rbkd, packet_id)
+        any_full = self._stream.decode_packet(
+            packet, evt_rbkd, packet_id, fadc_channel_id
+        )
         self.count_skipped()
         return any_full

@@ -2,12 +2,12 @@
 
 ::
 
-    byte 0    "LArI"
+    byte 0    "LArI", or "LArU" in files of 2019
     byte 4    version: patch, minor, major; bytes of a configuration: u16 each
     byte 12   number of channels: u32
     byte 16   the configurations, 88 bytes each
 
-(llamaDAQ files, sections 1.1 and 1.2).
+(llamaDAQ files, sections 1.1, 1.2 and 8.1, 8.2). The layouts are in `layouts.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import datetime as dt
 import logging
 import os
 import re
-import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +24,16 @@ from ..data_decoder import DataDecoder
 from ..errors import DecodeError
 from ..writing.layout import layout_of_values
 from .columns import MAX_AVERAGED_SAMPLES, MAX_RAW_SAMPLES
+from .layouts import (
+    ADVICE,
+    BLOCK_WORDS,
+    HEADER_BYTES,
+    MAGIC,
+    MAX_CHANNELS,
+    NEW,
+    OFFSETS,
+    recognize,
+)
 from .llama_base import join_fadcid_chid
 
 if TYPE_CHECKING:
@@ -33,6 +42,7 @@ if TYPE_CHECKING:
     import lgdo
 
     from ..writing.layout import Layout
+    from .layouts import HeaderLayout
 
 log = logging.getLogger(__name__)
 
@@ -45,52 +55,11 @@ __all__ = [
 LLAMA_Channel_Configs_t = dict[int, dict[str, Any]]
 """Fields of the configurations by key of the channel, then by name."""
 
-MAGIC = b"LArI"
-MAGIC_1 = b"LArU"
-"""First bytes of files, and of those of the version before."""
-
-HEADER_BYTES = 16
-CONFIG_BYTES = 88
-MAX_CHANNELS = 4096
-"""Keys have 12 bits (llamaDAQ files, section 2)."""
-
 FREQUENCIES = 1e-6, 1e6
 """Lowest and highest sampling frequency that can be, in MHz; times stay finite."""
 
 MAX_AVG_MODE = 30
 """With more the number of samples in an average has no 32 bits."""
-
-WORDS = (
-    "format_bits",
-    "sample_start_index",
-    "sample_pretrigger",
-    "avg_sample_pretrigger",
-    "avg_mode",
-    "sample_length",
-    "avg_sample_length",
-    "maw_buffer_length",
-    "event_length",
-    "event_header_length",
-    "accum6_offset",
-    "accum2_offset",
-    "maw3_offset",
-    "energy_offset",
-)
-"""Fields of a configuration from its byte 32 on (section 1.2)."""
-
-CONFIG = np.dtype(
-    [
-        ("fadc", "<u4"),
-        ("channel", "<u4"),
-        ("flags", "<u4"),
-        ("adc_offset", "<u4"),
-        ("sample_freq", "<f8"),
-        ("gain", "<f8"),
-        *((name, "<u4") for name in WORDS),
-    ]
-)
-
-ADVICE = "compare the file with the original, or copy it again"
 
 
 def parse_filename_for_timestamp(f_in_name: str) -> float:
@@ -138,6 +107,8 @@ class LLAMAHeaderDecoder(DataDecoder):
         of the file.
     length_econf
         bytes of a channel configuration.
+    layout
+        of the header.
     number_chOpen
         number of channels.
     channel_configs
@@ -146,6 +117,8 @@ class LLAMAHeaderDecoder(DataDecoder):
         ``initial_timestamp`` and ``initial_timestamp_accuracy``, in s.
     closed_channels
         keys of the channels that are not marked as open.
+    moved_channels
+        keys of those with blocks elsewhere than the format bits say.
     time_zone
         of the time in the file's name, if no ``Z`` follows it: UTC at first.
     """
@@ -155,7 +128,9 @@ class LLAMAHeaderDecoder(DataDecoder):
         self.channel_configs: LLAMA_Channel_Configs_t | None = None
         self.global_configs: dict[str, Any] = {}
         self.closed_channels: list[int] = []
+        self.moved_channels: list[int] = []
         self.time_zone: dt.tzinfo = dt.timezone.utc
+        self.layout: HeaderLayout = NEW
         self._config: lgdo.Struct | None = None
 
     @staticmethod
@@ -240,7 +215,8 @@ class LLAMAHeaderDecoder(DataDecoder):
         f_in.seek(0)
         head = f_in.read(HEADER_BYTES)
         n_bytes = self.measure(head, f_in_name)
-        self.read(head + f_in.read(n_bytes - HEADER_BYTES), f_in_name)
+        f_in.seek(0)
+        self.read(f_in.read(n_bytes), f_in_name)
         return self.config, n_bytes
 
     @staticmethod
@@ -250,7 +226,7 @@ class LLAMAHeaderDecoder(DataDecoder):
         Parameters
         ----------
         head
-            its first 16 bytes, or as many as there are.
+            its first 20 bytes, or as many as there are.
         name
             of the file.
 
@@ -259,30 +235,10 @@ class LLAMAHeaderDecoder(DataDecoder):
         DecodeError
             see :meth:`decode_header`.
         """
-        if head[:4] == MAGIC_1:
-            msg = "llamaDAQ version 1 file (it starts with 'LArU'), not supported"
-            advice = "only files that start with 'LArI' can be read"
-            raise DecodeError(msg, name, 0, advice)
-        if head[:4] != MAGIC:
-            msg = "not a llamaDAQ file: it does not start with 'LArI'"
-            raise DecodeError(msg, name, 0, "or its start is lost")
-        if len(head) < HEADER_BYTES:
-            msg = f"the header is cut off: {len(head)} of {HEADER_BYTES} bytes"
-            raise DecodeError(msg, name, len(head), ADVICE)
-        patch, minor, major, length, number = struct.unpack_from("<4HI", head, 4)
-        version = f"{major}.{minor}.{patch}"
-        if length != CONFIG_BYTES:
-            msg = (
-                f"channel configurations have {length} bytes, not {CONFIG_BYTES} "
-                f"(version {version})"
-            )
-            raise DecodeError(msg, name, 10, "this version of llamaDAQ is not known")
-        if number > MAX_CHANNELS:
-            msg = f"{number} channels, but there can be {MAX_CHANNELS} at most"
-            raise DecodeError(msg, name, 12, ADVICE)
-        return HEADER_BYTES + CONFIG_BYTES * number
+        layout, number = recognize(head, name)
+        return layout.length(number)
 
-    def read(self, header: bytes, name: str) -> None:
+    def read(self, header: bytes, name: str, offset: int = 0) -> None:
         """Read a header.
 
         Parameters
@@ -291,32 +247,37 @@ class LLAMAHeaderDecoder(DataDecoder):
             its bytes.
         name
             of the file.
+        offset
+            where it is in the stream.
 
         Raises
         ------
         DecodeError
             see :meth:`decode_header`.
         """
-        n_bytes = self.measure(header[:HEADER_BYTES], name)
+        layout, number = recognize(header[:HEADER_BYTES], name)
+        n_bytes = layout.length(number)
         if len(header) < n_bytes:
-            number = (n_bytes - HEADER_BYTES) // CONFIG_BYTES
             msg = (
                 f"cut off in the channel configurations: {len(header)} bytes, "
                 f"{number} channels need {n_bytes}"
             )
-            raise DecodeError(msg, name, len(header), ADVICE)
-        words = np.frombuffer(header, "<u2", 8)
-        self.version_patch, self.version_minor, self.version_major = words[2:5]
-        self.length_econf = words[5]
-        self.number_chOpen = np.frombuffer(header, "<u4", 4)[3]
+            raise DecodeError(msg, name, offset + len(header), ADVICE)
+        self.layout = layout
+        self.version_patch, self.version_minor, self.version_major = np.frombuffer(
+            header, "<u2", 3, 4
+        )
+        self.length_econf = np.uint16(layout.config.itemsize)
+        self.number_chOpen = np.uint32(number)
 
         configs: LLAMA_Channel_Configs_t = {}
         self.closed_channels = []
-        records = np.frombuffer(header, CONFIG, int(self.number_chOpen), HEADER_BYTES)
+        self.moved_channels = []
+        records = np.frombuffer(header, layout.config, number, layout.start)
         for i, record in enumerate(records):
             key = join_fadcid_chid(int(record["fadc"]), int(record["channel"]))
             fields = _fields(record)
-            at = HEADER_BYTES + CONFIG_BYTES * i
+            at = offset + layout.length(i)
             problem = _find_problem(key, fields)
             if key in configs:
                 problem = "it is there twice"
@@ -325,9 +286,13 @@ class LLAMAHeaderDecoder(DataDecoder):
                 msg = f"configuration of {where}: {problem}"
                 raise DecodeError(msg, name, at, ADVICE)
             configs[key] = fields
-            if not record["flags"] & 2:
+            # in one layout each flag has a word of its own
+            separate = "open" in layout.config.names
+            if not (record["open"] if separate else record["flags"] & 2):
                 self.closed_channels.append(key)
                 log.warning("%s: channel %d is not marked as open", name, key)
+            if _has_blocks_elsewhere(fields):
+                self.moved_channels.append(key)
         self.channel_configs = configs
         self.global_configs = {
             "initial_timestamp": _time_in_name(name, self.time_zone),
@@ -338,10 +303,15 @@ class LLAMAHeaderDecoder(DataDecoder):
 
 def _fields(record: np.void) -> dict[str, Any]:
     """Return the fields of a configuration by the names that they have in tables."""
-    return {
-        "14_bit_flag": record["flags"] & np.uint32(1),
-        **{name: record[name] for name in CONFIG.names[3:]},
-    }
+    fields = {"14_bit_flag": record["flags"] & np.uint32(1)}
+    for name in NEW.config.names[3:]:
+        if name in record.dtype.names:
+            fields[name] = record[name]
+        elif name != "sample_pretrigger":
+            # files of 2019 have no averages, and whole windows (8.2); how long the
+            # pre-trigger was is not known
+            fields[name] = np.uint32(0)
+    return fields
 
 
 def _find_problem(key: int, fields: dict[str, Any]) -> str:
@@ -375,6 +345,17 @@ def _find_problem(key: int, fields: dict[str, Any]) -> str:
     return ""
 
 
+def _has_blocks_elsewhere(fields: dict[str, Any]) -> bool:
+    """Whether a configuration has blocks where its format bits do not (1.2)."""
+    at = 2
+    for bit, (words, name) in enumerate(zip(BLOCK_WORDS, OFFSETS, strict=True)):
+        if int(fields["format_bits"]) >> bit & 1:
+            if fields[name] != at:
+                return True
+            at += words
+    return False
+
+
 def _possible_lengths(config: dict[str, int]) -> set[tuple[int, int]]:
     """Return the lengths of header and event that agree with a configuration.
 
@@ -382,7 +363,7 @@ def _possible_lengths(config: dict[str, int]) -> set[tuple[int, int]]:
     moving average window do when it is tested.
     """
     bits = config["format_bits"]
-    blocks = sum(words * (bits >> b & 1) for b, words in enumerate((7, 2, 3, 2)))
+    blocks = sum(words * (bits >> b & 1) for b, words in enumerate(BLOCK_WORDS))
     half = config["avg_sample_length"] // 2
     averages = {(0, 0)}
     if half:

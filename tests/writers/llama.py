@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 
 MAGIC = 0x4972414C
-MAGIC_1 = 0x5572414C
 
 BLOCK_WORDS = {1: 7, 2: 2, 4: 3, 8: 2}
 """Words of the block of each format bit (section 2)."""

@@ -1,0 +1,132 @@
+"""Layouts of file headers and channel configurations (llamaDAQ files, 1 and 8)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import DecodeError
+
+MAGIC = b"LArI"
+OLD_MAGIC = b"LArU"
+"""First bytes of files, and of those of 2019."""
+
+HEADER_BYTES = 20
+"""Bytes at the start that tell the layout, where there are as many."""
+
+MAX_CHANNELS = 4096
+"""Keys have 12 bits (llamaDAQ files, section 2)."""
+
+ADVICE = "compare the file with the original, or copy it again"
+
+FIRST = ("fadc", "channel", "flags", "adc_offset", "sample_freq", "gain")
+AVERAGING = ("avg_sample_pretrigger", "avg_mode")
+LENGTHS = ("maw_buffer_length", "event_length", "event_header_length")
+OFFSETS = ("accum6_offset", "accum2_offset", "maw3_offset", "energy_offset")
+"""Where the block of each format bit begins."""
+
+BLOCK_WORDS = (7, 2, 3, 2)
+"""Words of the block of each format bit."""
+
+
+def _record(*names: str) -> np.dtype:
+    """Return the type of a configuration: frequency and gain are floating-point."""
+    floats = ("sample_freq", "gain")
+    return np.dtype([(n, "<f8" if n in floats else "<u4") for n in names])
+
+
+@dataclass(frozen=True)
+class HeaderLayout:
+    """How a header is laid out.
+
+    Attributes
+    ----------
+    start
+        bytes in front of the configurations.
+    config
+        type of a configuration.
+    in_chunks
+        whether events come in chunks, as they do in files of 2019.
+    counted
+        whether a chunk says how many events it has.
+    """
+
+    start: int
+    config: np.dtype
+    in_chunks: bool = False
+    counted: bool = True
+
+    def length(self, n_channels: int) -> int:
+        """Return the bytes of a header."""
+        return self.start + self.config.itemsize * n_channels
+
+
+NEW = HeaderLayout(
+    16,
+    _record(
+        *FIRST,
+        *("format_bits", "sample_start_index", "sample_pretrigger", *AVERAGING),
+        *("sample_length", "avg_sample_length", *LENGTHS, *OFFSETS),
+    ),
+)
+OLD_68 = HeaderLayout(
+    16, _record(*FIRST, "format_bits", "sample_length", *LENGTHS, *OFFSETS), True
+)
+OLD_80 = HeaderLayout(
+    20,
+    # the same as a C structure, with a word for each flag
+    _record(
+        *("fadc", "channel", "flags", "padding_1", "sample_freq", "adc_offset"),
+        *("padding_2", "gain", "format_bits", "sample_length", *LENGTHS, *OFFSETS),
+        "open",
+    ),
+    in_chunks=True,
+    counted=False,
+)
+
+
+def recognize(head: bytes, name: str) -> tuple[HeaderLayout, int]:
+    """Find out the layout of a header, and the number of channels.
+
+    Parameters
+    ----------
+    head
+        its first 20 bytes, or as many as there are.
+    name
+        of the file.
+
+    Raises
+    ------
+    DecodeError
+        (a RuntimeError) if it is no header of a known layout.
+    """
+    if head[:4] not in (MAGIC, OLD_MAGIC):
+        msg = "not a llamaDAQ file: it starts with neither 'LArI' nor 'LArU'"
+        raise DecodeError(msg, name, 0, "or its start is lost")
+    old = head[:4] == OLD_MAGIC
+    needed = NEW.start
+    if old and head[10:12] == bytes(2):
+        needed = OLD_80.start
+    if len(head) < needed:
+        msg = f"the header is cut off: {len(head)} of {needed} bytes"
+        raise DecodeError(msg, name, len(head), ADVICE)
+    patch, minor, major, length, number = struct.unpack_from("<4HI", head, 4)
+    second = int.from_bytes(head[16:20], "little")
+    sizes = f"{length} bytes, not {NEW.config.itemsize}"
+    if old:
+        sizes = f"{length} bytes (then {second}), not 68 (or 0, then 80)"
+    layouts = {
+        (False, NEW.config.itemsize): NEW,
+        (True, OLD_68.config.itemsize): OLD_68,
+        (True, 0): OLD_80 if second == OLD_80.config.itemsize else None,
+    }
+    layout = layouts.get((old, length))
+    if layout is None:
+        msg = f"channel configurations have {sizes} (version {major}.{minor}.{patch})"
+        raise DecodeError(msg, name, 10, "this version of llamaDAQ is not known")
+    if number > MAX_CHANNELS:
+        msg = f"{number} channels, but there can be {MAX_CHANNELS} at most"
+        raise DecodeError(msg, name, 12, ADVICE)
+    return layout, number
