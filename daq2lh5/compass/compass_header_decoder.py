@@ -11,6 +11,7 @@ from ._framing import walk
 from .compass_config_parser import Settings, as_struct, header_tree, read_settings
 from .layouts import (
     CompassLayout,
+    board_like_a_header,
     detect_layout,
     has_header,
     records_contradict,
@@ -119,7 +120,10 @@ class CompassHeaderDecoder(DataDecoder):
             problem = "the file is empty" if not len(head) else "the file has one byte"
             raise DecodeError(problem, source)
         present = has_header(head)
-        if present:
+        board = board_like_a_header(head, at_end, layout) if present else None
+        if board is not None:
+            present, layout = False, board
+        elif present:
             layout = CompassLayout.from_bits(2, head[0])
             layout = records_contradict(head[2:], at_end, layout) or layout
         elif layout is None:

@@ -150,7 +150,7 @@ class CompassStreamer(KernelStreamer):
             head = source.fill(HEAD_BYTES)
         decoder = self.header_decoder
         decoder.read_head(head, source.at_end, self._settings, layout, source.name)
-        present = has_header(head)
+        present = bool(decoder.tree["header_present"])
         if present:
             self._compare_layouts(CompassLayout.from_bits(2, head[0]), layout)
         self._header_bytes = 2 * present

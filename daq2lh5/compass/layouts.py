@@ -152,9 +152,12 @@ def candidates() -> list[CompassLayout]:
 
 def may_be_headerless(head: bytes) -> bool:
     """Whether a file may begin with a record; weak evidence."""
-    for layout in candidates():
-        n_records, _, _, end, _ = walk(head, *layout.parts, 2, False)
-        if len(head) >= layout.head_bytes and (n_records or end == "cut"):
+    for wide, layout in product((False, True), candidates()):
+        n_records, _, _, end, _ = walk(head, *layout.parts, 2, False, wide)
+        if len(head) < layout.head_bytes:
+            continue
+        # a single record that is cut off must do, if its board has a usual number
+        if n_records or end == "cut" and not wide:
             return True
     return False
 
@@ -188,9 +191,15 @@ def detect_layout(
     """
     tries = candidates()
     fitting = [] if settings is None else [x for x in tries if settings.allow(x)]
-    # of a single record not enough can be seen without settings
-    found = _best(head, at_end, fitting, 1) or _best(head, at_end, tries, 2)
-    found = found or _by_chains(head, fitting) or _by_chains(head, tries)
+    found: list[CompassLayout] = []
+    # boards have low numbers, or else any
+    for look, wide in product((_best, _by_chains), (False, True)):
+        # of a single record not enough can be seen without settings
+        found = look(head, at_end, fitting, wide, 1) or look(
+            head, at_end, tries, wide, 2
+        )
+        if found:
+            break
     if len(found) == 1:
         return found[0]
     problem = "the file has no header, and its records fit no layout"
@@ -203,12 +212,18 @@ def detect_layout(
 
 
 def _best(
-    head: bytes | memoryview, at_end: bool, tries: list[CompassLayout], least: int
+    head: bytes | memoryview,
+    at_end: bool,
+    tries: list[CompassLayout],
+    wide: bool,
+    least: int,
 ) -> list[CompassLayout]:
     """Return the layouts that fit best, all equally well."""
     ranked = []
     for layout in tries:
-        n_records, score, same, end, _ = walk(head, *layout.parts, MAX_RECORDS, at_end)
+        n_records, score, same, end, _ = walk(
+            head, *layout.parts, MAX_RECORDS, at_end, wide
+        )
         if n_records >= least and end != "bad":
             ranked.append(((same, score, n_records, end != "cut"), layout))
     best = max((rank for rank, _ in ranked), default=None)
@@ -216,15 +231,48 @@ def _best(
 
 
 def _by_chains(
-    head: bytes | memoryview, tries: list[CompassLayout]
+    head: bytes | memoryview,
+    at_end: bool,  # noqa: ARG001
+    tries: list[CompassLayout],
+    wide: bool,
+    least: int,  # noqa: ARG001
 ) -> list[CompassLayout]:
     """Return the layouts by which most records are found; one, if it has the majority.
 
     Chance, or a place between records, can make some of them fit another layout.
     """
-    counts = {x: count_in_chains(head, *x.parts, CHAIN) for x in tries}
+    counts = {x: count_in_chains(head, *x.parts, CHAIN, wide) for x in tries}
     most = max(counts.values(), default=0)
     return [x for x in tries if counts[x] > most / 2]
+
+
+def board_like_a_header(
+    head: bytes | memoryview, at_end: bool, given: CompassLayout | None = None
+) -> CompassLayout | None:
+    """Return the layout of a file whose first board reads like a header word.
+
+    There are sixteen such numbers.
+
+    Parameters
+    ----------
+    head
+        the start of the file.
+    at_end
+        whether that is all of it.
+    given
+        what the user says of the layout.
+
+    Returns
+    -------
+    layout
+        None if the word is a header, or nothing is certain.
+    """
+    header = CompassLayout.from_bits(2, head[0])
+    if walk(head[2:], *header.parts, 1, at_end)[3] != "bad" or has_header(head[2:]):
+        return None
+    tries = candidates() if given is None else [given]
+    found = _best(head, at_end, tries, True, 2 if given is None else 1)
+    return found[0] if len(found) == 1 else None
 
 
 def records_contradict(
@@ -251,5 +299,6 @@ def records_contradict(
         return None
     if count_in_chains(head, *layout.parts, CHAIN):
         return None
-    found = _by_chains(head, [x for x in candidates() if x.version == 2])
+    tries = [x for x in candidates() if x.version == 2]
+    found = _by_chains(head, at_end, tries, False, CHAIN)
     return found[0] if len(found) == 1 else None
