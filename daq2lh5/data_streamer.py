@@ -496,7 +496,7 @@ class DataStreamer(ABC):
                 if (rb.loc > 0 if everything else rb.is_full() and rb.loc > 0)
             ]
             for rb in chunk:
-                rb._used = True
+                rb._hand_out()
             # nobody must take a stretch without rows for the end of the stream
             if chunk or not self._more or mode == "single_packet":
                 return chunk

@@ -157,7 +157,7 @@ def may_be_headerless(head: bytes) -> bool:
         if len(head) < layout.head_bytes:
             continue
         # a single record that is cut off must do, if its board has a usual number
-        if n_records or end == "cut" and not wide:
+        if n_records or (end == "cut" and not wide):
             return True
     return False
 
