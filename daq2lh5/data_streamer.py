@@ -129,6 +129,13 @@ class DataStreamer(ABC):
         """Decode one packet; False if there was none left."""
         return True
 
+    def empty_tables(self) -> list[RawBuffer]:
+        """Return buffers whose tables are written although there are no rows.
+
+        Asked for at the end of the stream.
+        """
+        return []
+
     def read_packets(self, limit: int) -> bool:
         """Decode up to `limit` packets, stopping when a buffer is full.
 

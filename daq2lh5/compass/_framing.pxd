@@ -10,6 +10,7 @@ cdef enum:
     FEW_RECORDS = 16            # by which nothing can be said of what is usual
     NEAR_RECORDS = 256          # among which other high boards are looked for
     NEAR_BYTES = 1 << 22
+    MAX_CHANNELS = 1 << 16      # of all boards
     MAX_SAMPLES = 1 << 24       # plausible (3, 10)
     KNOWN_FLAGS = 0x0038DDFF    # (2.1)
     ANY_NUMBER = -1             # of samples: lengths of a channel differ
@@ -21,6 +22,7 @@ cdef enum Reason:
     REASON_NONE
     REASON_CHANNEL              # a channel that cannot be
     REASON_BOARD                # a board of which there is no other record
+    REASON_CHANNELS             # one of too many channels
     REASON_SAMPLES              # a number of samples that cannot be
     REASON_ZEROS                # nothing but zeros
     REASON_PAST_END             # a record longer than the rest of the data

@@ -240,6 +240,9 @@ cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
         n_samples = c.n_samples
     if is_known(f, r):
         return FOUND_YES
+    if c == NULL and f.known.n >= MAX_CHANNELS:
+        reason[0] = REASON_CHANNELS
+        return FOUND_NO
     found = has_believable_board(f, r)
     if found != FOUND_YES:
         reason[0] = REASON_BOARD

@@ -35,6 +35,7 @@ STRETCH_KINDS = ("corrupt", "cut_off")
 REASONS = {
     REASON_CHANNEL: "no record: such a channel cannot be",
     REASON_BOARD: "no record: of such a board there is no other one",
+    REASON_CHANNELS: f"no record: there are more than {MAX_CHANNELS} channels",
     REASON_SAMPLES: "impossible number of samples",
     REASON_ZEROS: "nothing but zeros",
     REASON_PAST_END: "record runs past the end of the data",
@@ -395,6 +396,9 @@ cdef class CompassStream:
                 return STATUS_MORE
             if found == FOUND_NO:
                 self.start_scan(base, reason)
+                if reason == REASON_CHANNELS:
+                    # it is a record all the same: the next one is where it ends
+                    return self.finish_scan(base, r.end, STRETCH_CORRUPT)
                 continue
             c = channel_of(&self.known, &r)
             n_samples = NO_NUMBER if c == NULL else samples_of(&self.known, c)

@@ -20,7 +20,18 @@ from ._framing import count_in_chains, walk
 if TYPE_CHECKING:
     from .compass_config_parser import Settings
 
-__all__ = ["CompassLayout", "detect_layout", "has_header", "may_be_headerless"]
+__all__ = [
+    "CompassLayout",
+    "board_like_a_header",
+    "detect_layout",
+    "first_length",
+    "has_header",
+    "may_be_headerless",
+    "records_contradict",
+]
+
+HEAD_BYTES = 2**20
+"""Bytes of another file of the run to look at."""
 
 MAX_RECORDS = 64
 """Records to look at before a layout is believed (3)."""
@@ -29,9 +40,10 @@ CHAIN = 8
 """Records in a row, all as usual, that tell of the layout of a damaged file."""
 
 ADVICE = (
-    "say what the records have with compass_layout: the run's first file, its header "
-    "word ('CAED'), or 'V1:5' for CoMPASS 1 (bit 0 energy, bit 1 calibrated energy, "
-    "bit 2 energy short), 'V0:5' for its oldest versions"
+    "give the settings file (compass_config_file), or say what the records have with "
+    "compass_layout: another file of the run, its header word ('CAED'), or 'V1:5' for "
+    "CoMPASS 1 (bit 0 energy, bit 1 calibrated energy, bit 2 energy short), 'V0:5' for "
+    "its oldest versions"
 )
 
 
@@ -69,7 +81,8 @@ class CompassLayout:
         ----------
         text
             a header word, ``CAE0`` to ``CAEF``, or a version and bits: ``V1:5``, or
-            the name of the run's first file, which begins with a word.
+            the name of another file of the run: of one that begins with a word, or
+            whose records tell.
 
         Raises
         ------
@@ -78,11 +91,17 @@ class CompassLayout:
         """
         if os.path.isfile(text):
             with open_source(text) as source:
-                head = bytes(source.fill(2)[:2])
-            if not has_header(head):
-                msg = f"'{text}' has no header: give the first file of the run"
-                raise ValueError(msg)
-            return cls.from_bits(2, head[0])
+                head = bytes(source.fill(HEAD_BYTES)[:HEAD_BYTES])
+            if has_header(head):
+                return cls.from_bits(2, head[0])
+            try:
+                return detect_layout(head, len(head) < HEAD_BYTES)
+            except DecodeError as e:
+                msg = (
+                    f"'{text}' has no header, and its records do not tell: give "
+                    "another file of the run"
+                )
+                raise ValueError(msg) from e
         match = re.fullmatch(r"(?i)(?:0x)?CAE([0-9A-F])|V([01]):([0-7])", text.strip())
         if match is None:
             msg = f"'{text}' is no layout of CoMPASS records: {ADVICE}"
@@ -203,11 +222,11 @@ def detect_layout(
     if len(found) == 1:
         return found[0]
     problem = "the file has no header, and its records fit no layout"
-    if found:
-        names = ", ".join(map(str, found))
-        problem = (
-            f"the file has no header, and its records fit several layouts: {names}"
-        )
+    single = [] if found else _best(head, at_end, tries, True, 1)
+    if found or single:
+        names = ", ".join(map(str, found or single))
+        what = "its records fit" if found else "a single record fits"
+        problem = f"the file has no header, and {what} several layouts: {names}"
     raise DecodeError(problem, source, advice=ADVICE)
 
 
@@ -302,3 +321,13 @@ def records_contradict(
     tries = [x for x in candidates() if x.version == 2]
     found = _by_chains(head, at_end, tries, False, CHAIN)
     return found[0] if len(found) == 1 else None
+
+
+def first_length(head: bytes | memoryview, layout: CompassLayout) -> int:
+    """Return the number of samples of the first record; 0 if there is none."""
+    count_at = layout.head_bytes - 4
+    if not layout.has_count or len(head) < layout.head_bytes:
+        return 0
+    if walk(head, *layout.parts, 1, False)[3] == "bad":
+        return 0
+    return int.from_bytes(head[count_at : count_at + 4], "little")
