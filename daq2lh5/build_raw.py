@@ -387,7 +387,7 @@ def _convert_opened(
         if progress is not None:
             progress(streamer)
     _account_for_rest(streamer)
-    for rb in streamer.empty_tables():
+    for rb in streamer.final_buffers():
         _write_rows(rb, outputs, report, db_dict, exchange)
     if len(streamer.garbage):
         outputs.write_garbage(streamer.garbage)

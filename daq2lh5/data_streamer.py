@@ -129,10 +129,10 @@ class DataStreamer(ABC):
         """Decode one packet; False if there was none left."""
         return True
 
-    def empty_tables(self) -> list[RawBuffer]:
-        """Return buffers whose tables are written although there are no rows.
+    def final_buffers(self) -> list[RawBuffer]:
+        """Return buffers to be written at the end of the stream, behind all chunks.
 
-        Asked for at the end of the stream.
+        Also those without rows are.
         """
         return []
 

@@ -259,7 +259,7 @@ class CompassStreamer(KernelStreamer):
         own = {i for i, serial in enumerate(serials) if serial == self._file.serial}
         return own or {*range(len(boards))} or {0}
 
-    def empty_tables(self) -> list[RawBuffer]:
+    def final_buffers(self) -> list[RawBuffer]:
         """Return the buffers of a file without events, in place of rows."""
         if self.report.n_bytes > self._header_bytes or not self.source.at_end:
             return []
