@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -151,7 +152,7 @@ class CompassStreamer(KernelStreamer):
         """
         period = self.compass_sampling_period
         if period is not None and not (
-            isinstance(period, (int, float)) and 0 < period < math.inf
+            isinstance(period, Real) and 0 < period < math.inf
         ):
             msg = f"compass_sampling_period is {period!r}: give the time in ns"
             raise ValueError(msg)

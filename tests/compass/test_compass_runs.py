@@ -18,6 +18,8 @@ import pytest
 from click.testing import CliRunner
 from compass import reference
 from compass.test_compass_streamer import check, decode, differences
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from writers import compass as writer
 
 import daq2lh5
@@ -173,6 +175,46 @@ def test_channels_that_the_settings_lack(tmp_path):
     assert sum("no board" in note for note in notes) == 8
     assert sum("more of the kind" in note for note in notes) == 1
     assert decoded.report.bytes["skipped"] == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_nothing_is_skipped(data, tmp_path_factory):
+    """Without a specification every row is written, whatever the settings say."""
+    folder = tmp_path_factory.mktemp("any")
+    form = writer.form(data.draw(st.sampled_from(writer.HEADER_WORDS)))
+    numbers = st.integers(0, 12) | st.integers(0, 65535)
+    channels = data.draw(
+        st.lists(st.tuples(numbers, st.integers(0, 255)), min_size=1, max_size=5)
+    )
+    n_samples = data.draw(st.lists(st.sampled_from([0, 5, 30]), min_size=1, max_size=3))
+    made = writer.events(
+        form, data.draw(st.integers(0, 40)), channels=channels, n_samples=n_samples
+    )
+    texts = st.none() | st.sampled_from(["8.0", "60.0", "abc", "-5", "nan", "1e300"])
+    boards = [
+        writer.Board(
+            model=data.draw(st.sampled_from([None, "DT5730", "V1743", "?"])),
+            period_ps=data.draw(texts),
+            record_ns=data.draw(texts),
+            pre_trigger_ns=data.draw(texts),
+            firmware=data.draw(st.sampled_from([None, "DPP_PHA", "DPP_PSD"])),
+            enabled_by_default=data.draw(st.booleans()),
+            channels={
+                c: {"SRV_PARAM_CH_ENABLED": data.draw(st.sampled_from(["true", None]))}
+                for c in data.draw(st.sets(st.integers(0, 20), max_size=4))
+            },
+        )
+        for _ in range(data.draw(st.integers(1, 3)))
+    ]
+    (folder / "settings.xml").write_text(writer.settings(boards))
+    decoded = check(folder / "run.BIN", writer.file(form, made))
+    report = decoded.report
+    assert report.packets["skipped"] == report.bytes["skipped"] == 0
+    assert report.skipped_channels == {}
+    missing = {board for board, _ in channels[: len(made)]} - {*range(len(boards))}
+    told = [n for n in report.notes if "settings have no board" in n]
+    assert len(told) == len(missing)
 
 
 # --- boards (section 2) -------------------------------------------------------------
