@@ -443,6 +443,8 @@ def _convert_opened(
         if progress is not None:
             progress(streamer)
     _account_for_rest(streamer)
+    for rb in streamer.final_buffers():
+        _write_rows(rb, outputs, report, db_dict, exchange)
     check()
     report.garbage_file = outputs.write_garbage(streamer.garbage)
     outputs.describe(streamer.describe_columns())
@@ -463,20 +465,31 @@ def _write(
 ) -> None:
     """Write the buffers of a chunk, account for their rows, empty them."""
     for rb in chunk:
-        if not rb.out_stream or rb.loc == 0:
-            rb.loc = 0
-            continue
-        file, group = split_out_stream(rb.out_stream)
-        table = f"{group.strip('/')}/{rb.out_name}".lstrip("/")
-        report.add_rows(file, table, rb.loc, _times_of(rb))
-        processing = report.timed("process") if rb.proc_spec else nullcontext()
-        append_buffer(rb, outputs.writer_of(file), group, exchange, db_dict, processing)
+        if rb.loc:
+            _write_rows(rb, outputs, report, db_dict, exchange)
         rb.loc = 0
+
+
+def _write_rows(
+    rb: RawBuffer,
+    outputs: OutputFiles,
+    report: ConversionReport,
+    db_dict: dict | None,
+    exchange: bool,
+) -> None:
+    """Write the rows of a buffer to its table, if it has one; also none at all."""
+    if not rb.out_stream:
+        return
+    file, group = split_out_stream(rb.out_stream)
+    table = f"{group.strip('/')}/{rb.out_name}".lstrip("/")
+    report.add_rows(file, table, rb.loc, _times_of(rb))
+    processing = report.timed("process") if rb.proc_spec else nullcontext()
+    append_buffer(rb, outputs.writer_of(file), group, exchange, db_dict, processing)
 
 
 def _times_of(rb: RawBuffer) -> tuple[float, float] | None:
     """Return the times of the first and the last row, where rows have one."""
-    if rb._table is None:
+    if rb._table is None or not rb.loc:
         return None
     arrays = rb._arrays()
     for name in TIME_COLUMNS:

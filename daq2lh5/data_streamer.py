@@ -117,6 +117,13 @@ class DataStreamer(Selection, ABC):
         """Decode one packet; False if there was none left."""
         return True
 
+    def final_buffers(self) -> list[RawBuffer]:
+        """Return buffers to be written at the end of the stream, behind all chunks.
+
+        Also those without rows are.
+        """
+        return []
+
     def read_packets(self, limit: int) -> bool:
         """Decode up to `limit` packets, stopping when a buffer is full.
 
@@ -347,7 +354,7 @@ class DataStreamer(Selection, ABC):
                 if (rb.loc > 0 if everything else rb.is_full() and rb.loc > 0)
             ]
             for rb in chunk:
-                rb._used = True
+                rb._hand_out()
             # nobody must take a stretch without rows for the end of the stream
             if chunk or not self._more or mode == "single_packet":
                 return chunk

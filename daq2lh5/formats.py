@@ -52,6 +52,8 @@ class Format:
     probe_if_named
         as `probe`, on weaker evidence: asked where no probe fits and the extension is
         the format's.
+    empty_if_named
+        given the name of an empty file, whether it is one of the format.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Format:
     probe: Callable[[bytes], str | None]
     streamer: str
     probe_if_named: Callable[[bytes], str | None] | None = None
+    empty_if_named: Callable[[str], bool] | None = None
 
     def has_extension(self, ending: str) -> bool:
         """Whether files of this format end so, in any letter case."""
@@ -88,6 +91,12 @@ def _probe_compass_records(head: bytes) -> str | None:
     from .compass.layouts import may_be_headerless  # noqa: PLC0415  (rarely needed)
 
     return "CoMPASS record" if may_be_headerless(head) else None
+
+
+def _is_name_of_compass(name: str) -> bool:
+    from .compass.run_files import is_name_of_compass  # noqa: PLC0415  (rarely needed)
+
+    return is_name_of_compass(name)
 
 
 def _probe_llama(head: bytes) -> str | None:
@@ -133,6 +142,7 @@ FORMATS = (
         _probe_compass,
         "compass.compass_streamer:CompassStreamer",
         _probe_compass_records,
+        _is_name_of_compass,
     ),
     Format(
         "LlamaDaq",
@@ -221,6 +231,9 @@ def detect(name: str, source: Source | None) -> Format:
         names = ", ".join(f.name for f in FORMATS)
         tried.append(f"its first bytes fit none of {names}")
         if not head:
+            for format_ in FORMATS:
+                if format_.empty_if_named is not None and format_.empty_if_named(name):
+                    return format_
             msg = f"{name} is empty"
             raise UnknownFormatError(msg)
         if head.startswith(HDF5_MAGIC):
@@ -229,6 +242,12 @@ def detect(name: str, source: Source | None) -> Format:
                 "can be processed: daq2lh5 process"
             )
             raise UnknownFormatError(msg)
+        for format_ in FORMATS:
+            if format_.probe_if_named is not None and format_.probe_if_named(head):
+                tried.append(
+                    f"they may be a {format_.name} file's without a header: then "
+                    f"-t {format_.name} reads it"
+                )
     elif by_name is not None:
         return by_name
     if by_name is None:

@@ -117,7 +117,9 @@ class RawBuffer:
             return self._writable()
         # from now on the user may change the arrays behind our back
         self._exposed = True
-        return self._table.as_lgdo()
+        table = self._table.as_lgdo()
+        self._table.end_vectors(self.loc)
+        return table
 
     @lgdo.setter
     def lgdo(self, value: lgdo.LGDO | None) -> None:
@@ -161,6 +163,12 @@ class RawBuffer:
         self.lgdo = None
         self._table = table
         self._exposed = False
+
+    def _hand_out(self) -> None:
+        """Note that somebody gets the rows at hand, to read or to write them."""
+        self._used = True
+        if self._exposed and self._table is not None:
+            self._table.end_vectors(self.loc)
 
     def _pass_encoded(self, codec: str) -> None:
         """Have waveforms come encoded that are written so, and nothing else.

@@ -191,6 +191,12 @@ class TableBuffer:
                 self._lgdo.add_field(column.name, column.make_lgdo(self.arrays))
         return self._lgdo
 
+    def end_vectors(self, n: int) -> None:
+        """Have vectors behind the first `n` rows be empty: others read all rows."""
+        for path, array in (self._arrays or {}).items():
+            if path.endswith("/offsets"):
+                array[n + 1 :] = array[n]
+
     def grow_vectors(self, row: int, n: int) -> None:
         """Make room in all vector columns for `n` more elements after `row` rows."""
         for column in self.fields:
@@ -238,7 +244,8 @@ def grow_vectors(table: lgdo.Table, row: int, n: int) -> None:
     """Make room in all vector columns of an LGDO table, see `TableBuffer`."""
     import lgdo  # noqa: PLC0415  (the caller has an object of it already)
 
-    for column in table.values():
+    # a table of waveforms has its samples in `values`
+    for _, column in table.items():
         if isinstance(column, lgdo.Table):
             grow_vectors(column, row, n)
         elif isinstance(column, lgdo.VectorOfVectors):

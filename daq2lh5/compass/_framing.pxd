@@ -4,9 +4,13 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     MAX_HEAD = 33               # fixed part of the longest layout (2)
-    N_BOARDS = 256              # plausible numbers (3)
+    N_BOARDS = 65536
+    N_USUAL_BOARDS = 256        # that are believed without further evidence (3)
     N_PLAUSIBLE_CHANNELS = 256
-    N_KEYS = N_BOARDS * N_PLAUSIBLE_CHANNELS
+    FEW_RECORDS = 16            # by which nothing can be said of what is usual
+    NEAR_RECORDS = 256          # among which other high boards are looked for
+    NEAR_BYTES = 1 << 22
+    MAX_CHANNELS = 1 << 16      # of all boards
     MAX_SAMPLES = 1 << 24       # plausible (3, 10)
     KNOWN_FLAGS = 0x0038DDFF    # (2.1)
     ANY_NUMBER = -1             # of samples: lengths of a channel differ
@@ -16,7 +20,9 @@ cdef enum:
 
 cdef enum Reason:
     REASON_NONE
-    REASON_BOARD                # a board or channel that cannot be
+    REASON_CHANNEL              # a channel that cannot be
+    REASON_BOARD                # a board of which there is no other record
+    REASON_CHANNELS             # one of too many channels
     REASON_SAMPLES              # a number of samples that cannot be
     REASON_ZEROS                # nothing but zeros
     REASON_PAST_END             # a record longer than the rest of the data
@@ -58,7 +64,11 @@ cdef struct Channel:            # what is known of a channel
     int64_t skipped
 
 cdef struct Known:
-    int32_t index[N_KEYS]       # number of the channel by board << 8 | channel, or -1
+    int32_t page[N_BOARDS]      # of the board's channels, or -1
+    int32_t* pages              # on each, numbers of channels, or -1
+    int32_t n_pages
+    bint wide                   # there are boards beyond the usual numbers
+    bint like_headers           # and such whose numbers are those of header words
     Channel* channels
     int32_t n
     int64_t most_samples
@@ -71,6 +81,9 @@ cdef struct Frame:              # a window of the input, and what is known of it
     int64_t end                 # of the data; -1: not known yet
     int64_t need                # bytes that the window must have to go on
     uint64_t last_time          # of the record before
+    int64_t n_before            # records of the same joined file before
+    bint wide                   # see Known
+    bint like_headers
     const Layout* layout
     const Known* known
 
@@ -87,6 +100,10 @@ cdef const Channel* channel_of(const Known* known, const Record* r) noexcept nog
 cdef int64_t samples_of(const Known* known, const Channel* c) noexcept nogil
 cdef Found record_at(
     Frame* f, int64_t at, Record* r, Reason* reason
+) noexcept nogil
+cdef bint is_header_word(uint32_t word) noexcept nogil
+cdef Found record_or_header(
+    Frame* f, int64_t at, Record* r, Reason* reason, Layout* l
 ) noexcept nogil
 cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil
 cdef Found joined_at(Frame* f, int64_t at, Layout* l) noexcept nogil

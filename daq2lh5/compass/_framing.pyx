@@ -31,9 +31,13 @@ cdef void set_layout(
     l.head = l.flags_at + l.flags_size + l.code_size + l.count_size
 
 
+cdef inline bint is_header_word(uint32_t word) noexcept nogil:
+    return word & 0xFFF0 == 0xCAE0
+
+
 cdef bint is_header(uint16_t word, Layout* l) noexcept nogil:
     """Whether a file begins like that; if so, set the layout that it says (1.1)."""
-    if word & 0xFFF0 != 0xCAE0:
+    if not is_header_word(word):
         return False
     set_layout(l, 2, word & 1, word >> 1 & 1, word >> 2 & 1, word >> 3 & 1)
     return True
@@ -90,7 +94,9 @@ cdef Found record_at(
     r.start = at
     r.end = at + f.layout.head + 2 * r.n_samples
     reason[0] = REASON_NONE
-    if r.board >= N_BOARDS or r.channel >= N_PLAUSIBLE_CHANNELS:
+    if r.channel >= N_PLAUSIBLE_CHANNELS:
+        reason[0] = REASON_CHANNEL
+    elif is_header_word(r.board) and not f.like_headers:
         reason[0] = REASON_BOARD
     elif r.n_samples > MAX_SAMPLES:
         reason[0] = REASON_SAMPLES
@@ -103,7 +109,10 @@ cdef Found record_at(
 
 
 cdef const Channel* channel_of(const Known* known, const Record* r) noexcept nogil:
-    cdef int32_t i = known.index[r.board << 8 | r.channel]
+    cdef int64_t page = known.page[r.board]
+    if page < 0:
+        return NULL
+    cdef int32_t i = known.pages[page * N_PLAUSIBLE_CHANNELS + r.channel]
     return NULL if i < 0 else &known.channels[i]
 
 
@@ -145,9 +154,9 @@ cdef Found follows(Frame* f, const Record* before) noexcept nogil:
     cdef Found found
     if f.end >= 0 and f.end - at < f.layout.head:
         return FOUND_YES if at <= f.end else FOUND_NO
-    found = record_at(f, at, &r, &reason)
+    found = record_or_header(f, at, &r, &reason, &l)
     if found == FOUND_NO:
-        return joined_at(f, at, &l)
+        return FOUND_YES if reason == REASON_NONE else FOUND_NO
     if found != FOUND_YES:
         return found
     if r.n_samples and (r.n_samples == before.n_samples or is_known(f, &r)):
@@ -159,12 +168,61 @@ cdef Found follows(Frame* f, const Record* before) noexcept nogil:
     # a channel, or a length, that is met for the first time: the next one must tell
     if f.end >= 0 and f.end - r.end < f.layout.head:
         return FOUND_YES if r.end <= f.end else FOUND_NO
-    found = record_at(f, r.end, &s, &reason)
+    found = record_or_header(f, r.end, &s, &reason, &l)
     if found == FOUND_NO:
-        return joined_at(f, r.end, &l)
+        return FOUND_YES if reason == REASON_NONE else FOUND_NO
     if found != FOUND_YES:
         return found
     return FOUND_YES if is_known(f, &s) or looks_right(f.layout, &s) else FOUND_NO
+
+
+cdef Found has_believable_board(Frame* f, const Record* r) noexcept nogil:
+    """Whether a board's number can be right.
+
+    A high one is, if high ones are met again nearby. A single record of such a board,
+    among many of boards with usual numbers, is rather one whose number is damaged.
+    """
+    cdef Layout l
+    cdef Record s
+    cdef Reason reason
+    cdef Found found
+    cdef int64_t at = r.end
+    cdef int n = 0
+    if r.board < N_USUAL_BOARDS or f.wide or f.known.page[r.board] >= 0:
+        return FOUND_YES
+    while n < NEAR_RECORDS and at - r.start < NEAR_BYTES:
+        found = record_or_header(f, at, &s, &reason, &l)
+        if found == FOUND_MORE:
+            return found
+        if found == FOUND_NO:
+            break
+        if s.board >= N_USUAL_BOARDS:
+            return FOUND_YES
+        at = s.end
+        n += 1
+    return FOUND_YES if f.n_before + n < FEW_RECORDS else FOUND_NO
+
+
+cdef Found record_or_header(
+    Frame* f, int64_t at, Record* r, Reason* reason, Layout* l
+) noexcept nogil:
+    """Read the record at `at`; FOUND_NO with REASON_NONE if another file begins there.
+
+    The layout that this one says is written to `l`.
+    """
+    cdef Found found, joined
+    cdef bint like = f.n - at >= 2 and is_header_word(load_u16(f.data + at))
+    # a board may have such a number, too
+    f.like_headers = like or f.known.like_headers
+    found = record_at(f, at, r, reason)
+    f.like_headers = f.known.like_headers
+    if not like or found == FOUND_YES and speaks_for_itself(f, r):
+        return found
+    joined = joined_at(f, at, l)
+    if joined == FOUND_NO:
+        return found
+    reason[0] = REASON_NONE
+    return FOUND_MORE if joined == FOUND_MORE else FOUND_NO
 
 
 cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
@@ -180,9 +238,16 @@ cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
     cdef int64_t n_samples = NO_NUMBER
     if c != NULL and c.file == f.known.file:
         n_samples = c.n_samples
-    reason[0] = REASON_ALONE
     if is_known(f, r):
         return FOUND_YES
+    if c == NULL and f.known.n >= MAX_CHANNELS:
+        reason[0] = REASON_CHANNELS
+        return FOUND_NO
+    found = has_believable_board(f, r)
+    if found != FOUND_YES:
+        reason[0] = REASON_BOARD
+        return found
+    reason[0] = REASON_ALONE
     if r.n_samples == 0 and not looks_right(f.layout, r):
         return FOUND_NO
     if n_samples > 0:
@@ -239,6 +304,7 @@ cdef Found joined_at(Frame* f, int64_t at, Layout* l) noexcept nogil:
     if f.n - at >= 4 and is_header(load_u16(f.data + at + 2), &other):
         return FOUND_YES
     g.layout = l
+    g.like_headers = f.known.like_headers
     found = record_at(&g, at + 2, &r, &reason)
     f.need = g.need
     if found != FOUND_YES:
@@ -323,13 +389,13 @@ cdef Found chain_at(Frame* f, int64_t at) noexcept nogil:
         if length == wanted:
             return FOUND_YES
         at_end = f.end >= 0 and r.end == f.end
-        found = FOUND_NO if at_end else record_at(f, r.end, &s, &reason)
-        if found == FOUND_NO and not at_end:
-            # or of this file, with another one behind it
-            found = joined_at(f, r.end, &l)
+        if not at_end:
+            found = record_or_header(f, r.end, &s, &reason, &l)
             if found == FOUND_NO:
-                return found
-            at_end = found == FOUND_YES
+                # or at the end of this file, with another one behind it
+                if reason != REASON_NONE:
+                    return found
+                at_end = True
         if at_end:
             # that also the end fits is telling
             if length >= CHAIN or channel_of(f.known, &r) != NULL:
@@ -359,13 +425,12 @@ cdef Found search(Frame* f, int64_t low, int64_t high, int64_t* where) noexcept 
     cdef Found found
     where[0] = low
     for at in range(low, min(high, f.n - 3)):
-        # boards and channels are below 256
-        if f.data[at + 1] == 0 and f.data[at + 3] == 0:
-            found = chain_at(f, at)
-        elif f.data[at + 1] == 0xCA:
+        found = FOUND_NO
+        if f.data[at + 1] == 0xCA:
             found = found_header(f, at)
-        else:
-            continue
+        # channels are below 256
+        if found == FOUND_NO and f.data[at + 3] == 0:
+            found = chain_at(f, at)
         if found != FOUND_NO:
             where[0] = at
             return found
@@ -413,7 +478,8 @@ cdef Walk walk_from(Frame* f, int64_t at, int limit, bint at_end) noexcept nogil
             return w
         x = fabs(r.calibrated)
         if (
-            r.time >= LATEST or r.flags >> 24 or r.code > 15
+            r.board >= N_USUAL_BOARDS and not f.wide
+            or r.time >= LATEST or r.flags >> 24 or r.code > 15
             or f.layout.calibrated and (isnan(x) or x > 1e12 or 0 < x < 1e-12)
         ):
             w.end = END_BAD
@@ -431,9 +497,11 @@ cdef Walk walk_from(Frame* f, int64_t at, int limit, bint at_end) noexcept nogil
     return w
 
 
-cdef Frame head_of(const uint8_t[::1] data, const Layout* layout):
+cdef Frame head_of(const uint8_t[::1] data, const Layout* layout, bint wide):
     """Return the start of a file, of which nothing is known, as a window."""
     cdef Frame f
+    f.n_before = 0
+    f.wide = f.like_headers = wide
     f.data = &data[0] if data.shape[0] else NULL
     f.n = data.shape[0]
     f.end = f.n
@@ -446,7 +514,7 @@ cdef Frame head_of(const uint8_t[::1] data, const Layout* layout):
 
 def walk(
     const uint8_t[::1] data, int version, bint energy, bint calibrated,
-    bint short_energy, bint waveforms, int limit, bint at_end,
+    bint short_energy, bint waveforms, int limit, bint at_end, bint wide=True,
 ):
     """Go from record to record, as far as they look like records (3).
 
@@ -460,6 +528,8 @@ def walk(
         records to look at.
     at_end
         whether `data` are the whole file.
+    wide
+        whether boards may have any number, or only usual ones.
 
     Returns
     -------
@@ -475,14 +545,14 @@ def walk(
     """
     cdef Layout layout
     set_layout(&layout, version, energy, calibrated, short_energy, waveforms)
-    cdef Frame f = head_of(data, &layout)
+    cdef Frame f = head_of(data, &layout, wide)
     cdef Walk w = walk_from(&f, 0, limit, at_end)
     return w.n_records, w.score, w.same, ENDS[w.end], w.at
 
 
 def count_in_chains(
     const uint8_t[::1] data, int version, bint energy, bint calibrated,
-    bint short_energy, bint waveforms, int length,
+    bint short_energy, bint waveforms, int length, bint wide=True,
 ):
     """Count the records of which so many are in a row, all as usual, anywhere.
 
@@ -492,17 +562,19 @@ def count_in_chains(
         see `walk`.
     length
         number of records in a row.
+    wide
+        see `walk`.
     """
     cdef Layout layout
     cdef Walk w
     cdef int64_t at = 0
     cdef int64_t n = 0
     set_layout(&layout, version, energy, calibrated, short_energy, waveforms)
-    cdef Frame f = head_of(data, &layout)
+    cdef Frame f = head_of(data, &layout, wide)
     with nogil:
         while f.n - at >= length * layout.head:
-            # boards and channels are below 256
-            if f.data[at + 1] == 0 and f.data[at + 3] == 0:
+            # channels are below 256, and mostly boards, too
+            if f.data[at + 3] == 0 and (wide or f.data[at + 1] == 0):
                 w = walk_from(&f, at, length, False)
                 if w.score == length:
                     n += length

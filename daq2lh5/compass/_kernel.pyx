@@ -33,7 +33,9 @@ cdef enum StretchKind:
 STRETCH_KINDS = ("corrupt", "cut_off")
 
 REASONS = {
-    REASON_BOARD: "no record: such a board or channel cannot be",
+    REASON_CHANNEL: "no record: such a channel cannot be",
+    REASON_BOARD: "no record: of such a board there is no other one",
+    REASON_CHANNELS: f"no record: there are more than {MAX_CHANNELS} channels",
     REASON_SAMPLES: "impossible number of samples",
     REASON_ZEROS: "nothing but zeros",
     REASON_PAST_END: "record runs past the end of the data",
@@ -121,6 +123,8 @@ cdef class CompassStream:
     cdef int64_t bytes_done[2]
 
     cdef uint64_t last_time
+    # number of the last record before the joined file at hand
+    cdef int64_t first_packet
     cdef readonly bint scanning
     cdef int64_t scan_at
     cdef int stretch_kind
@@ -133,7 +137,7 @@ cdef class CompassStream:
             &self.layout, layout.version, layout.energy, layout.calibrated,
             layout.short_energy, layout.waveforms,
         )
-        memset(self.known.index, 0xFF, sizeof(self.known.index))
+        memset(self.known.page, 0xFF, sizeof(self.known.page))
         self.tables = (
             new_sink_table(sizeof(CompassEventColumns), bind_compass_event),
             new_sink_table(sizeof(ListColumns), bind_lists),
@@ -144,6 +148,7 @@ cdef class CompassStream:
 
     def __dealloc__(self):
         free(self.known.channels)
+        free(self.known.pages)
 
     # ---- channels ------------------------------------------------------------------
 
@@ -166,7 +171,7 @@ cdef class CompassStream:
         cdef int i
         lengths = {}
         for i in range(limit):
-            found = record_at(&f, at, &r, &reason)
+            found = record_or_header(&f, at, &r, &reason, &layout)
             if found == FOUND_YES and r.end > f.n:
                 if lengths and not at_end:
                     break
@@ -186,14 +191,36 @@ cdef class CompassStream:
                 if behind < 0 or not met and at != behind:
                     met.add(r.n_samples)
                 at = r.end
+                f.n_before += 1
+                f.wide |= r.board >= N_USUAL_BOARDS
                 continue
-            if found == FOUND_MORE or joined_at(&f, at, &layout) == FOUND_YES:
+            if found == FOUND_MORE or reason == REASON_NONE:
                 break
             # also what comes behind damage tells of channels
             if search(&f, at + 1, f.n, &behind) != FOUND_YES:
                 break
             at = behind
         return {channel: met for channel, met in lengths.items() if met}
+
+    cdef int32_t* place_of(self, int board, int channel) except NULL:
+        """Return where the number of a channel is noted."""
+        cdef Known* k = &self.known
+        cdef Py_ssize_t page_bytes = N_PLAUSIBLE_CHANNELS * sizeof(int32_t)
+        cdef int32_t* pages
+        cdef Py_ssize_t n = k.n_pages
+        if k.page[board] < 0:
+            # room for twice as many whenever it is a power of two
+            if n & (n - 1) == 0:
+                pages = <int32_t*>realloc(k.pages, max(2 * n, 1) * page_bytes)
+                if pages == NULL:
+                    raise MemoryError
+                k.pages = pages
+            memset(k.pages + n * N_PLAUSIBLE_CHANNELS, 0xFF, page_bytes)
+            k.page[board] = n
+            k.n_pages += 1
+            k.wide |= board >= N_USUAL_BOARDS
+            k.like_headers |= is_header_word(board)
+        return k.pages + <Py_ssize_t>k.page[board] * N_PLAUSIBLE_CHANNELS + channel
 
     def set_channel(self, int board, int channel, n_samples, float dt, float t0):
         """Say what is known of a channel.
@@ -209,7 +236,8 @@ cdef class CompassStream:
         """
         if not (0 <= board < N_BOARDS and 0 <= channel < N_PLAUSIBLE_CHANNELS):
             return
-        cdef int32_t i = self.known.index[board << 8 | channel]
+        cdef int32_t* place = self.place_of(board, channel)
+        cdef int32_t i = place[0]
         cdef Channel* channels
         if i < 0:
             if self.known.n == self.room:
@@ -222,7 +250,7 @@ cdef class CompassStream:
                 self.known.channels = channels
             i = self.known.n
             self.known.n += 1
-            self.known.index[board << 8 | channel] = i
+            place[0] = i
             memset(&self.known.channels[i], 0, sizeof(Channel))
             self.known.channels[i].key = board << 9 | channel
             self.known.channels[i].sink = -1
@@ -240,7 +268,7 @@ cdef class CompassStream:
 
         `lists` says that its waveforms are lists. The buffers must not be bound.
         """
-        cdef int32_t i = self.known.index[board << 8 | channel]
+        cdef int32_t i = self.place_of(board, channel)[0]
         cdef SinkTable table
         if buffer is None:
             self.known.channels[i].sink = -1
@@ -281,6 +309,9 @@ cdef class CompassStream:
         f.end = end
         f.need = 0
         f.last_time = self.last_time
+        f.n_before = self.packet_id - self.first_packet
+        f.wide = self.known.wide
+        f.like_headers = self.known.like_headers
         f.layout = &self.layout
         f.known = &self.known
         return f
@@ -345,14 +376,11 @@ cdef class CompassStream:
                 return STATUS_LIMIT
             if self.consumed == f.end:
                 return STATUS_END
-            found = record_at(f, self.consumed, &r, &reason)
+            found = record_or_header(f, self.consumed, &r, &reason, &layout)
             if found == FOUND_MORE:
                 return STATUS_MORE
             if found == FOUND_NO:
-                found = joined_at(f, self.consumed, &layout)
-                if found == FOUND_MORE:
-                    return STATUS_MORE
-                if found == FOUND_YES:
+                if reason == REASON_NONE:
                     self.join(f, base, &layout)
                     continue
                 self.start_scan(base, reason)
@@ -368,6 +396,9 @@ cdef class CompassStream:
                 return STATUS_MORE
             if found == FOUND_NO:
                 self.start_scan(base, reason)
+                if reason == REASON_CHANNELS:
+                    # it is a record all the same: the next one is where it ends
+                    return self.finish_scan(base, r.end, STRETCH_CORRUPT)
                 continue
             c = channel_of(&self.known, &r)
             n_samples = NO_NUMBER if c == NULL else samples_of(&self.known, c)
@@ -390,11 +421,14 @@ cdef class CompassStream:
             if status != STATUS_LIMIT:
                 return status
             self.last_time = f.last_time = r.time
+            f.n_before += 1
 
     cdef void join(self, Frame* f, int64_t base, const Layout* layout) noexcept nogil:
         """Begin another file, whose header is at hand (10)."""
         cdef const uint8_t* header = f.data + self.consumed
         self.known.file += 1
+        self.first_packet = self.packet_id
+        f.n_before = 0
         if memcmp(layout, &self.layout, sizeof(Layout)) != 0:
             self.known.layout_since = self.known.file
         self.layout = layout[0]
@@ -530,13 +564,10 @@ cdef class CompassStream:
         cdef Reason reason
         cdef Layout layout
         self.consumed = 0
-        cdef Found found = record_at(&f, 0, &r, &reason)
-        while found == FOUND_NO:
-            found = joined_at(&f, self.consumed, &layout)
-            if found != FOUND_YES:
-                break
+        cdef Found found = record_or_header(&f, 0, &r, &reason, &layout)
+        while found == FOUND_NO and reason == REASON_NONE:
             self.join(&f, base, &layout)
-            found = record_at(&f, self.consumed, &r, &reason)
+            found = record_or_header(&f, self.consumed, &r, &reason, &layout)
         if found == FOUND_YES:
             self.need = r.end
             if r.end <= f.n:
@@ -570,6 +601,8 @@ cdef class CompassStream:
         cdef Record r
         cdef Reason reason
         cdef Status status
+        # a single packet begins with no header
+        f.like_headers = True
         if record_at(&f, 0, &r, &reason) != FOUND_YES or r.end != f.n:
             return <int>STATUS_END
         lists = "waveform/values/offsets" in buffer._arrays()

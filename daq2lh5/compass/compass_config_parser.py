@@ -34,7 +34,9 @@ __all__ = [
     "as_struct",
     "compass_config_to_struct",
     "find_settings",
+    "fixed_period_ns",
     "header_tree",
+    "number_of",
     "read_settings",
     "sampling_period_ns",
 ]
@@ -75,6 +77,7 @@ PERIODS_NS = {
     "780": 10.0,
     "781": 10.0,
     "782": 10.0,
+    "790": 4.0,
     "2740": 8.0,
     "2745": 8.0,
     "2730": 2.0,
@@ -82,13 +85,28 @@ PERIODS_NS = {
 }
 """Sampling periods by family of boards, unless the settings say others (4.1)."""
 
+ADJUSTABLE = {"731", "742", "743"}
+"""Families whose sampling period can be set; :data:`PERIODS_NS` has the shortest."""
+
 FAMILY = re.compile(r"(?:VX|V|DT|N)[156](7\d\d)|(?:VX|V|DT)(27\d\d)")
 
 
 def sampling_period_ns(model: str | None) -> float:
-    """Return the sampling period of a model in ns; NaN if it is not known (4.1)."""
+    """Return the sampling period of a model in ns; NaN if it is not known (4.1).
+
+    Where it can be set, this is the shortest one.
+    """
+    return PERIODS_NS.get(_family(model), math.nan)
+
+
+def fixed_period_ns(model: str | None) -> float:
+    """Return the sampling period of a model in ns; NaN if it can be set, or unknown."""
+    return math.nan if _family(model) in ADJUSTABLE else sampling_period_ns(model)
+
+
+def _family(model: str | None) -> str:
     match = FAMILY.search(model or "")
-    return math.nan if match is None else PERIODS_NS.get(match[1] or match[2], math.nan)
+    return "" if match is None else match[1] or match[2]
 
 
 @dataclass
@@ -97,7 +115,7 @@ class Board:
 
     Attributes
     ----------
-    model, adc_bits
+    model, adc_bits, serial
         as they stand in the file; None if they don't.
     period_ns
         sampling period; NaN if it is unknown.
@@ -108,14 +126,18 @@ class Board:
     channels
         of each channel its own parameters; those that the file gives without a value
         have the board's.
+    notes
+        what could not be made sense of.
     """
 
     model: str | None = None
     adc_bits: str | None = None
+    serial: str | None = None
     period_ns: float = math.nan
     dpp_type: str | None = None
     defaults: dict[str, str] = field(default_factory=dict)
     channels: dict[int, dict[str, str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def parameter(self, channel: int, name: str) -> str | None:
         """Return a parameter of a channel: its own, or else the board's."""
@@ -130,13 +152,21 @@ class Board:
     @property
     def wf_len(self) -> float:
         """Samples of a waveform; NaN if the settings don't say it."""
-        return _number(self.defaults.get("SRV_PARAM_RECLEN")) / self.period_ns
+        return number_of(self.defaults.get("SRV_PARAM_RECLEN")) / self.period_ns
+
+    def pre_trigger(self, channel: int) -> str | None:
+        """Return the pre-trigger of a channel as it stands in the file."""
+        return self.parameter(channel, "SRV_PARAM_CH_PRETRG")
 
     def t0_ns(self, channel: int) -> float:
-        """Return the time of a channel's first sample, seen from the trigger."""
-        pre_trigger = _number(self.parameter(channel, "SRV_PARAM_CH_PRETRG"))
+        """Return the time of a channel's first sample, seen from the trigger.
+
+        If the settings do not have it, that is 0: times count from the first sample.
+        NaN if what they have is no number.
+        """
+        pre_trigger = self.pre_trigger(channel)
         # no minus in front of zero
-        return 0.0 - pre_trigger if math.isfinite(pre_trigger) else 0.0
+        return 0.0 if pre_trigger is None else 0.0 - number_of(pre_trigger)
 
 
 @dataclass
@@ -170,7 +200,7 @@ class Settings:
         return self.mode != "WAVES" or layout.has_count
 
 
-def _number(text: str | None) -> float:
+def number_of(text: str | float | None) -> float:
     """Return a finite number; NaN if there is none."""
     try:
         value = float(text) if text is not None else math.nan
@@ -250,11 +280,17 @@ def _is_parameter(key: str | None) -> TypeGuard[str]:
 def _read_board(element: ET.Element, period_ns: float | None) -> Board:
     model = _text(element, "modelName")
     board = Board(
-        model, _text(element, "adcBitCount"), dpp_type=_text(element, "dppType")
+        model,
+        _text(element, "adcBitCount"),
+        _text(element, "serialNumber"),
+        dpp_type=_text(element, "dppType"),
     )
-    period = _number(_text(element, "sampleTime")) / 1000
+    sample_time = _text(element, "sampleTime")
+    period = number_of(sample_time) / 1000
     if not period > 0:
-        period = sampling_period_ns(model) if period_ns is None else period_ns
+        if sample_time is not None:
+            board.notes.append(f"its sampleTime, '{sample_time}', is no time")
+        period = fixed_period_ns(model) if period_ns is None else period_ns
     board.period_ns = period
     for entry in element.findall("parameters/entry"):
         key, value = _text(entry, "key"), _text(entry, "value/value")
@@ -272,6 +308,8 @@ def _read_board(element: ET.Element, period_ns: float | None) -> Board:
                 own[key] = value
         if index is not None and index.isdecimal() and len(index) < 6:
             number = int(index)  # noqa: PLW2901
+        elif index is not None:
+            board.notes.append(f"'{index}' is no number of a channel")
         board.channels[number] = own
     return board
 

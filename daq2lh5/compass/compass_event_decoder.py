@@ -10,6 +10,7 @@ from ..data_decoder import DataDecoder
 from ..errors import DecodeError
 from ._kernel import CompassStream
 from .columns import EVENT
+from .compass_config_parser import number_of
 from .layouts import CompassLayout
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ class CompassEventDecoder(DataDecoder):
         self.period_ns = math.nan
         self._kernels: dict[CompassLayout, CompassStream] = {}
         self._lengths: dict[int, int | None] = {}
+        # columns by number of samples and period
+        self._columns: dict[tuple[int | None, str], dict[str, Any]] = {}
         if header is not None:
             self.set_header(header)
 
@@ -111,7 +114,8 @@ class CompassEventDecoder(DataDecoder):
         self._kernels = {}
         self.decoded_values = {}
         self._lengths = {}
-        has_waveforms = int(_value(header["waveform_samples"])) == 1
+        self._columns = {}
+        has_waveforms = _value(header["waveform_samples"]) == 1
         for board in header["boards"]:
             content = header["boards"][board]
             n_samples = _length(content["wf_len"]) if has_waveforms else 0
@@ -129,15 +133,27 @@ class CompassEventDecoder(DataDecoder):
             None if their lengths differ; with 0 there are no waveforms.
         """
         self._lengths[key] = n_samples
-        values = copy.deepcopy(compass_decoded_values)
-        if self.extra_columns:
-            values = EVENT.decoded_values(extra=True) | values
-        if n_samples == 0:
-            values.pop("waveform", None)
-        elif "waveform" in values:
-            dt, _ = self.times_of(key)
-            values["waveform"] |= {"wf_len": n_samples, "dt": dt}
-        self.decoded_values[key] = values
+        dt, _ = self.times_of(key)
+        # (NaN is not equal to itself)
+        kind = n_samples, str(dt)
+        if kind not in self._columns:
+            values = copy.deepcopy(compass_decoded_values)
+            if self.extra_columns:
+                values = EVENT.decoded_values(extra=True) | values
+            if n_samples == 0:
+                values.pop("waveform", None)
+            elif "waveform" in values:
+                values["waveform"] |= {"wf_len": n_samples, "dt": dt}
+            self._columns[kind] = values
+        self.decoded_values[key] = self._columns[kind]
+
+    def expect_waveforms(self) -> None:
+        """Have columns for waveforms although nobody knows how long they would be."""
+        for key, values in self.decoded_values.items():
+            column = copy.deepcopy(compass_decoded_values.get("waveform"))
+            if "waveform" not in values and column is not None:
+                column |= {"wf_len": 0, "dt": self.times_of(key)[0]}
+                self.decoded_values[key] = values | {"waveform": column}
 
     def n_samples(self, key: int) -> int | None:
         """Return how many samples the waveforms of a channel have, see above."""
@@ -146,22 +162,32 @@ class CompassEventDecoder(DataDecoder):
     def times_of(self, key: int) -> tuple[float, float]:
         """Return period and time of the first sample of a channel, in ns."""
         board, channel = key >> 9, key & 0x1FF
+        period = self.known_period(board)
+        return (self.period_ns if math.isnan(period) else period), self._t0(
+            board, channel
+        )
+
+    def known_period(self, board: int) -> float:
+        """Return the period that settings or header say of a board, in ns, or NaN."""
         if self._settings is not None:
-            if board >= len(self._settings.boards):
-                return self.period_ns, 0.0
-            known = self._settings.boards[board]
-            return known.period_ns, known.t0_ns(channel)
+            boards = self._settings.boards
+            return boards[board].period_ns if board < len(boards) else math.nan
         boards = self.header["boards"] if self.header is not None else {}
         if str(board) not in boards:
-            return self.period_ns, 0.0
-        content = boards[str(board)]
-        rate = float(_value(content["sample_rate"]))
-        t0 = 0.0
-        if str(channel) in content["channels"]:
-            own = content["channels"][str(channel)]
-            if hasattr(own, "keys") and "SRV_PARAM_CH_PRETRG" in own:
-                t0 = 0.0 - float(_value(own["SRV_PARAM_CH_PRETRG"]))
-        return (1 / rate if rate > 0 else self.period_ns), t0
+            return math.nan
+        rate = float(_value(boards[str(board)]["sample_rate"]))
+        return 1 / rate if rate > 0 else math.nan
+
+    def _t0(self, board: int, channel: int) -> float:
+        if self._settings is not None:
+            boards = self._settings.boards
+            return boards[board].t0_ns(channel) if board < len(boards) else 0.0
+        boards = self.header["boards"] if self.header is not None else {}
+        content = boards.get(str(board), {})
+        own = content.get("channels", {}).get(str(channel))
+        if not hasattr(own, "keys") or "SRV_PARAM_CH_PRETRG" not in own:
+            return 0.0
+        return 0.0 - number_of(_value(own["SRV_PARAM_CH_PRETRG"]))
 
     def get_key_lists(self) -> list[list[int]]:
         """Return the keys of the channels, those with as many samples together."""
@@ -258,9 +284,9 @@ def _layout_of(header: lgdo.Struct | Mapping[str, Any], packet: bytes) -> Compas
     for i, name in enumerate(
         ("energy_channels", "energy_calibrated", "energy_short", "waveform_samples")
     ):
-        bits |= (int(_value(header[name])) == 1) << i
+        bits |= int(_value(header[name]) == 1) << i
     layout = CompassLayout.from_bits(2, bits)
-    if int(_value(header["header_present"])) == 1:
+    if _value(header["header_present"]) == 1:
         return layout
     for version in (2, 1, 0):
         tried = CompassLayout.from_bits(version, bits)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from ..data_decoder import DataDecoder
 from ..errors import DecodeError
 from ..writing.layout import Layout, scalar
-from ._framing import walk
 from .compass_config_parser import Settings, as_struct, header_tree, read_settings
 from .layouts import (
     CompassLayout,
+    board_like_a_header,
     detect_layout,
+    first_length,
     has_header,
     records_contradict,
 )
@@ -26,6 +28,12 @@ __all__ = ["CompassHeaderDecoder"]
 
 HEAD_BYTES = 2**22
 """Bytes to look at in a file without a header."""
+
+NOTHING_KNOWN = (
+    "if it is of a channel without events, its run says what its table has: give the "
+    "settings file (compass_config_file), or put it beside other files of the run"
+)
+"""Advice for an empty file."""
 
 
 class CompassHeaderDecoder(DataDecoder):
@@ -99,6 +107,7 @@ class CompassHeaderDecoder(DataDecoder):
         settings: Settings | None,
         layout: CompassLayout | None = None,
         source: str = "",
+        n_samples: float | None = None,
     ) -> None:
         """Decode the header from the first bytes of a file.
 
@@ -114,21 +123,32 @@ class CompassHeaderDecoder(DataDecoder):
             what records of a file without header have, if the user knows.
         source
             name of the file, for messages.
+        n_samples
+            of a waveform, for a file without records; NaN if it is unknown.
         """
-        if len(head) < 2:
+        if len(head) == 1 or (not len(head) and layout is None):
             problem = "the file is empty" if not len(head) else "the file has one byte"
-            raise DecodeError(problem, source)
+            advice = "" if len(head) else NOTHING_KNOWN
+            raise DecodeError(problem, source, advice=advice)
         present = has_header(head)
-        if present:
+        board = board_like_a_header(head, at_end, layout) if present else None
+        if board is not None:
+            present, layout = False, board
+        elif present:
             layout = CompassLayout.from_bits(2, head[0])
             layout = records_contradict(head[2:], at_end, layout) or layout
         elif layout is None:
             layout = detect_layout(head, at_end, settings, source)
         self.settings = settings
-        self.set_layout(layout, head[2 * present :], present)
+        records = head[2 * present :]
+        self.set_layout(layout, records, present, n_samples if not records else None)
 
     def set_layout(
-        self, layout: CompassLayout, records: bytes | memoryview, present: bool
+        self,
+        layout: CompassLayout,
+        records: bytes | memoryview,
+        present: bool,
+        n_samples: float | None = None,
     ) -> None:
         """Have the header be that of records of a layout.
 
@@ -140,18 +160,26 @@ class CompassHeaderDecoder(DataDecoder):
             the first of them.
         present
             whether there is a header word before them.
+        n_samples
+            of the first; by default that is looked at.
         """
         self.layout = layout
-        first = first_length(records, layout)
+        first = first_length(records, layout) if n_samples is None else n_samples
         self.tree = header_tree(self.settings, first) | {
             "energy_channels": int(layout.energy),
             "energy_calibrated": int(layout.calibrated),
             "energy_short": int(layout.short_energy),
             "waveform_samples": int(
-                layout.waveforms if layout.version == 2 else first > 0
+                layout.waveforms if layout.version == 2 else first != 0
             ),
             "header_present": int(present),
         }
+        self._struct = None
+
+    def forget_layout(self) -> None:
+        """Have the header say that nothing is known of the records."""
+        fields = ("energy_channels", "energy_calibrated", "energy_short")
+        self.tree |= dict.fromkeys((*fields, "waveform_samples"), math.nan)
         self._struct = None
 
     def make_lgdo(
@@ -187,13 +215,3 @@ def _add(layout: Layout, path: str, tree: dict[str, Any]) -> None:
             _add(layout, below, value)
         else:
             layout.scalars[below] = scalar(value, {})
-
-
-def first_length(head: bytes | memoryview, layout: CompassLayout) -> int:
-    """Return the number of samples of the first record; 0 if there is none."""
-    count_at = layout.head_bytes - 4
-    if not layout.has_count or len(head) < layout.head_bytes:
-        return 0
-    if walk(head, *layout.parts, 1, False)[3] == "bad":
-        return 0
-    return int.from_bytes(head[count_at : count_at + 4], "little")

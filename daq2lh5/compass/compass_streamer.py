@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,14 +14,21 @@ from ..kernel_streamer import KernelStreamer
 from ..raw_buffer import RawBuffer, RawBufferLibrary, place_of
 from ..sibling_tables import MAX_SIBLINGS, make_sibling
 from ._kernel import CompassStream
-from .compass_config_parser import find_settings, read_settings
+from .compass_config_parser import (
+    find_settings,
+    fixed_period_ns,
+    number_of,
+    read_settings,
+    sampling_period_ns,
+)
 from .compass_event_decoder import (
     CompassEventDecoder,
     compass_decoded_values,
     get_bc,
 )
 from .compass_header_decoder import HEAD_BYTES, CompassHeaderDecoder
-from .layouts import CompassLayout, has_header
+from .layouts import CompassLayout, candidates, has_header
+from .run_files import RunFile, Sibling, fitting, siblings
 
 if TYPE_CHECKING:
     import lgdo
@@ -29,6 +38,9 @@ if TYPE_CHECKING:
     from .compass_config_parser import Settings
 
 __all__ = ["CompassStreamer"]
+
+MAX_TOLD = 8
+"""Boards or channels that are named in notes of a kind."""
 
 SURVEY_BYTES = 2**16
 """Bytes, at least, in which channels are looked for before tables are made."""
@@ -47,7 +59,8 @@ class CompassStreamer(KernelStreamer):
         By default the settings and the records tell.
     compass_sampling_period
         time between samples, in ns, of boards for which the settings have none. By
-        default that of the board's model.
+        default that of the board's model, which the settings or the name of the file
+        say.
 
     Attributes
     ----------
@@ -89,6 +102,10 @@ class CompassStreamer(KernelStreamer):
         self.event_rbkd: dict[int, RawBuffer] | None = None
         self.event_decoder.skipped_channels = {}
         self._settings: Settings | None = None
+        self._file = RunFile.of("")
+        # key of the channel of an empty file, as far as it is known
+        self._own_keys: set[int] = set()
+        self._told: Counter[str] = Counter()
         # keys of channels that the kernel knows
         self._met: set[int] = set()
 
@@ -135,7 +152,7 @@ class CompassStreamer(KernelStreamer):
         """
         period = self.compass_sampling_period
         if period is not None and not (
-            isinstance(period, (int, float)) and 0 < period < math.inf
+            isinstance(period, Real) and 0 < period < math.inf
         ):
             msg = f"compass_sampling_period is {period!r}: give the time in ns"
             raise ValueError(msg)
@@ -149,15 +166,21 @@ class CompassStreamer(KernelStreamer):
         if not has_header(head) and layout is None:
             head = source.fill(HEAD_BYTES)
         self.event_decoder.extra_columns = self.extra_columns
-        self.event_decoder.extra_columns = self.extra_columns
+        self._file = RunFile.of(stream_name)
         decoder = self.header_decoder
-        decoder.read_head(head, source.at_end, self._settings, layout, source.name)
-        present = has_header(head)
+        sibling = None
+        if source.at_end and len(head) in (0, 2 * has_header(head)):
+            sibling = self._read_empty(bytes(head), layout)
+        else:
+            self._read_head(head, layout)
+        present = bool(decoder.tree["header_present"] == 1)
         if present:
             self._compare_layouts(CompassLayout.from_bits(2, head[0]), layout)
         self._header_bytes = 2 * present
         self._kernel = CompassStream(decoder.layout)
         self._set_channels(head[self._header_bytes :], source.at_end)
+        if source.at_end and len(head) == self._header_bytes:
+            self._expect_channel(sibling)
         del head
         source.consume(self._header_bytes)
         super().open_stream(stream_name, rb_lib, buffer_size, chunk_mode, out_stream)
@@ -165,6 +188,86 @@ class CompassStreamer(KernelStreamer):
         self._account()
         self.n_bytes_read = source.offset
         return self._header_buffers()
+
+    def _read_head(self, head: memoryview, layout: CompassLayout | None) -> None:
+        """Find out what the records have, if need be by another file of the run."""
+        decoder, source = self.header_decoder, self.source
+        try:
+            decoder.read_head(head, source.at_end, self._settings, layout, source.name)
+        except DecodeError:
+            other = fitting(siblings(self._file), head, source.at_end)
+            if other is None:
+                raise
+            self.report.note(
+                f"the layout of the records, {other.layout}, is that of another file "
+                f"of the run, {other.file.path.name}"
+            )
+            settings = self._settings
+            decoder.read_head(head, source.at_end, settings, other.layout, source.name)
+
+    # ---- files without events ------------------------------------------------------
+
+    def _read_empty(self, head: bytes, layout: CompassLayout | None) -> Sibling | None:
+        """Read a file with a header or nothing at all; other files tell of its table.
+
+        Returns
+        -------
+        sibling
+            the file of the run that is like this one would be; None if there is none.
+        """
+        decoder, source, settings = self.header_decoder, self.source, self._settings
+        if head:
+            layout = CompassLayout.from_bits(2, head[0])
+        same = [x for x in siblings(self._file) if layout in (None, x.layout)]
+        sibling = next((x for x in same if x.board is not None), next(iter(same), None))
+        if layout is None and sibling is not None:
+            layout = sibling.layout
+        elif layout is None and settings is not None:
+            layout = next(filter(settings.allow, candidates()), None)
+        nothing_known = layout is None and self._file.channel is not None
+        if nothing_known:
+            layout = CompassLayout.from_bits(2, 0)
+        n_samples = math.nan if sibling is None else sibling.n_samples
+        decoder.read_head(head, True, settings, layout, source.name, n_samples)
+        self.report.note("the file has no events: its table is empty")
+        if nothing_known:
+            decoder.forget_layout()
+            self.report.note("nothing is known of what its records would have")
+        elif sibling is not None:
+            name = sibling.file.path.name
+            self.report.note(f"its columns are those of another file, {name}")
+        return sibling
+
+    def _expect_channel(self, sibling: Sibling | None) -> None:
+        """Have columns for the channel that a file without events is of."""
+        decoder, channel = self.event_decoder, self._file.channel
+        if channel is not None and channel <= 0x1FF:
+            boards = self._boards_of_file(sibling)
+            self._own_keys = {get_bc(board, channel) for board in boards}
+            others = [decoder.n_samples(key) for key in decoder.decoded_values]
+            for key in self._own_keys - set(decoder.decoded_values):
+                decoder.set_samples(key, others[0] if others else 0)
+        layout = self.header_decoder.layout
+        unknown = sibling is None or sibling.n_samples is None
+        if layout.version == 2 and layout.waveforms and unknown:
+            decoder.expect_waveforms()
+
+    def _boards_of_file(self, sibling: Sibling | None) -> set[int]:
+        """Return the boards that the channel in the name of the file can be of."""
+        if sibling is not None and sibling.board is not None:
+            return {sibling.board}
+        boards = [] if self._settings is None else self._settings.boards
+        serials = [board.serial for board in boards]
+        own = {i for i, serial in enumerate(serials) if serial == self._file.serial}
+        return own or {*range(len(boards))} or {0}
+
+    def final_buffers(self) -> list[RawBuffer]:
+        """Return the buffers of a file without events, in place of rows."""
+        if self.report.n_bytes > self._header_bytes or not self.source.at_end:
+            return []
+        rbs = [rb for rb in self.rb_lib.get("CompassEventDecoder", []) if rb.key_list]
+        own = [rb for rb in rbs if self._own_keys.intersection(rb.key_list)]
+        return own or rbs
 
     def _compare_layouts(
         self, header: CompassLayout, given: CompassLayout | None
@@ -192,7 +295,9 @@ class CompassStreamer(KernelStreamer):
         """Tell the decoder of the channels in the settings and in the first bytes."""
         decoder = self.event_decoder
         period = self.compass_sampling_period
-        decoder.period_ns = math.nan if period is None else period
+        if period is None:
+            period = fixed_period_ns(self._file.model)
+        decoder.period_ns = period
         decoder.set_header(self.header_decoder.tree, self._settings)
         lengths: dict[int, int | None] = {}
         boards: dict[int, int | None] = {}
@@ -217,9 +322,11 @@ class CompassStreamer(KernelStreamer):
     def _compare(self, key: int, said: int | None, found: int | None) -> None:
         """Warn of settings that are not the run's."""
         if self._settings is not None and said not in (found, 0):
-            self.report.warn(
+            self._tell(
+                "lengths in the settings",
                 f"board {key >> 9}: the settings say {said} samples, the records have "
-                f"{'several lengths' if found is None else found}"
+                f"{'several lengths' if found is None else found}",
+                warn=True,
             )
 
     def _meet(self, key: int, n_samples: int | None) -> None:
@@ -227,14 +334,63 @@ class CompassStreamer(KernelStreamer):
         self._met.add(key)
         dt, t0 = self.event_decoder.times_of(key)
         self._kernel.set_channel(key >> 9, key & 0x1FF, n_samples, dt, t0)
-        boards = [] if self._settings is None else self._settings.boards
-        if boards and key >> 9 >= len(boards):
-            self.report.warn(f"the settings have no board {key >> 9}")
-        if n_samples != 0 and math.isnan(dt):
-            self.report.warn(
-                "the sampling period is unknown, dt is NaN: give the settings file "
-                "(compass_config_file) or the period (compass_sampling_period)"
+        if self._settings is not None:
+            self._compare_channel(key)
+        if n_samples == 0:
+            return
+        if math.isnan(dt):
+            self._warn_of_period(key)
+        elif self.compass_sampling_period is None and math.isnan(
+            self.event_decoder.known_period(key >> 9)
+        ):
+            self.report.note(
+                f"dt, {dt:g} ns, is that of the model in the name of the file: "
+                f"{self._file.model}"
             )
+
+    def _compare_channel(self, key: int) -> None:
+        """Tell of what the settings lack of a channel."""
+        number, channel = key >> 9, key & 0x1FF
+        boards = self._settings.boards
+        if number >= len(boards):
+            self._tell("boards", f"the settings have no board {number}", warn=True)
+            return
+        board = boards[number]
+        for text in board.notes:
+            self._tell("settings", f"settings of board {number}: {text}")
+        where = f"board {number}, channel {channel}"
+        if channel not in board.enabled:
+            self._tell("channels", f"{where}: not enabled in the settings")
+        pre_trigger = board.pre_trigger(channel)
+        if pre_trigger is None:
+            self.report.note(
+                "the settings have no pre-trigger: t0 is 0, times count from the first "
+                "sample"
+            )
+        elif math.isnan(number_of(pre_trigger)):
+            text = f"the pre-trigger in the settings, '{pre_trigger}', is no number"
+            self._tell("pre-triggers", f"{where}: {text}: t0 is NaN", warn=True)
+
+    def _warn_of_period(self, key: int) -> None:
+        """Warn that a board's sampling period is unknown."""
+        boards = [] if self._settings is None else self._settings.boards
+        model = boards[key >> 9].model if key >> 9 < len(boards) else self._file.model
+        what = "the sampling period is unknown"
+        if not math.isnan(sampling_period_ns(model)):
+            what = f"the sampling period of a {model} depends on how it was set"
+        self.report.warn(
+            f"{what}, dt is NaN: give the settings file (compass_config_file) or the "
+            "period (compass_sampling_period)"
+        )
+
+    def _tell(self, kind: str, text: str, warn: bool = False) -> None:
+        """Add a note, unless there are many of a kind."""
+        if text in self.report.notes:
+            return
+        self._told[kind] += 1
+        if self._told[kind] > MAX_TOLD:
+            text, warn = f"{kind}: there is more of the kind than these notes", False
+        (self.report.warn if warn else self.report.note)(text)
 
     def _header_buffers(self) -> list[RawBuffer]:
         first = self._header_buffer(self.header_decoder)
@@ -313,9 +469,8 @@ class CompassStreamer(KernelStreamer):
         key = get_bc(kernel.detail_board, kernel.detail_channel)
         n_samples: int | None = kernel.detail_samples
         if key in self._met and not kernel.detail_is_new:
-            self.report.note(
-                f"board {key >> 9}, channel {key & 0x1FF}: waveforms differ in length"
-            )
+            where = f"board {key >> 9}, channel {key & 0x1FF}"
+            self._tell("lengths", f"{where}: waveforms differ in length")
             n_samples = None
         kernel.end()
         if key not in self._met and key in decoder.decoded_values:

@@ -20,7 +20,18 @@ from ._framing import count_in_chains, walk
 if TYPE_CHECKING:
     from .compass_config_parser import Settings
 
-__all__ = ["CompassLayout", "detect_layout", "has_header", "may_be_headerless"]
+__all__ = [
+    "CompassLayout",
+    "board_like_a_header",
+    "detect_layout",
+    "first_length",
+    "has_header",
+    "may_be_headerless",
+    "records_contradict",
+]
+
+HEAD_BYTES = 2**20
+"""Bytes of another file of the run to look at."""
 
 MAX_RECORDS = 64
 """Records to look at before a layout is believed (3)."""
@@ -29,9 +40,10 @@ CHAIN = 8
 """Records in a row, all as usual, that tell of the layout of a damaged file."""
 
 ADVICE = (
-    "say what the records have with compass_layout: the run's first file, its header "
-    "word ('CAED'), or 'V1:5' for CoMPASS 1 (bit 0 energy, bit 1 calibrated energy, "
-    "bit 2 energy short), 'V0:5' for its oldest versions"
+    "give the settings file (compass_config_file), or say what the records have with "
+    "compass_layout: another file of the run, its header word ('CAED'), or 'V1:5' for "
+    "CoMPASS 1 (bit 0 energy, bit 1 calibrated energy, bit 2 energy short), 'V0:5' for "
+    "its oldest versions"
 )
 
 
@@ -69,7 +81,8 @@ class CompassLayout:
         ----------
         text
             a header word, ``CAE0`` to ``CAEF``, or a version and bits: ``V1:5``, or
-            the name of the run's first file, which begins with a word.
+            the name of another file of the run: of one that begins with a word, or
+            whose records tell.
 
         Raises
         ------
@@ -78,11 +91,17 @@ class CompassLayout:
         """
         if os.path.isfile(text):
             with open_source(text) as source:
-                head = bytes(source.fill(2)[:2])
-            if not has_header(head):
-                msg = f"'{text}' has no header: give the first file of the run"
-                raise ValueError(msg)
-            return cls.from_bits(2, head[0])
+                head = bytes(source.fill(HEAD_BYTES)[:HEAD_BYTES])
+            if has_header(head):
+                return cls.from_bits(2, head[0])
+            try:
+                return detect_layout(head, len(head) < HEAD_BYTES)
+            except DecodeError as e:
+                msg = (
+                    f"'{text}' has no header, and its records do not tell: give "
+                    "another file of the run"
+                )
+                raise ValueError(msg) from e
         match = re.fullmatch(r"(?i)(?:0x)?CAE([0-9A-F])|V([01]):([0-7])", text.strip())
         if match is None:
             msg = f"'{text}' is no layout of CoMPASS records: {ADVICE}"
@@ -152,9 +171,12 @@ def candidates() -> list[CompassLayout]:
 
 def may_be_headerless(head: bytes) -> bool:
     """Whether a file may begin with a record; weak evidence."""
-    for layout in candidates():
-        n_records, _, _, end, _ = walk(head, *layout.parts, 2, False)
-        if len(head) >= layout.head_bytes and (n_records or end == "cut"):
+    for wide, layout in product((False, True), candidates()):
+        n_records, _, _, end, _ = walk(head, *layout.parts, 2, False, wide)
+        if len(head) < layout.head_bytes:
+            continue
+        # a single record that is cut off must do, if its board has a usual number
+        if n_records or (end == "cut" and not wide):
             return True
     return False
 
@@ -188,27 +210,39 @@ def detect_layout(
     """
     tries = candidates()
     fitting = [] if settings is None else [x for x in tries if settings.allow(x)]
-    # of a single record not enough can be seen without settings
-    found = _best(head, at_end, fitting, 1) or _best(head, at_end, tries, 2)
-    found = found or _by_chains(head, fitting) or _by_chains(head, tries)
+    found: list[CompassLayout] = []
+    # boards have low numbers, or else any
+    for look, wide in product((_best, _by_chains), (False, True)):
+        # of a single record not enough can be seen without settings
+        found = look(head, at_end, fitting, wide, 1) or look(
+            head, at_end, tries, wide, 2
+        )
+        if found:
+            break
     if len(found) == 1:
         return found[0]
     problem = "the file has no header, and its records fit no layout"
-    if found:
-        names = ", ".join(map(str, found))
-        problem = (
-            f"the file has no header, and its records fit several layouts: {names}"
-        )
+    single = [] if found else _best(head, at_end, tries, True, 1)
+    if found or single:
+        names = ", ".join(map(str, found or single))
+        what = "its records fit" if found else "a single record fits"
+        problem = f"the file has no header, and {what} several layouts: {names}"
     raise DecodeError(problem, source, advice=ADVICE)
 
 
 def _best(
-    head: bytes | memoryview, at_end: bool, tries: list[CompassLayout], least: int
+    head: bytes | memoryview,
+    at_end: bool,
+    tries: list[CompassLayout],
+    wide: bool,
+    least: int,
 ) -> list[CompassLayout]:
     """Return the layouts that fit best, all equally well."""
     ranked = []
     for layout in tries:
-        n_records, score, same, end, _ = walk(head, *layout.parts, MAX_RECORDS, at_end)
+        n_records, score, same, end, _ = walk(
+            head, *layout.parts, MAX_RECORDS, at_end, wide
+        )
         if n_records >= least and end != "bad":
             ranked.append(((same, score, n_records, end != "cut"), layout))
     best = max((rank for rank, _ in ranked), default=None)
@@ -216,15 +250,48 @@ def _best(
 
 
 def _by_chains(
-    head: bytes | memoryview, tries: list[CompassLayout]
+    head: bytes | memoryview,
+    at_end: bool,  # noqa: ARG001
+    tries: list[CompassLayout],
+    wide: bool,
+    least: int,  # noqa: ARG001
 ) -> list[CompassLayout]:
     """Return the layouts by which most records are found; one, if it has the majority.
 
     Chance, or a place between records, can make some of them fit another layout.
     """
-    counts = {x: count_in_chains(head, *x.parts, CHAIN) for x in tries}
+    counts = {x: count_in_chains(head, *x.parts, CHAIN, wide) for x in tries}
     most = max(counts.values(), default=0)
     return [x for x in tries if counts[x] > most / 2]
+
+
+def board_like_a_header(
+    head: bytes | memoryview, at_end: bool, given: CompassLayout | None = None
+) -> CompassLayout | None:
+    """Return the layout of a file whose first board reads like a header word.
+
+    There are sixteen such numbers.
+
+    Parameters
+    ----------
+    head
+        the start of the file.
+    at_end
+        whether that is all of it.
+    given
+        what the user says of the layout.
+
+    Returns
+    -------
+    layout
+        None if the word is a header, or nothing is certain.
+    """
+    header = CompassLayout.from_bits(2, head[0])
+    if walk(head[2:], *header.parts, 1, at_end)[3] != "bad" or has_header(head[2:]):
+        return None
+    tries = candidates() if given is None else [given]
+    found = _best(head, at_end, tries, True, 2 if given is None else 1)
+    return found[0] if len(found) == 1 else None
 
 
 def records_contradict(
@@ -251,5 +318,16 @@ def records_contradict(
         return None
     if count_in_chains(head, *layout.parts, CHAIN):
         return None
-    found = _by_chains(head, [x for x in candidates() if x.version == 2])
+    tries = [x for x in candidates() if x.version == 2]
+    found = _by_chains(head, at_end, tries, False, CHAIN)
     return found[0] if len(found) == 1 else None
+
+
+def first_length(head: bytes | memoryview, layout: CompassLayout) -> int:
+    """Return the number of samples of the first record; 0 if there is none."""
+    count_at = layout.head_bytes - 4
+    if not layout.has_count or len(head) < layout.head_bytes:
+        return 0
+    if walk(head, *layout.parts, 1, False)[3] == "bad":
+        return 0
+    return int.from_bytes(head[count_at : count_at + 4], "little")

@@ -33,6 +33,7 @@ cdef class FcioStream(FcioTables):
     cdef int64_t bytes_done[2]
     cdef readonly int64_t n_extra_frames
     cdef readonly bint short_tracemap
+    cdef readonly bint kept_fields
 
     # the stretch that is being passed over: absolute offsets in the stream
     cdef readonly bint scanning

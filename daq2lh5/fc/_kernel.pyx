@@ -172,6 +172,7 @@ cdef class FcioStream(FcioTables):
         """
         cdef const uint8_t[::1] window = packet
         own = self.keyed
+        asks, self.asks_for_cards = self.asks_for_cards, False
         if self.configured:
             self.set_buffers(keyed)
         self.packet_id = packet_id - 1
@@ -180,6 +181,7 @@ cdef class FcioStream(FcioTables):
             status = self.decode(window, 0, len(window), True, 1)
         finally:
             self.end()
+            self.asks_for_cards = asks
             if own is not None:
                 self.set_buffers(own)
         if status == STATUS_SKIPPED:
@@ -327,7 +329,9 @@ cdef class FcioStream(FcioTables):
                     base + start, base + r.end, base + r.end, REASON_ORPHAN_FSP, tag
                 )
                 return STATUS_LIMIT
-            if not is_known(next_tag) or next_tag >= TAG_FSP_CONFIG:
+            if not is_known(next_tag) or next_tag >= TAG_FSP_CONFIG or (
+                tag == TAG_FSP_CONFIG and next_tag != TAG_CONFIG and not self.in_packet
+            ):
                 return self.commit_lone_fsp(data, start, r, next_tag)
             at = r.end
             tag = next_tag
@@ -608,6 +612,11 @@ cdef class FcioStream(FcioTables):
             else:
                 self.packet_id = 0
                 self.number_shared = False
+            # what it lacks of what the one before had (2.3)
+            self.kept_fields |= (
+                self.limits.configured and self.s.config.streamid != 0
+                and r.n_frames <= STREAM_ID_FRAME
+            )
             apply_config(self.s, &self.limits, data, r)
             if r.n_frames > 10 and r.frames[10].length < 4 * self.limits.n_traces:
                 self.short_tracemap = True
@@ -698,3 +707,4 @@ cdef class FcioStream(FcioTables):
     GROW = STATUS_GROW
     HEADER = STATUS_HEADER
     SKIPPED = STATUS_SKIPPED
+    KEY = STATUS_KEY

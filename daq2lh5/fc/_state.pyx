@@ -4,6 +4,7 @@ A field's frame overwrites its first bytes; what it does not reach keeps its for
 content (specification, 1.2 and 2.3). Derived quantities are those of section 4.
 """
 
+from libc.math cimport NAN
 from libc.string cimport memcpy, memset
 
 from .._core.bytes cimport load_i32
@@ -128,12 +129,12 @@ cdef uint16_t fpga_energy(const Config* c, uint16_t h0, uint16_t h1) noexcept no
 
 
 cdef float sampling_period(const Config* c) noexcept nogil:
-    """Nanoseconds between samples (3)."""
+    """Nanoseconds between samples (3); NaN if nothing says it."""
     if c.adcbits == 16:
         return 16
     if c.adcbits == 12:
         return 4
-    return 0
+    return NAN
 
 
 cdef int64_t unix_ns(const State* s) noexcept nogil:

@@ -13,8 +13,9 @@ import numpy as np
 
 from ._rows import TABLES
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 from .._core.bytes cimport load_i32, load_u16
 from .._core.sink cimport RowSink, SinkTable
@@ -41,6 +42,8 @@ cdef class FcioTables:
         whether an FSP record, `fsp_record`, is in front of the record at hand.
     detail_table, detail_sink, need
         which buffer lacks memory, and how many rows or elements it needs.
+    asks_for_cards
+        whether to stop at the first status of a card without a buffer, `detail_card`.
     """
 
     def __cinit__(self, int32_t listener=-1):
@@ -89,6 +92,7 @@ cdef class FcioTables:
         cdef SinkTable table
         self.keyed = keyed
         self.unmap_all()
+        memset(self.card_told, 0, sizeof(self.card_told))
         keys = self.keys()
         maps = []
         for t, name in enumerate(TABLES):
@@ -131,6 +135,25 @@ cdef class FcioTables:
             if number.isdecimal() and int(number) < MAX_REQUEST_IDS:
                 self.status_sinks[int(number)] = sink
                 self.status_wanted = True
+
+    def set_card(self, int card, buffer):
+        """Say which buffer takes the status of one more card.
+
+        The buffers must not be bound.
+        """
+        cdef SinkTable table = self.tables[INTO_STATUS]
+        cdef int16_t i
+        if not 0 <= card < MAX_REQUEST_IDS:
+            raise ValueError(f"no card has the id {card}")
+        buffers = list(table.buffers)
+        for i, other in enumerate(buffers):
+            if other is buffer:
+                break
+        else:
+            i = len(buffers)
+            table.set_buffers([*buffers, buffer])
+        self.status_sinks[card] = i
+        self.status_wanted = True
 
     def card_ids(self):
         """Return the request ids of the cards that the configuration names (5)."""
@@ -329,20 +352,23 @@ cdef class FcioTables:
         return status
 
     cdef int n_cards_used(self, const uint8_t* data, const Record* r) noexcept nogil:
-        """Cards whose blocks count: no more than the configuration has (6.3)."""
-        cdef Config* c = &self.s.config
-        cdef int64_t configured = (
-            <int64_t>c.mastercards + c.triggercards + c.adccards
-        )
-        return <int>max(0, min(configured, load_i32(data + r.frames[2].start)))
+        """Cards whose blocks there are, also of cards that the configuration lacks."""
+        return <int>max(0, min(r.n_frames - 4, load_i32(data + r.frames[2].start)))
 
     cdef Status room_for_status(
         self, const uint8_t* data, const Record* r
     ) noexcept nogil:
         cdef RowSink* sinks = self.sinks[INTO_STATUS]
         cdef Status status = STATUS_LIMIT
-        cdef int i, sink
+        cdef int i, sink, card
         cdef int n_cards = self.n_cards_used(data, r)
+        if self.asks_for_cards:
+            for i in range(n_cards):
+                card = card_word(data, r, i, CARD_REQID) & 0xFFFF
+                if self.status_sinks[card] < 0 and not self.card_told[card]:
+                    self.card_told[card] = True
+                    self.detail_card = card
+                    return STATUS_KEY
         for i in range(n_cards):
             sink = self.status_sinks[card_word(data, r, i, CARD_REQID) & 0xFFFF]
             if sink >= 0:
@@ -454,6 +480,7 @@ cdef class FcioTables:
                 sink.columns, sink.loc, self.s, self.packet_id, data, self.fsp_record
             )
         else:
+            self.n_lone_fsp += self.fsp_record.tag != TAG_FSP_CONFIG
             return 0
         self.take_row(sink)
         return 1
@@ -534,7 +561,7 @@ cdef class FcioTables:
             tracemap=np.array(
                 [c.tracemap[i] for i in range(self.limits.n_traces)], dtype=np.uint32
             ),
-            sampling_period_ns=int(period),
+            sampling_period_ns=int(period) if period == period else period,
         )
 
     @property

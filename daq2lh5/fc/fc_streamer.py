@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
@@ -22,6 +23,12 @@ __all__ = ["FCStreamer"]
 
 CONFIG_ROWS = 256
 """Rows of the FCConfig buffer: most files have one."""
+
+MAX_TOLD = 8
+"""Cards that are named in notes."""
+
+MAX_CARDS = 4096
+"""Cards that can have tables of their own without being announced."""
 
 OBSOLETE_TAGS = {2: "Calib", 5: "RecEvent"}
 """Records that no table is for."""
@@ -66,6 +73,11 @@ class FCStreamer(KernelStreamer):
         self._config_rb: RawBuffer | None = None
         # a configuration with other waveforms waits for the chunk to be handed out
         self._new_width = False
+        # settings of stream processors met, as they stand in the stream, and the
+        # buffers of those behind the first configuration
+        self._fsp_configs: list[tuple[bytes, ...]] = []
+        self._late_configs: list[RawBuffer] = []
+        self._n_new_cards = 0
         # numbers of samples met so far, that of the tables of the user first
         self._widths: list[int] = []
 
@@ -125,6 +137,8 @@ class FCStreamer(KernelStreamer):
 
         super().open_stream(fcio_peer, rb_lib, buffer_size, chunk_mode, out_stream)
         self._bind()
+        self._note_config()
+        self.fcio.asks_for_cards = True
         self.packet_id = 0
         self.n_bytes_read = source.offset
         return self._header_buffers()
@@ -178,6 +192,7 @@ class FCStreamer(KernelStreamer):
         decoder.append_row(self.fcio, self._config_rb, 0)
         header = [self._config_rb]
         if self.fcio.fsp:
+            self._fsp_configs.append(tuple(self.fcio.fsp_frames or ()))
             header.append(self._header_buffer(self.fsp_config_decoder))
         return header
 
@@ -227,7 +242,9 @@ class FCStreamer(KernelStreamer):
             self._bind()
 
     def _react(self, status: int) -> bool:
-        """React to a configuration in mid-stream; True ends the chunk."""
+        """React to what is new in mid-stream; True ends the chunk."""
+        if status == FcioStream.KEY:
+            self._new_card(self.fcio.detail_card)
         return status == FcioStream.HEADER and not self._new_header()
 
     def _kind_of_unknown(self, reason: str) -> str:  # noqa: ARG002
@@ -244,6 +261,11 @@ class FCStreamer(KernelStreamer):
             report.note("records with more frames than this version knows were met")
         if fcio.short_tracemap:
             report.note("the trace map lacks traces: they have address and input 0")
+        if fcio.kept_fields:
+            report.warn(
+                "a later configuration has no stream id: its data have that of the one "
+                "before"
+            )
         if fcio.n_lone_fsp:
             report.note(
                 "FSP records before an FSPConfig, or without the record that they "
@@ -254,24 +276,100 @@ class FCStreamer(KernelStreamer):
                 "after damage packet numbers, run time, life time and dead time "
                 "are computed from what could be read"
             )
-        config = fcio.config
-        if config is not None and config.adcbits not in (12, 16):
-            report.note(f"adcbits is {config.adcbits}: the sampling period is unknown")
-        if config is not None and config.blprecision == 0:
-            report.note("blprecision is 0: baseline and 12-bit energy are set to 0")
         self.event_decoder.count_skipped(fcio)
         self._account_for_channels(self.event_decoder)
+
+    def _note_config(self) -> None:
+        """Report what the configuration in force does not say."""
+        config = self.fcio.config
+        if config is not None and config.adcbits not in (12, 16):
+            self.report.warn(
+                f"adcbits is {config.adcbits}: the sampling period is unknown, dt is "
+                "NaN, and daqenergy the number of the FPGA as it is"
+            )
+        if config is not None and config.blprecision == 0:
+            self.report.note(
+                "blprecision is 0: baseline and 12-bit energy are set to 0"
+            )
+
+    # ---- what is new in mid-stream -------------------------------------------------
+
+    def _new_card(self, card: int) -> None:
+        """React to the status of a card that the configuration does not have."""
+        if self.status_rbkd is None:
+            return
+        fcid = self.fcio.config.streamid & 0xFFFF
+        key = f"fcid_{fcid}/status/card{card}"
+        if len(self.rb_lib["FCStatusDecoder"]) > MAX_CARDS:
+            self.report.warn(f"more than {MAX_CARDS} cards: not all have tables")
+            return
+        decoder = self.status_decoder
+        self.offer_keys(decoder, self.status_rbkd, self._buffer_size, [key])
+        rb = self.status_rbkd.get(key)
+        if rb is None:
+            # nobody asked for such cards
+            return
+        self._n_new_cards += 1
+        if self._n_new_cards <= MAX_TOLD:
+            self.report.note(
+                f"there is status of card {card}, not in the configuration"
+            )
+        self.fcio.end()
+        self.fcio.set_card(card, rb)
+        self.fcio.begin()
+
+    def _new_fsp_config(self) -> None:
+        """Keep the settings of a stream processor that are met in mid-stream.
+
+        They are a struct, so that others than the first have one of their own, called
+        after the packet that they are in force from.
+        """
+        frames = tuple(self.fcio.fsp_frames)
+        if frames in self._fsp_configs:
+            self.report.note("an FSPConfig record is repeated")
+            return
+        if self.fsp_config_rbkd is None:
+            return
+        keyed, keys = self.fsp_config_rbkd, self.fcio.keys()["FSPConfig"]
+        self.offer_keys(self.fsp_config_decoder, keyed, self._buffer_size, keys)
+        first = keyed.get(keys[0])
+        if first is None:
+            # nobody asked for those of such a stream
+            return
+        if len(self._fsp_configs) > MAX_SIBLINGS:
+            self.report.warn(
+                f"more than {MAX_SIBLINGS} different FSPConfig records: others are not "
+                "written"
+            )
+            return
+        now = SimpleNamespace(fsp_config=self.fcio.fsp_config, keys=self.fcio.keys)
+        decoder = FSPConfigDecoder()
+        decoder.set_fcio_stream(now)
+        rb = make_sibling(first, self.fcio.packet_id)
+        if self._fsp_configs:
+            self.report.note(f"FSPConfig in mid-stream: struct {rb.out_name}")
+        else:
+            rb.out_name = first.out_name
+        self._fsp_configs.append(frames)
+        rb._make_later(decoder.make_lgdo, decoder._describe)
+        rb.loc = 1
+        self._late_configs.append(rb)
+
+    def final_buffers(self) -> list[RawBuffer]:
+        """Return the settings of stream processors that were met in mid-stream."""
+        return self._late_configs
 
     # ---- configurations in mid-stream ----------------------------------------------
 
     def _new_header(self) -> bool:
         """React to a configuration in mid-stream; False ends the chunk."""
         if not self.fcio.header_is_config:
-            self.report.warn("an FSPConfig record in mid-stream is not written")
+            self._new_fsp_config()
             return True
         if self.fcio.fsp_is_config:
-            self.report.note("an FSPConfig record in mid-stream is not written")
+            self._new_fsp_config()
         self.fcio.end()
+        self._note_config()
         self.report.note("the stream has more than one configuration")
         rb = self._config_rb
         if "FCConfigDecoder" in self.rb_lib:

@@ -121,6 +121,10 @@ cdef class MGDOStream:
     cdef SinkTable table
     cdef RowSink* sinks
     cdef int32_t sink_of[N_CHANNELS]
+    # of channels with higher numbers
+    cdef int32_t sink_beyond
+    # channels that Python was asked about
+    cdef uint8_t told[N_CHANNELS + 1]
     cdef int64_t n_skipped[N_CHANNELS]
 
     cdef readonly int64_t packet_id
@@ -163,12 +167,15 @@ cdef class MGDOStream:
         cdef Py_ssize_t i, channel
         for i in range(N_CHANNELS):
             self.sink_of[i] = -1
+        self.sink_beyond = -1
         buffers = list({id(rb): rb for rb in keyed.values()}.values())
         places = {id(rb): i for i, rb in enumerate(buffers)}
         for key, rb in keyed.items():
             if isinstance(key, int) and 0 <= key < N_CHANNELS:
                 channel = key
                 self.sink_of[channel] = places[id(rb)]
+            elif isinstance(key, int):
+                self.sink_beyond = places[id(rb)]
         self.table.set_buffers(buffers)
         for i, rb in enumerate(buffers):
             columns = <MGDOColumns*>self.table.sinks[i].columns
@@ -176,6 +183,25 @@ cdef class MGDOStream:
             columns.layout = Layout(use_aux, n, n_aux)
             columns.kinds[0] = columns.kinds[2] = DTYPES.index(dtype)
             columns.kinds[1] = DTYPES.index(aux_dtype)
+
+    def set_channel(self, channel, buffer):
+        """Say that a buffer takes the rows of one more channel, if it takes others.
+
+        Returns
+        -------
+        done
+            whether it does.
+        """
+        cdef int64_t number = channel
+        cdef int32_t i
+        for i, other in enumerate(self.table.buffers):
+            if other is buffer:
+                if number < N_CHANNELS:
+                    self.sink_of[number] = i
+                else:
+                    self.sink_beyond = i
+                return True
+        return False
 
     def begin(self):
         """Bind the buffers; until `end` nobody else may touch them."""
@@ -329,15 +355,24 @@ cdef class MGDOStream:
     cdef RowSink* sink_at(self, int64_t i) noexcept nogil:
         """Return where row `i` of the entry goes; NULL if nobody wants it."""
         cdef uint32_t channel = self.entry.digitizers[i].channel
-        if channel >= N_CHANNELS or self.sink_of[channel] < 0:
-            return NULL
-        return &self.sinks[self.sink_of[channel]]
+        cdef int32_t sink = self.sink_beyond
+        if channel < N_CHANNELS:
+            sink = self.sink_of[channel]
+        return NULL if sink < 0 else &self.sinks[sink]
 
     cdef Status make_room(self) noexcept nogil:
         """Make sure that every buffer can take its rows of the entry."""
         cdef int64_t i
+        cdef uint32_t channel
         cdef RowSink* sink
         cdef Status status = STATUS_LIMIT
+        for i in range(self.entry.n_digitizers):
+            if self.sink_at(i) == NULL:
+                channel = self.entry.digitizers[i].channel
+                if not self.told[min(channel, N_CHANNELS)]:
+                    self.told[min(channel, N_CHANNELS)] = True
+                    self.detail_channel = channel
+                    return STATUS_KEY
         for i in range(self.entry.n_digitizers):
             sink = self.sink_at(i)
             if sink != NULL:
@@ -517,6 +552,7 @@ cdef class MGDOStream:
     UNKNOWN = STATUS_HEADER
     SKIPPED = STATUS_SKIPPED
     WIDTH = STATUS_WIDTH
+    KEY = STATUS_KEY
 
 
 cdef enum Written:

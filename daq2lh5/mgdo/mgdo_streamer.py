@@ -24,6 +24,12 @@ log = logging.getLogger(__name__)
 
 __all__ = ["MGDOStreamer"]
 
+MAX_TOLD = 8
+"""Channels that are named in notes."""
+
+MAX_TABLES = 1024
+"""Tables that channels can have of their own without being announced."""
+
 UNREADABLE = next(c for c, text in REASONS.items() if "basket cannot" in text)
 
 GERDA_CLASS = next(name for name in CLASS_NAMES if name.startswith("GETGERDA"))
@@ -70,6 +76,8 @@ class MGDOStreamer(KernelStreamer):
         self._bytes_before = 0
         self._keyed: dict[int, RawBuffer] = {}
         self._siblings: SiblingTables[DigitizerLayout] = SiblingTables()
+        self._first_layout = DEFAULT_LAYOUT
+        self._n_new_channels = 0
         self._waiting: tuple[int, DigitizerLayout] | None = None
 
     def get_decoder_list(self) -> list[DataDecoder]:
@@ -110,6 +118,7 @@ class MGDOStreamer(KernelStreamer):
         decoder = self.digitizer_decoder
         decoder.key_list = list(range(n_channels))
         decoder.set_layout(layout)
+        self._first_layout = layout
         self._buffer_size = max(buffer_size, decoder.get_max_rows_in_packet())
         super().open_stream(stream_name, rb_lib, buffer_size, chunk_mode, out_stream)
 
@@ -188,6 +197,8 @@ class MGDOStreamer(KernelStreamer):
             full = kernel.any_full
             if status == MGDOStream.WIDTH:
                 full |= self._other_layout()
+            elif status == MGDOStream.KEY:
+                self._new_channel(kernel.detail_channel)
             more = kernel.rows_left != 0
         self.any_full |= full
         self.n_bytes_read = self.tree.bytes_read
@@ -240,11 +251,39 @@ class MGDOStreamer(KernelStreamer):
             self._basket = None
         return status
 
+    def _new_channel(self, channel: int) -> None:
+        """React to a channel that the first entry's list does not have."""
+        decoder = self.digitizer_decoder
+        if type(decoder).__name__ not in self.rb_lib:
+            return
+        rbs = self.rb_lib[type(decoder).__name__]
+        if len(rbs) > MAX_TABLES:
+            self.report.warn(
+                f"more than {MAX_TABLES} tables: not all channels have one"
+            )
+            return
+        decoder.set_layout(self._first_layout)
+        self.offer_keys(decoder, self._keyed, self._buffer_size, [channel])
+        rb = self._keyed.get(channel)
+        if rb is None:
+            # nobody asked for such channels
+            return
+        self._n_new_channels += 1
+        if self._n_new_channels <= MAX_TOLD:
+            self.report.note(f"channel {channel} is not in the file's list of channels")
+        if not self._kernel.set_channel(channel, rb):
+            self._siblings.settle(rb, self._first_layout)
+            self._kernel.end()
+            self._set_buffers()
+            self._kernel.begin()
+
     # ---- waveforms that differ -----------------------------------------------------
 
     def _other_layout(self) -> bool:
         """React to a row that its buffer is not made for; True ends the chunk."""
         channel = self._kernel.detail_channel
+        # impossibly high ones share what the first of them got
+        channel = channel if channel in self._keyed else max(self._keyed)
         layout = self._kernel.wanted_layout
         rb = self._keyed[channel]
         if self._siblings.shapes[id(rb)] == layout or not rb._private:

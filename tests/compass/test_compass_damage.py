@@ -165,14 +165,16 @@ def test_nothing_to_read(data, message, file):
 
 @pytest.mark.parametrize("word", writer.HEADER_WORDS)
 def test_header_word_alone(word, file, tmp_path):
-    """A run without events (section 10)."""
+    """A run without events (section 10): its table has no rows."""
     file.write_bytes(struct.pack("<H", word))
     report = daq2lh5.build_raw(file, out_spec=str(tmp_path / "o.lh5"))
     assert report.exit_status == 0
     assert report.bytes["decoded"] == 2
     with h5py.File(tmp_path / "o.lh5") as f:
-        assert list(f) == ["CompassHeader"]
+        assert list(f) == ["CompassEvent", "CompassHeader"]
         assert f["CompassHeader/waveform_samples"][()] == word >> 3 & 1
+        assert len(f["CompassEvent/flags"]) == 0
+        assert ("waveform" in f["CompassEvent"]) is bool(word >> 3 & 1)
 
 
 def test_half_a_file_converted(file, tmp_path):

@@ -249,9 +249,13 @@ def test_layout_that_cannot_be_told(file):
 # --- channels and lengths (section 5) -----------------------------------------------
 
 
+BOARDS = (0, 1, 7, 255, 256, 334, 51936, 51951, 65535)
+"""Among them such as read like header words."""
+
+
 def test_every_board_and_channel(file):
     """Nothing is dropped, whatever its number; keys do not share channels."""
-    channels = [(b, c) for b in (0, 1, 7, 255) for c in (0, 15, 16, 63, 255)]
+    channels = [(b, c) for b in BOARDS for c in (0, 15, 16, 63, 255)]
     form = writer.form(0xCAED)
     data = writer.file(form, writer.events(form, 200, channels=channels))
     decoded = check(file, data)
@@ -453,7 +457,11 @@ def test_any_sound_file(data, tmp_path_factory):
     n_samples = data.draw(lengths) if form.waveforms else [0]
     channels = data.draw(
         st.lists(
-            st.tuples(st.integers(0, 255), st.integers(0, 255)), min_size=1, max_size=4
+            st.tuples(
+                st.integers(0, 65535) | st.sampled_from(BOARDS), st.integers(0, 255)
+            ),
+            min_size=1,
+            max_size=4,
         )
     )
     made = []

@@ -16,6 +16,7 @@ record that they describe.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections import deque
 from dataclasses import dataclass, field
@@ -480,9 +481,9 @@ class Config:
             *(self.status_key(reqid) for reqid in reqids),
         ]
 
-    def period(self) -> int:
-        """Time between samples, ns (section 3; section 9 for other resolutions)."""
-        return {16: 16, 12: 4}.get(self.adcbits, 0)
+    def period(self) -> float:
+        """Time between samples, ns (section 3): of other resolutions nobody knows."""
+        return {16: 16, 12: 4}.get(self.adcbits, math.nan)
 
     def baseline(self, word0: int) -> int:
         """Baseline as its column holds it (section 4.2)."""
@@ -584,7 +585,7 @@ class _Reader:
 
     def _add_row(self, table: str, key: int | str, row: dict[str, Any]) -> None:
         assert row.keys() == TABLES[table].keys()
-        if key in self.offered:
+        if key in self.offered or table == "FCStatus":
             self.rows[table].append(row)
             self.keys[table].append(key)
 
@@ -787,8 +788,8 @@ class _Reader:
         if not 0 <= n_cards <= MAX_CARDS or size < 0:
             raise NotWellFormedError(f"{n_cards} cards of {size} bytes")
         _need(frames, 4 + n_cards)
-        used = min(n_cards, config.mastercards + config.triggercards + config.adccards)
-        for block in frames[4 : 4 + used]:
+        # also of cards that the configuration does not have
+        for block in frames[4 : 4 + n_cards]:
             self._take_card(block[:size], config)
         if self.previous_tag == 10 and self.fsp_status:
             row = {"packet_id": self.packet_id, **self.fsp_status}

@@ -16,6 +16,8 @@ import lh5
 import numpy as np
 import pytest
 from daq2lh5.mgdo._kernel import REASONS
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from writers import mgdo as writer
 from writers.mgdo import Digitizer, Entry, Wave
 
@@ -231,15 +233,74 @@ def test_unknown_digitizer_class_is_skipped_and_counted(tmp_path):
     assert header["digitizer_class"].value == "MJTGretina4DigitizerData"
 
 
-def test_channels_beyond_the_list_are_counted(tmp_path):
-    """Keys are those of the first entry's list of channels (section 8)."""
+@pytest.mark.parametrize("by_key", [False, True])
+def test_channels_beyond_the_list(by_key, tmp_path):
+    """Keys are those of the first entry's list of channels (section 8); others come."""
     rng = np.random.default_rng(0)
-    es = [writer.random_entry(rng, [c]) for c in (1, 30, 70000)]
-    decoded = decode(write(tmp_path, es))
-    assert len(decoded.rows) == 1
-    assert decoded.report.packets["skipped"] == 2
-    skipped = decoded.report.skipped_channels["GETGERDADigitizerDataDecoder"]
-    assert skipped == {"30": 1, "65535": 1}
+    channels = (1, 30, 31, 30, 60000)
+    es = [writer.random_entry(rng, [c]) for c in channels]
+    path = write(tmp_path, es)
+    decoded = decode(path)
+    assert_rows(decoded.rows, rows_of(es))
+    report = decoded.report
+    assert report.packets["skipped"] == report.bytes["skipped"] == 0
+    assert report.skipped_channels == {}
+    assert "channel 30 is not in the file's list of channels" in report.notes
+    out = str(tmp_path / "out.lh5")
+    buffers = {"key_list": ["*"], "out_stream": out}
+    name = "ch{key}" if by_key else "all"
+    spec = {"GETGERDADigitizerDataDecoder": {name: buffers}}
+    report = daq2lh5.build_raw(path, out_spec=spec)
+    with h5py.File(out) as f:
+        found = {c for name in f for c in f[name]["channel"][()]}
+        assert found == set(channels)
+        if by_key:
+            assert len(f["ch30/channel"]) == 2
+
+
+def test_channels_that_nobody_asks_for(tmp_path):
+    """They are skipped, and counted."""
+    rng = np.random.default_rng(0)
+    es = [writer.random_entry(rng, [c]) for c in (1, 30, 31, 30)]
+    out = str(tmp_path / "out.lh5")
+    spec = {
+        "GETGERDADigitizerDataDecoder": {"a": {"key_list": [1, 31], "out_stream": out}}
+    }
+    report = daq2lh5.build_raw(write(tmp_path, es), out_spec=spec)
+    skipped = report.skipped_channels["GETGERDADigitizerDataDecoder"]
+    assert skipped == {"30": 2}
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_nothing_is_skipped(data, tmp_path_factory):
+    """Without a specification every row is written, whatever the lists say."""
+    folder = tmp_path_factory.mktemp("any")
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    channels = st.lists(
+        st.integers(0, 30) | st.integers(0, 2**31 - 1), min_size=1, max_size=4
+    )
+    es = []
+    for _ in range(data.draw(st.integers(1, 6))):
+        n = data.draw(st.sampled_from([(40, 25), (12,), (7, 3)]))
+        e = writer.random_entry(rng, data.draw(channels.map(set).map(sorted)), n)
+        e.active = [data.draw(st.booleans()) for _ in range(data.draw(SIZES))]
+        es.append(e)
+    decoded = decode(write(folder, es))
+    report = decoded.report
+    assert_rows(decoded.rows, rows_of(es))
+    assert report.packets["skipped"] == report.bytes["skipped"] == 0
+    assert report.skipped_channels == {}
+    assert report.bytes["decoded"] == report.n_bytes
+    assert report.exit_status == 0
+
+
+SIZES = st.integers(1, 40)
+"""Of lists of channels."""
 
 
 def test_selected_channels_and_header(tmp_path):
