@@ -44,7 +44,6 @@ MODULES = (
     "daq2lh5.compass._kernel",
     "daq2lh5.llama._framing",
     "daq2lh5.llama._chunks",
-    "daq2lh5.llama._rows",
     "daq2lh5.llama._kernel",
     "daq2lh5.mgdo._framing",
     "daq2lh5.mgdo._kernel",

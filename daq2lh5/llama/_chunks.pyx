@@ -11,7 +11,6 @@ from libc.string cimport memcpy, memset
 
 from .._core.bytes cimport load_u16, load_u32
 from ._framing cimport *
-from ._rows cimport ticks_of
 from .layout cimport *
 
 cdef enum:

@@ -2,6 +2,8 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from .._core.bytes cimport load_u32
+
 cdef enum Reason:
     REASON_NONE
     REASON_CHANNEL          # a channel without a configuration
@@ -85,11 +87,18 @@ cdef struct Step:
     Reason reason           # of STEP_SCAN
     int64_t resume          # where to begin to look, in the window
     bint cut                # cut off, if nothing is found
+    # the event behind, which was looked at already, and where it is; -1: none
+    Event after
+    int64_t after_at
     # old version: the chunk, once the event is taken
     int turn                # channel that has had its turn; -1: the chunk goes on
     int key
     int64_t events_left     # -1: as many as fit
     bint missing            # a chunk lacks in front of it
+
+cdef inline uint64_t ticks_of(const uint8_t* event) noexcept nogil:
+    """Return the time stamp (2), in ticks of the sampling clock."""
+    return <uint64_t>(load_u32(event) >> 16) << 32 | load_u32(event + 4)
 
 cdef int64_t words_before_status(uint32_t bits) noexcept nogil
 cdef bint accumulators_fit(const uint8_t* data, uint32_t bits) noexcept nogil

@@ -167,19 +167,21 @@ cdef bint step_at_header(const Window* w, int64_t at, Step* s) noexcept nogil:
 
 
 cdef Found is_sound_after(
-    const Window* w, const Channel* channels, int64_t at, int64_t* need
+    const Window* w, const Channel* channels, int64_t at, Step* s
 ) noexcept nogil:
     """Whether an event or header, a part of one, or the end of the data is at `at`."""
-    cdef Event e
+    cdef Event* e = &s.after
     cdef Reason reason
     cdef int64_t rest = w.n - at
+    s.after_at = -1
     if rest == 0 and w.at_end:
         return FOUND_YES
     if rest < MAX_HEAD_BYTES and not w.at_end:
-        need[0] = at + MAX_HEAD_BYTES
+        s.need = at + MAX_HEAD_BYTES
         return FOUND_MORE
-    reason = read_head(w.data + at, rest, channels, &e)
+    reason = read_head(w.data + at, rest, channels, e)
     if reason == REASON_NONE:
+        s.after_at = at
         return FOUND_YES
     # cut off in front of the samples: the first word must do
     if reason == REASON_PAST_END and rest >= 4 and e.bits == channels[e.key].bits:
@@ -217,7 +219,7 @@ cdef bint step_at_unannounced(
     if end > w.n:
         wait_for(s, end)
         return True
-    found = is_sound_after(w, channels, end, &s.need)
+    found = is_sound_after(w, channels, end, s)
     if found == FOUND_MORE:
         s.kind = STEP_MORE
         return True
@@ -252,7 +254,11 @@ cdef void next_event(
     if rest < 4:
         look_for(s, REASON_STRAY, w.n, True)
         return
-    s.reason = read_head(w.data + at, rest, channels, &s.event)
+    if s.after_at == at:
+        s.event = s.after
+        s.reason = REASON_NONE
+    else:
+        s.reason = read_head(w.data + at, rest, channels, &s.event)
     if s.reason == REASON_CHANNEL and (
         step_at_header(w, at, s) or step_at_unannounced(w, at, channels, s)
     ):
@@ -268,7 +274,7 @@ cdef void next_event(
     if end > w.n:
         wait_for(s, end)
         return
-    found = is_sound_after(w, channels, end, &s.need)
+    found = is_sound_after(w, channels, end, s)
     if found == FOUND_NO:
         found = find_event(w, channels, at + 1, end, &where, &s.need)
         if found == FOUND_YES:

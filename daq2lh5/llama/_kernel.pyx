@@ -9,19 +9,23 @@ The sections named are those of the format document "llamaDAQ files".
 
 import sys
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
-from .._core.sink cimport RowSink, SinkTable
+from .._core.binding cimport Binding, BoundColumn, BoundVector, BoundWaveform
+from .._core.bytes cimport load_u32
+from .._core.sink cimport RowSink, SinkTable, new_sink_table
 from .._core.status cimport *
 from ._chunks cimport (
     Chunks, find_in_chunks, find_unfinished, lose_chunk, next_in_chunks, set_turns,
     take_step,
 )
 from ._framing cimport *
-from ._rows cimport averaged_width, new_table, raw_width, ticks_of, write_event
 from .layout cimport *
+
+include "_columns.pxi"
+include "_rows.pxi"
 
 if sys.byteorder != "little":
     raise ImportError("daq2lh5 copies samples as they are: little-endian machines only")
@@ -316,6 +320,7 @@ cdef class LlamaStream:
         self.n_packets = 0
         self.consumed = 0
         self.need = 0
+        self.step.after_at = -1
         while True:
             with nogil:
                 status = self.run(&w, max_packets)

@@ -62,7 +62,7 @@ class LLAMAEventDecoder(DataDecoder):
     channel_configs
         fields of the configurations by key and name; None at first.
     layout
-        of the header that they are from.
+        of the header that they are from, see :class:`.LLAMAHeaderDecoder`.
     global_configs
         ``initial_timestamp`` and ``initial_timestamp_accuracy`` of the file, in s.
     decoded_values
@@ -88,22 +88,18 @@ class LLAMAEventDecoder(DataDecoder):
         self.layout: HeaderLayout = NEW
         self._stream = LlamaStream()
 
-    def set_channel_configs(
-        self,
-        channel_configs: LLAMA_Channel_Configs_t,
-        layout: HeaderLayout = NEW,
-    ) -> None:
+    def set_channel_configs(self, channel_configs: LLAMA_Channel_Configs_t) -> None:
         """Take columns, times and lengths from the header of a file.
+
+        Set `layout` before if the file is of 2019.
 
         Parameters
         ----------
         channel_configs
             that of :class:`.LLAMAHeaderDecoder`, which has checked it.
-        layout
-            of the header.
         """
+        layout = self.layout
         self.channel_configs = channel_configs
-        self.layout = layout
         self.decoded_values = {}
         self.dt_raw, self.t0_raw, self.t0_avg_const = {}, {}, {}
         channels = {}

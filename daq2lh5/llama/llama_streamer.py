@@ -146,9 +146,8 @@ class LLAMAStreamer(KernelStreamer):
 
     def _take_header(self, decoder: LLAMAHeaderDecoder) -> None:
         """Have events decoded as a header says; note what is special about it."""
-        self.event_decoder.set_channel_configs(
-            decoder.get_channel_configs(), decoder.layout
-        )
+        self.event_decoder.layout = decoder.layout
+        self.event_decoder.set_channel_configs(decoder.get_channel_configs())
         self.event_decoder.set_global_configs(decoder.get_global_configs())
         if decoder.layout.in_chunks:
             version = (

@@ -67,6 +67,9 @@ def decode(path: Any, **kwargs: Any) -> SimpleNamespace:
     with open_stream(str(path), **kwargs) as (streamer, header):
         for chunk in streamer:
             for rb in chunk:
+                if rb.out_name.startswith("LLAMAHeader"):
+                    # of a file that was joined
+                    continue
                 arrays = rb._arrays()
                 for i in range(rb.loc):
                     row = {name: np.copy(a[i]) for name, a in arrays.items()}

@@ -17,6 +17,8 @@ from llama.test_old_files import assert_rows, rows_of, write
 from writers import llama_old as writer
 from writers.llama_old import OldChannel, OldFile
 
+from daq2lh5.llama.llama_streamer import LLAMAStreamer
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -272,3 +274,25 @@ def test_anything_behind_a_header(folder, junk, seed):
     channels = [OldChannel(channel=c, format_bits=0) for c in range(seed)]
     if seed:
         read(folder, writer.header(channels, size=80 if seed % 2 else 68) + junk)
+
+
+@given(file=files(min_banks=1), data=st.data(), block=st.integers(1, 200))
+@settings(max_examples=100, deadline=None)
+def test_small_windows(folder, file, data, block):
+    """How much is at hand at a time makes no difference, damaged or not."""
+    n = len(file.data)
+    start = data.draw(st.integers(file.head, n - 1))
+    length = data.draw(st.integers(0, n - start))
+    damaged = bytearray(file.data)
+    damaged[start : start + length] = bytes(length)
+    if data.draw(st.booleans()):
+        damaged += file.data
+    at_once = read(folder, bytes(damaged))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LLAMAStreamer, "block_size", block)
+        in_pieces = read(folder, bytes(damaged))
+    assert_rows(rows_of(in_pieces), rows_of(at_once))
+    reports = [d.report.as_dict() for d in (at_once, in_pieces)]
+    for report in reports:
+        del report["seconds"], report["peak_memory"]
+    assert reports[0] == reports[1]

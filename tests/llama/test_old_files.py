@@ -421,7 +421,8 @@ def test_decode_packet(tmp_path):
         _, n_bytes = header.decode_header(f, path.name)
         assert f.tell() == n_bytes == 16 + 2 * 68
     decoder = LLAMAEventDecoder()
-    decoder.set_channel_configs(header.get_channel_configs(), header.layout)
+    decoder.layout = header.layout
+    decoder.set_channel_configs(header.get_channel_configs())
     decoder.set_global_configs(header.get_global_configs())
     rb = RawBuffer(decoder.make_lgdo(key=0, size=9))
     for i, place in enumerate(file.places):

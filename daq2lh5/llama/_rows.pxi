@@ -1,19 +1,8 @@
-"""Rows of the table of events: one function fills the columns of one row.
-
-The sections named are those of the format document "llamaDAQ files".
-"""
-
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
-
-from .._core.binding cimport Binding, BoundColumn, BoundVector, BoundWaveform
-from .._core.bytes cimport load_u32
-from .._core.sink cimport SinkTable, new_sink_table
-from ._framing cimport Channel, Event
-from .layout cimport *
-
-include "_columns.pxi"
-
+# Rows of the table of events: one function fills the columns of one row. The sections
+# named are those of the format document "llamaDAQ files".
+#
+# Part of the kernel's module: called from another one, they took a fifth of the time
+# of short events more.
 
 cdef SinkTable new_table():
     """Return the `SinkTable` of events."""
@@ -28,11 +17,6 @@ cdef Py_ssize_t raw_width(const void* columns) noexcept nogil:
 cdef Py_ssize_t averaged_width(const void* columns) noexcept nogil:
     """Return the averaged samples of a row; -1 if there is no such column."""
     return (<LLAMAEventColumns*>columns).waveform_presummed.width
-
-
-cdef uint64_t ticks_of(const uint8_t* event) noexcept nogil:
-    """Return the time stamp (2), in ticks of the sampling clock."""
-    return <uint64_t>(load_u32(event) >> 16) << 32 | load_u32(event + 4)
 
 
 cdef void write_event(
