@@ -7,6 +7,7 @@ cdef enum:
     N_BOARDS = 65536
     N_USUAL_BOARDS = 256        # that are believed without further evidence (3)
     N_PLAUSIBLE_CHANNELS = 256
+    N_KEYS = N_USUAL_BOARDS * N_PLAUSIBLE_CHANNELS
     FEW_RECORDS = 16            # by which nothing can be said of what is usual
     NEAR_RECORDS = 256          # among which other high boards are looked for
     NEAR_BYTES = 1 << 22
@@ -64,8 +65,9 @@ cdef struct Channel:            # what is known of a channel
     int64_t skipped
 
 cdef struct Known:
-    int32_t page[N_BOARDS]      # of the board's channels, or -1
-    int32_t* pages              # on each, numbers of channels, or -1
+    int32_t index[N_KEYS]       # number of the channel by board << 8 | channel, or -1
+    int32_t page[N_BOARDS]      # the same of a board beyond: its page, or -1
+    int32_t* pages
     int32_t n_pages
     bint wide                   # there are boards beyond the usual numbers
     bint like_headers           # and such whose numbers are those of header words

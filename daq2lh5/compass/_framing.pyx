@@ -94,10 +94,10 @@ cdef Found record_at(
     r.start = at
     r.end = at + f.layout.head + 2 * r.n_samples
     reason[0] = REASON_NONE
-    if r.channel >= N_PLAUSIBLE_CHANNELS:
-        reason[0] = REASON_CHANNEL
-    elif is_header_word(r.board) and not f.like_headers:
+    if is_header_word(r.board) and not f.like_headers:
         reason[0] = REASON_BOARD
+    elif r.channel >= N_PLAUSIBLE_CHANNELS:
+        reason[0] = REASON_CHANNEL
     elif r.n_samples > MAX_SAMPLES:
         reason[0] = REASON_SAMPLES
     elif r.time == 0:
@@ -108,11 +108,18 @@ cdef Found record_at(
     return FOUND_YES if reason[0] == REASON_NONE else FOUND_NO
 
 
-cdef const Channel* channel_of(const Known* known, const Record* r) noexcept nogil:
-    cdef int64_t page = known.page[r.board]
-    if page < 0:
-        return NULL
-    cdef int32_t i = known.pages[page * N_PLAUSIBLE_CHANNELS + r.channel]
+cdef inline const Channel* channel_of(
+    const Known* known, const Record* r
+) noexcept nogil:
+    cdef int64_t page
+    cdef int32_t i
+    if r.board < N_USUAL_BOARDS:
+        i = known.index[r.board << 8 | r.channel]
+    else:
+        page = known.page[r.board]
+        if page < 0:
+            return NULL
+        i = known.pages[page * N_PLAUSIBLE_CHANNELS + r.channel]
     return NULL if i < 0 else &known.channels[i]
 
 
@@ -143,6 +150,38 @@ cdef inline bint is_near(const Record* a, const Record* b) noexcept nogil:
 cdef inline bint speaks_for_itself(const Frame* f, const Record* r) noexcept nogil:
     """Whether nothing else can look like that."""
     return r.n_samples > 0 and is_known(f, r)
+
+
+cdef inline Found record_or_header(
+    Frame* f, int64_t at, Record* r, Reason* reason, Layout* l
+) noexcept nogil:
+    """Read the record at `at`; FOUND_NO with REASON_NONE if another file begins there.
+
+    The layout that this one says is written to `l`.
+    """
+    cdef Found found = record_at(f, at, r, reason)
+    if found == FOUND_YES and not f.like_headers or found == FOUND_MORE:
+        return found
+    if f.n - at < 2 or not is_header_word(load_u16(f.data + at)):
+        return found
+    return header_or_record(f, at, r, reason, l)
+
+
+cdef Found header_or_record(
+    Frame* f, int64_t at, Record* r, Reason* reason, Layout* l
+) noexcept nogil:
+    """The same, where what begins reads like a header word: a board may, too."""
+    cdef Found found, joined
+    f.like_headers = True
+    found = record_at(f, at, r, reason)
+    f.like_headers = f.known.like_headers
+    if found == FOUND_YES and speaks_for_itself(f, r):
+        return found
+    joined = joined_at(f, at, l)
+    if joined == FOUND_NO:
+        return found
+    reason[0] = REASON_NONE
+    return FOUND_MORE if joined == FOUND_MORE else FOUND_NO
 
 
 cdef Found follows(Frame* f, const Record* before) noexcept nogil:
@@ -201,28 +240,6 @@ cdef Found has_believable_board(Frame* f, const Record* r) noexcept nogil:
         at = s.end
         n += 1
     return FOUND_YES if f.n_before + n < FEW_RECORDS else FOUND_NO
-
-
-cdef Found record_or_header(
-    Frame* f, int64_t at, Record* r, Reason* reason, Layout* l
-) noexcept nogil:
-    """Read the record at `at`; FOUND_NO with REASON_NONE if another file begins there.
-
-    The layout that this one says is written to `l`.
-    """
-    cdef Found found, joined
-    cdef bint like = f.n - at >= 2 and is_header_word(load_u16(f.data + at))
-    # a board may have such a number, too
-    f.like_headers = like or f.known.like_headers
-    found = record_at(f, at, r, reason)
-    f.like_headers = f.known.like_headers
-    if not like or found == FOUND_YES and speaks_for_itself(f, r):
-        return found
-    joined = joined_at(f, at, l)
-    if joined == FOUND_NO:
-        return found
-    reason[0] = REASON_NONE
-    return FOUND_MORE if joined == FOUND_MORE else FOUND_NO
 
 
 cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:

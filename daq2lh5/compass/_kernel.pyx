@@ -137,6 +137,7 @@ cdef class CompassStream:
             &self.layout, layout.version, layout.energy, layout.calibrated,
             layout.short_energy, layout.waveforms,
         )
+        memset(self.known.index, 0xFF, sizeof(self.known.index))
         memset(self.known.page, 0xFF, sizeof(self.known.page))
         self.tables = (
             new_sink_table(sizeof(CompassEventColumns), bind_compass_event),
@@ -208,6 +209,8 @@ cdef class CompassStream:
         cdef Py_ssize_t page_bytes = N_PLAUSIBLE_CHANNELS * sizeof(int32_t)
         cdef int32_t* pages
         cdef Py_ssize_t n = k.n_pages
+        if board < N_USUAL_BOARDS:
+            return &k.index[board << 8 | channel]
         if k.page[board] < 0:
             # room for twice as many whenever it is a power of two
             if n & (n - 1) == 0:
@@ -218,7 +221,7 @@ cdef class CompassStream:
             memset(k.pages + n * N_PLAUSIBLE_CHANNELS, 0xFF, page_bytes)
             k.page[board] = n
             k.n_pages += 1
-            k.wide |= board >= N_USUAL_BOARDS
+            k.wide = True
             k.like_headers |= is_header_word(board)
         return k.pages + <Py_ssize_t>k.page[board] * N_PLAUSIBLE_CHANNELS + channel
 
