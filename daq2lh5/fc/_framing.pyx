@@ -333,12 +333,18 @@ cdef Reason check_config(
 ) noexcept nogil:
     """Whether a configuration keeps the format's limits (1.4).
 
-    A later one may leave out frames: their values stay (2.3), and count here.
+    A later one may leave out frames: their values stay (2.3), and count here. What it
+    has must have the right lengths, since all that follows is read by it: a damaged
+    tag makes another record look like one, and erased space is tags alone.
     """
     cdef int64_t sizes[3]
     cdef int k
-    if r.n_frames < r.n_required and not limits.configured:
+    if r.n_frames < (1 if limits.configured else r.n_required):
         return REASON_INCOMPLETE
+    if limits.configured:
+        for k in range(min(r.n_frames, r.n_required)):
+            if r.frames[k].length != 4:
+                return REASON_CONFIG
     if limits.listener >= 0:
         if r.n_frames <= STREAM_ID_FRAME or r.frames[STREAM_ID_FRAME].length < 4:
             return REASON_INCOMPLETE

@@ -32,6 +32,9 @@ def rows_of(arrays: Mapping[str, np.ndarray], n: int) -> Iterator[Row]:
     names, columns = [], []
     for name in sorted(arrays):
         array = arrays[name]
+        if "waveform" in name and array.dtype.kind in "iu":
+            # what the type of samples is may depend on others in the table
+            array = array.astype(np.int64) if array.ndim == 2 else array
         if name.endswith("/offsets"):
             name = name.removesuffix("/offsets")
             flat = arrays[f"{name}/flattened_data"]

@@ -266,7 +266,7 @@ def compass_sample(name: str) -> Sample:
     records = [Record(e.offset, e.length, "event") for e in events]
     spared = records[8].end
     is_list = "list" in name or name == "no energy"
-    rules = Rules(least=4, slack=2) if is_list else Rules(slack=1)
+    rules = Rules(4, slack=2, has_marks=False) if is_list else Rules(slack=1)
     options: dict[str, Any] = {"in_stream_type": "Compass"}
     if not form.has_header:
         options["compass_layout"] = form.name

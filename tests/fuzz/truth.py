@@ -57,15 +57,28 @@ class Record:
         return self.start + self.length
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Copy:
-    """A record of the undamaged stream in a damaged one, or what is left of it."""
+    """A record of the undamaged stream in a damaged one, or what is left of it.
+
+    Attributes
+    ----------
+    place, end
+        where it is in the damaged one.
+    record
+        the record.
+    is_intact, has_head
+        whether all bytes are there, and those that say what it is.
+    n_left
+        number of bytes that are there.
+    """
 
     place: int
     end: int
     record: Record
     is_intact: bool
     has_head: bool
+    n_left: int
 
 
 @dataclass
@@ -80,6 +93,8 @@ class Rules:
         kinds of which one is enough.
     slack
         records at each damage that what is broken can be taken for.
+    has_marks
+        whether records can be told from other bytes.
     is_free
         whether records may stand in any order.
     """
@@ -87,6 +102,7 @@ class Rules:
     least: int = 1
     alone: frozenset[str] = frozenset()
     slack: int = 0
+    has_marks: bool = True
     is_free: bool = True
 
 
@@ -105,14 +121,21 @@ def copies(records: list[Record], stream: Stream, data: bytes) -> list[Copy]:
             if record.end <= start or record.start >= end:
                 continue
             place = record.start + shift
-            if (key := (place, id(record))) in found or place < 0:
+            n_left = min(record.end, end) - max(record.start, start)
+            key = (place, id(record))
+            if key in found:
+                found[key].n_left += n_left
+                continue
+            if place < 0:
                 continue
             is_intact = (
                 data[place : place + record.length] == whole[record.start : record.end]
             )
             head = min(HEAD, record.length)
             has_head = data.startswith(whole[record.start : record.start + head], place)
-            found[key] = Copy(place, place + record.length, record, is_intact, has_head)
+            found[key] = Copy(
+                *(place, place + record.length, record, is_intact, has_head, n_left)
+            )
     return sorted(found.values(), key=lambda c: (c.place, c.end))
 
 
@@ -166,6 +189,7 @@ def truth_of(
     singles = [c for c in found if not c.record.is_joint]
     hidden = _hidden(singles)
     in_runs = _in_runs(singles, rules, first, len(data))
+    begun: dict[int, int] = {}
     for copy in found:
         record = copy.record
         for row, n in record.rows.items():
@@ -183,8 +207,11 @@ def truth_of(
         ):
             truth.wanted.update(record.rows)
         if copy.has_head and not record.is_joint:
-            truth.begun += record.rows.total()
-    _walk(truth, singles, data, first)
+            n = record.rows.total()
+            begun[copy.place] = min(begun.get(copy.place, n), n)
+    truth.begun = sum(begun.values())
+    if rules.has_marks:
+        _walk(truth, singles, data, first)
     truth.n_damages = max(len(stream.pieces), 1)
     return truth
 
@@ -230,11 +257,13 @@ def _walk(truth: Truth, singles: list[Copy], data: bytes, first: int) -> None:
     """Go from whole record to whole record up to the first that is none."""
     whole = {c.place: c.end for c in singles if c.is_intact}
     begun = {c.place for c in singles if c.has_head}
+    rest = {c.place for c in singles if 2 * c.n_left >= c.record.length}
     at = first
     while at in whole:
         at = whole[at]
     truth.is_whole = at == len(data)
-    if truth.is_whole or at in begun:
+    # of a record with its place and most of its bytes the damage may not be seen
+    if truth.is_whole or at in begun or at in rest:
         return
     truth.is_broken = True
     zeros = len(data) - at - len(data[at:].lstrip(b"\0"))
