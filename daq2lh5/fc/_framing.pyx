@@ -283,9 +283,13 @@ cdef int whole_frames(const Record* r, int usual) noexcept nogil:
     """Return how many of the record's frames make it whole; 0 if it is not.
 
     It is if all frames of its kind are there with the right lengths, or as many as the
-    last record of that kind had (`usual`): some may be left out at the end.
+    last record of that kind had (`usual`): some may be left out at the end. Of the first
+    configuration, without which there is nothing, the trace map is enough: older files
+    have no stream id.
     """
     if r.n_sound == r.n_expected:
+        return r.n_sound
+    if r.tag == TAG_CONFIG and usual == 0 and r.n_sound == STREAM_ID_FRAME:
         return r.n_sound
     if r.n_sound >= r.n_required and 0 < usual <= r.n_sound:
         return usual

@@ -56,3 +56,17 @@ def test_erased_space_is_no_configurations(n, file):
     assert numbers == whole
     assert report.bytes["corrupt"] == n
     assert report.exit_status == 3
+
+
+@pytest.mark.parametrize("noise", [b"\xaa", b"\xff" * 7, b"\x11\x22\x33\x7f"])
+def test_damage_behind_the_only_config(noise, file):
+    """Older files have no stream id in it: it is whole all the same."""
+    data, index = writer.make_indexed_stream(
+        n_events=9, n_channels=2, n_samples=20, streamid=None
+    )
+    whole, _ = read(data, file)
+    at = next(r.offset for r in index if r.tag == writer.TAG_EVENT)
+    numbers, report = read(data[:at] + noise + data[at:], file)
+    assert numbers == whole
+    assert report.bytes["corrupt"] == len(noise)
+    assert report.exit_status == 3

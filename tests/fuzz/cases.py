@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 FORMATS = ("fcio", "orca", "compass", "llama", "mgdo", "real")
 
-WRITE_EVERY = 8
+WRITE_EVERY = 20
 """Of so many inputs one is converted to a file; the others are decoded only."""
+
+TELLING = ("more frames than this version knows",)
+"""Notes that are enough where a record is followed by bytes that are none."""
 
 ZERO_KINDS = {"zeros", "zero block", "zero tail"}
 
@@ -111,7 +114,10 @@ def _stream_case(
         case.problems += problems_of(out, None)
         case.problems += _container_problems(sample, data, out, case)
         return case
-    case.problems += problems_of(out, data)
+    # what is decompressed of a tree is not known here
+    case.problems += problems_of(out, None if sample.format == "mgdo" else data)
+    if not sample.records:
+        return case
     first = next((r.start for r in sample.records), 0)
     truth = truth_of(sample.records, sample.rules, stream, data, first)
     if any(
@@ -183,7 +189,12 @@ def _row_problems(
     more = known - truth.possible
     if more and not is_mixed:
         problems.append(f"{more.total()} rows too many")
-    told = not report.clean or report.unknown_records or report.skipped_channels
+    told = (
+        not report.clean
+        or report.unknown_records
+        or report.skipped_channels
+        or any(text in note for text in TELLING for note in report.notes)
+    )
     shapes = {tuple(c for c, _ in row) for row in truth.possible}
     n_rows = sum(n for row, n in found.items() if tuple(c for c, _ in row) in shapes)
     if not told and n_rows < truth.begun:

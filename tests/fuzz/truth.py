@@ -245,10 +245,15 @@ def _in_runs(
             runs[-1].append(copy)
         else:
             runs.append([copy])
+    for run in runs:
+        # what has no length of its own cannot be the first behind damage
+        while run and run[0].place != first and run[0].record.length < HEAD:
+            del run[0]
     return {
         copy
         for run in runs
-        if len(run) >= rules.least or run[0].place == first or run[-1].end == size
+        if run
+        and (len(run) >= rules.least or run[0].place == first or run[-1].end == size)
         for copy in run
     }
 

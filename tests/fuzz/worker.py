@@ -29,7 +29,7 @@ def rss() -> int:
 def main() -> None:
     """Serve until the input ends."""
     options = json.loads(sys.argv[1])
-    if options.pop("limit_memory"):
+    if options.pop("limit_memory", True):
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     logging.disable(logging.CRITICAL)
     np.seterr(all="raise")
