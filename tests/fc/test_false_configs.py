@@ -1,12 +1,15 @@
-"""What looks like a later Config and is none: found by the harness in ``tests/fuzz``."""
+"""What looks like a Config and is none: found by the harness in ``tests/fuzz``."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fc.test_fc_streamer import decode
 from writers import fcio as writer
 
-from daq2lh5.report import ConversionReport
+if TYPE_CHECKING:
+    from daq2lh5.report import ConversionReport
 
 
 @pytest.fixture
@@ -14,7 +17,7 @@ def file(tmp_path):
     return tmp_path / "run.fcio"
 
 
-def read(data: bytes, path) -> tuple[list[int], ConversionReport]:
+def read(data: bytes, path: Any) -> tuple[list[int], ConversionReport]:
     """Return the numbers of the events that have rows, and the report."""
     path.write_bytes(data)
     decoded = decode(path)
@@ -30,7 +33,7 @@ def read(data: bytes, path) -> tuple[list[int], ConversionReport]:
 
 @pytest.mark.parametrize("tag", [writer.TAG_EVENT, writer.TAG_FSP_EVENT])
 def test_tag_of_a_config_by_a_flipped_bit(tag, file):
-    """It costs the record, not all that follow: their traces are those of the Config."""
+    """It costs the record, and none of those that follow."""
     data, index = writer.make_indexed_stream(
         n_events=20, n_channels=3, n_samples=20, fsp=True
     )

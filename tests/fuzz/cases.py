@@ -249,9 +249,7 @@ def _container_problems(
     return problems
 
 
-def _tree_case(
-    rng: np.random.Generator, name: str, folder: str, to_file: bool
-) -> Case:
+def _tree_case(rng: np.random.Generator, name: str, folder: str, to_file: bool) -> Case:
     """Damage entries of a tree, and its list of entries."""
     with mock.patch("daq2lh5.mgdo.tree.MGTree", mgdo_samples.MemoryTree):
         sample = mgdo_samples.sample(name)

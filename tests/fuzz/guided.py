@@ -31,7 +31,8 @@ void __sanitizer_cov_trace_pc(void)
 }
 void start(void)
 {
-    void (*init)(uint8_t*, uint8_t*) = dlsym(RTLD_DEFAULT, "__sanitizer_cov_8bit_counters_init");
+    void (*init)(uint8_t*, uint8_t*) =
+        dlsym(RTLD_DEFAULT, "__sanitizer_cov_8bit_counters_init");
     if (init) init(counters, counters + sizeof counters);
 }
 """

@@ -90,5 +90,3 @@ def sample(name: str) -> Sample:
     made.assign(dict(enumerate(records, 1)))
     made.data = b"".join(entries)
     return made
-
-

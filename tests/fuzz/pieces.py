@@ -71,7 +71,9 @@ class Stream:
     def bytes(self, start: int = 0, end: int | None = None) -> bytes:
         """Return the bytes of a stretch as they are now."""
         part = self.part(start, len(self) if end is None else end)
-        return b"".join(p if isinstance(p, bytes) else self.data[slice(*p)] for p in part)
+        return b"".join(
+            p if isinstance(p, bytes) else self.data[slice(*p)] for p in part
+        )
 
     def placed(self) -> Iterator[tuple[int, int, int]]:
         """Go through the pieces of the undamaged stream: start, end, place."""

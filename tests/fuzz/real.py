@@ -29,7 +29,9 @@ FILES = {
 
 
 def names() -> list[str]:
-    return [name for name, folder in FILES.items() if (TESTDATA / folder / name).exists()]
+    return [
+        name for name, folder in FILES.items() if (TESTDATA / folder / name).exists()
+    ]
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
@@ -30,8 +31,8 @@ def rows_of(arrays: Mapping[str, np.ndarray], n: int) -> Iterator[Row]:
         ``NAME/flattened_data``.
     """
     names, columns = [], []
-    for name in sorted(arrays):
-        array = arrays[name]
+    for path in sorted(arrays):
+        array, name = arrays[path], path
         if "waveform" in name and array.dtype.kind in "iu":
             # what the type of samples is may depend on others in the table
             array = array.astype(np.int64) if array.ndim == 2 else array
@@ -39,7 +40,7 @@ def rows_of(arrays: Mapping[str, np.ndarray], n: int) -> Iterator[Row]:
             name = name.removesuffix("/offsets")
             flat = arrays[f"{name}/flattened_data"]
             ends = [int(i) for i in array[: n + 1]]
-            columns.append([flat[a:b].tobytes() for a, b in zip(ends, ends[1:])])
+            columns.append([flat[a:b].tobytes() for a, b in pairwise(ends)])
         elif name.endswith("/flattened_data"):
             continue
         else:
@@ -78,7 +79,7 @@ def in_file(path: str) -> tuple[Counter[Row], list[tuple[int, bytes]] | None]:
             if name.rpartition("/")[2] in ("garbage", "daq2lh5_garbage"):
                 ends = arrays["packets/offsets"].tolist()
                 flat = arrays["packets/flattened_data"].tobytes()
-                stretches = [flat[a:b] for a, b in zip(ends, ends[1:])]
+                stretches = [flat[a:b] for a, b in pairwise(ends)]
                 garbage = list(zip(arrays["offset"].tolist(), stretches, strict=True))
                 continue
             n = min(

@@ -1,8 +1,8 @@
 """Converts damaged inputs, and says which of them are not treated as they must be.
 
-    python tests/fuzz/run.py --count 1000               all formats
-    python tests/fuzz/run.py --format fcio --minutes 5
-    python tests/fuzz/run.py --format fcio --seed 1 --only 17
+python tests/fuzz/run.py --count 1000               all formats
+python tests/fuzz/run.py --format fcio --minutes 5
+python tests/fuzz/run.py --format fcio --seed 1 --only 17
 """
 
 from __future__ import annotations

@@ -6,18 +6,25 @@ import os
 import re
 import struct
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from writers import compass, fcio, llama, orca
 
+try:
+    from writers import llama_old
+except ImportError:
+    llama_old = None
+
 from .conversion import decode
-from .rows import Row
 from .truth import Record, Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .rows import Row
 
 TESTDATA = Path(
     os.environ.get("DAQ2LH5_TESTDATA")
@@ -76,8 +83,7 @@ class Sample:
         ]
         if self.is_padded:
             chosen = [
-                (c, v.rstrip(b"\0") if c == "waveform/values" else v)
-                for c, v in chosen
+                (c, v.rstrip(b"\0") if c == "waveform/values" else v) for c, v in chosen
             ]
         return tuple(chosen)
 
@@ -309,6 +315,23 @@ def llama_sample(name: str) -> Sample:
     return sample
 
 
+OLD_LLAMA_FILES = {"2019": 68, "early 2019": 80} if llama_old else {}
+"""Length of a configuration in files of the older age."""
+
+
+def old_llama_sample(name: str) -> Sample:
+    # channels that their two bits tell apart
+    channels = [llama_old.OldChannel(channel=i, format_bits=i) for i in range(4)]
+    banks = [[2, 1, 3, 2]] * 8
+    file = llama_old.make_file(channels, banks, size=OLD_LLAMA_FILES[name])
+    records = [Record(p.start, p.end - p.start, "event") for p in file.places]
+    rules = Rules(slack=1, has_marks=False, is_free=False)
+    sample = Sample(name, "llama", file.data, records, rules, file.head)
+    sample.options, sample.suffix = {"in_stream_type": "LlamaDaq"}, ".bin"
+    sample.assign(dict(enumerate(records, 1)))
+    return sample
+
+
 # --- all of them --------------------------------------------------------------------
 
 
@@ -331,6 +354,8 @@ def _synthetic() -> Iterator[tuple[str, str, Callable[[], Sample]]]:
         yield "compass", name, lambda n=name: compass_sample(n)
     for name in LLAMA_FILES:
         yield "llama", name, lambda n=name: llama_sample(n)
+    for name in OLD_LLAMA_FILES:
+        yield "llama", name, lambda n=name: old_llama_sample(n)
 
 
 MAKERS: dict[str, dict[str, Callable[[], Sample]]] = {}

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import numpy as np
+from daq2lh5._core.deflate import WaveformDeflater
 from writers import llama, orca
 
-from daq2lh5._core.deflate import WaveformDeflater
 from daq2lh5.writing.codecs import codec_of
 
 from . import mgdo_samples, samples
@@ -37,7 +37,9 @@ def _folder() -> str:
     return _folder.kept.name
 
 
-def _check(data: bytes, suffix: str, stream: bytes | None = None, **options: Any) -> None:
+def _check(
+    data: bytes, suffix: str, stream: bytes | None = None, **options: Any
+) -> None:
     path = os.path.join(_folder(), f"run{suffix}")
     with open(path, "wb") as file:
         file.write(data)

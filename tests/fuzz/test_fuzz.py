@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from fuzz import pool
+from fuzz import pool, targets
 from fuzz.cases import FORMATS, run_case
 from fuzz.pieces import KINDS, Changes, Stream
 
@@ -67,3 +67,15 @@ def test_a_process_that_ends_is_reported_and_replaced(monkeypatch, tmp_path):
     monkeypatch.setattr(pool, "SECONDS", 0)
     verdicts = list(pool.run(iter([("llama", 1, 1), ("llama", 1, 2)]), 1))
     assert all("hung" in v.problems[0] or "ended" in v.problems[0] for v in verdicts)
+
+
+@pytest.mark.parametrize("name", targets.TARGETS)
+def test_targets_of_guided_fuzzing(name):
+    """What they start from, parts of it, and what was found earlier is read."""
+    if name == "mgdo":
+        pytest.importorskip("uproot")
+    found = [path.read_bytes() for path in (targets.CORPUS / name).glob("*")]
+    for seed in targets.seeds(name):
+        found += [seed, seed[: len(seed) // 2], seed[7:]]
+    for data in (b"", b"\0", b"\xff" * 64, bytes(200), *found):
+        targets.TARGETS[name](data)

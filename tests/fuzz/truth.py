@@ -15,6 +15,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -227,15 +228,13 @@ def _hidden(singles: list[Copy]) -> list[tuple[int, int]]:
     """Return stretches in which no record is looked for, or none is sure."""
     out = [(c.place, c.end) for c in singles if c.has_head and not c.is_intact]
     whole = [c for c in singles if c.is_intact]
-    for before, after in zip(whole, whole[1:]):
+    for before, after in pairwise(whole):
         if after.place < before.end:
             out.append((before.place - 1, after.end))
     return out
 
 
-def _in_runs(
-    singles: list[Copy], rules: Rules, first: int, size: int
-) -> set[Copy]:
+def _in_runs(singles: list[Copy], rules: Rules, first: int, size: int) -> set[Copy]:
     """Return the whole records that so many follow each other, or at an end."""
     runs: list[list[Copy]] = []
     for copy in singles:
@@ -273,5 +272,5 @@ def _walk(truth: Truth, singles: list[Copy], data: bytes, first: int) -> None:
     truth.is_broken = True
     zeros = len(data) - at - len(data[at:].lstrip(b"\0"))
     truth.is_zeroed = zeros > FEW_ZEROS
-    if 0 < zeros:
+    if zeros > 0:
         truth.is_broken = False

@@ -1,7 +1,7 @@
 """Runs cases that come line by line, and says how they went, line by line.
 
-    FORMAT SEED NUMBER      →  begin FORMAT NUMBER
-                               done {"problems": [...], "case": "...", ...}
+FORMAT SEED NUMBER      →  begin FORMAT NUMBER
+                           done {"problems": [...], "case": "...", ...}
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import tempfile
 import traceback
 
 import numpy as np
-
 from fuzz.cases import run_case
 
 MEMORY_LIMIT = 4 * 2**30
