@@ -55,7 +55,13 @@ def names_of(format_: str) -> list[str]:
 
 
 def run_case(
-    format_: str, seed: int, number: int, folder: str, *, strict_zeros: bool = False
+    format_: str,
+    seed: int,
+    number: int,
+    folder: str,
+    *,
+    strict_zeros: bool = False,
+    zeros_only: bool = False,
 ) -> Case:
     """Make an input, convert it, and compare with the truth.
 
@@ -65,6 +71,8 @@ def run_case(
         where the input and the output are put for the time being.
     strict_zeros
         whether zeros where a record should be must be told as damage.
+    zeros_only
+        whether no other changes are made: tails and holes.
     """
     rng = np.random.default_rng([seed, number, zlib.crc32(format_.encode())])
     names = names_of(format_)
@@ -77,7 +85,7 @@ def run_case(
         foreign = sample
     else:
         sample, foreign = samples.sample(format_, name), samples.sample(format_, other)
-    return _stream_case(rng, sample, foreign, folder, to_file, strict_zeros)
+    return _stream_case(rng, sample, foreign, folder, to_file, strict_zeros, zeros_only)
 
 
 def _stream_case(
@@ -87,18 +95,21 @@ def _stream_case(
     folder: str,
     to_file: bool,
     strict_zeros: bool,
+    zeros_only: bool,
 ) -> Case:
     case = Case(sample)
     spared = sample.spared if rng.random() < 0.9 else 0
     edges = [r.start for r in sample.records if not r.is_joint]
     stream = Stream(sample.data)
     changes = Changes(rng, edges, spared, foreign.data)
+    kinds = sorted(ZERO_KINDS) if zeros_only else ()
     in_container = False
     if rng.random() < 0.4:
         case.container = CONTAINERS[int(rng.integers(len(CONTAINERS)))]
         in_container = case.container in PACKERS and rng.random() < 0.4
+        in_container &= not zeros_only
     for _ in range(0 if in_container else _how_many(rng)):
-        case.changes.append(changes.make(stream))
+        case.changes.append(changes.make(stream, kinds))
     data = stream.bytes()
     if case.container == "pipe" and len(data) > LARGEST_IN_PIPE:
         case.container = "plain"

@@ -33,24 +33,27 @@ def rows_of(arrays: Mapping[str, np.ndarray], n: int) -> Iterator[Row]:
     names, columns = [], []
     for path in sorted(arrays):
         array, name = arrays[path], path
-        if "waveform" in name and array.dtype.kind in "iu":
-            # what the type of samples is may depend on others in the table
-            array = array.astype(np.int64) if array.ndim == 2 else array
         if name.endswith("/offsets"):
             name = name.removesuffix("/offsets")
-            flat = arrays[f"{name}/flattened_data"]
+            flat = _plain(name, arrays[f"{name}/flattened_data"])
             ends = [int(i) for i in array[: n + 1]]
             columns.append([flat[a:b].tobytes() for a, b in pairwise(ends)])
         elif name.endswith("/flattened_data"):
             continue
         else:
-            packed = np.ascontiguousarray(array[:n]).tobytes()
+            packed = np.ascontiguousarray(_plain(name, array[:n])).tobytes()
             size = len(packed) // n if n else 0
             columns.append([packed[i * size : (i + 1) * size] for i in range(n)])
         names.append(name)
     ids = arrays.get("packet_id")
     for i, values in enumerate(zip(*columns, strict=True)):
         yield Row(int(ids[i]) if ids is not None else -1, tuple(names), values)
+
+
+def _plain(name: str, array: np.ndarray) -> np.ndarray:
+    """Give samples one type: theirs depends on what else is in their table."""
+    is_samples = name.startswith("waveform") and name.endswith("/values")
+    return array.astype(np.int64) if is_samples and array.dtype.kind in "iu" else array
 
 
 def in_file(path: str) -> tuple[Counter[Row], list[tuple[int, bytes]] | None]:

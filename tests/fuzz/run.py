@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     add("--only", type=int, metavar="NUMBER", help="this input alone")
     add("--workers", type=int, default=os.cpu_count() or 1)
     add("--strict-zeros", action="store_true", help="zeros must be told as damage")
+    add("--zeros-only", action="store_true", help="zeroed tails and holes alone")
     add("--no-memory-limit", action="store_true", help="for sanitizers")
     add("--failures", type=Path, default=Path("fuzz-failures.jsonl"), metavar="FILE")
     return made
@@ -59,12 +60,14 @@ def cases_of(options: argparse.Namespace) -> Iterator[tuple[str, int, int]]:
         return
     turns = ((n, f) for n in itertools.count(options.first) for f in formats)
     end = time.monotonic() + 60 * (options.minutes or 0)
-    for done, (number, format_) in enumerate(turns):
+    done = 0
+    for number, format_ in turns:
         over = time.monotonic() > end if options.minutes else done >= options.count
         if over:
             return
         # real files are large
         if format_ != "real" or number % 10 == 0 or len(formats) == 1:
+            done += 1
             yield format_, options.seed, number
 
 
@@ -78,6 +81,7 @@ def main() -> int:
         cases_of(options),
         options.workers,
         strict_zeros=options.strict_zeros,
+        zeros_only=options.zeros_only,
         limit_memory=not options.no_memory_limit,
     )
     for verdict in verdicts:
@@ -89,8 +93,9 @@ def main() -> int:
             f"tests/fuzz/run.py --format {verdict.format} --seed {verdict.seed} "
             f"--only {verdict.number}"
         )
-        if options.strict_zeros:
-            command += " --strict-zeros"
+        for name in ("strict_zeros", "zeros_only"):
+            if getattr(options, name):
+                command += f" --{name.replace('_', '-')}"
         print(f"{verdict.case}\n  {'; '.join(verdict.problems)}\n  {command}")
         with options.failures.open("a") as file:
             entry = vars(verdict) | {"content": verdict.content.hex()}
