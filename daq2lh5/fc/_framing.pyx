@@ -283,9 +283,13 @@ cdef int whole_frames(const Record* r, int usual) noexcept nogil:
     """Return how many of the record's frames make it whole; 0 if it is not.
 
     It is if all frames of its kind are there with the right lengths, or as many as the
-    last record of that kind had (`usual`): some may be left out at the end.
+    last record of that kind had (`usual`): some may be left out at the end. Of the first
+    configuration, without which there is nothing, the trace map is enough: older files
+    have no stream id.
     """
     if r.n_sound == r.n_expected:
+        return r.n_sound
+    if r.tag == TAG_CONFIG and usual == 0 and r.n_sound == STREAM_ID_FRAME:
         return r.n_sound
     if r.n_sound >= r.n_required and 0 < usual <= r.n_sound:
         return usual
@@ -333,12 +337,18 @@ cdef Reason check_config(
 ) noexcept nogil:
     """Whether a configuration keeps the format's limits (1.4).
 
-    A later one may leave out frames: their values stay (2.3), and count here.
+    A later one may leave out frames: their values stay (2.3), and count here. What it
+    has must have the right lengths, since all that follows is read by it: a damaged
+    tag makes another record look like one, and erased space is tags alone.
     """
     cdef int64_t sizes[3]
     cdef int k
-    if r.n_frames < r.n_required and not limits.configured:
+    if r.n_frames < (1 if limits.configured else r.n_required):
         return REASON_INCOMPLETE
+    if limits.configured:
+        for k in range(min(r.n_frames, r.n_required)):
+            if r.frames[k].length != 4:
+                return REASON_CONFIG
     if limits.listener >= 0:
         if r.n_frames <= STREAM_ID_FRAME or r.frames[STREAM_ID_FRAME].length < 4:
             return REASON_INCOMPLETE
