@@ -14,7 +14,7 @@ import daq2lh5
 from daq2lh5.build_raw import open_stream
 from daq2lh5.errors import DecodeError, UnknownFormatError
 
-from .rows import Row, in_file, rows_of
+from .rows import Row, garbage_in, in_file, rows_of
 
 MAX_LISTED = 100
 """Damaged stretches that a report lists."""
@@ -74,11 +74,10 @@ def write(path: str, out_file: str, **options: Any) -> Outcome:
             msg = "an output although the input was refused"
             raise AssertionError(msg) from error
         return out
-    out.rows, garbage = in_file(out_file)
-    if garbage is not None:
-        out.garbage = garbage
-    elif out.report.garbage_bytes_kept:
-        out.garbage = []
+    out.rows = in_file(out_file)
+    if out.report.garbage_file is not None:
+        out.garbage = garbage_in(out.report.garbage_file)
+        os.unlink(out.report.garbage_file)
     for name in lh5.ls(out_file):
         lh5.read(name, out_file)
     os.unlink(out_file)

@@ -56,16 +56,18 @@ def _plain(name: str, array: np.ndarray) -> np.ndarray:
     return array.astype(np.int64) if is_samples and array.dtype.kind in "iu" else array
 
 
-def in_file(path: str) -> tuple[Counter[Row], list[tuple[int, bytes]] | None]:
-    """Read all tables of an output with h5py alone, and the garbage if it is there.
+def garbage_in(path: str) -> list[tuple[int, bytes]]:
+    """Read the damaged stretches of a garbage file: offset and bytes of each."""
+    with h5py.File(path) as file:
+        arrays = dict(_arrays(file["garbage"]))
+    flat = arrays["packets/flattened_data"].tobytes()
+    stretches = [flat[a:b] for a, b in pairwise(arrays["packets/offsets"].tolist())]
+    return list(zip(arrays["offset"].tolist(), stretches, strict=True))
 
-    Returns
-    -------
-    rows, garbage
-        the rows of all tables but the garbage; offset and bytes of each stretch.
-    """
+
+def in_file(path: str) -> Counter[Row]:
+    """Read all tables of an output with h5py alone."""
     rows: Counter[Row] = Counter()
-    garbage = None
     with h5py.File(path) as file:
         found: list[tuple[str, h5py.Group]] = []
 
@@ -79,19 +81,13 @@ def in_file(path: str) -> tuple[Counter[Row], list[tuple[int, bytes]] | None]:
         file.visititems(look)
         for name, group in found:
             arrays = dict(_arrays(group))
-            if name.rpartition("/")[2] in ("garbage", "daq2lh5_garbage"):
-                ends = arrays["packets/offsets"].tolist()
-                flat = arrays["packets/flattened_data"].tobytes()
-                stretches = [flat[a:b] for a, b in pairwise(ends)]
-                garbage = list(zip(arrays["offset"].tolist(), stretches, strict=True))
-                continue
             n = min(
                 len(a) - path.endswith("/offsets")
                 for path, a in arrays.items()
                 if not path.endswith("/flattened_data")
             )
             rows.update(rows_of(arrays, n))
-    return rows, garbage
+    return rows
 
 
 def _arrays(group: h5py.Group, place: str = "") -> Iterator[tuple[str, np.ndarray]]:
