@@ -218,8 +218,8 @@ cdef Found follows(Frame* f, const Record* before) noexcept nogil:
 cdef Found has_believable_board(Frame* f, const Record* r) noexcept nogil:
     """Whether a board's number can be right.
 
-    A high one is, if high ones are met again nearby. A single record of such a board,
-    among many of boards with usual numbers, is rather one whose number is damaged.
+    A high one is, if high ones are met again nearby. A single one among many usual ones
+    is rather damaged.
     """
     cdef Layout l
     cdef Record s

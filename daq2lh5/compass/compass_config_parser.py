@@ -56,6 +56,9 @@ DT5725_sample_freq = 0.25
 MAX_BYTES = 64 * 2**20
 """Largest settings file; real ones have some 100 kB."""
 
+TOO_LARGE = 1e18
+"""Time in ns, or number, that nothing in settings reaches: 30 years."""
+
 DATA_FOLDERS = ("RAW", "UNFILTERED", "FILTERED")
 """Folders of a run that data are in; the settings are above."""
 
@@ -201,12 +204,12 @@ class Settings:
 
 
 def number_of(text: str | float | None) -> float:
-    """Return a finite number; NaN if there is none."""
+    """Return a number; NaN if there is none, or none that can be."""
     try:
         value = float(text) if text is not None else math.nan
     except ValueError:
         return math.nan
-    return value if math.isfinite(value) else math.nan
+    return value if abs(value) < TOO_LARGE else math.nan
 
 
 def read_settings(

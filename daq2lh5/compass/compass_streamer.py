@@ -15,6 +15,7 @@ from ..raw_buffer import RawBuffer, RawBufferLibrary, place_of
 from ..sibling_tables import MAX_SIBLINGS, make_sibling
 from ._kernel import CompassStream
 from .compass_config_parser import (
+    TOO_LARGE,
     find_settings,
     fixed_period_ns,
     number_of,
@@ -152,7 +153,7 @@ class CompassStreamer(KernelStreamer):
         """
         period = self.compass_sampling_period
         if period is not None and not (
-            isinstance(period, Real) and 0 < period < math.inf
+            isinstance(period, Real) and 0 < period < TOO_LARGE
         ):
             msg = f"compass_sampling_period is {period!r}: give the time in ns"
             raise ValueError(msg)
