@@ -43,6 +43,7 @@ def get_streamer(
     compass_layout: str | None = None,
     compass_sampling_period: float | None = None,
     llama_time_zone: str | None = None,
+    extra_columns: bool = False,
 ) -> DataStreamer:
     """Return a streamer for an input, not opened yet.
 
@@ -63,6 +64,9 @@ def get_streamer(
         input then is CoMPASS data.
     llama_time_zone
         time zone of the times in the names of llamaDAQ files.
+    extra_columns
+        write the columns that legend-daq2lh5 lacks, too. lh5 reads files of both
+        converters together only without them.
 
     Raises
     ------
@@ -86,7 +90,9 @@ def get_streamer(
         in_stream_type = "Compass"
 
     def make(format_: formats.Format) -> DataStreamer:
-        return formats.make_streamer(format_, **options.get(format_.name, {}))
+        streamer = formats.make_streamer(format_, **options.get(format_.name, {}))
+        streamer.extra_columns = extra_columns
+        return streamer
 
     if in_stream_type is not None:
         return make(formats.find(in_stream_type))
@@ -112,6 +118,7 @@ def open_stream(
     compass_layout: str | None = None,
     compass_sampling_period: float | None = None,
     llama_time_zone: str | None = None,
+    extra_columns: bool = False,
     **open_kwargs: Any,
 ) -> Iterator[tuple[DataStreamer, list[RawBuffer]]]:
     """Open an input of any format; it is closed at the end of the ``with`` block.
@@ -121,6 +128,8 @@ def open_stream(
     in_stream, in_stream_type
         see :func:`get_streamer`.
     compass_config_file, compass_layout, compass_sampling_period, llama_time_zone
+        see :func:`get_streamer`.
+    extra_columns
         see :func:`get_streamer`.
     **open_kwargs
         passed to :meth:`.DataStreamer.open_stream` (`rb_lib`, `buffer_size`,
@@ -145,6 +154,7 @@ def open_stream(
         compass_layout=compass_layout,
         compass_sampling_period=compass_sampling_period,
         llama_time_zone=llama_time_zone,
+        extra_columns=extra_columns,
     )
     try:
         header_data = streamer.open_stream(os.path.expandvars(in_stream), **open_kwargs)
@@ -173,6 +183,7 @@ def build_raw(
     compass_layout: str | None = None,
     compass_sampling_period: float | None = None,
     llama_time_zone: str | None = None,
+    extra_columns: bool = False,
     threads: int | None = None,
     memory_limit: int = DEFAULT_LIMIT,
     **kwargs: Any,
@@ -219,6 +230,8 @@ def build_raw(
     llama_time_zone
         time zone of the times in the names of llamaDAQ files, such as
         ``"Europe/Rome"``; by default UTC.
+    extra_columns
+        see :func:`get_streamer`.
     threads
         number of threads that compress, by default that of the cores which this process
         may use; with 1 the caller's does everything, with more than 2 one more reads
@@ -258,6 +271,7 @@ def build_raw(
         compass_layout=compass_layout,
         compass_sampling_period=compass_sampling_period,
         llama_time_zone=llama_time_zone,
+        extra_columns=extra_columns,
         threads=threads,
         memory_limit=memory_limit,
         keywords=kwargs,
@@ -280,6 +294,7 @@ def convert(
     compass_layout: str | None = None,
     compass_sampling_period: float | None = None,
     llama_time_zone: str | None = None,
+    extra_columns: bool = False,
     threads: int | None = None,
     memory_limit: int = DEFAULT_LIMIT,
     keywords: dict[str, Any] | None = None,
@@ -320,6 +335,7 @@ def convert(
         compass_layout=compass_layout,
         compass_sampling_period=compass_sampling_period,
         llama_time_zone=llama_time_zone,
+        extra_columns=extra_columns,
     )
     if report is not None:
         report.format = streamer.report.format
@@ -398,6 +414,7 @@ def _convert_opened(
     check()
     if len(streamer.garbage):
         outputs.write_garbage(streamer.garbage)
+    outputs.describe(streamer.describe_columns())
     outputs.complete()
     report.seconds["read"] = streamer.source.read_seconds
     # the header was read before the clock of the decoding ran

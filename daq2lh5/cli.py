@@ -109,6 +109,11 @@ def main() -> None:
     "--checksum", is_flag=True, help="Store a checksum (Fletcher-32) with each chunk."
 )
 @click.option(
+    "--extra-columns",
+    is_flag=True,
+    help="Write the columns that legend-daq2lh5 lacks, too.",
+)
+@click.option(
     "-k",
     "--kwargs",
     default="{}",
@@ -134,6 +139,7 @@ def convert(
     threads: int | None,
     memory_limit: str,
     checksum: bool,
+    extra_columns: bool,
     kwargs: str,
     json_file: str | None,
     verbose: bool,
@@ -156,6 +162,7 @@ def convert(
         threads=threads,
         memory_limit=memory_limit,
         checksum=checksum,
+        extra_columns=extra_columns,
         kwargs=kwargs,
         json_file=json_file,
         level=_level(verbose, quiet),

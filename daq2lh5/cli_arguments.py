@@ -18,6 +18,7 @@ HAVE_OPTIONS = {
     "overwrite": "--overwrite",
     "threads": "--threads",
     "memory_limit": "--memory-limit",
+    "extra_columns": "--extra-columns",
 }
 """Arguments of build_raw that --kwargs must not give a second time."""
 

@@ -52,6 +52,7 @@ def run(
     threads: int | None = None,
     memory_limit: str = "1G",
     checksum: bool = False,
+    extra_columns: bool = False,
     json_file: str | None = None,
     quiet: bool = False,
     verbose: bool = False,
@@ -100,6 +101,7 @@ def run(
             overwrite=overwrite,
             threads=threads,
             memory_limit=limit,
+            extra_columns=extra_columns,
             options=options,
         )
         statuses.append(status)

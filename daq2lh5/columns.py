@@ -30,7 +30,7 @@ class Column:
     dtype
         numpy name of the element type.
     description
-        one sentence, stored with the data as an attribute.
+        one sentence.
     units
         unit of the values, stored with the data as an attribute.
     kind
@@ -46,6 +46,12 @@ class Column:
         further attributes to store with the data.
     dt_dtype
         numpy name of the type of the sampling period of a ``"waveform"``.
+    stored
+        text of the attribute ``description`` in files. None: no attribute. lh5 reads
+        and appends only where the names of attributes are the same (of groups, the
+        values too), so columns have it where those of legend-daq2lh5 have it.
+    extra
+        whether the column is written on request only: legend-daq2lh5 lacks it.
     """
 
     name: str
@@ -57,6 +63,8 @@ class Column:
     source: str = ""
     attrs: tuple[tuple[str, Any], ...] = ()
     dt_dtype: str = "float32"
+    stored: str | None = None
+    extra: bool = False
 
     def decoded_value(self) -> dict[str, Any]:
         """Describe the column as `DataDecoder.decoded_values` does."""
@@ -82,7 +90,8 @@ class Column:
             }
         if self.units is not None:
             value["units"] = self.units
-        value["description"] = self.description
+        if self.stored is not None:
+            value["description"] = self.stored
         value |= dict(self.attrs)
         return value
 
@@ -100,6 +109,16 @@ class Table:
     columns: tuple[Column, ...]
     shared: Table | None = None
 
-    def decoded_values(self) -> dict[str, dict[str, Any]]:
-        """Return a new dictionary in the form of `DataDecoder.decoded_values`."""
-        return {column.name: column.decoded_value() for column in self.columns}
+    def decoded_values(self, extra: bool = False) -> dict[str, dict[str, Any]]:
+        """Return a new dictionary in the form of `DataDecoder.decoded_values`.
+
+        Parameters
+        ----------
+        extra
+            with the extra columns, too.
+        """
+        return {c.name: c.decoded_value() for c in self.columns if extra or not c.extra}
+
+    def describe(self, extra: bool = False) -> dict[str, str]:
+        """Return the descriptions of the columns by name; `extra` as above."""
+        return {c.name: c.description for c in self.columns if extra or not c.extra}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from lh5 import LH5Store
 
+    from .columns import Table
     from .writing.layout import Layout
 
 __all__ = ["DataDecoder"]
@@ -36,7 +37,12 @@ class DataDecoder:
     ----------
     garbage_length, packet_size_guess
         kept for compatibility: the garbage grows as needed.
+    extra_columns
+        write the columns that legend-daq2lh5 lacks, too.
     """
+
+    table: Table | None = None
+    """Declaration of the columns; None where a decoder has several tables or none."""
 
     codec_of_input: str | None = None
     """Name of the codec of waveforms whose bytes are in the input. A kernel that fills
@@ -46,7 +52,9 @@ class DataDecoder:
         self,
         garbage_length: int = 256,  # noqa: ARG002
         packet_size_guess: int = 1024,  # noqa: ARG002
+        extra_columns: bool = False,
     ) -> None:
+        self.extra_columns = extra_columns
         self._garbage = Garbage()
 
     @property
@@ -102,6 +110,18 @@ class DataDecoder:
     def _columns_of(self, key: int | str | None) -> dict:
         """Return the columns of a key, also where data with it may only come later."""
         return self.get_decoded_values(key)
+
+    def describe_columns(self) -> dict[str, dict[str, str]]:
+        """Return what the columns of its tables are.
+
+        Returns
+        -------
+        descriptions
+            by kind of table and name of the column.
+        """
+        if self.table is None:
+            return {}
+        return {self.table.name: self.table.describe(self.extra_columns)}
 
     def get_max_rows_in_packet(self) -> int:
         """Return the largest number of rows that one packet can give."""

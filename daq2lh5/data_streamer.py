@@ -63,6 +63,8 @@ class DataStreamer(Selection, ABC):
         how the memory is shared out, once the stream is open.
     to_files_only
         whether nobody looks at the rows on their way to files; set before opening.
+    extra_columns
+        whether tables have the columns that legend-daq2lh5 lacks; set before opening.
     read_ahead
         whether a thread may read a long file ahead; set before opening. By default
         that is so if the process has more than one core.
@@ -76,6 +78,7 @@ class DataStreamer(Selection, ABC):
         self.source: Source | None = None
         self.memory_limit = DEFAULT_LIMIT
         self.to_files_only = False
+        self.extra_columns = False
         self.read_ahead = default_threads() > 1
         self._opened = False
         self.start_anew()
@@ -142,6 +145,21 @@ class DataStreamer(Selection, ABC):
         self.report.source = str(name)
         self.report.compression = self.source.compression
         return self.source
+
+    def describe_columns(self) -> dict[str, dict[str, str]]:
+        """Return what the columns are of the tables that have had rows.
+
+        Returns
+        -------
+        descriptions
+            by kind of table and name of the column.
+        """
+        used = {name for name, rb in self.rb_lib.buffers() if rb._used}
+        descriptions: dict[str, dict[str, str]] = {}
+        for decoder in self.get_decoder_list():
+            if type(decoder).__name__ in used:
+                descriptions |= decoder.describe_columns()
+        return descriptions
 
     # ---- accounting ----------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from contextlib import suppress
@@ -14,6 +15,7 @@ import h5py
 from .errors import OutSpecError
 from .lh5_writer import LH5Writer, check_settings, split_settings
 from .raw_buffer import files_of
+from .report import MAX_ATTRIBUTE_BYTES
 from .threads import without_signals
 from .writing.memory import MemoryPlan
 from .writing.parents import write_attributes
@@ -27,10 +29,13 @@ if TYPE_CHECKING:
     from .raw_buffer import RawBufferLibrary
     from .report import ConversionReport
 
-__all__ = ["REPORT_ATTRIBUTE", "OutputFiles"]
+__all__ = ["COLUMNS_ATTRIBUTE", "REPORT_ATTRIBUTE", "OutputFiles"]
 
 REPORT_ATTRIBUTE = "daq2lh5_report"
 """Attribute of a file's root group with the report, as JSON."""
+
+COLUMNS_ATTRIBUTE = "daq2lh5_columns"
+"""Attribute of a file's root group with the descriptions of the columns, as JSON."""
 
 
 abandoned: list[object] = []
@@ -217,6 +222,20 @@ class OutputFiles:
         table = garbage.as_table()
         rows = table.rows(table.arrays, len(garbage))
         writer.append(table.layout, rows, name)
+
+    def describe(self, columns: dict[str, dict[str, str]]) -> None:
+        """Store what the columns are, by kind of table, in all files.
+
+        Kinds of tables that do not fit into the attribute are left out.
+        """
+        text = "{}"
+        kept: dict[str, dict[str, str]] = {}
+        for kind, descriptions in columns.items():
+            longer = json.dumps(kept | {kind: descriptions})
+            if len(longer) <= MAX_ATTRIBUTE_BYTES:
+                kept[kind], text = descriptions, longer
+        for file in self._files.values():
+            write_attributes(file.handle, {COLUMNS_ATTRIBUTE: text})
 
     def complete(self) -> None:
         """Write all that is left to write."""

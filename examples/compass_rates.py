@@ -26,7 +26,10 @@ def main() -> int:
     settings = sys.argv[2] if len(sys.argv) > 2 else None
     times = defaultdict(list)
     energies = defaultdict(list)
-    with open_stream(sys.argv[1], "Compass", settings) as (streamer, _):
+    with open_stream(sys.argv[1], "Compass", settings, extra_columns=True) as (
+        streamer,
+        _,
+    ):
         for chunk in streamer:
             for rb in chunk:
                 table = {name: rb.lgdo[name].nda[: rb.loc] for name in COLUMNS}

@@ -37,6 +37,7 @@ _RECORD = Table(
             "time since the start of the run",
             units="ps",
             source="CoMPASS, 2.3",
+            extra=True,
         ),
         Column(
             "energy",
@@ -64,6 +65,7 @@ _RECORD = Table(
             "code of the analogue probe that was saved: 1 is the input; 0 if the file "
             "has none",
             source="CoMPASS, 2.2",
+            extra=True,
         ),
         Column(
             "num_samples",

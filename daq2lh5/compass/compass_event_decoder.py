@@ -71,6 +71,8 @@ class CompassEventDecoder(DataDecoder):
         sampling period of boards of which neither settings nor header say it.
     """
 
+    table = EVENT
+
     def __init__(
         self,
         header: lgdo.Struct | Mapping[str, Any] | None = None,
@@ -128,6 +130,8 @@ class CompassEventDecoder(DataDecoder):
         """
         self._lengths[key] = n_samples
         values = copy.deepcopy(compass_decoded_values)
+        if self.extra_columns:
+            values = EVENT.decoded_values(extra=True) | values
         if n_samples == 0:
             values.pop("waveform", None)
         elif "waveform" in values:

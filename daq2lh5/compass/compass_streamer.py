@@ -148,6 +148,8 @@ class CompassStreamer(KernelStreamer):
         head = source.fill(SURVEY_BYTES)
         if not has_header(head) and layout is None:
             head = source.fill(HEAD_BYTES)
+        self.event_decoder.extra_columns = self.extra_columns
+        self.event_decoder.extra_columns = self.extra_columns
         decoder = self.header_decoder
         decoder.read_head(head, source.at_end, self._settings, layout, source.name)
         present = has_header(head)

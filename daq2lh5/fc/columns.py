@@ -7,6 +7,8 @@ record, ``h0`` and ``h1`` the two words in front of a trace.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..columns import Column, Table
 
 MAX_TRACES = 2400
@@ -14,6 +16,49 @@ MAX_TRACES = 2400
 
 MAX_SAMPLES = 32768
 """Largest number of samples of a trace (FCIO 1.4)."""
+
+GROUP_DESCRIPTIONS = {
+    "board_id": "The MAC address of the FlashCam board which recorded this event.",
+    "fc_input": "The per-board ADC channel. Corresponds to the input connector in "
+    "62.5MHz mode or the input wire in 250MHz mode.",
+    "runtime": "Time since trigger enable of this run. Recorded per channel.",
+    "lifetime": "The accumulated lifetime since trigger enable, for which the hardware "
+    "was not dead. Recorded per channel.",
+    "deadtime": "The accumulated time for which the hardware buffers were full (dead). "
+    "Recorded per channel.",
+    "deadinterval_nsec": "The interval the board was dead between previous event and "
+    "this event in nanoseconds with 4ns precision (due to the internal clock speed of "
+    "250MHz).",
+    "tracelist": "The number of read out adc channels in this event.",
+    "baseline": "The baseline determined by the FPGA baseline algorithm.",
+    "daqenergy": "The shaped pulse peak height above the trigger threshold for 62.5MHz "
+    "mode. The waveform integral over `sumlength` samples in 250MHz mode.",
+    "adc_temps": "If the card has adc daughter (piggy) boards mounted, each daughter "
+    "has a temperature sensor.",
+    "cti_links": "CTI debugging values, for experts only.",
+    "link_states": "Trigger link debugging values, for experts only.",
+}
+"""Values of the attribute ``description`` of lists in files of legend-daq2lh5; of all
+other lists it is empty there. lh5 appends to a list, which is a group, only where the
+values of its attributes are the same."""
+
+
+def _with_descriptions(
+    *columns: Column, without: tuple[str, ...] = ()
+) -> tuple[Column, ...]:
+    """Give columns, but those named in `without`, the attribute ``description``."""
+    return tuple(
+        column
+        if column.name in without
+        else replace(
+            column,
+            stored=GROUP_DESCRIPTIONS.get(column.name, "")
+            if column.kind == "vector"
+            else column.description,
+        )
+        for column in columns
+    )
+
 
 PACKET_ID = Column(
     "packet_id",
@@ -30,7 +75,7 @@ def _i32(name: str, description: str, source: str) -> Column:
 FC_CONFIG = Table(
     "FCConfig",
     "One row per Config record: the settings of the readout that follows.",
-    (
+    _with_descriptions(
         PACKET_ID,
         _i32("nsamples", "Samples in each trace.", "Config eventsamples"),
         _i32("nadcs", "Number of ADC traces.", "Config adcs"),
@@ -168,14 +213,14 @@ FC_EVENT_FIELDS = Table(
 FC_EVENT_HEADER = Table(
     "FCEventHeader",
     "One row per EventHeader record: an event without samples.",
-    _EVENT_HEADER_COLUMNS,
+    _with_descriptions(*_EVENT_HEADER_COLUMNS, without=("numtraces",)),
     shared=FC_EVENT_FIELDS,
 )
 
 FC_EVENT = Table(
     "FCEvent",
     "One row per trace of each Event and SparseEvent record.",
-    (
+    _with_descriptions(
         *(
             Column(c.name, c.dtype, c.description, c.units, source=c.source)
             for c in _EVENT_HEADER_COLUMNS
@@ -190,6 +235,7 @@ FC_EVENT = Table(
             length=MAX_SAMPLES,
             source="FCIO 3",
         ),
+        without=("numtraces", "waveform"),
     ),
     shared=FC_EVENT_FIELDS,
 )
@@ -197,7 +243,7 @@ FC_EVENT = Table(
 FC_STATUS = Table(
     "FCStatus",
     "One row per card of each Status record.",
-    (
+    _with_descriptions(
         PACKET_ID,
         Column("status", "bool", "No errors in the system.", source="Status status"),
         Column(
@@ -364,7 +410,7 @@ def _trace_map(prefix: str, what: str, frame: int) -> tuple[Column, ...]:
 FSP_CONFIG = Table(
     "FSPConfig",
     "Settings of the software trigger (FlashCam stream processor).",
-    (
+    _with_descriptions(
         PACKET_ID,
         _fsp("buffer_max_states", "int32", "Length of the event buffer.", "16"),
         _fsp(
@@ -517,7 +563,7 @@ def _obs_list(name: str, dtype: str, description: str, source: str) -> Column:
 FSP_EVENT = Table(
     "FSPEvent",
     "One row per FSPEvent record: what the software trigger found in the event.",
-    (
+    _with_descriptions(
         PACKET_ID,
         _flag("is_written", "The event is written.", "0, word at 16"),
         _flag("is_extended", "The trigger window was extended.", "0, byte 1"),

@@ -59,7 +59,8 @@ class FSPConfigDecoder(FCDecoder):
         values = (None if self._stream is None else self._stream.fsp_config) or {}
         describe = self.decoded_values
         attrs = {
-            name: {"description": describe[name]["description"]} for name in values
+            name: {k: v for k, v in describe[name].items() if k == "description"}
+            for name in values
         }
         return values, attrs
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..data_decoder import DataDecoder
 from ._kernel import LlamaStream
-from .columns import ALWAYS, columns_of
+from .columns import ALWAYS, LLAMA_EVENT, columns_of
 
 if TYPE_CHECKING:
     from ..raw_buffer import RawBuffer
@@ -65,6 +65,8 @@ class LLAMAEventDecoder(DataDecoder):
         by key, in ns: sampling period, time of the first raw sample, and that of the
         first averaged one without the counter of the event. The trigger is at 0.
     """
+
+    table = LLAMA_EVENT
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..data_decoder import DataDecoder
 from ..writing.codecs import ULEB128
-from .columns import FIELDS, PRESUMMED, WAVEFORM, WINDOWED
+from .columns import DIGITIZER_DATA, FIELDS, PRESUMMED, WAVEFORM, WINDOWED
 
 if TYPE_CHECKING:
     from ..columns import Column
@@ -38,6 +38,7 @@ class GETGERDADigitizerDataDecoder(DataDecoder):
         number of rows, by channel, that no buffer asked for.
     """
 
+    table = DIGITIZER_DATA
     codec_of_input = ULEB128
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

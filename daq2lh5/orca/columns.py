@@ -180,7 +180,10 @@ WAVEFORM = Table(
 )
 WAVEFORM = replace(
     WAVEFORM,
-    columns=(PACKET_ID, *(c for c in WAVEFORM.columns if c.name != "packet_id")),
+    columns=(
+        replace(PACKET_ID, stored=PACKET_ID.description),
+        *(c for c in WAVEFORM.columns if c.name != "packet_id"),
+    ),
 )
 
 KERNEL_TABLES = (WAVEFORM, *DIGITIZER_TABLES)

@@ -57,9 +57,9 @@ class DigitizerDecoder(KernelDecoder):
     n_channels: ClassVar[int]
     table: ClassVar[Table]
     optional: ClassVar[tuple[str, ...]] = ()
-    """Columns of `table` that are only written if `extras` names them."""
+    """Columns of `table` that legend-daq2lh5 lacks: written on request."""
     extras: ClassVar[tuple[str, ...]] = ()
-    """Optional columns to write; set it on the class before a stream is opened."""
+    """Those that are always written; set it on the class before a stream is opened."""
     period: ClassVar[float]
     """Sampling period in ns, where the header does not tell it; NaN: unknown.
 
@@ -68,8 +68,14 @@ class DigitizerDecoder(KernelDecoder):
     clock: ClassVar[str] = "clockSource"
     """Setting that tells the sampling period, if one does."""
 
-    def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
-        unwanted = set(self.optional) - set(self.extras)
+    def __init__(
+        self,
+        header: OrcaHeader | None = None,
+        *,
+        extra_columns: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        unwanted = set() if extra_columns else {*self.optional} - {*self.extras}
         self.decoded_values_template = {
             name: value
             for name, value in self.table.decoded_values().items()
@@ -79,7 +85,7 @@ class DigitizerDecoder(KernelDecoder):
         self.decoded_values: dict[int | None, dict[str, Any]] = {}
         self.skipped_channels: dict[int, int] = {}
         self._others: dict[int | None, dict[str, Any]] = {}
-        super().__init__(header=header, **kwargs)
+        super().__init__(header=header, extra_columns=extra_columns, **kwargs)
 
     def set_header(self, header: OrcaHeader) -> None:
         """Take the channels in use and the lengths of their traces from a header."""

@@ -184,6 +184,10 @@ class FCIODecoder(OrcaDecoder):
         own = stream.keys()[self.decoder.table.name]
         return [*own, self.fsp_key(fcid)] if stream.fsp else own
 
+    def describe_columns(self) -> dict[str, dict[str, str]]:
+        """Return what the columns of both decoders' tables are."""
+        return self.decoder.describe_columns() | self.fsp_decoder.describe_columns()
+
     def get_key_lists(self) -> list[list[int | str]]:
         """Return the keys, in lists of those that share a table."""
         return [list(keys) for keys in self._key_lists]

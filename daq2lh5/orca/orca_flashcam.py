@@ -402,6 +402,7 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
     """
 
     kind = "waveform"
+    table = WAVEFORM
     variant = 1
     fc_input_mask = 0x3E00
     fc_input_shift = 9

@@ -189,7 +189,9 @@ class OrcaStreamer(PacketAccess, TraceTables):
                 continue
             if name not in self.decoders:
                 module = importlib.import_module(f"{__package__}.{DECODERS[name]}")
-                self.decoders[name] = getattr(module, name)()
+                decoder_class = getattr(module, name)
+                decoder = decoder_class(extra_columns=self.extra_columns)
+                self.decoders[name] = decoder
             decoder = self.decoders[name]
             decoder.set_header(self.header)
             shape = (decoder.shape,) if isinstance(decoder, RecordDecoder) else ()

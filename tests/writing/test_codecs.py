@@ -317,10 +317,7 @@ class TestConversion:
         wanted = lh5.read("FCEvent", tmp_path / "plain.lh5")
         attrs = {"compression": str2wfcodec(codec)}
         wanted["waveform"]["values"].attrs |= attrs
-        # which lh5 does not read
         columns = fc_event_decoder.fc_event_decoded_values
-        description = columns["waveform"]["description"]
-        wanted["waveform"].attrs["description"] = description
         lh5.write(wanted, "FCEvent", tmp_path / "theirs.lh5")
         field = {"compression": {"values": codec}}
         monkeypatch.setitem(columns, "waveform", columns["waveform"] | field)
