@@ -56,7 +56,9 @@ class Selection:
         self._wildcards: dict[str, RawBuffer] = {}
         self._lists: dict[str, list[RawBuffer]] = {}
         self._tables: dict[str, dict[tuple[str, str], RawBuffer]] = {}
-        # what is written to at all
+        # all tables, once a new one was made
+        self._places: set[tuple[str, str]] | None = None
+        # decoders that were filled in
         self._selected: set[str] = set()
 
     def _select(self, decoder: DataDecoder) -> None:
@@ -332,6 +334,8 @@ class Selection:
 
     def _give_name(self, rb: RawBuffer) -> None:
         """Have a new buffer write to no table that another one writes to."""
-        places = {place_of(other) for _, other in self.rb_lib.buffers()}
-        while place_of(rb) in places:
+        if self._places is None:
+            self._places = {place_of(other) for _, other in self.rb_lib.buffers()}
+        while place_of(rb) in self._places:
             rb.out_name += "_"
+        self._places.add(place_of(rb))

@@ -24,8 +24,12 @@ cdef class SinkTable:
     cdef bind_function bind
     cdef readonly list buffers
     cdef list bindings
+    cdef Py_ssize_t room
+    cdef dict places
     cdef int set_buffers(self, list buffers) except -1
+    cdef Py_ssize_t place_of(self, buffer) except -1
     cdef int acquire(self) except -1
+    cdef int acquire_one(self, Py_ssize_t i) except -1
     cdef int bind_one(self, Py_ssize_t i) except -1
     cdef int unbind(self, Py_ssize_t i) except -1
     cdef int release(self) except -1

@@ -1,6 +1,7 @@
 """The buffers of one table, bound for a kernel."""
 
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memset
 
 
 cdef class SinkTable:
@@ -20,8 +21,9 @@ cdef class SinkTable:
         free(self.storage)
         self.sinks = NULL
         self.storage = NULL
-        self.n = 0
+        self.n = self.room = 0
         self.buffers = []
+        self.places = {}
         cdef Py_ssize_t n = len(buffers)
         self.sinks = <RowSink*>calloc(max(n, 1), sizeof(RowSink))
         self.storage = <char*>calloc(max(n, 1), self.width)
@@ -32,23 +34,61 @@ cdef class SinkTable:
             self.sinks[i].columns = self.storage + i * self.width
         self.buffers = buffers
         self.bindings = [None] * n
-        self.n = n
+        self.places = {id(buffer): i for i, buffer in enumerate(buffers)}
+        self.n = self.room = n
         return 0
+
+    cdef Py_ssize_t place_of(self, buffer) except -1:
+        """Return the number of a buffer's sink; it may be new, between the two as well."""
+        cdef Py_ssize_t i
+        cdef Py_ssize_t room
+        cdef void* moved
+        if id(buffer) in self.places:
+            return self.places[id(buffer)]
+        if self.n == self.room:
+            room = 2 * self.room + 8
+            # what is bound is where it is: all of it is bound anew
+            for i in range(self.n):
+                self.unbind(i)
+            moved = realloc(self.sinks, room * sizeof(RowSink))
+            if moved == NULL:
+                raise MemoryError
+            self.sinks = <RowSink*>moved
+            moved = realloc(self.storage, room * self.width)
+            if moved == NULL:
+                raise MemoryError
+            self.storage = <char*>moved
+            memset(&self.sinks[self.n], 0, (room - self.n) * sizeof(RowSink))
+            memset(self.storage + self.n * self.width, 0, (room - self.n) * self.width)
+            self.room = room
+            for i in range(room):
+                self.sinks[i].columns = self.storage + i * self.width
+            self.bindings = [None] * self.n
+            self.acquire()
+        self.places[id(buffer)] = self.n
+        self.buffers.append(buffer)
+        self.bindings.append(None)
+        self.n += 1
+        self.acquire_one(self.n - 1)
+        return self.n - 1
 
     cdef int acquire(self) except -1:
         cdef Py_ssize_t i
-        cdef RowSink* sink
         for i in range(self.n):
-            buffer = self.buffers[i]
-            sink = &self.sinks[i]
-            sink.loc = buffer.loc
-            sink.fill_safety = buffer.fill_safety
-            sink.need = 0
-            if not buffer._allocated:
-                sink.capacity = 0
-                self.bindings[i] = None
-            elif self.bindings[i] is None or not buffer._private:
-                self.bind_one(i)
+            self.acquire_one(i)
+        return 0
+
+    cdef int acquire_one(self, Py_ssize_t i) except -1:
+        cdef RowSink* sink = &self.sinks[i]
+        buffer = self.buffers[i]
+        sink.loc = buffer.loc
+        sink.fill_safety = buffer.fill_safety
+        sink.need = 0
+        if not buffer._allocated:
+            sink.capacity = 0
+            self.bindings[i] = None
+        elif self.bindings[i] is None or not buffer._private:
+            self.bind_one(i)
         return 0
 
     cdef int bind_one(self, Py_ssize_t i) except -1:

@@ -39,6 +39,7 @@ cdef enum:
     FIXED_ID = 1000         # above all values of Status
     ASK = -1                # where rows of a key go, Python has not said
     NOWHERE = -2            # nobody wants them
+    MAX_PLACE = 0x7FFF      # sinks of a table are numbered in 16 bits
 
 cdef enum StretchKind:
     STRETCH_UNKNOWN
@@ -115,9 +116,10 @@ cdef class OrcaStream:
         the packet that Python is to look at: number of its decoder, where it is in the
         window, its length.
     detail_samples
-        samples that a trace has, where its buffer has another number.
+        samples of a trace: its buffer has another number, or Python is to say where to
+        write it.
     detail_key
-        key of that trace, or of rows that Python is to say where to write.
+        its key.
     n_short
         packets that lack up to three bytes of padding at their ends.
     n_bad_events, n_cut_events, n_too_many
@@ -164,6 +166,7 @@ cdef class OrcaStream:
     cdef readonly int64_t detail_words
     cdef readonly int64_t detail_samples
     cdef readonly int64_t detail_key
+    cdef int16_t* detail_route
     cdef int detail_table
     cdef int64_t detail_sink
 
@@ -419,6 +422,25 @@ cdef class OrcaStream:
     def add_stream(self, stream_id, FcioStream stream):
         """Have the records of a stream decoded by `stream`."""
         self.streams[stream_id] = stream
+
+    def give(self, buffer, float period=NAN):
+        """Have rows of `detail_key` go to a buffer; None: nobody wants them.
+
+        Parameters
+        ----------
+        buffer
+            the buffer.
+        period
+            sampling period of a digitizer's channel in ns.
+        """
+        cdef SinkTable table = self.tables[self.detail_table]
+        cdef Py_ssize_t place = NOWHERE
+        if buffer is not None:
+            place = table.place_of(buffer)
+            self.sinks[self.detail_table] = table.sinks
+        self.detail_route[0] = place if place <= MAX_PLACE else NOWHERE
+        if self.detail_table >= N_SPLITS:
+            self.periods[self.detail_table - N_SPLITS][self.detail_key] = period
 
     def remove_stream(self, stream_id):
         """Have a stream configured anew before any record of it is decoded."""
@@ -764,7 +786,9 @@ cdef class OrcaStream:
         if index == ASK:
             self.show(p)
             self.detail_key = self.key_of(place, input)
-            return STATUS_KEY
+            self.detail_samples = ns
+            self.detail_route = &place.sinks[split][input]
+            return self.lacks(STATUS_KEY, split, -1)
         if index == NOWHERE:
             place.skipped[split][input] += 1
             self.done(p, False)
@@ -856,7 +880,9 @@ cdef class OrcaStream:
             if index == ASK:
                 self.show(p)
                 self.detail_key = e.key
-                return STATUS_KEY
+                self.detail_samples = e.n_samples
+                self.detail_route = &self.channel_sinks[number][e.key]
+                return self.lacks(STATUS_KEY, table, -1)
             if index == NOWHERE:
                 self.skipped[number][e.key] += 1
                 self.n_unwanted += 1

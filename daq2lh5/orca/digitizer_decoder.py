@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["DigitizerDecoder", "OneTableDecoder", "mask_of", "number"]
 
 
+MAX_NOTES = 16
+"""So many channels or cards are named of which there is something to note."""
+
 MAX_SAMPLES = 1 << 25
 """Samples that the longest packet could have."""
 
@@ -158,23 +161,25 @@ class DigitizerDecoder(KernelDecoder):
 
     def period_notes(self) -> list[str]:
         """Return what to say of sampling periods that are unknown, or assumed."""
-        return [
+        notes = [
             f"sampling period unknown, dt is NaN ({why})"
             for why in self._without_period
         ]
+        if len(notes) > MAX_NOTES:
+            n = len(notes) - MAX_NOTES
+            notes[MAX_NOTES:] = [f"sampling periods of {n} more cards are unknown"]
+        return notes
 
     def place_of(self, key: int | str) -> tuple[int | None, str]:  # noqa: D102
         return None, str(key)
 
-    def take_on(self, key: int) -> None:
-        """Make columns for a channel that the header does not announce.
+    def take_on(self, key: int, n_samples: int = 0) -> None:  # noqa: D102
+        values = self._others[key] = self._values(key)
+        values["waveform"]["wf_len"] = values["waveform"]["wf_len"] or n_samples
 
-        Parameters
-        ----------
-        key
-            key of the channel.
-        """
-        self._others[key] = self._values(key)
+    def period_of(self, key: int | None) -> float:
+        """Return the sampling period of a channel in ns."""
+        return self._columns_of(key)["waveform"]["dt"]
 
     def periods(self) -> dict[int | None, float]:
         """Return the sampling periods in ns by key."""

@@ -80,13 +80,15 @@ class OrcaDecoder(DataDecoder):
         """
         return 0, str(key)
 
-    def take_on(self, key: int | str) -> None:
+    def take_on(self, key: int | str, n_samples: int = 0) -> None:
         """Make columns for rows of a key that the header does not announce.
 
         Parameters
         ----------
         key
             the key.
+        n_samples
+            samples of the first trace: for where the header says nothing.
         """
 
     def end_stream(self) -> None:

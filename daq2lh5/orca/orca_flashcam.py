@@ -459,16 +459,11 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
         lists = self.get_key_lists()
         return shared_table(key, get_fcid(key), lists, [*self.key_list])
 
-    def take_on(self, key: int) -> None:
-        """Make columns for traces of a listener that the header does not have.
-
-        Parameters
-        ----------
-        key
-            key of a trace.
-        """
-        template = copy.deepcopy(self.decoded_values_template)
-        self.decoded_values.setdefault(get_fcid(key), template)
+    def take_on(self, key: int, n_samples: int = 0) -> None:  # noqa: D102
+        if get_fcid(key) not in self.decoded_values:
+            template = copy.deepcopy(self.decoded_values_template)
+            template["waveform"]["wf_len"] = n_samples
+            self.decoded_values[get_fcid(key)] = template
 
     def assert_nsamples(self, nsamples: int, fcid: int) -> None:
         """Use another number of samples for the traces of a listener.

@@ -13,6 +13,7 @@ from ..errors import DecodeError
 from . import orca_packet
 from ._kernel import OrcaStream
 from .decoder_names import ANY_FCIO, DECODERS, FCIO
+from .digitizer_decoder import MAX_NOTES
 from .orca_base import KernelDecoder
 from .orca_digitizers import DigitizerDecoder
 from .orca_fcio import ANY_RECORDS, ORFCIOEventDecoder
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 __all__ = ["DECODERS", "OrcaStreamer"]
-
-MAX_NOTES = 16
-"""So many channels that the header does not announce are named, of each decoder."""
 
 HEADER_SLOT = 0
 """Number of the header's decoder in the kernel."""
@@ -232,7 +230,6 @@ class OrcaStreamer(PacketAccess, TraceTables):
             whether something else in the file does.
         """
         name = type(decoder).__name__
-        decoder.take_on(key)
         rb = self._keyed[name].get(key)
         if rb is None:
             rb = self.buffer_for_key(decoder, key, self._buffer_size)
@@ -348,12 +345,21 @@ class OrcaStreamer(PacketAccess, TraceTables):
         """React to traces of a channel that the header does not announce."""
         kernel = self._kernel
         decoder = self.decoders[self._names[kernel.detail_slot]]
-        kernel.end()
-        try:
-            self._offer(decoder, kernel.detail_key)
+        key = kernel.detail_key
+        decoder.take_on(key, kernel.detail_samples)
+        self._offer(decoder, key)
+        rb = self._keyed[type(decoder).__name__][key]
+        if rb is not None and id(rb) in self._written and id(rb) not in self._heads:
+            kernel.end()
+            self._begin_table(rb, decoder, key)
             self._set_buffers(decoder)
-        finally:
             kernel.begin()
+            return
+        rb = self._heads.get(id(rb), rb)
+        if isinstance(decoder, DigitizerDecoder):
+            kernel.give(rb, decoder.period_of(key))
+        else:
+            kernel.give(rb)
 
     # ---- accounting ----------------------------------------------------------------
 
@@ -383,6 +389,11 @@ class OrcaStreamer(PacketAccess, TraceTables):
         self._unknown = packets["unknown"], n_bytes["unknown"]
         self.account_for_source()
         self._account_for_decoders()
+        if self._n_lone_fsp + sum(s.n_lone_fsp for s in self._streams.values()):
+            report.note(
+                "FSP records before an FSPConfig, or without the record that they "
+                "describe, give no rows"
+            )
         if self._kernel.n_wrong_addresses:
             report.note("traces with another card address than the header's were met")
         if self._kernel.n_short:

@@ -93,12 +93,17 @@ class TraceTables(FcioPackets):
         # the first key of each
         tables = {id(rb): (rb, key) for key, rb in reversed(keyed.items())}
         for rb, key in tables.values():
-            if rb is None or rb._table is None:
-                continue
-            columns = decoder._columns_of(key)
-            n_samples = columns.get("waveform", {}).get("wf_len", 0)
-            if self._begin_with(rb, decoder, key, n_samples):
-                self._beginning.add(id(rb))
+            if rb is not None:
+                self._begin_table(rb, decoder, key)
+
+    def _begin_table(self, rb: RawBuffer, decoder: KernelDecoder, key: Any) -> None:
+        """Have a table begin as what is said of a key has it."""
+        if rb._table is None or self._has_rows(rb):
+            return
+        columns = decoder._columns_of(key)
+        n_samples = columns.get("waveform", {}).get("wf_len", 0)
+        if self._begin_with(rb, decoder, key, n_samples):
+            self._beginning.add(id(rb))
 
     def _begin_with(
         self, first: RawBuffer, decoder: OrcaDecoder, key: Any, n_samples: int

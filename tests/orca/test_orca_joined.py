@@ -31,8 +31,8 @@ def sis3302(
 ) -> bytes:
     """Make a file of one SIS3302, with a trace of `n` samples of each channel."""
     card = writer.sis3302_card(
-        4,
-        internal_mask=sum(1 << c for c in channels),
+        options.pop("slot", 4),
+        internal_mask=options.pop("mask", sum(1 << c for c in channels)),
         sample_lengths=(options.pop("declared", n),) * 4,
     )
     card["clockSource"] = clock
@@ -107,6 +107,10 @@ FILES: dict[str, Callable[[], bytes]] = {
     "sis3302, other samples": lambda: sis3302((1, 5), 12, clock=3),
     "sis3302, short": lambda: sis3302((1, 5), 8, declared=12, run_number=3),
     "sis3302, long": lambda: sis3302((1, 5), 20, declared=8, run_number=4),
+    "sis3302, off": lambda: sis3302((1, 5), 8, mask=0),
+    "sis3302, off, other samples": lambda: sis3302((1, 5), 6, mask=0, clock=2),
+    "sis3302, other slot": lambda: sis3302((0, 5), 6, slot=9),
+    "sis3302, other slot, other samples": lambda: sis3302((0, 5), 10, slot=9),
     "sis3302, outer clock": lambda: sis3302((1,), clock=6),
 }
 REAL = sorted((TESTDATA / "orca").glob("*.orca")) if TESTDATA.is_dir() else []
