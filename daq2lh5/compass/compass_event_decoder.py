@@ -139,7 +139,8 @@ class CompassEventDecoder(DataDecoder):
         if kind not in self._columns:
             values = copy.deepcopy(compass_decoded_values)
             if self.extra_columns:
-                values = EVENT.decoded_values(extra=True) | values
+                extra = {c.name: c.decoded_value() for c in EVENT.columns if c.extra}
+                values |= extra
             if n_samples == 0:
                 values.pop("waveform", None)
             elif "waveform" in values:

@@ -239,6 +239,7 @@ def test_keys_are_those_of_the_settings(file, write):
     """Also of channels without records; the keys of all are unique."""
     on = {i: {"SRV_PARAM_CH_ENABLED": "true"} for i in range(64)}
     streamer = CompassStreamer(write(*[writer.Board(channels=on)] * 3))
+    streamer.extra_columns = True
     streamer.open_stream(str(file))
     streamer.close_stream()
     (keys,) = streamer.event_decoder.get_key_lists()

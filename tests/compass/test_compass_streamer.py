@@ -95,6 +95,7 @@ def decode(
 ) -> Decoded:
     """Read a file chunk by chunk: all rows of events in the order of the file."""
     streamer = CompassStreamer(config, layout)
+    streamer.extra_columns = True
     streamer.block_size = block_size
     out = Decoded(streamer.report, streamer)
     streamer.open_stream(os.fspath(path), **options)
@@ -375,6 +376,7 @@ def test_long_lists_are_handed_out(file):
     made = [writer.Event(0, 0, i + 1, samples=samples[: n - i % 2]) for i in range(30)]
     file.write_bytes(writer.file(form, made))
     streamer = CompassStreamer()
+    streamer.extra_columns = True
     streamer.open_stream(str(file), chunk_mode="only_full")
     sizes = [rb.loc for chunk in streamer for rb in chunk if "Event" in rb.out_name]
     streamer.close_stream()
@@ -496,8 +498,9 @@ def test_single_packets_give_the_same(version, file):
     file.write_bytes(data)
     wanted = decode(file, layout=form.name).rows
     streamer = CompassStreamer(compass_layout=form.name)
+    streamer.extra_columns = True
     streamer.open_stream(str(file))
-    decoder = CompassEventDecoder(streamer.header)
+    decoder = CompassEventDecoder(streamer.header, extra_columns=True)
     rows = []
     for number in range(1, 31):
         packet = streamer.load_packet()
@@ -528,13 +531,14 @@ def test_single_packets_of_joined_files(block_size, file):
         wanted += reference.read_records(one)
     file.write_bytes(data + b"\xe5\xca")
     streamer = CompassStreamer()
+    streamer.extra_columns = True
     streamer.block_size = block_size
     streamer.open_stream(str(file))
     rows = []
     for number, row in enumerate(wanted, 1):
         row["packet_id"] = number
         packet = streamer.load_packet()
-        decoder = CompassEventDecoder(streamer.header)
+        decoder = CompassEventDecoder(streamer.header, extra_columns=True)
         decoder.set_samples(0, row["num_samples"])
         rb = RawBuffer(lgdo=decoder.make_lgdo(0, size=2))
         decoder.decode_packet(packet, rb, number, streamer.header)
@@ -577,6 +581,7 @@ def test_packets_that_do_not_fit(file):
 def test_a_streamer_opens_several_files(file, tmp_path):
     form, other = writer.form(0xCAED), writer.form(0xCAE1)
     streamer = CompassStreamer()
+    streamer.extra_columns = True
     for which in (form, other, form):
         file.write_bytes(writer.file(which, writer.events(which, 10)))
         streamer.open_stream(str(file))
@@ -628,6 +633,7 @@ def test_tables_of_the_users_own(file):
     file.write_bytes(writer.file(form, writer.events(form, 40, n_samples=30)))
     for samples, fits in ((30, True), (29, False)):
         streamer = CompassStreamer()
+        streamer.extra_columns = True
         streamer.open_stream(str(file))
         (rb,) = streamer.rb_lib["CompassEventDecoder"]
         streamer.event_decoder.set_samples(0, samples)
