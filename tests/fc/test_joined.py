@@ -257,22 +257,3 @@ def test_a_later_configuration_without_a_stream_id(tmp_path):
     decoded = decode(path)
     assert set(decoded.tables["FCEvent"]["fcid"]) == {5}
     assert any("no stream id" in note for note in decoded.report.notes)
-
-
-def test_more_lengths_than_there_can_be_tables(tmp_path):
-    """Events that have no table are told, and are not "not selected"; status 3."""
-    path = tmp_path / "run.fcio"
-    path.write_bytes(
-        b"".join(
-            writer.make_stream(2, n_channels=2, n_samples=10 + i) for i in range(70)
-        )
-    )
-    decoded = decode(path)
-    assert len(decoded.tables["FCEvent"]["packet_id"]) == 65 * 4
-    report = decoded.report
-    assert report.irregular == {"trace of more lengths than there can be tables": 20}
-    assert report.packets["skipped"] == report.bytes["skipped"] == 0
-    assert report.packets["unknown"] == 10
-    assert report.skipped_channels == {}
-    assert sum(report.bytes.values()) == path.stat().st_size
-    assert report.exit_status == 3
