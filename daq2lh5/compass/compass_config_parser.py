@@ -88,16 +88,20 @@ PERIODS_NS = {
 }
 """Sampling periods by family of boards, unless the settings say others (4.1)."""
 
-ADJUSTABLE = {"731", "742", "743"}
-"""Families whose sampling period can be set; :data:`PERIODS_NS` has the shortest."""
+ADJUSTABLE = {"731", "742", "743", "751"}
+"""Families whose sampling period can be set (4.1)."""
 
-FAMILY = re.compile(r"(?:VX|V|DT|N)[156](7\d\d)|(?:VX|V|DT)(27\d\d)")
+FAMILY = re.compile(
+    r"(?<![A-Z])(?:(?:VX|V|DT|N)[-_ ]?[156](7\d\d)|(?:VX|V|DT)[-_ ]?(27\d\d))(?!\d)",
+    re.IGNORECASE,
+)
+"""Names of models: of all spellings, and with what may stand before and after."""
 
 
 def sampling_period_ns(model: str | None) -> float:
     """Return the sampling period of a model in ns; NaN if it is not known (4.1).
 
-    Where it can be set, this is the shortest one.
+    Where it can be set, this is the usual one.
     """
     return PERIODS_NS.get(_family(model), math.nan)
 

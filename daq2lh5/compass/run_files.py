@@ -35,11 +35,11 @@ MAX_ENTRIES = 10_000
 NAME = re.compile(r"S?Data[A-Z]?_.+", re.IGNORECASE)
 
 OF_CHANNEL = re.compile(
-    r"S?Data[A-Z]?_CH(?P<channel>\d{1,5})@(?P<model>[^_@]+)_(?P<serial>[^_@]+)"
-    r"_(?P<run>.+)",
+    r"(?P<user>.*?)(?:S?Data[A-Z]?_)?(?<![^\W_])CH(?P<channel>\d{1,5})"
+    r"@(?P<model>[^_@]+)_(?P<serial>[^_@]+)(?:_(?P<run>.+))?",
     re.IGNORECASE,
 )
-"""Names of files with the records of one channel (1)."""
+"""Names of files with the records of one channel (1), and what users put before."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ class RunFile:
     path
         the file.
     run
-        name of the run; for parts of a run behind the first one, with their number.
+        name of the run, with what the user put before the name; for parts of a run
+        behind the first one, with their number.
     channel, model, serial
         of a file of one channel: the channel, the model of its board, and that one's
         serial number. None for files of all channels.
@@ -71,7 +72,12 @@ class RunFile:
         match = OF_CHANNEL.fullmatch(stem)
         if match is None:
             return cls(path, stem)
-        return cls(path, match["run"], int(match["channel"]), *match.group(2, 3))
+        return cls(
+            path,
+            match["user"] + (match["run"] or ""),
+            int(match["channel"]),
+            *match.group("model", "serial"),
+        )
 
     @property
     def runs(self) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,8 @@ MAX_CARDS = 4096
 OBSOLETE_TAGS = {2: "Calib", 5: "RecEvent"}
 """Records that no table is for."""
 
+TOO_MANY_LENGTHS = "trace of more lengths than there can be tables"
+
 
 class FCStreamer(KernelStreamer):
     """Decode FCIO data.
@@ -61,6 +64,12 @@ class FCStreamer(KernelStreamer):
         super().start_anew()
         self.fcio = self._kernel = FcioStream()
         self.event_decoder.skipped_channels = {}
+        # packets and bytes that no buffer took so far
+        self._skipped = 0, 0
+        # traces, and packets and bytes, for which there can be no more tables
+        self._has_table = True
+        self._n_lost = 0
+        self._lost = self._told = 0, 0
 
         self.event_rbkd: dict | None = None
         self.eventheader_rbkd: dict | None = None
@@ -276,8 +285,39 @@ class FCStreamer(KernelStreamer):
                 "after damage packet numbers, run time, life time and dead time "
                 "are computed from what could be read"
             )
-        self.event_decoder.count_skipped(fcio)
+        self._count_skipped()
+        if self._n_lost:
+            report.irregular[TOO_MANY_LENGTHS] = self._n_lost
+        for counts, lost, told in zip(
+            (report.packets, report.bytes), self._lost, self._told, strict=True
+        ):
+            counts["skipped"] -= lost
+            counts["unknown"] += lost - told
+        self._told = self._lost
         self._account_for_channels(self.event_decoder)
+
+    def _count_skipped(self) -> None:
+        """Count what no buffer took since the last time, by cause."""
+        fcio, decoder = self.fcio, self.event_decoder
+        before = self._skipped
+        self._skipped = fcio.packets[1], fcio.bytes[1]
+        if self._has_table:
+            decoder.count_skipped(fcio)
+            return
+        counts = fcio.skipped_channels()
+        lost = {key: n for key, n in counts.items() if key in self.event_rbkd}
+        others = Counter(decoder.skipped_channels)
+        others.update({key: n for key, n in counts.items() if key not in lost})
+        decoder.skipped_channels = dict(others)
+        if lost:
+            self._n_lost += sum(lost.values())
+            packets, n_bytes = (
+                sum_ + now - then
+                for sum_, now, then in zip(
+                    self._lost, self._skipped, before, strict=True
+                )
+            )
+            self._lost = packets, n_bytes
 
     def _note_config(self) -> None:
         """Report what the configuration in force does not say."""
@@ -341,6 +381,7 @@ class FCStreamer(KernelStreamer):
                 f"more than {MAX_SIBLINGS} different FSPConfig records: others are not "
                 "written"
             )
+            self.report.irregular["FSPConfig record that is not written"] += 1
             return
         now = SimpleNamespace(fsp_config=self.fcio.fsp_config, keys=self.fcio.keys)
         decoder = FSPConfigDecoder()
@@ -376,7 +417,7 @@ class FCStreamer(KernelStreamer):
             self.config_decoder.append_row(self.fcio, rb, self.fcio.packet_id)
             self.any_full |= rb.is_full()
         # traces are counted under the configuration that they were read with
-        self.event_decoder.count_skipped(self.fcio)
+        self._count_skipped()
         width = self.event_decoder.decoded_values["waveform"]["wf_len"]
         for decoder in self.get_decoder_list():
             if decoder is not self.fsp_config_decoder:
@@ -403,11 +444,12 @@ class FCStreamer(KernelStreamer):
         samples = self.fcio.config.eventsamples
         if samples not in self._widths:
             self._widths.append(samples)
+        self._has_table = self._widths.index(samples) <= MAX_SIBLINGS
         if samples == self._widths[0]:
             current = self.event_rbkd
-        elif self._widths.index(samples) > MAX_SIBLINGS:
+        elif not self._has_table:
             self.report.warn(
-                f"more than {MAX_SIBLINGS} lengths of waveforms: others are skipped"
+                f"more than {MAX_SIBLINGS} lengths of waveforms: others are not decoded"
             )
             return None
         else:

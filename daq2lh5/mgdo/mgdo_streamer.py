@@ -32,6 +32,8 @@ MAX_TABLES = 1024
 
 UNREADABLE = next(c for c, text in REASONS.items() if "basket cannot" in text)
 
+TOO_MANY_TABLES = "row that there can be no more tables for"
+
 GERDA_CLASS = next(name for name in CLASS_NAMES if name.startswith("GETGERDA"))
 
 
@@ -68,6 +70,9 @@ class MGDOStreamer(KernelStreamer):
         super().start_anew()
         self._kernel = MGDOStream()
         self.digitizer_decoder.skipped_channels = {}
+        # channels that can have no more tables, and their rows
+        self._without_table: set[int] = set()
+        self._n_lost = 0
         self.tree: MGTree | None = None
         self._ahead: BasketsAhead | None = None
         self._basket: Basket | None = None
@@ -254,13 +259,14 @@ class MGDOStreamer(KernelStreamer):
     def _new_channel(self, channel: int) -> None:
         """React to a channel that the first entry's list does not have."""
         decoder = self.digitizer_decoder
-        if type(decoder).__name__ not in self.rb_lib:
+        if type(decoder).__name__ not in self.rb_lib or channel in self._without_table:
             return
         rbs = self.rb_lib[type(decoder).__name__]
         if len(rbs) > MAX_TABLES:
             self.report.warn(
                 f"more than {MAX_TABLES} tables: not all channels have one"
             )
+            self._without_table.add(channel)
             return
         decoder.set_layout(self._first_layout)
         self.offer_keys(decoder, self._keyed, self._buffer_size, [channel])
@@ -307,8 +313,9 @@ class MGDOStreamer(KernelStreamer):
             self._keyed[channel] = sibling
         elif len(self._siblings) >= MAX_SIBLINGS:
             self.report.warn(
-                f"more than {MAX_SIBLINGS} kinds of waveforms: others are skipped"
+                f"more than {MAX_SIBLINGS} kinds of waveforms: others are not decoded"
             )
+            self._without_table.add(channel)
             del self._keyed[channel]
         else:
             self._keyed[channel] = self._new_sibling(base, layout)
@@ -337,5 +344,15 @@ class MGDOStreamer(KernelStreamer):
         report.note("packets and bytes are those of the tree's entries, decompressed")
         skipped = self.digitizer_decoder.skipped_channels
         for key, n in kernel.skipped_channels().items():
-            skipped[key] = skipped.get(key, 0) + n
+            if key in self._without_table:
+                self._n_lost += n
+            else:
+                skipped[key] = skipped.get(key, 0) + n
+        if self._n_lost:
+            report.irregular[TOO_MANY_TABLES] = self._n_lost
+            if not skipped:
+                # nobody has left out anything: these are entries without a table
+                for counts in (report.packets, report.bytes):
+                    counts["unknown"] += counts["skipped"]
+                    counts["skipped"] = 0
         self._account_for_channels(self.digitizer_decoder)

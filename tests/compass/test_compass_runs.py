@@ -70,6 +70,10 @@ def columns_of(path: Path, table: str = "CompassEvent") -> dict[str, Any]:
         (GOOD, ("run_1", 0, "DT5730S", "2263")),
         ("a/SDataF_CH12@V1725_7_x.BIN.gz", ("x", 12, "V1725", "7")),
         ("Data_CH1@DT5781A_793_a_b_2.bin", ("a_b_2", 1, "DT5781A", "793")),
+        ("DataR_CH3@V1730_9.BIN", ("", 3, "V1730", "9")),
+        ("a7_DataR_CH3@V1730_9_x.BIN", ("a7_x", 3, "V1730", "9")),
+        ("2021-01-01 ch3@v1730_9_x.bin", ("2021-01-01 x", 3, "v1730", "9")),
+        ("epoCH3@V1730_9_x.BIN", ("epoCH3@V1730_9_x", None, None, None)),
         ("DataR_run_1.BIN", ("DataR_run_1", None, None, None)),
         ("run.BIN", ("run", None, None, None)),
         ("-", ("-", None, None, None)),
@@ -90,6 +94,9 @@ MODELS = {
     "DT5781A": 10,
     "VX2745": 8,
     "V1740D": 16,
+    "dt5730s": 2,
+    "DT-5730": 2,
+    "DT5751": math.nan,
     "DT5743": math.nan,
     "X99": math.nan,
 }
@@ -126,7 +133,7 @@ def test_what_counts_before_the_name(tmp_path):
 # --- settings that cannot be made sense of (section 4) ------------------------------
 
 
-@pytest.mark.parametrize("model", ["V1742", "DT5743", "V1731"])
+@pytest.mark.parametrize("model", ["V1742", "DT5743", "V1731", "V1751"])
 def test_periods_that_can_be_set_are_not_guessed(model, tmp_path):
     path = put(tmp_path / "run.BIN", FORM, 5)
     (tmp_path / "settings.xml").write_text(

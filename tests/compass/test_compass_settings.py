@@ -75,7 +75,9 @@ def test_every_model(period, models):
         assert sampling_period_ns(f"CAEN {model}") == period, model
 
 
-@pytest.mark.parametrize("model", ["", None, "X1730", "DT5799", "V17", "A5202"])
+@pytest.mark.parametrize(
+    "model", ["", None, "X1730", "DT5799", "V17", "A5202", "DT57300"]
+)
 def test_other_models(model):
     assert math.isnan(sampling_period_ns(model))
 

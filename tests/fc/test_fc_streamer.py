@@ -536,15 +536,20 @@ def test_other_length_of_waveforms_has_a_table_of_its_own(file, tmp_path):
 
 
 def test_more_lengths_of_waveforms_than_there_can_be_tables(file):
-    """The rest is skipped and counted; events of known lengths are still written."""
+    """The rest is irregular, status 3; events of known lengths are still written."""
     lengths = [*range(10, 80), 10, 11]
     options = {"n_events": 1, "n_channels": 2}
     file.write_bytes(concatenated(*({**options, "n_samples": n} for n in lengths)))
     decoded = decode(file)
     assert decoded.n_rows("FCEvent") == 2 * 67
-    (skipped,) = decoded.report.skipped_channels.values()
-    assert sum(skipped.values()) == 2 * 5
-    assert any("more than 64 lengths" in note for note in decoded.report.notes)
+    report = decoded.report
+    assert report.irregular == {"trace of more lengths than there can be tables": 10}
+    assert report.packets["skipped"] == report.bytes["skipped"] == 0
+    assert report.packets["unknown"] == 5
+    assert report.skipped_channels == {}
+    assert sum(report.bytes.values()) == file.stat().st_size
+    assert report.exit_status == 3
+    assert any("more than 64 lengths" in note for note in report.notes)
 
 
 def test_channels_of_a_later_configuration_are_written_too(file):

@@ -1,0 +1,23 @@
+"""More kinds of waveforms than there can be tables: nothing is lost in silence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from mgdo.test_mgdo_streamer import decode, write
+from writers import mgdo as writer
+
+pytestmark = pytest.mark.usefixtures("fake_tree")
+
+
+def test_more_kinds_than_tables(tmp_path):
+    """Rows that have no table are told, and are not "not selected"; status 3."""
+    rng = np.random.default_rng(0)
+    es = [writer.random_entry(rng, [3], (20 + 2 * i, 10)) for i in range(70)]
+    decoded = decode(write(tmp_path, es))
+    report = decoded.report
+    assert len(decoded.rows) == 65
+    assert report.irregular == {"row that there can be no more tables for": 5}
+    assert report.skipped_channels == {}
+    assert report.packets["skipped"] == report.bytes["skipped"] == 0
+    assert report.exit_status == 3
