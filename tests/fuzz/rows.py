@@ -79,7 +79,7 @@ def in_file(path: str) -> Counter[Row]:
                 found.append((name, item))
 
         file.visititems(look)
-        for name, group in found:
+        for _name, group in found:
             arrays = dict(_arrays(group))
             n = min(
                 len(a) - path.endswith("/offsets")
