@@ -9,6 +9,9 @@ from typing import Any
 
 from .errors import show
 
+MAX_ROWS = 2**63 - 1
+"""Largest number of rows that kernels count to: no file has more."""
+
 OPTION_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "in_stream_type": ((str,), "the name of a format"),
     "compass_layout": ((str,), "text"),
@@ -50,7 +53,8 @@ def number_or_all(name: str, value: Any) -> int | None:
     """Return how many rows are wanted; None (or infinity) for all."""
     if value is None or (isinstance(value, float) and math.isinf(value) and value > 0):
         return None
-    return whole_number(name, value, 0)
+    number = whole_number(name, value, 0)
+    return None if number > MAX_ROWS else number
 
 
 def yes_or_no(name: str, value: Any) -> bool:

@@ -23,6 +23,7 @@ from .cli_arguments import (
     parse_limit,
     targets_of,
 )
+from .errors import printable
 from .paths import expand_path
 from .publishing.targets import check_replaceable
 from .threads import signals_as_interrupts
@@ -200,7 +201,7 @@ def show_report(report: ConversionReport, verbose: bool, err: bool = False) -> N
         lines += [f"  {k}: {v:.3f} s" for k, v in report.seconds.items()]
         if report.peak_memory is not None:
             lines.append(f"  peak memory: {sizeof_fmt(report.peak_memory)}")
-    click.echo("\n".join(lines), err=err)
+    click.echo("\n".join(map(printable, lines)), err=err)
 
 
 def _write_json(file: str, reports: list[ConversionReport]) -> None:
@@ -224,7 +225,7 @@ def tell(write: Callable[..., None], *args: Any, **kwargs: Any) -> None:
 def say(text: str) -> None:
     """Write a line to standard error, if anybody takes it."""
     with suppress(OSError):
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)
 
 
 def open_standard_streams() -> None:
@@ -278,7 +279,11 @@ def _progress_bar(file: str, quiet: bool) -> Iterator[Callable[[DataStreamer], N
 
     total = os.path.getsize(file) if os.path.isfile(file) else None
     with tqdm(
-        total=total, unit="B", unit_scale=True, desc=os.path.basename(file), leave=False
+        total=total,
+        unit="B",
+        unit_scale=True,
+        desc=printable(os.path.basename(file)),
+        leave=False,
     ) as bar:
 
         def update(streamer: DataStreamer) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import reprlib
 from typing import TYPE_CHECKING
+from unicodedata import category
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +19,7 @@ __all__ = [
     "UndefinedKeywordError",
     "UnknownFormatError",
     "did_you_mean",
+    "printable",
     "show",
 ]
 
@@ -84,6 +86,16 @@ _short.maxlevel = 3
 def show(value: object) -> str:
     """Return a value as the user may have written it: short, and in one line."""
     return " ".join(_short.repr(value).split())
+
+
+def printable(text: str) -> str:
+    """Return text without control characters, which a terminal would obey.
+
+    Names in files and of files may have any.
+    """
+    return "".join(
+        c.encode("unicode_escape").decode() if category(c) == "Cc" else c for c in text
+    )
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -6,6 +6,8 @@ import logging
 import os
 import sys
 
+from .errors import printable
+
 CRITICAL = logging.CRITICAL
 DEBUG = logging.DEBUG
 ERROR = logging.ERROR
@@ -26,7 +28,8 @@ class _Formatter(logging.Formatter):
         self._color = color
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
+        lines = super().format(record).split("\n")
+        text = "\n".join(map(printable, lines))
         if not self._color:
             return text
         return f"\033[{_COLORS.get(record.levelno, '0')}m{text}\033[0m"

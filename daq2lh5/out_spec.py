@@ -17,7 +17,14 @@ from typing import Any
 import numpy as np
 
 from .errors import OutSpecError, UndefinedKeywordError, did_you_mean, show
-from .paths import LITERAL_DOLLAR, escape, expand_home, expand_variables, literal
+from .paths import (
+    LITERAL_DOLLAR,
+    bound_variables,
+    escape,
+    expand_home,
+    expand_variables,
+    literal,
+)
 
 BUFFER_FIELDS = ("key_list", "out_stream", "out_name", "proc_spec")
 """What the description of a buffer may say."""
@@ -457,7 +464,8 @@ def describe(
     )
     keep = ("key", "name") if again else ()
     filled = {}
-    for field, text in (("out_stream", out_stream), ("out_name", out_name)):
+    bounded = bound_variables(out_stream)
+    for field, text in (("out_stream", bounded), ("out_name", out_name)):
         if field == "out_name" and "out_name" not in info:
             filled[field] = out_name
             continue

@@ -77,6 +77,14 @@ def expand_variables(
     return literal("".join(out) + text[end:])
 
 
+def bound_variables(template: str) -> str:
+    """Return a template where no field's value goes on with a variable's name.
+
+    ``$FOLDER{run}`` is the variable FOLDER and the keyword run.
+    """
+    return re.sub(r"\$([A-Za-z_]\w*)(?=\{)", r"${{\1}}", template, flags=re.ASCII)
+
+
 def expand_home(text: str) -> str:
     """Return a path with a ``~`` at its start expanded."""
     if not text.startswith("~"):

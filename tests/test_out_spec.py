@@ -74,6 +74,16 @@ class TestOneSpecificationManyRuns:
         for i in range(1, 4):
             assert rows(f"run{i}.lh5") == {f"ch{key}": i for key in KEYS}
 
+    @pytest.mark.parametrize("name", ["raw", "ch{key}"])
+    def test_a_variable_ends_where_a_keyword_begins(self, here, monkeypatch, name):
+        """$OUT{run} is the variable OUT, not one whose name goes on with the run."""
+        monkeypatch.setenv("OUT", "a{b}")
+        monkeypatch.setenv("OUTrun1", "wrong")
+        buffer = {"key_list": ["*"], "out_stream": "$OUT{run}.lh5"}
+        spec = {"FCEventDecoder": {name: buffer}}
+        daq2lh5.build_raw("run1.fcio", out_spec=spec, run="run1")
+        assert [f.name for f in here.glob("*.lh5")] == ["a{b}run1.lh5"]
+
     def test_environment_variables_are_those_of_each_run(self, here, monkeypatch):
         spec = {"*": {"{name}": {"key_list": ["*"], "out_stream": "$OUT/x.lh5"}}}
         for i in range(1, 4):
