@@ -99,4 +99,10 @@ def main(**options: str) -> None:
             raise
         sys.stderr.write(f"error: {reason}. {WAY_OUT}\n")
         sys.exit(2)
-    command_line(**options)
+    try:
+        command_line(**options)
+    except OSError as e:
+        from .cli_run import EXIT_FAILED, leave, say  # noqa: PLC0415  (seldom needed)
+
+        say(f"error: standard output cannot be written: {e.strerror or e}")
+        leave(EXIT_FAILED)

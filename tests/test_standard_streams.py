@@ -60,8 +60,17 @@ def test_conversion(here, redirection):
     assert "Exception" not in err
     with h5py.File(here / f"{name}.lh5") as f:
         assert "FCEvent" in f
-    names = {p.name for p in here.iterdir()}
+    names = {p.name for p in here.iterdir()} - {"cut.lh5.garbage"}
     assert names == {"cut.fcio", "run.fcio", f"{name}.lh5"}
+
+
+@pytest.mark.parametrize("command", ["formats", "--help", "convert --help"])
+@pytest.mark.parametrize("redirection", ["> /dev/full", "| true"])
+def test_texts(here, command, redirection):
+    _, _, err = shell(here, command, redirection)
+    assert "Traceback" not in err
+    assert "Exception" not in err
+    assert len(err.splitlines()) <= 1
 
 
 @pytest.mark.parametrize(
