@@ -120,7 +120,7 @@ class PacketAccess(KernelStreamer):
 
         Damage is passed over as in decoding, so that numbers are those of ``packet_id``
         in tables. To look at packets does not move the place where
-        :meth:`read_packet` goes on.
+        :meth:`.DataStreamer.read_packet` goes on.
 
         Parameters
         ----------

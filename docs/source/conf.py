@@ -34,10 +34,11 @@ copybutton_prompt_is_regexp = True
 
 # what other packages document
 nitpick_ignore_regex = [
-    (r"py:.*", r"(lgdo|lh5|h5py|numpy|np|copy|str)(\..*)?"),
+    (r"py:.*", r"(lgdo|lh5|h5py|numpy|np|copy|pathlib|str)(\..*)?"),
     (r"py:class", r"(abc\.ABC|Exception|RuntimeError|ValueError|dict|list|object)"),
     # without a dot in front, in the docstring of a class of another module
     (r"py:class", r"RawBufferLibrary"),
     # the signature of a compiled method: "const uint8_t[::1] window"
     (r"py:class", r":1\] .*"),
+    (r"py:class", r"\] (traces|run|dead|intervals)"),
 ]
