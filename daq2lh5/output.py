@@ -112,6 +112,7 @@ class OutputFiles:
         self._writers: dict[str, LH5Writer] = {}
         self._leftovers: dict[Path, Leftovers] = {}
         self._obsolete: dict[Path, Finished] = {}
+        self._columns = ""
 
     def check(self, files: Iterable[str]) -> None:
         """Make sure that the files may be written, before anything is read.
@@ -301,18 +302,20 @@ class OutputFiles:
         return self.name_beside(GARBAGE_ENDING)
 
     def describe(self, columns: dict[str, dict[str, str]]) -> None:
-        """Store what the columns are, by kind of table, in all files.
+        """Take note of what the columns are, by kind of table, for all files.
 
         Kinds of tables that do not fit into the attribute are left out.
         """
-        text = "{}"
         kept: dict[str, dict[str, str]] = {}
         for kind, descriptions in columns.items():
             longer = json.dumps(kept | {kind: descriptions})
             if len(longer) <= MAX_ATTRIBUTE_BYTES:
-                kept[kind], text = descriptions, longer
-        for file in self._files.values():
-            write_attributes(file.handle, {COLUMNS_ATTRIBUTE: text})
+                kept[kind], self._columns = descriptions, longer
+
+    def describe_as(self, file: h5py.File) -> None:
+        """Take note of what the columns are in a file that was converted before."""
+        text = file.attrs.get(COLUMNS_ATTRIBUTE, "")
+        self._columns = text if isinstance(text, str) else ""
 
     def complete(self) -> None:
         """Write all that is left to write."""
@@ -336,7 +339,10 @@ class OutputFiles:
     def _finish(self, report: ConversionReport) -> None:
         for file in self._files.values():
             text = report.as_attribute(file.name)
-            write_attributes(file.handle, {REPORT_ATTRIBUTE: text})
+            attributes = {REPORT_ATTRIBUTE: text}
+            if self._columns:
+                attributes[COLUMNS_ATTRIBUTE] = self._columns
+            write_attributes(file.handle, attributes)
             # what fails must fail while the file can still be closed in peace
             file.handle.flush()
         for file in self._files.values():

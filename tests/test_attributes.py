@@ -17,6 +17,7 @@ import pytest
 from writers import compass, fcio, llama, orca
 
 import daq2lh5
+from daq2lh5.buffer_processor.lh5_buffer_processor import lh5_buffer_processor
 from daq2lh5.fc import columns as fc_columns
 from daq2lh5.formats import FORMATS
 
@@ -171,6 +172,15 @@ def test_descriptions_are_in_one_place(output):
         if members:
             assert any(fields <= set(columns) for fields in members), kind
     assert report["status"] == 0
+
+
+def test_descriptions_stay_with_what_is_processed(output, tmp_path):
+    spec = {"window": ["waveform", 0, 0, "windowed"]}
+    lh5_buffer_processor(
+        str(output), out_spec=spec, proc_file_name=str(tmp_path / "proc.lh5")
+    )
+    with h5py.File(output) as f, h5py.File(tmp_path / "proc.lh5") as g:
+        assert f.attrs["daq2lh5_columns"] == g.attrs["daq2lh5_columns"]
 
 
 class TestExtraColumns:

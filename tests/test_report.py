@@ -197,6 +197,7 @@ class TestConversion:
     def test_two_reports_of_one_input_are_equal_but_for_times(self, converted, records):
         data = stream([*records[:3], b"\x77" * 9, *records[3:]])
         first, second = converted(data).as_dict(), converted(data).as_dict()
+        first.pop("peak_memory"), second.pop("peak_memory")
         assert first.pop("seconds") != {}
         assert second.pop("seconds").keys() >= {"total"}
         assert first == second

@@ -154,6 +154,7 @@ def process_file(
                 report.add_rows(out_file, path, rows, None)
             report.bytes["decoded"] = os.path.getsize(in_file)
             report.packets["decoded"] = len(paths)
+            outputs.describe_as(source)
             outputs.complete()
             _make_links(writer.file, source, links)
             outputs.finish(report)

@@ -331,7 +331,7 @@ class TestConversion:
                 overwrite=True,
             )
             with h5py.File(out, "a") as file:
-                del file.attrs["daq2lh5_report"]
+                del file.attrs["daq2lh5_report"], file.attrs["daq2lh5_columns"]
                 for name in [name for name in file if name != "FCEvent"]:
                     del file[name]
                 file.attrs["datatype"] = "struct{FCEvent}"
