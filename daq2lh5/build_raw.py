@@ -374,17 +374,18 @@ def convert(
     streamer = get_streamer(
         in_stream, in_stream_type, extra_columns=extra_columns, **options
     )
-    if report is not None:
-        report.format = streamer.report.format
-        streamer.report = report
-    report = streamer.report
-    unused = [*target.unused, *_of_other_formats(report.format, options)]
-    streamer.memory_limit = memory_limit
-    # two cores are busy with compressing: a thread more gained nothing there
-    streamer.read_ahead = threads > 2
-    streamer.to_files_only = True
-    outputs = OutputFiles(overwrite, [in_stream], hdf5_settings, threads)
+    outputs: OutputFiles | None = None
     try:
+        if report is not None:
+            report.format = streamer.report.format
+            streamer.report = report
+        report = streamer.report
+        unused = [*target.unused, *_of_other_formats(report.format, options)]
+        streamer.memory_limit = memory_limit
+        # two cores are busy with compressing: a thread more gained nothing there
+        streamer.read_ahead = threads > 2
+        streamer.to_files_only = True
+        outputs = OutputFiles(overwrite, [in_stream], hdf5_settings, threads)
         with outputs:
             outputs.check(target.files)
             header_data = streamer.open_stream(
@@ -402,8 +403,9 @@ def convert(
             check = partial(_check_selection, streamer, target.library)
             _convert_opened(streamer, header_data, outputs, db_dict, progress, check)
     finally:
-        # an interruption may have hit the first attempt to clean up
-        outputs.discard()
+        if outputs is not None:
+            # an interruption may have hit the first attempt to clean up
+            outputs.discard()
         with suppress(Exception):
             streamer.close_stream()
     report.seconds["total"] = time.perf_counter() - start
