@@ -63,7 +63,7 @@ def yes_or_no(name: str, value: Any) -> bool:
     Raises
     ------
     TypeError
-        if it is neither: of ``"no"`` nobody knows how it is meant.
+        if it is neither, as the text ``"no"``.
     """
     number = value.item() if hasattr(value, "item") else value
     if not isinstance(number, (bool, int)) or number not in (0, 1):

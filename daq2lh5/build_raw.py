@@ -390,17 +390,17 @@ def convert(
             outputs.check(target.files)
             header_data = streamer.open_stream(
                 in_stream,
-                rb_lib=target.library,
+                rb_lib=target.rb_lib,
                 buffer_size=buffer_size,
                 chunk_mode="only_full",
                 out_stream=target.file,
             )
-            _check_selection(streamer, target.library)
+            _check_selection(streamer, target.rb_lib)
             if rows_wanted is not None:
                 streamer.rows_left = rows_wanted
             for name in unused:
                 report.warn(f"there is no use for the argument '{name}'")
-            check = partial(_check_selection, streamer, target.library)
+            check = partial(_check_selection, streamer, target.rb_lib)
             _convert_opened(streamer, header_data, outputs, db_dict, progress, check)
     finally:
         if outputs is not None:

@@ -272,9 +272,9 @@ def process(
 def repair(directories: tuple[str, ...], force: bool) -> None:
     """Complete or remove what killed conversions left in DIRs.
 
-    Where one was killed while it gave several files their names, the rest get theirs.
-    Files in the making are removed if nobody writes to them any more. The exit status
-    is 1 if something had to be left as it is.
+    Interrupted renames of several files are completed. Temporary files are removed
+    unless a running process holds their lock. The exit status is 1 if something could
+    not be repaired.
     """
     from .publishing.repair import repair as repair_directory  # noqa: PLC0415
 

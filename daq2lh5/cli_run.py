@@ -211,7 +211,7 @@ def _write_json(file: str, reports: list[ConversionReport]) -> None:
 
 
 def tell(write: Callable[..., None], *args: Any, **kwargs: Any) -> None:
-    """Have a report written. If nobody takes it, what was done stays done."""
+    """Write a report; warn if it cannot be written. The exit status stays the same."""
     try:
         write(*args, **kwargs)
     except OSError as e:

@@ -41,25 +41,25 @@ class Target:
 
     Attributes
     ----------
-    library
+    rb_lib
         the buffers that the user asks for; None for one table of each kind.
     file
-        what is written to if there is no library.
+        the output file where `rb_lib` is None.
     unused
         keywords that the specification has no place for.
     """
 
-    library: RawBufferLibrary | None
+    rb_lib: RawBufferLibrary | None
     file: str
     unused: list[str]
 
     @property
     def files(self) -> list[str]:
         """The files whose names are known before the input is read."""
-        if self.library is None:
+        if self.rb_lib is None:
             places = [self.file]
         else:
-            known = (final_out_stream(d, rb) for d, rb in self.library.buffers())
+            known = (final_out_stream(d, rb) for d, rb in self.rb_lib.buffers())
             places = [out_stream for out_stream in known if out_stream]
         files = (split_out_stream(place)[0] for place in places)
         return [f for f in dict.fromkeys(files) if f]

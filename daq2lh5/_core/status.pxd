@@ -16,4 +16,4 @@ cdef enum Status:
     STATUS_HEADER       # a header record was read; Python reacts to it
     STATUS_SKIPPED      # a stretch of the input was passed over: see `stretch`
     STATUS_WIDTH        # a trace has not the samples of its buffer
-    STATUS_KEY          # rows of a key that nobody announced: Python may offer a buffer
+    STATUS_KEY          # rows with an unannounced key: Python may add a buffer

@@ -8,7 +8,7 @@ cdef enum:
     N_USUAL_BOARDS = 256        # that are believed without further evidence (3)
     N_PLAUSIBLE_CHANNELS = 256
     N_KEYS = N_USUAL_BOARDS * N_PLAUSIBLE_CHANNELS
-    FEW_RECORDS = 16            # by which nothing can be said of what is usual
+    FEW_RECORDS = 16            # too few to estimate the usual record
     NEAR_RECORDS = 256          # among which other high boards are looked for
     NEAR_BYTES = 1 << 22
     MAX_CHANNELS = 1 << 16      # of all boards

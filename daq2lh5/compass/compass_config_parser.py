@@ -208,7 +208,7 @@ class Settings:
 
 
 def number_of(text: str | float | None) -> float:
-    """Return a number; NaN if there is none, or none that can be."""
+    """Return a number; NaN if it is missing or out of range."""
     try:
         value = float(text) if text is not None else math.nan
     except ValueError:

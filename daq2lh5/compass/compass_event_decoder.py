@@ -149,7 +149,7 @@ class CompassEventDecoder(DataDecoder):
         self.decoded_values[key] = self._columns[kind]
 
     def expect_waveforms(self) -> None:
-        """Have columns for waveforms although nobody knows how long they would be."""
+        """Add a waveform column to tables whose waveform length is unknown."""
         for key, values in self.decoded_values.items():
             column = copy.deepcopy(compass_decoded_values.get("waveform"))
             if "waveform" not in values and column is not None:

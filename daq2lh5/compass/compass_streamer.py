@@ -209,12 +209,12 @@ class CompassStreamer(KernelStreamer):
     # ---- files without events ------------------------------------------------------
 
     def _read_empty(self, head: bytes, layout: CompassLayout | None) -> Sibling | None:
-        """Read a file with a header or nothing at all; other files tell of its table.
+        """Read a file without records; the run's other files give its columns.
 
         Returns
         -------
         sibling
-            the file of the run that is like this one would be; None if there is none.
+            the run's file whose columns this table gets; None without such a file.
         """
         decoder, source, settings = self.header_decoder, self.source, self._settings
         if head:
@@ -233,7 +233,7 @@ class CompassStreamer(KernelStreamer):
         self.report.note("the file has no events: its table is empty")
         if nothing_known:
             decoder.forget_layout()
-            self.report.note("nothing is known of what its records would have")
+            self.report.note("the layout of its records is unknown")
         elif sibling is not None:
             name = sibling.file.path.name
             self.report.note(f"its columns are those of another file, {name}")
@@ -350,7 +350,7 @@ class CompassStreamer(KernelStreamer):
             )
 
     def _compare_channel(self, key: int) -> None:
-        """Tell of what the settings lack of a channel."""
+        """Report the settings that a channel lacks."""
         number, channel = key >> 9, key & 0x1FF
         boards = self._settings.boards
         if number >= len(boards):

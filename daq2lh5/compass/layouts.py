@@ -324,7 +324,7 @@ def records_contradict(
 
 
 def first_length(head: bytes | memoryview, layout: CompassLayout) -> int:
-    """Return the number of samples of the first record; 0 if there is none."""
+    """Return the number of samples of the first record; 0 for an empty file."""
     count_at = layout.head_bytes - 4
     if not layout.has_count or len(head) < layout.head_bytes:
         return 0
