@@ -433,7 +433,9 @@ def test_nothing_tells_of_the_table(content, tmp_path):
             assert f["CompassEvent/waveform/values"].shape == (0, 0)
         else:
             assert math.isnan(f["CompassHeader/energy_short"][()])
-            assert any("layout of its records is unknown" in note for note in report.notes)
+            assert any(
+                "layout of its records is unknown" in note for note in report.notes
+            )
 
 
 def test_empty_file_of_all_channels(tmp_path):
