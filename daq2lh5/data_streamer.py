@@ -163,7 +163,7 @@ class DataStreamer(Selection, ABC):
         descriptions
             by kind of table and name of the column.
         """
-        used = {name for name, rb in self.rb_lib.buffers() if rb._used}
+        used = {name for name, rb in self.rb_lib.buffers() if rb.used}
         descriptions: dict[str, dict[str, str]] = {}
         for decoder in self.get_decoder_list():
             if type(decoder).__name__ in used:
@@ -354,7 +354,7 @@ class DataStreamer(Selection, ABC):
                 if (rb.loc > 0 if everything else rb.is_full() and rb.loc > 0)
             ]
             for rb in chunk:
-                rb._hand_out()
+                rb.hand_out()
             # nobody must take a stretch without rows for the end of the stream
             if chunk or not self._more or mode == "single_packet":
                 return chunk

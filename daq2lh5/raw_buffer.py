@@ -82,6 +82,8 @@ class RawBuffer:
         or YAML file.
     loc
         number of rows that are filled.
+    used
+        whether rows of it were handed out.
     fill_safety
         rows that a single packet may add: with less room than that the buffer counts
         as full.
@@ -99,8 +101,7 @@ class RawBuffer:
         self._exposed = False
         # whether braces in the names are meant as such
         self._names_are_final = False
-        # whether rows of it were handed out
-        self._used = False
+        self.used = False
         self._make: Callable[[], lgdo.LGDO] | None = None
         self._describe: Callable[[], tuple[Layout, list[np.ndarray]]] | None = None
         self.lgdo = lgdo
@@ -164,9 +165,14 @@ class RawBuffer:
         self._table = table
         self._exposed = False
 
-    def _hand_out(self) -> None:
+    @property
+    def n_samples(self) -> int:
+        """Samples of the waveforms in a decoder's own table; 0 without waveforms."""
+        return self._table.n_samples
+
+    def hand_out(self) -> None:
         """Note that somebody gets the rows at hand, to read or to write them."""
-        self._used = True
+        self.used = True
         if self._exposed and self._table is not None:
             self._table.end_vectors(self.loc)
 

@@ -140,7 +140,7 @@ class Selection:
 
     def _had_rows(self, rb: RawBuffer) -> bool:
         """Whether a buffer has, or has had, rows."""
-        return bool(rb._used or rb.loc)
+        return bool(rb.used or rb.loc)
 
     def _set_up(
         self,

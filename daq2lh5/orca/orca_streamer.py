@@ -419,7 +419,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
         """Report rows that did not come about, or that nobody asked for."""
         for rb in self._siblings.all():
             if self._had_rows(rb):
-                n_samples = rb._table.n_samples
+                n_samples = rb.n_samples
                 self.report.note(f"traces of {n_samples} samples: {rb.out_name}")
         for name, decoder in self.decoders.items():
             if decoder.n_incomplete:

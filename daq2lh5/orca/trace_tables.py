@@ -82,8 +82,8 @@ class TraceTables(FcioPackets):
             if id(rb) not in self._written:
                 self._siblings.forget(rb)
             elif rb._table is not None and rb not in self._siblings:
-                self._siblings.settle(rb, rb._table.n_samples)
-            rb._used = False
+                self._siblings.settle(rb, rb.n_samples)
+            rb.used = False
         self._heads = {}
         self._beginning = set()
 
@@ -156,7 +156,7 @@ class TraceTables(FcioPackets):
     @staticmethod
     def _has_rows(rb: RawBuffer) -> bool:
         """Whether a buffer has had rows in this run: it is for such traces now."""
-        return bool(rb._used or rb.loc or rb._exposed)
+        return bool(rb.used or rb.loc or rb._exposed)
 
     def _had_rows(self, rb: RawBuffer) -> bool:
         return super()._had_rows(rb) or id(rb) in self._written
@@ -178,7 +178,7 @@ class TraceTables(FcioPackets):
     def _is_settled(self, rb: RawBuffer) -> bool:
         """Whether it is known what traces a buffer is for."""
         if rb not in self._siblings and (self._has_rows(rb) or id(rb) in self._written):
-            self._siblings.settle(rb, rb._table.n_samples)
+            self._siblings.settle(rb, rb.n_samples)
         return rb in self._siblings
 
     def _fitting(
