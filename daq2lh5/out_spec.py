@@ -148,6 +148,8 @@ def fill_in(
     ValueError
         if the template is none, or a value cannot be formatted as asked.
     """
+    if "{" not in template and "}" not in template:
+        return template
     parts = list(string.Formatter().parse(template))
     if again is None:
         again = any(

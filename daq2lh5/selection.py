@@ -170,9 +170,9 @@ class Selection:
                 make = partial(decoder.make_lgdo, key=key, size=buffer_size)
                 rb._make_later(make, decoder._describe)
                 continue
-            if decoder._columns_of(key) is not described:
+            if (columns := decoder._columns_of(key)) != described:
                 table = decoder._make_buffer(key, 0)
-                described = decoder._columns_of(key)
+                described = columns
             rb._own(table.like(0))
             for text in check_processing(rb):
                 self.report.warn(text)

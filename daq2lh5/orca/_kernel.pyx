@@ -176,6 +176,9 @@ cdef class OrcaStream:
     cdef readonly int64_t n_wrong_addresses
     cdef readonly int64_t n_corrected
     cdef int64_t skipped[N_DIGITIZERS][N_CHANNELS]
+    # of each table, whether rows were skipped since they were last counted
+    cdef bint any_skipped[N_TABLES]
+    cdef int n_adopted
 
     # where the packet is that no other begins in, as far as can be told
     cdef int64_t sound
@@ -283,6 +286,7 @@ cdef class OrcaStream:
         if not keep:
             self.settled.clear()
         memset(self.ids.awaited, 0, sizeof(self.ids.awaited))
+        self.n_adopted = 0
         for i in range(N_CARDS):
             self.ids.addresses[i] = -1
             self.cards[i].listener = -1
@@ -791,6 +795,7 @@ cdef class OrcaStream:
             return self.lacks(STATUS_KEY, split, -1)
         if index == NOWHERE:
             place.skipped[split][input] += 1
+            self.any_skipped[split] = True
             self.done(p, False)
             return STATUS_LIMIT
         while True:
@@ -885,6 +890,7 @@ cdef class OrcaStream:
                 return self.lacks(STATUS_KEY, table, -1)
             if index == NOWHERE:
                 self.skipped[number][e.key] += 1
+                self.any_skipped[table] = True
                 self.n_unwanted += 1
             else:
                 e.period = self.periods[number][e.key]
@@ -1018,6 +1024,7 @@ cdef class OrcaStream:
                 card.address = l.map[trace] >> 16
                 card.dt = l.dt
                 card.adopted = True
+                self.n_adopted += 1
                 return True
         if configured:
             return False
@@ -1033,6 +1040,7 @@ cdef class OrcaStream:
                 card.dt = self.cards[i].dt
                 break
         card.adopted = True
+        self.n_adopted += 1
         return True
 
     cdef Card* card_at(self, Card* card, uint32_t address) noexcept nogil:
@@ -1167,7 +1175,12 @@ cdef class OrcaStream:
         cdef int i, k
         cdef int number
         counts = {}
+        number = KINDS[kind] - KIND_SIS3302
+        i = split if kind == "waveform" else N_SPLITS + number
+        if not self.any_skipped[i]:
+            return counts
         if kind == "waveform":
+            self.any_skipped[i] = False
             for i in range(N_CARDS):
                 if self.cards[i].listener < 0:
                     continue
@@ -1177,7 +1190,6 @@ cdef class OrcaStream:
                         counts[key] = self.cards[i].skipped[split][k]
                         self.cards[i].skipped[split][k] = 0
         else:
-            number = KINDS[kind] - KIND_SIS3302
             for i in range(N_CHANNELS):
                 if self.skipped[number][i]:
                     counts[i] = self.skipped[number][i]
@@ -1185,6 +1197,8 @@ cdef class OrcaStream:
 
     @property
     def adopted(self):
+        if not self.n_adopted:
+            return []
         return [(i >> 5, i & 31) for i in range(N_CARDS) if self.cards[i].adopted]
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -124,7 +123,8 @@ class DigitizerDecoder(KernelDecoder):
 
     def _values(self, key: int | None) -> dict[str, Any]:
         """Return the columns of a channel."""
-        values = copy.deepcopy(self.decoded_values_template)
+        # deep copies for hundreds of channels would take milliseconds
+        values = {name: dict(v) for name, v in self.decoded_values_template.items()}
         settings, channel = self._cards.get(key, ({}, 0))
         n_samples, period = self._trace(settings, channel)
         if n_samples > MAX_SAMPLES:

@@ -375,11 +375,12 @@ class OrcaStreamer(PacketAccess, TraceTables):
             fates = ("decoded", "skipped")
             if name in self._missing:
                 fates = ("decoded", "unknown")
+            n_packets, sizes = self._kernel.counts(slot)
             for i, fate in enumerate(fates):
-                packets[fate] += self._kernel.counts(slot)[0][i]
-                n_bytes[fate] += self._kernel.counts(slot)[1][i]
-            if fates[1] == "unknown" and self._kernel.counts(slot)[0][1]:
-                report.unknown_records[name] = self._kernel.counts(slot)[0][1]
+                packets[fate] += n_packets[i]
+                n_bytes[fate] += sizes[i]
+            if fates[1] == "unknown" and n_packets[1]:
+                report.unknown_records[name] = n_packets[1]
         for fate in ("decoded", "skipped"):
             report.packets[fate] = packets[fate]
             report.bytes[fate] = n_bytes[fate]
