@@ -491,9 +491,9 @@ def _write_rows(
 
 def _times_of(rb: RawBuffer) -> tuple[float, float] | None:
     """Return the times of the first and the last row, where rows have one."""
-    if rb._table is None or not rb.loc:
+    if rb.table is None or not rb.loc:
         return None
-    arrays = rb._arrays()
+    arrays = rb.arrays()
     for name in TIME_COLUMNS:
         if name in arrays:
             return float(arrays[name][0]), float(arrays[name][rb.loc - 1])

@@ -197,7 +197,7 @@ class OutputFiles:
         """
         self.plan = plan
         self.pipeline.limit = plan.in_flight
-        layouts = [rb._layout for _, rb in rb_lib.buffers()]
+        layouts = [rb.layout for _, rb in rb_lib.buffers()]
         check_settings(self.settings, filter(None, dict.fromkeys(layouts)))
         files = files_of(rb_lib)
         self.check(files)

@@ -168,21 +168,21 @@ class Selection:
             key = key if columns_of is None else columns_of
             if type(decoder).make_lgdo is not DataDecoder.make_lgdo:
                 make = partial(decoder.make_lgdo, key=key, size=buffer_size)
-                rb._make_later(make, decoder._describe)
+                rb.make_later(make, decoder.describe_lgdo)
                 continue
-            if decoder._columns_of(key) is not described:
-                table = decoder._make_buffer(key, 0)
-                described = decoder._columns_of(key)
-            rb._own(table.like(0))
+            if decoder.columns_of(key) is not described:
+                table = decoder.make_buffer(key, 0)
+                described = decoder.columns_of(key)
+            rb.use_table(table.like(0))
             for text in check_processing(rb):
                 self.report.warn(text)
             # what comes of the rows takes memory besides
-            plan = rb._plan
+            plan = rb.plan
             row_bytes = table.row_bytes() + (plan.copied_bytes if plan else 0)
             rows = self.plan.buffer_rows(row_bytes, table.widest_bytes())
             if self.to_files_only and decoder.codec_of_input:
-                rb._pass_encoded(decoder.codec_of_input)
-            rb._table.resize(max(min(rows, buffer_size), rb.fill_safety))
+                rb.pass_encoded(decoder.codec_of_input)
+            rb.table.resize(max(min(rows, buffer_size), rb.fill_safety))
 
     def offer_keys(
         self,

@@ -36,7 +36,7 @@ def expand_key_names(rbs: RawBufferList) -> None:
 
 def names_key(rb: RawBuffer) -> bool:
     """Whether the name of a buffer, or of its file, has a key to be filled in."""
-    if rb._names_are_final:
+    if rb.names_are_final:
         return False
     return bool(_KEY.search(rb.out_name) or _KEY.search(rb.out_stream))
 
@@ -107,7 +107,7 @@ def buffer_for(
         out_name=filled(template.out_name) + suffix,
         proc_spec=template.proc_spec,
     )
-    rb._names_are_final = not again
+    rb.names_are_final = not again
     return rb
 
 
@@ -119,7 +119,7 @@ def for_key(template: RawBuffer, key: object) -> RawBuffer:
         out_name=_with_key(template.out_name, key),
         proc_spec=template.proc_spec,
     )
-    rb._names_are_final = True
+    rb.names_are_final = True
     return rb
 
 

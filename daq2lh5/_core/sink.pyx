@@ -84,10 +84,10 @@ cdef class SinkTable:
         sink.loc = buffer.loc
         sink.fill_safety = buffer.fill_safety
         sink.need = 0
-        if not buffer._allocated:
+        if not buffer.allocated:
             sink.capacity = 0
             self.bindings[i] = None
-        elif self.bindings[i] is None or not buffer._private:
+        elif self.bindings[i] is None or not buffer.private:
             self.bind_one(i)
         return 0
 
@@ -100,7 +100,7 @@ cdef class SinkTable:
                 f"buffer '{buffer.out_name}': loc is {buffer.loc} of {rows} rows"
             )
         cdef Binding binding = Binding(rows)
-        self.bind(self.sinks[i].columns, buffer._arrays(), binding)
+        self.bind(self.sinks[i].columns, buffer.arrays(), binding)
         self.sinks[i].capacity = rows
         self.sinks[i].loc = buffer.loc
         self.bindings[i] = binding
@@ -118,7 +118,7 @@ cdef class SinkTable:
         cdef Py_ssize_t i
         for i in range(self.n):
             self.unbind(i)
-            if self.bindings[i] is not None and not self.buffers[i]._private:
+            if self.bindings[i] is not None and not self.buffers[i].private:
                 self.bindings[i] = None
                 self.sinks[i].capacity = 0
         return 0

@@ -167,7 +167,7 @@ class LLAMAHeaderDecoder(DataDecoder):
             **{f"fch_{key:02d}": fields for key, fields in channels},
         }
 
-    def _describe(self) -> tuple[Layout, list[np.ndarray]]:
+    def describe_lgdo(self) -> tuple[Layout, list[np.ndarray]]:
         """Return how the struct is written."""
         return layout_of_values(self._values(), {})
 

@@ -292,7 +292,7 @@ class MGDOStreamer(KernelStreamer):
         channel = channel if channel in self._keyed else max(self._keyed)
         layout = self._kernel.wanted_layout
         rb = self._keyed[channel]
-        if self._siblings.shapes[id(rb)] == layout or not rb._private:
+        if self._siblings.shapes[id(rb)] == layout or not rb.private:
             msg = f"buffer '{rb.out_name}' has no room for the waveforms of {layout}"
             raise ValueError(msg)
         if rb.loc:

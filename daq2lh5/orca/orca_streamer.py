@@ -153,7 +153,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
             n_bytes = min(n_bytes, source.size)
         packet = source.fill(n_bytes)[:n_bytes]
         self.header, text = parse_header_packet(packet, source=source.name)
-        self.header_decoder.header, self.header_decoder._json = self.header, text
+        self.header_decoder.header, self.header_decoder.text = self.header, text
         return frame
 
     def _set_header(self, goes_on: bool) -> None:

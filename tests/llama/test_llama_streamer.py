@@ -70,7 +70,7 @@ def decode(path: Any, **kwargs: Any) -> SimpleNamespace:
                 if rb.out_name.startswith("LLAMAHeader"):
                     # of a file that was joined
                     continue
-                arrays = rb._arrays()
+                arrays = rb.arrays()
                 for i in range(rb.loc):
                     row = {name: np.copy(a[i]) for name, a in arrays.items()}
                     rows.setdefault(int(row["fadc_channel_id"]), []).append(row)
@@ -557,7 +557,7 @@ def test_decode_packet_and_header(tmp_path):
     assert decoder.skipped_channels == {32: 3}
     wanted = reference.read_rows(data, path.name)
     for key, rb in buffers.items():
-        arrays = rb._arrays()
+        arrays = rb.arrays()
         rows = [
             {name: a[i] for name, a in arrays.items()}
             for i in range(rb.loc)

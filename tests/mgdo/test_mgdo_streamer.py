@@ -49,7 +49,7 @@ def decode(path: str, **kwargs: Any) -> SimpleNamespace:
     with open_stream(path, **kwargs) as (streamer, header):
         for chunk in streamer:
             for rb in chunk:
-                arrays = rb._arrays()
+                arrays = rb.arrays()
                 for i in range(rb.loc):
                     row = {name: np.copy(a[i]) for name, a in arrays.items()}
                     rows.append((rb.out_name, row))
