@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .out_spec import split_out_stream
+from .places import split_out_stream
 from .writing.codecs import use_lh5_codecs
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from . import formats
 from .arguments import check_options, number_or_all, whole_number, yes_or_no
 from .buffer_writing import append_buffer
 from .errors import OutSpecError
-from .out_spec import split_out_stream
 from .paths import expand_path
+from .places import split_out_stream
 from .report import ConversionReport, sizeof_fmt
 from .source import open_source
 from .targets import Target, target_of

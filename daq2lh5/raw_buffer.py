@@ -37,8 +37,8 @@ from .out_spec import (
     plain_keys,
     put_back,
     put_back_spec,
-    split_out_stream,
 )
+from .places import split_out_stream
 from .table_buffer import TableBuffer, arrays_of, grow_vectors
 
 if TYPE_CHECKING:

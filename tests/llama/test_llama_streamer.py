@@ -12,6 +12,7 @@ import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import checks
 import h5py
 import lh5
 import numpy as np
@@ -84,11 +85,7 @@ def assert_rows(found: dict, wanted: dict) -> None:
     wanted = {key: rows for key, rows in wanted.items() if rows}
     assert found.keys() == wanted.keys()
     for key, rows in wanted.items():
-        assert len(found[key]) == len(rows), key
-        for a, b in zip(found[key], rows, strict=True):
-            assert a.keys() == b.keys()
-            for name, value in b.items():
-                np.testing.assert_array_equal(a[name], value, name)
+        checks.assert_rows(found[key], rows)
 
 
 def assert_all_bytes(report: Any, size: int) -> None:
