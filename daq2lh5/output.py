@@ -400,9 +400,10 @@ def _explain(error: Exception, files: list[tuple[str, str]]) -> None:
     files
         name and temporary name of each file.
     """
-    if isinstance(error, WriteError) or not files:
+    if isinstance(error, (WriteError, FileExistsError)) or not files:
         return
-    names = [name for name, temporary in files if temporary in str(error)]
+    named = getattr(error, "filename", None)
+    names = [n for n, temporary in files if temporary in str(error) or n == named]
     number = re.search(r"errno = (\d+)", str(error))
     if number is not None:
         code = int(number[1])

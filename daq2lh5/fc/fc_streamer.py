@@ -11,6 +11,7 @@ from ..kernel_streamer import KernelStreamer
 from ..raw_buffer import RawBuffer, RawBufferLibrary
 from ..sibling_tables import MAX_SIBLINGS, make_sibling
 from ._kernel import FcioStream
+from .fc_base import LONE_FSP
 from .fc_config_decoder import FCConfigDecoder
 from .fc_event_decoder import FCEventDecoder
 from .fc_eventheader_decoder import FCEventHeaderDecoder
@@ -276,10 +277,7 @@ class FCStreamer(KernelStreamer):
                 "before"
             )
         if fcio.n_lone_fsp:
-            report.note(
-                "FSP records before an FSPConfig, or without the record that they "
-                "describe, give no rows"
-            )
+            report.irregular[LONE_FSP] = fcio.n_lone_fsp
         if report.bytes["corrupt"]:
             report.note(
                 "after damage packet numbers, run time, life time and dead time "

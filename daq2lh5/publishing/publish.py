@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import WriteError
 from .journal import Entry, Journal
 from .locks import alone_in, is_at
 from .naming import NO_LINKS
@@ -57,8 +56,8 @@ def publish(files: list[Finished], overwrite: bool) -> None:
     ------
     FileExistsError
         if a file exists that must not be replaced.
-    WriteError
-        (an OSError) if renaming fails. The old files are restored then; if that fails
+    OSError
+        if renaming fails. The old files are restored then; if that fails
         too, the error says so, and :func:`.repair.repair` completes the renaming.
     """
     steps = [_Step(file, overwrite) for file in files]
@@ -97,7 +96,7 @@ def _publish_together(steps: list[_Step]) -> None:
             f"'daq2lh5 repair {journal.folders[0]}' gives the other files of this "
             "conversion their names"
         )
-        raise WriteError(msg) from error
+        raise OSError(msg) from error
     journal.remove()
 
 
@@ -185,7 +184,7 @@ class _Step:
             )
         if error.errno is None:
             return error
-        return WriteError(error.errno, os.strerror(error.errno), self.file.name)
+        return OSError(error.errno, os.strerror(error.errno), self.file.name)
 
 
 def sync_folder(folder: Path) -> None:
