@@ -115,13 +115,7 @@ class DataDecoder:
         return self.get_decoded_values(key)
 
     def describe_columns(self) -> dict[str, dict[str, str]]:
-        """Return what the columns of its tables are.
-
-        Returns
-        -------
-        descriptions
-            by kind of table and name of the column.
-        """
+        """Return descriptions of its columns, by kind of table and column name."""
         if self.table is None:
             return {}
         return {self.table.name: self.table.describe(self.extra_columns)}

@@ -39,7 +39,10 @@ cdef class SinkTable:
         return 0
 
     cdef Py_ssize_t place_of(self, buffer) except -1:
-        """Return the number of a buffer's sink; it may be new, between the two as well."""
+        """Return the number of a buffer's sink, which is added if it is new.
+
+        This may happen between `acquire` and `release`.
+        """
         cdef Py_ssize_t i
         cdef Py_ssize_t room
         cdef void* moved
@@ -47,7 +50,7 @@ cdef class SinkTable:
             return self.places[id(buffer)]
         if self.n == self.room:
             room = 2 * self.room + 8
-            # what is bound is where it is: all of it is bound anew
+            # moving the memory invalidates all bindings
             for i in range(self.n):
                 self.unbind(i)
             moved = realloc(self.sinks, room * sizeof(RowSink))
