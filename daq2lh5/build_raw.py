@@ -13,8 +13,8 @@ from . import formats
 from .arguments import check_options, number_or_all, whole_number, yes_or_no
 from .buffer_writing import append_buffer
 from .errors import OutSpecError
-from .out_spec import split_out_stream
 from .paths import expand_path
+from .places import split_out_stream
 from .report import ConversionReport, sizeof_fmt
 from .source import open_source
 from .targets import Target, target_of
@@ -123,7 +123,7 @@ def get_streamer(
 
 
 def _options_by_format(**options: Any) -> dict[str, dict[str, Any]]:
-    """Return the options of streamers by the name of the format they are for."""
+    """Sort the options of streamers by the name of their format."""
     by_format: dict[str, dict[str, Any]] = {"Compass": {}, "LlamaDaq": {}}
     for name, value in options.items():
         by_format["LlamaDaq" if name.startswith("llama_") else "Compass"][name] = value
@@ -131,7 +131,7 @@ def _options_by_format(**options: Any) -> dict[str, dict[str, Any]]:
 
 
 def _of_other_formats(name: str, options: dict[str, Any]) -> list[str]:
-    """Return the options that are given and of no use for the format called `name`."""
+    """Return the given options that belong to other formats than `name`."""
     return [
         option
         for format_, of_format in _options_by_format(**options).items()
@@ -399,7 +399,7 @@ def convert(
             if rows_wanted is not None:
                 streamer.rows_left = rows_wanted
             for name in unused:
-                report.warn(f"there is no use for the argument '{name}'")
+                report.warn(f"the argument '{name}' is not used")
             check = partial(_check_selection, streamer, target.rb_lib)
             _convert_opened(streamer, header_data, outputs, db_dict, progress, check)
     finally:
@@ -414,7 +414,7 @@ def convert(
 
 
 def _check_selection(streamer: DataStreamer, rb_lib: RawBufferLibrary | None) -> None:
-    """Refuse a specification that selects nothing; of some only the end tells."""
+    """Refuse a specification that selects nothing, which may show only at the end."""
     if rb_lib is not None and not streamer.selects_anything:
         msg = "the output specification selects nothing of this stream"
         raise OutSpecError(msg)
@@ -479,7 +479,7 @@ def _write_rows(
     db_dict: dict | None,
     exchange: bool,
 ) -> None:
-    """Write the rows of a buffer to its table, if it has one; also none at all."""
+    """Write the rows of a buffer to its table, if it has one; zero rows too."""
     if not rb.out_stream:
         return
     file, group = split_out_stream(rb.out_stream)
@@ -490,10 +490,10 @@ def _write_rows(
 
 
 def _times_of(rb: RawBuffer) -> tuple[float, float] | None:
-    """Return the times of the first and the last row, where rows have one."""
-    if rb._table is None or not rb.loc:
+    """Return the times of the first and the last row; None without such a column."""
+    if rb.table is None or not rb.loc:
         return None
-    arrays = rb._arrays()
+    arrays = rb.arrays()
     for name in TIME_COLUMNS:
         if name in arrays:
             return float(arrays[name][0]), float(arrays[name][rb.loc - 1])
@@ -501,7 +501,7 @@ def _times_of(rb: RawBuffer) -> tuple[float, float] | None:
 
 
 def _account_for_rest(streamer: DataStreamer) -> None:
-    """Account for what was not read because enough rows were."""
+    """Count the input behind the last requested row as skipped."""
     source, report = streamer.source, streamer.report
     if streamer.rows_left != 0:
         return

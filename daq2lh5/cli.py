@@ -1,4 +1,4 @@
-"""The command line: ``daq2lh5`` and, as the peer has it, ``legend-daq2lh5``.
+"""The command line: ``daq2lh5``, and ``legend-daq2lh5`` as in that package.
 
 Exit statuses: 0 all bytes accounted for and good; 1 failed, no output left behind;
 2 wrong usage or configuration, nothing touched; 3 converted, but the input breaks rules

@@ -156,12 +156,12 @@ class DataStreamer(Selection, ABC):
         return self.source
 
     def describe_columns(self) -> dict[str, dict[str, str]]:
-        """Return what the columns are of the tables that have had rows.
+        """Return descriptions of the columns of all tables with rows.
 
         Returns
         -------
         descriptions
-            by kind of table and name of the column.
+            by kind of table and column name.
         """
         used = {name for name, rb in self.rb_lib.buffers() if rb.used}
         descriptions: dict[str, dict[str, str]] = {}
@@ -272,7 +272,7 @@ class DataStreamer(Selection, ABC):
         rb_lib.pop("*", None)
         self._check_places(decoders)
         if self.may_bring_more:
-            # what a stream does not have now it may have later
+            # the stream may bring decoders and keys later
             self.selects_anything = bool(rb_lib)
         else:
             self._check_selection(

@@ -1,7 +1,7 @@
 """What can go wrong, as exceptions with a message for the user.
 
-Damage inside a stream is never an exception: it is passed over, counted and reported
-(:mod:`.report`). These are for what makes a conversion impossible.
+Damage inside a stream raises no exception: it is skipped, counted and reported
+(:mod:`.report`). These exceptions end a conversion.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ __all__ = [
     "OutSpecError",
     "UndefinedKeywordError",
     "UnknownFormatError",
+    "WriteError",
     "did_you_mean",
     "printable",
     "show",
@@ -61,6 +62,14 @@ class DecodeError(RuntimeError):
         self.offset = offset
 
 
+class WriteError(OSError):
+    """An output that was begun cannot be completed; arguments as of OSError.
+
+    Its type never depends on the error number, as that of an OSError does: a missing
+    folder of an output is no missing input.
+    """
+
+
 class UnknownFormatError(RuntimeError):
     """No supported format was recognized in the input."""
 
@@ -70,7 +79,7 @@ class OutSpecError(ValueError):
 
 
 class UndefinedKeywordError(OutSpecError, KeyError):
-    """The output specification has a keyword that nobody gives a value.
+    """The output specification has a keyword without a value.
 
     It is a KeyError too, which is what legend-daq2lh5 raises.
     """
@@ -84,7 +93,7 @@ _short.maxlevel = 3
 
 
 def show(value: object) -> str:
-    """Return a value as the user may have written it: short, and in one line."""
+    """Return a value as Python writes it, shortened, in one line."""
     return " ".join(_short.repr(value).split())
 
 

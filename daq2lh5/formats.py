@@ -53,7 +53,7 @@ class Format:
         as `probe`, on weaker evidence: asked where no probe fits and the extension is
         the format's.
     empty_if_named
-        given the name of an empty file, whether it is one of the format.
+        whether an empty file of the given name belongs to the format.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Format:
     empty_if_named: Callable[[str], bool] | None = None
 
     def has_extension(self, ending: str) -> bool:
-        """Whether files of this format end so, in any letter case."""
+        """Whether the format has this file name extension, in any letter case."""
         return ending.lower() in {e.lower() for e in self.extensions}
 
 
@@ -169,12 +169,12 @@ def known_decoders() -> set[str]:
 
 
 def find(name: str) -> Format:
-    """Return the format called `name`, or whose files end so, in any letter case.
+    """Return the format with a name, or an extension, in any letter case.
 
     Raises
     ------
     NotImplementedError
-        if there is none, or several have this extension.
+        if no format or several have it.
     """
     lower = name.strip().lower()
     for format_ in FORMATS:

@@ -121,7 +121,7 @@ class KernelStreamer(DataStreamer):
         rbs = self.rb_lib.get(type(decoder).__name__)
         rb = rbs[0] if rbs else RawBuffer()
         if not rbs:
-            rb._make_later(decoder.make_lgdo, decoder._describe)
+            rb.make_later(decoder.make_lgdo, decoder.describe_lgdo)
         rb.loc = 1
         return rb
 

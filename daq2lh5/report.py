@@ -1,4 +1,4 @@
-"""The account of a conversion: what became of every byte of the input."""
+"""The report of a conversion: the fate of every byte of the input."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ log = logging.getLogger(__name__)
 __all__ = ["FATES", "ConversionReport", "Damage", "TableSummary", "sizeof_fmt"]
 
 FATES = ("decoded", "skipped", "unknown", "corrupt", "cut_off")
-"""What can become of a byte: decoded, skipped because the specification does not
-select it, in a record that no decoder is for, damaged, or in a record that the end of
-the input cuts off."""
+"""Fates of a byte: decoded; not selected by the specification; in a record without a
+decoder; damaged; in a record that the end of the input cuts off."""
 
 MAX_DAMAGE_LISTED = 100
 MAX_ATTRIBUTE_BYTES = 60000
@@ -73,11 +72,11 @@ class ConversionReport:
     tables
         by output file and path of the table.
     notes
-        what the user should know besides.
+        further messages to the user.
     garbage_file
-        the file with the bytes of the damaged stretches; None if there are none.
+        the file with the bytes of the damaged stretches; None without such.
     outputs
-        the files written, that one apart.
+        the other files written.
     seconds
         time of each stage; that for compressing is of all threads together.
     peak_memory
@@ -248,7 +247,7 @@ class ConversionReport:
         return json.dumps(short)
 
     def _without_paths(self, value: Any) -> Any:
-        """Return texts in which the input is not named, nor where it is."""
+        """Return texts without the input's path."""
         if isinstance(value, dict):
             return {k: self._without_paths(v) for k, v in value.items()}
         if isinstance(value, list):
@@ -290,7 +289,7 @@ class ConversionReport:
             out.append(f"  irregular: {count} x {name}")
         if self.n_damage:
             bad = self.bytes["corrupt"] + self.bytes["cut_off"]
-            # of what cannot be decompressed nobody knows the bytes
+            # without decompression the number of bytes is unknown
             lost = f"{bad} bytes" if bad else f"{self.packets['corrupt']} packets"
             out.append(f"  damaged: {self.n_damage} stretches, {lost} lost")
             out += [

@@ -122,7 +122,7 @@ def test_many_vectors(kind, tmp_path):
     path.write_bytes(fcio.make_stream(40, kind=kind, fsp=True, status_every=5))
     found = set()
     with open_stream(str(path), buffer_size=100) as (streamer, _):
-        tables = [rb for _, rb in streamer.rb_lib.buffers() if rb._table is not None]
+        tables = [rb for _, rb in streamer.rb_lib.buffers() if rb.table is not None]
         for rb in tables:
             rb.lgdo.view_as("arrow").validate(full=True)
         for chunk in streamer:

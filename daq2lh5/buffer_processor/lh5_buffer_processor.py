@@ -60,10 +60,9 @@ def lh5_buffer_processor(
         replace an output that exists.
     out_spec
         an output specification as for :func:`.build_raw`, or the name of a JSON, YAML
-        or TOML file with it: a table is processed as says the ``proc_spec`` of the
-        buffer that is called like the table's path, or like one of the two names in
-        it. Wildcards count. Or a ``proc_spec`` alone, which is for all tables with
-        waveforms.
+        or TOML file with one: each table is processed by the ``proc_spec`` of the
+        buffer with the name of the table's path, or of one of the two names in it.
+        Wildcards are allowed. Or a single ``proc_spec`` for all tables with waveforms.
     proc_file_name
         name of the output, by default that of the input with ``_proc`` in front of the
         extension.

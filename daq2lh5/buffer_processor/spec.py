@@ -116,7 +116,7 @@ class ProcSpec:
 
 
 def _dictionary(name: str, value: Any) -> dict[str, Any]:
-    """Return a dictionary that is given, or that is in a file."""
+    """Return a dictionary, loaded from a file if a name is given."""
     if isinstance(value, (str, os.PathLike)):
         try:
             value = load_dict(value)

@@ -539,9 +539,9 @@ cdef class CompassStream:
         table.unbind(self.detail_sink)
         buffer = table.buffers[self.detail_sink]
         if status == STATUS_GROW:
-            buffer._grow(self.detail_samples)
+            buffer.grow(self.detail_samples)
         else:
-            buffer._arrays()
+            buffer.arrays()
         table.bind_one(self.detail_sink)
         return True
 
@@ -608,7 +608,7 @@ cdef class CompassStream:
         f.like_headers = True
         if record_at(&f, 0, &r, &reason) != FOUND_YES or r.end != f.n:
             return <int>STATUS_END
-        lists = "waveform/values/offsets" in buffer._arrays()
+        lists = "waveform/values/offsets" in buffer.arrays()
         cdef const Channel* c = channel_of(&self.known, &r)
         if c == NULL:
             return <int>STATUS_HEADER

@@ -199,7 +199,7 @@ class CompassHeaderDecoder(DataDecoder):
             raise RuntimeError(msg)
         return self.config
 
-    def _describe(self) -> tuple[Layout, list[np.ndarray]]:
+    def describe_lgdo(self) -> tuple[Layout, list[np.ndarray]]:
         """Return how the header is written."""
         layout = Layout()
         _add(layout, "", self.tree)

@@ -431,11 +431,11 @@ class CompassStreamer(KernelStreamer):
         # (shapes of rows are numbers of samples; None is any)
         tables = self._siblings
         first = tables.first(rb)
-        if first._table is None or "waveform" not in compass_decoded_values:
+        if first.table is None or "waveform" not in compass_decoded_values:
             # only the user can replace it, or nobody wants waveforms
             return first
         if first not in tables:
-            if _samples_of(first) != n_samples and first._private and not first.loc:
+            if _samples_of(first) != n_samples and first.private and not first.loc:
                 # no channel of it was met before: what was expected does not count
                 for other in first.key_list:
                     if other not in self._met:
@@ -580,9 +580,9 @@ class CompassStreamer(KernelStreamer):
 
 def _samples_of(rb: RawBuffer) -> int | None:
     """Return the samples of a row of a buffer; None if they differ."""
-    if rb._table is None:
-        return None if "waveform/values/offsets" in rb._arrays() else 0
-    for column in rb._table.fields:
+    if rb.table is None:
+        return None if "waveform/values/offsets" in rb.arrays() else 0
+    for column in rb.table.fields:
         if column.name == "waveform":
             return None if column.kind == "lists" else column.width
     return 0

@@ -270,21 +270,8 @@ def board_like_a_header(
 ) -> CompassLayout | None:
     """Return the layout of a file whose first board reads like a header word.
 
-    There are sixteen such numbers.
-
-    Parameters
-    ----------
-    head
-        the start of the file.
-    at_end
-        whether that is all of it.
-    given
-        what the user says of the layout.
-
-    Returns
-    -------
-    layout
-        None if the word is a header, or nothing is certain.
+    Sixteen board numbers do. None if the word is a header, or in doubt; `given` is the
+    layout that the user names.
     """
     header = CompassLayout.from_bits(2, head[0])
     if walk(head[2:], *header.parts, 1, at_end)[3] != "bad" or has_header(head[2:]):
@@ -297,21 +284,10 @@ def board_like_a_header(
 def records_contradict(
     head: bytes | memoryview, at_end: bool, layout: CompassLayout
 ) -> CompassLayout | None:
-    """Return the layout that the records have instead of what a header says.
+    """Return the layout of records that contradict the file's header.
 
-    Parameters
-    ----------
-    head
-        the start of the file behind its header.
-    at_end
-        whether that is all of it.
-    layout
-        what the header says.
-
-    Returns
-    -------
-    layout
-        None if the records are as the header says, or nothing is certain.
+    None if they agree with `layout`, which the header says, or in doubt; `head` begins
+    behind the header.
     """
     n_records, _, _, end, n_bytes = walk(head, *layout.parts, 2, at_end)
     if n_records == 2 or end != "bad" or has_header(head[n_bytes:]):

@@ -249,11 +249,11 @@ cdef class FcioTables:
         buffer = table.buffers[self.detail_sink]
         table.unbind(self.detail_sink)
         if status == STATUS_GROW:
-            buffer._grow(self.need)
-        elif status == STATUS_ALLOCATE and not buffer._allocated:
-            buffer._arrays()
+            buffer.grow(self.need)
+        elif status == STATUS_ALLOCATE and not buffer.allocated:
+            buffer.arrays()
         else:
-            buffer._enlarge(self.need)
+            buffer.enlarge(self.need)
         table.bind_one(self.detail_sink)
         if self.detail_table == INTO_EVENT:
             self.check_width(sink)

@@ -1,4 +1,4 @@
-"""What the FCIO decoders share."""
+"""Base class of the FCIO decoders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from ..raw_buffer import RawBuffer
     from ._kernel import FcioStream
 
-__all__ = ["FCDecoder"]
+__all__ = ["LONE_FSP", "FCDecoder"]
+
+LONE_FSP = "FSP record before an FSPConfig, or without the record that it describes"
+"""Name in the report of records of the software trigger that give no row."""
 
 
 class FCDecoder(DataDecoder):

@@ -11,6 +11,7 @@ from ..kernel_streamer import KernelStreamer
 from ..raw_buffer import RawBuffer, RawBufferLibrary
 from ..sibling_tables import MAX_SIBLINGS, make_sibling
 from ._kernel import FcioStream
+from .fc_base import LONE_FSP
 from .fc_config_decoder import FCConfigDecoder
 from .fc_event_decoder import FCEventDecoder
 from .fc_eventheader_decoder import FCEventHeaderDecoder
@@ -192,12 +193,12 @@ class FCStreamer(KernelStreamer):
         if rbs:
             self._config_rb = rbs[0]
             # a user's table may be shorter
-            if self._config_rb._private:
+            if self._config_rb.private:
                 rows = min(CONFIG_ROWS, self._buffer_size)
-                self._config_rb._table.resize(rows)
+                self._config_rb.table.resize(rows)
         else:
             self._config_rb = RawBuffer(key_list=decoder.key_list)
-            self._config_rb._own(decoder._make_buffer(None, 1))
+            self._config_rb.use_table(decoder.make_buffer(None, 1))
         decoder.append_row(self.fcio, self._config_rb, 0)
         header = [self._config_rb]
         if self.fcio.fsp:
@@ -276,10 +277,7 @@ class FCStreamer(KernelStreamer):
                 "before"
             )
         if fcio.n_lone_fsp:
-            report.note(
-                "FSP records before an FSPConfig, or without the record that they "
-                "describe, give no rows"
-            )
+            report.irregular[LONE_FSP] = fcio.n_lone_fsp
         if report.bytes["corrupt"]:
             report.note(
                 "after damage packet numbers, run time, life time and dead time "
@@ -392,7 +390,7 @@ class FCStreamer(KernelStreamer):
         else:
             rb.out_name = first.out_name
         self._fsp_configs.append(frames)
-        rb._make_later(decoder.make_lgdo, decoder._describe)
+        rb.make_later(decoder.make_lgdo, decoder.describe_lgdo)
         rb.loc = 1
         self._late_configs.append(rb)
 
@@ -457,8 +455,8 @@ class FCStreamer(KernelStreamer):
             current = {key: self._sibling(rb, samples) for key, rb in rbkd.items()}
         in_use = {id(rb) for rb in current.values()}
         for rb in self.rb_lib["FCEventDecoder"]:
-            if id(rb) not in in_use and rb._private and rb.loc == 0:
-                rb._table.resize(len(rb))
+            if id(rb) not in in_use and rb.private and rb.loc == 0:
+                rb.table.resize(len(rb))
         return current
 
     def _sibling(self, rb: RawBuffer, samples: int) -> RawBuffer:

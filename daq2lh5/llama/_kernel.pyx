@@ -273,10 +273,10 @@ cdef class LlamaStream:
             return False
         buffer = self.table.buffers[self.detail_sink]
         self.table.unbind(self.detail_sink)
-        if buffer._allocated:
-            buffer._enlarge(1)
+        if buffer.allocated:
+            buffer.enlarge(1)
         else:
-            buffer._arrays()
+            buffer.arrays()
         self.table.bind_one(self.detail_sink)
         for key in self.keys:
             if self.channels[<int>key].sink == self.detail_sink:

@@ -253,7 +253,7 @@ class LLAMAStreamer(KernelStreamer):
         rbs = self.rb_lib[HEADERS]
         rb = make_sibling(rbs[0], len(self._headers))
         self._make_unique(rb)
-        rb._make_later(decoder.make_lgdo, decoder._describe)
+        rb.make_later(decoder.make_lgdo, decoder.describe_lgdo)
         rb.loc = 1
         rbs.append(rb)
 

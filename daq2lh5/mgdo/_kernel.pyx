@@ -223,10 +223,10 @@ cdef class MGDOStream:
             return False
         buffer = self.table.buffers[self.detail_sink]
         self.table.unbind(self.detail_sink)
-        if buffer._allocated:
-            buffer._enlarge(self.detail_rows)
+        if buffer.allocated:
+            buffer.enlarge(self.detail_rows)
         else:
-            buffer._arrays()
+            buffer.arrays()
         self.table.bind_one(self.detail_sink)
         return True
 

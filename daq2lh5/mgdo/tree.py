@@ -9,7 +9,7 @@ import os
 import struct
 from contextlib import ExitStack, suppress
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,13 @@ EVENT_CLASS = "MGTEvent"
 RUN_VERSION = 2
 
 ADVICE = "compare the file with the original, or copy it again"
+
+
+LARGE_FILES = 1000000
+"""Added to a ROOT file's version if its header has positions of 64 bits."""
+
+BEGIN = 100
+"""Position of the first record in every ROOT file."""
 
 
 class MissingUprootError(ImportError, NotImplementedError):
@@ -47,26 +54,46 @@ class MissingUprootError(ImportError, NotImplementedError):
         )
 
 
+class Trailing(NamedTuple):
+    """Bytes behind the end of a ROOT file.
+
+    Attributes
+    ----------
+    start
+        their position.
+    length
+        their number.
+    is_root
+        whether they begin as another ROOT file.
+    """
+
+    start: int
+    length: int
+    is_root: bool
+
+
 class MGTree:
     """The entries of the tree in a file, basket by basket.
 
-    It stands for the stream's source in what a streamer and the driver ask of that.
+    It serves the streamer and the driver as the stream's source.
 
     Parameters
     ----------
     name
         name of the file, for messages.
     path
-        where it is, if not there. After this it may be removed.
+        its path, if that differs. It may be removed once the tree is open.
 
     Attributes
     ----------
     n_entries, n_baskets
-        how many there are.
+        number of entries and baskets.
     bytes_read
-        bytes of the baskets that were handed out, as they are in the file.
+        compressed bytes of the baskets that were read.
     read_seconds
         time that was spent waiting for them.
+    trailing
+        what follows the ROOT file; None if nothing does.
 
     Raises
     ------
@@ -80,6 +107,7 @@ class MGTree:
     compression: str | None = None
     size: int | None = None
     error: str | None = None
+    trailing: Trailing | None = None
 
     def __init__(self, name: str, path: str | None = None) -> None:
         self.name = name
@@ -257,8 +285,25 @@ def open_tree(source: Source) -> MGTree:
             problem = f"{source.error}, and what there is cannot be read"
             raise DecodeError(problem, source.name, advice=ADVICE) from e
         tree.compression, tree.error = source.compression, source.error
+        tree.trailing = find_trailing(path)
         tree.read_seconds = source.read_seconds
         return tree
+
+
+def find_trailing(path: str) -> Trailing | None:
+    """Return what follows the end that a ROOT file's header states (``fEND``)."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(20)
+        if len(head) < 20:
+            return None
+        version, begin, end = struct.unpack_from(">3i", head, 4)
+        if version >= LARGE_FILES:
+            (end,) = struct.unpack_from(">q", head, 12)
+        if begin != BEGIN or not begin < end < size:
+            return None
+        file.seek(end)
+        return Trailing(end, size - end, file.read(4) == head[:4])
 
 
 def import_uproot() -> Any:

@@ -1078,9 +1078,9 @@ cdef class OrcaStream:
         table.unbind(self.detail_sink)
         if status == STATUS_GROW:
             need = self.sinks[self.detail_table][self.detail_sink].need
-            table.buffers[self.detail_sink]._grow(need)
+            table.buffers[self.detail_sink].grow(need)
         else:
-            table.buffers[self.detail_sink]._arrays()
+            table.buffers[self.detail_sink].arrays()
         table.bind_one(self.detail_sink)
         return True
 

@@ -179,7 +179,7 @@ class DigitizerDecoder(KernelDecoder):
 
     def period_of(self, key: int | None) -> float:
         """Return the sampling period of a channel in ns."""
-        return self._columns_of(key)["waveform"]["dt"]
+        return self.columns_of(key)["waveform"]["dt"]
 
     def periods(self) -> dict[int | None, float]:
         """Return the sampling periods in ns by key."""

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["FcioPackets"]
 
 CONFIG_TAGS = (-1000000001, -1, -8)
-"""What a packet with the configuration of an FCIO stream begins with."""
+"""First words of packets with the configuration of an FCIO stream."""
+
+TOO_MANY_LENGTHS = "FCIO stream with more lengths of traces than there can be tables"
 
 
 class FcioPackets(KernelStreamer):
-    """Keeps the states of the FCIO streams, and has tables fit their configurations.
+    """Keeps the states of FCIO streams, and fits tables to their configurations.
 
     Attributes
     ----------
@@ -39,8 +41,10 @@ class FcioPackets(KernelStreamer):
         """Forget the last stream."""
         super().start_anew()
         self._streams: dict[int, FcioStream] = {}
-        # those of before the last header, of the same run
+        # those from before the last header, of the same run
         self._earlier: dict[int, FcioStream] = {}
+        # ids of streams whose traces have more lengths than there can be tables
+        self._without_table: set[int] = set()
         self._n_lone_fsp = 0
 
     def _fitting(
@@ -55,24 +59,25 @@ class FcioPackets(KernelStreamer):
     def _offer(
         self, decoder: OrcaDecoder, key: int | str, announced: bool = False
     ) -> None:
-        """Find the buffer for rows of a key that the header does not announce."""
+        """Find the buffer for rows of a key that the header lacks."""
         raise NotImplementedError
 
     def _start_streams(self, goes_on: bool) -> None:
-        """Have streams configured anew: a header was met.
+        """Expect new configurations of the streams, behind a header.
 
         Parameters
         ----------
         goes_on
-            whether the run goes on, so that they may do without.
+            whether the run continues, so that the old configurations may hold.
         """
         self._n_lone_fsp += sum(s.n_lone_fsp for s in self._streams.values())
         self._earlier = self._earlier | self._streams if goes_on else {}
         self._streams = {}
+        self._without_table.clear()
         self._kernel.start_run()
 
     def _bind_stream(self, stream_id: int, stream: FcioStream) -> None:
-        """Tell the kernel of a stream which buffers take what."""
+        """Set the buffers of a stream's kernel."""
         fcid = stream_id & 0xFFFF
         keyed: dict[str, dict] = {}
         for name, decoder in self.decoders.items():
@@ -81,15 +86,15 @@ class FcioPackets(KernelStreamer):
             buffers = self._keyed[name]
             for key in decoder.keys_of(stream):
                 if key not in buffers:
-                    # the header does not tell all cards with a status
+                    # the header does not list all cards with a status
                     self._offer(decoder, key, isinstance(decoder, ORFCIOStatusDecoder))
             if isinstance(decoder, ORFCIOEventDecoder):
                 buffers = self._fitting_events(decoder, buffers, stream.config)
                 if None in buffers.values():
                     self._streams.pop(stream_id, None)
                     self._kernel.remove_stream(stream_id)
-                    msg = "traces of more lengths than there can be tables"
-                    raise DecodeError(msg)
+                    self._without_table.add(stream_id)
+                    raise DecodeError(TOO_MANY_LENGTHS)
             for table, of_table in decoder.keyed(buffers, fcid).items():
                 keyed[table] = keyed.get(table, {}) | of_table
         everything = self._all_cards(fcid)
@@ -104,19 +109,22 @@ class FcioPackets(KernelStreamer):
         stream_id = int(payload[0])
         stream = self._streams.get(stream_id)
         if stream is not None:
-            # a configuration was read: the kernel goes on behind it
+            # the kernel has read a configuration
             kernel.end()
             try:
                 self._configure_stream(stream_id, stream)
             finally:
-                # it does so in any case
                 kernel.begin()
             return
         stream = self._earlier.pop(stream_id, None)
         if payload[1:2].view("<i4")[0] in CONFIG_TAGS:
+            self._without_table.discard(stream_id)
             stream = FcioStream(stream_id & 0xFFFF)
         elif stream is None:
-            kernel.reject("FCIO record before the configuration of its stream")
+            reason = "FCIO record before the configuration of its stream"
+            if stream_id in self._without_table:
+                reason = TOO_MANY_LENGTHS
+            kernel.reject(reason)
             return
         elif stream.configured:
             kernel.end()
@@ -160,7 +168,7 @@ class FcioPackets(KernelStreamer):
         return found
 
     def _all_cards(self, fcid: int) -> RawBuffer | None:
-        """Return what takes the status of cards that no configuration names."""
+        """Return the buffer for the status of cards that no configuration names."""
         name = "ORFCIOStatusDecoder"
         rb = self._keyed.get(name, {}).get(f"fcid_{fcid}/status/card0")
         if name in self._wildcards and not names_key(self._wildcards[name]):

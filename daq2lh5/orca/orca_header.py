@@ -89,6 +89,22 @@ class OrcaHeader(dict):
             names[data_id >> id_shift(data_id) if shift_data_id else data_id] = decoder
         return names
 
+    def find_shared_ids(self) -> dict[int, list[str]]:
+        """Return the data ids, not shifted, that name several different decoders.
+
+        Returns
+        -------
+        decoders
+            names by data id; the last one is used.
+        """
+        names: dict[int, dict[str, None]] = {}
+        for _, _, data_id, decoder in self._records():
+            of_id = names.setdefault(data_id, {})
+            # the last occurrence counts
+            of_id.pop(decoder, None)
+            of_id[decoder] = None
+        return {i: [*of_id] for i, of_id in names.items() if len(of_id) > 1}
+
     def _records(self) -> Iterator[tuple[str, str, int, str]]:
         """Go through the table of ids.
 

@@ -263,6 +263,8 @@ class OrcaHeaderDecoder(OrcaDecoder):
     ----------
     header
         the header that was decoded last; empty before.
+    text
+        the same in JSON, as it is written.
     """
 
     header: OrcaHeader
@@ -272,7 +274,7 @@ class OrcaHeaderDecoder(OrcaDecoder):
         if header is not None:
             log.warning("the decoder of headers was given a header: it is ignored")
         self.header = OrcaHeader()
-        self._json = ""
+        self.text = ""
 
     def make_lgdo(
         self,
@@ -282,11 +284,11 @@ class OrcaHeaderDecoder(OrcaDecoder):
         """Return the header as a string; an empty one before it is decoded."""
         import lgdo  # noqa: PLC0415  (takes a second; a conversion needs none)
 
-        return lgdo.Scalar(self._json)
+        return lgdo.Scalar(self.text)
 
-    def _describe(self) -> tuple[Layout, list[np.ndarray]]:
+    def describe_lgdo(self) -> tuple[Layout, list[np.ndarray]]:
         """Return how the string is written."""
-        return Layout(scalars={"": scalar(self._json, {})}), []
+        return Layout(scalars={"": scalar(self.text, {})}), []
 
     def decode_packet(
         self,
@@ -323,7 +325,7 @@ class OrcaHeaderDecoder(OrcaDecoder):
         if self.header:
             self.header = OrcaHeader()
         self.header.update(header)
-        self._json = text
+        self.text = text
         if rbl is not None:
             import lgdo  # noqa: PLC0415
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import DecodeError
+from ..fc.fc_base import LONE_FSP
 from . import orca_packet
 from ._kernel import OrcaStream
 from .decoder_names import ANY_FCIO, DECODERS, FCIO
@@ -82,6 +83,9 @@ class OrcaStreamer(PacketAccess, TraceTables):
         # whether a header waits until what was read before it is handed out
         self._header_waits = False
         self._n_unannounced: Counter[str] = Counter()
+        # by number of a decoder that shares a data id with others: what it shares, and
+        # how many of its packets are counted
+        self._guessed: dict[int, tuple[str, int]] = {}
 
     @property
     def n_resyncs(self) -> int:
@@ -153,7 +157,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
             n_bytes = min(n_bytes, source.size)
         packet = source.fill(n_bytes)[:n_bytes]
         self.header, text = parse_header_packet(packet, source=source.name)
-        self.header_decoder.header, self.header_decoder._json = self.header, text
+        self.header_decoder.header, self.header_decoder.text = self.header, text
         return frame
 
     def _set_header(self, goes_on: bool) -> None:
@@ -197,6 +201,13 @@ class OrcaStreamer(PacketAccess, TraceTables):
             shape = (decoder.shape,) if isinstance(decoder, RecordDecoder) else ()
             kinds.append((decoder.kind, decoder.variant, *shape))
         self._missing = {*self._names[1:]} - {*DECODERS, ANY_FCIO}
+        self._count_guessed()
+        self._guessed = {}
+        for data_id, decoders in self.header.find_shared_ids().items():
+            text = f"data id {data_id:#x} of {' and '.join(decoders)}"
+            self.report.warn(f"the header has {text}: read as {decoders[-1]}")
+            slot = self._names.index(decoders[-1])
+            self._guessed[slot] = text, sum(self._kernel.counts(slot)[0])
         self._kernel.set_ids({i: self._names.index(n) for i, n in ids.items()}, kinds)
         self._kernel.set_listeners(
             [(x.fcid, len(x.keys), x.cards) for x in listeners_of(self.header)],
@@ -389,12 +400,13 @@ class OrcaStreamer(PacketAccess, TraceTables):
         report.bytes["unknown"] += n_bytes["unknown"] - self._unknown[1]
         self._unknown = packets["unknown"], n_bytes["unknown"]
         self.account_for_source()
+        self._count_guessed()
         self._account_for_decoders()
-        if self._n_lone_fsp + sum(s.n_lone_fsp for s in self._streams.values()):
-            report.note(
-                "FSP records before an FSPConfig, or without the record that they "
-                "describe, give no rows"
-            )
+        n_lone_fsp = self._n_lone_fsp + sum(
+            s.n_lone_fsp for s in self._streams.values()
+        )
+        if n_lone_fsp:
+            report.irregular[LONE_FSP] = n_lone_fsp
         if self._kernel.n_wrong_addresses:
             report.note("traces with another card address than the header's were met")
         if self._kernel.n_short:
@@ -415,6 +427,17 @@ class OrcaStreamer(PacketAccess, TraceTables):
             report.note("digitizers: packets that end in a part of an event were met")
         if self._kernel.n_corrected:
             report.note("card addresses were corrected by the listeners' trace maps")
+
+    def _count_guessed(self) -> None:
+        """Report packets whose data id the header gives to several decoders.
+
+        Packets of the decoder's other ids count, too: the kernel counts by decoder.
+        """
+        for slot, (text, before) in self._guessed.items():
+            n_packets = sum(self._kernel.counts(slot)[0])
+            if n_packets > before:
+                self.report.irregular[f"packet with {text}"] += n_packets - before
+                self._guessed[slot] = text, n_packets
 
     def _account_for_decoders(self) -> None:
         """Report rows that did not come about, or that nobody asked for."""

@@ -81,7 +81,7 @@ class TraceTables(FcioPackets):
         for rb in rbs:
             if id(rb) not in self._written:
                 self._siblings.forget(rb)
-            elif rb._table is not None and rb not in self._siblings:
+            elif rb.table is not None and rb not in self._siblings:
                 self._siblings.settle(rb, rb.n_samples)
             rb.used = False
         self._heads = {}
@@ -98,9 +98,9 @@ class TraceTables(FcioPackets):
 
     def _begin_table(self, rb: RawBuffer, decoder: KernelDecoder, key: Any) -> None:
         """Have a table begin as what is said of a key has it."""
-        if rb._table is None or self._has_rows(rb):
+        if rb.table is None or self._has_rows(rb):
             return
-        columns = decoder._columns_of(key)
+        columns = decoder.columns_of(key)
         n_samples = columns.get("waveform", {}).get("wf_len", 0)
         if self._begin_with(rb, decoder, key, n_samples):
             self._beginning.add(id(rb))
@@ -121,7 +121,7 @@ class TraceTables(FcioPackets):
         kernel = self._kernel
         decoder = self.decoders[self._names[kernel.detail_slot]]
         rb = kernel.detail_buffer
-        if rb._table is None:
+        if rb.table is None:
             msg = (
                 f"the rows of buffer '{rb.out_name}' are not for traces of "
                 f"{kernel.detail_samples} samples"
@@ -156,7 +156,7 @@ class TraceTables(FcioPackets):
     @staticmethod
     def _has_rows(rb: RawBuffer) -> bool:
         """Whether a buffer has had rows in this run: it is for such traces now."""
-        return bool(rb.used or rb.loc or rb._exposed)
+        return bool(rb.used or rb.loc or rb.exposed)
 
     def _had_rows(self, rb: RawBuffer) -> bool:
         return super()._had_rows(rb) or id(rb) in self._written
@@ -189,12 +189,12 @@ class TraceTables(FcioPackets):
         That is `rb` itself as long as it has had no rows of another length; None if
         there are too many lengths.
         """
-        if rb._table is None:
+        if rb.table is None:
             # only the user can replace it
             return rb
         if not self._has_place(rb, n_samples):
             return None
-        columns = decoder._columns_of(key)
+        columns = decoder.columns_of(key)
         columns["waveform"] = columns["waveform"] | {"wf_len": n_samples}
         if not self._is_settled(rb):
             # no trace has been read yet: what the header said does not count

@@ -49,7 +49,7 @@ def decode(path: str, **options: Any) -> Outcome:
         with open_stream(path, chunk_mode="any_full", **options) as (streamer, header):
             for chunk in chain([header], streamer):
                 for rb in chunk:
-                    arrays = rb._arrays() if rb._table is not None else {}
+                    arrays = rb.arrays() if rb.table is not None else {}
                     if arrays and rb.loc:
                         out.rows.update(rows_of(arrays, rb.loc))
                     rb.loc = 0

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from checks import assert_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llama.test_llama_streamer import decode
-from llama.test_old_files import assert_rows, rows_of, write
+from llama.test_old_files import rows_of, write
 from writers import llama_old as writer
 from writers.llama_old import OldChannel, OldFile
 

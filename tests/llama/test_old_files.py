@@ -15,6 +15,7 @@ import h5py
 import lh5
 import numpy as np
 import pytest
+from checks import assert_rows
 from llama.test_llama_streamer import decode
 from writers import llama_old as writer
 from writers.llama import Event
@@ -70,14 +71,6 @@ def write(tmp_path: Path, data: bytes, name: str = "run") -> Path:
 def rows_of(decoded: Any) -> list[dict]:
     rows = [row for rows in decoded.rows.values() for row in rows]
     return sorted(rows, key=lambda row: row["packet_id"])
-
-
-def assert_rows(found: list[dict], wanted: list[dict]) -> None:
-    assert len(found) == len(wanted)
-    for a, b in zip(found, wanted, strict=True):
-        assert a.keys() == b.keys()
-        for name, value in b.items():
-            np.testing.assert_array_equal(a[name], value, name)
 
 
 # --- values -------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import h5py
 import lh5
 import numpy as np
 import pytest
+from checks import assert_rows
 from daq2lh5.mgdo._kernel import REASONS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -49,7 +50,7 @@ def decode(path: str, **kwargs: Any) -> SimpleNamespace:
     with open_stream(path, **kwargs) as (streamer, header):
         for chunk in streamer:
             for rb in chunk:
-                arrays = rb._arrays()
+                arrays = rb.arrays()
                 for i in range(rb.loc):
                     row = {name: np.copy(a[i]) for name, a in arrays.items()}
                     rows.append((rb.out_name, row))
@@ -61,14 +62,6 @@ def decode(path: str, **kwargs: Any) -> SimpleNamespace:
         header=header,
         streamer=streamer,
     )
-
-
-def assert_rows(found: list[dict], wanted: list[dict]) -> None:
-    assert len(found) == len(wanted)
-    for a, b in zip(found, wanted, strict=True):
-        assert a.keys() == b.keys()
-        for name, value in b.items():
-            np.testing.assert_array_equal(a[name], value, name)
 
 
 def rows_of(entries: list[Entry]) -> list[dict]:
