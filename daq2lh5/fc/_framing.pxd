@@ -7,6 +7,10 @@ cdef enum:
     MAX_FRAMES = 2432
     # a frame longer than its field is still taken if the surplus is small
     MAX_SURPLUS = 65536
+    # empty frames behind those of a record's kind: more of them are zeros, no frames
+    MAX_EMPTY_FRAMES = 8
+    # so many zeros at the end of a record in front of zeros are some of those
+    ZEROED_BYTES = 32
 
 cdef enum Reason:
     REASON_NONE
@@ -27,6 +31,7 @@ cdef enum Reason:
     REASON_UNKNOWN_TAG
     REASON_STRAY_FRAMES     # frames that belong to no record
     REASON_ORPHAN_FSP       # FSP record without the record that it describes
+    REASON_ZEROS            # zeros: space that was never written
     N_REASONS
 
 cdef enum RecordEnd:
@@ -96,6 +101,9 @@ cdef Found find_record(
     int64_t start, int64_t stop, Record* scratch, int64_t* found, int64_t* need,
 ) noexcept nogil
 cdef int64_t end_of_frame(const Record* r, int k) noexcept nogil
+cdef bint runs_into_zeros(
+    const uint8_t* data, const Record* r, int n_own
+) noexcept nogil
 cdef Found is_sound_after(
     const uint8_t* data, int64_t n, int64_t left, bint at_end, int64_t at,
     int64_t* need,

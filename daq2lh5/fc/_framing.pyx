@@ -203,6 +203,7 @@ cdef bint collect_record(
     cdef int64_t length
     cdef int32_t head
     cdef int k
+    cdef int n_empty = 0
     cdef FieldRule rule
     r.tag = -load_i32(data + start)
     r.start = start
@@ -268,6 +269,12 @@ cdef bint collect_record(
                 r.n_sound = k + 1
         else:
             r.faults |= FAULT_EXTRA
+            n_empty = n_empty + 1 if length == 0 else 0
+            # packets have room that was never filled
+            if n_empty > MAX_EMPTY_FRAMES and limits.listener < 0:
+                r.end_kind = END_BAD
+                r.reason = REASON_ZEROS
+                return True
         if k < MAX_FRAMES:
             r.frames[k].start = at + 4
             r.frames[k].length = length
@@ -294,6 +301,39 @@ cdef int whole_frames(const Record* r, int usual) noexcept nogil:
     if r.n_sound >= r.n_required and 0 < usual <= r.n_sound:
         return usual
     return 0
+
+
+cdef int64_t end_of_content(
+    const uint8_t* data, const Record* r, int n_own
+) noexcept nogil:
+    """Return where a record's own frames end, without links that a card does not use.
+
+    Those are zeros (2.1).
+    """
+    cdef int64_t end = end_of_frame(r, n_own - 1)
+    cdef int64_t start = r.frames[n_own - 1].start
+    if r.tag != TAG_STATUS or end - start < CARD_BYTES:
+        return end
+    return start + CARD_BYTES - 4 * (
+        MAX_LINKS - min(load_u32(data + start + 4 * CARD_NUMLINKS), MAX_LINKS)
+    )
+
+
+cdef bint runs_into_zeros(
+    const uint8_t* data, const Record* r, int n_own
+) noexcept nogil:
+    """Whether the last of a record's own frames are zeros, and zeros follow.
+
+    Then nothing tells where those begin that were never written.
+    """
+    cdef int64_t i, end
+    if r.n_frames <= n_own or r.frames[n_own].length:
+        return False
+    end = end_of_content(data, r, n_own)
+    for i in range(max(end - ZEROED_BYTES, r.start), end):
+        if data[i]:
+            return False
+    return True
 
 
 cdef int64_t end_of_frame(const Record* r, int k) noexcept nogil:

@@ -41,6 +41,7 @@ cdef class FcioStream(FcioTables):
     cdef int64_t walk
     cdef int stretch_kind
     cdef int end_kind
+    cdef int n_empty            # empty frames in a row, in the walk
     cdef readonly int64_t stretch_start
     cdef readonly int64_t stretch_end
     cdef readonly int stretch_reason

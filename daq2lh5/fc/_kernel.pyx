@@ -50,6 +50,7 @@ REASONS = {
     REASON_UNKNOWN_TAG: "unknown record",
     REASON_STRAY_FRAMES: "frames outside of any record",
     REASON_ORPHAN_FSP: "FSP record without the record that it describes",
+    REASON_ZEROS: "zeros in place of records",
 }
 
 IRREGULARITIES = (
@@ -411,6 +412,9 @@ cdef class FcioStream(FcioTables):
             whole = whole_frames(r, self.s.usual_frames[r.tag])
         if bad_end and not whole:
             return VERDICT_SCAN
+        if bad_end and runs_into_zeros(data, r, whole):
+            r.reason = REASON_ZEROS
+            return VERDICT_SCAN
         reason = check_record(data, r, &self.limits)
         if (
             reason == REASON_NONE and at_last and r.tag == TAG_EVENT
@@ -486,11 +490,13 @@ cdef class FcioStream(FcioTables):
         self.stretch_tag = tag
         self.stretch_kind = STRETCH_CORRUPT
         self.end_kind = STRETCH_CORRUPT
+        self.n_empty = 0
         if reason == REASON_UNKNOWN_TAG or reason == REASON_STRAY_FRAMES:
             self.stretch_kind = STRETCH_UNKNOWN
             self.end_kind = STRETCH_UNKNOWN
         elif reason in (
-            REASON_PAST_END, REASON_INCOMPLETE, REASON_STRAY, REASON_ORPHAN_FSP
+            REASON_PAST_END, REASON_INCOMPLETE, REASON_STRAY, REASON_ORPHAN_FSP,
+            REASON_ZEROS,
         ):
             self.end_kind = STRETCH_CUT
 
@@ -540,6 +546,9 @@ cdef class FcioStream(FcioTables):
                 if self.walk > base + n:
                     self.stretch_reason = REASON_PAST_END
                     self.end_kind = STRETCH_CUT
+                elif self.stretch_reason == REASON_ZEROS and data[n - 1]:
+                    # they do not go up to the end
+                    self.end_kind = STRETCH_CORRUPT
                 return self.finish_scan(base, n, self.end_kind)
             # the walk has come to a header
             step = self.step_at(data, n, left, at_end, at)
@@ -571,6 +580,11 @@ cdef class FcioStream(FcioTables):
             return STEP_MORE
         if LOWEST_TAG <= head < 0 or is_handshake(data, n, at):
             return STEP_DONE
+        self.n_empty = self.n_empty + 1 if head == 0 else 0
+        if self.n_empty > MAX_EMPTY_FRAMES and not self.in_packet:
+            self.end_kind = STRETCH_CUT
+            self.stretch_reason = REASON_ZEROS
+            return STEP_BAD
         if head < 0 or head > MAX_FRAME_BYTES:
             self.end_kind = STRETCH_CORRUPT
             self.stretch_reason = REASON_HEADER
