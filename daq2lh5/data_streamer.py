@@ -348,11 +348,11 @@ class DataStreamer(Selection, ABC):
             self._flush = False
             self._more = self.read_packets(limit)
             everything = mode != "only_full" or self._flush or not self._more
-            chunk = [
-                rb
-                for _, rb in self.rb_lib.buffers()
-                if (rb.loc > 0 if everything else rb.is_full() and rb.loc > 0)
-            ]
+            filled = [rb for _, rb in self.rb_lib.buffers() if rb.loc > 0]
+            chunk = filled if everything else [rb for rb in filled if rb.is_full()]
+            if self.any_full and not chunk:
+                # a packet has more rows than the stream announced for any, and waits
+                chunk = filled
             for rb in chunk:
                 rb.hand_out()
             # nobody must take a stretch without rows for the end of the stream

@@ -58,6 +58,8 @@ class Selection:
         self._tables: dict[str, dict[tuple[str, str], RawBuffer]] = {}
         # file and path of all tables; set when a table is added
         self._places: set[tuple[str, str]] | None = None
+        # keys of buffers, by id: lists that get long are not searched
+        self._keys_of: dict[int, set[int | str]] = {}
         # names of decoders that are filled in
         self._selected: set[str] = set()
 
@@ -295,9 +297,17 @@ class Selection:
         if names_key(rb):
             rb = for_key(rb, key)
         rb = self._table(decoder, rb, buffer_size)
-        if key not in rb.key_list:
-            rb.key_list.append(key)
+        self._add_keys(rb, [key])
         return rb
+
+    def _add_keys(self, rb: RawBuffer, keys: list[int | str]) -> None:
+        """Have a buffer take more keys, those that it does not take yet."""
+        known = self._keys_of.setdefault(id(rb), set())
+        if len(known) != len(rb.key_list):
+            known |= set(rb.key_list)
+        new = [key for key in dict.fromkeys(keys) if key not in known]
+        rb.key_list.extend(new)
+        known.update(new)
 
     def _table(
         self, decoder: DataDecoder, wanted: RawBuffer, buffer_size: int
@@ -315,8 +325,8 @@ class Selection:
                 rb.key_list = [*wanted.key_list]
                 self._set_up([rb], decoder, buffer_size)
                 return rb
-            known = set(rb.key_list)
-            rb.key_list += [key for key in wanted.key_list if key not in known]
+            if rb is not wanted:
+                self._add_keys(rb, wanted.key_list)
             return rb
         rb = self._tables[name][place] = wanted
         self._give_name(rb)

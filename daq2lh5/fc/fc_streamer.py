@@ -89,7 +89,12 @@ class FCStreamer(KernelStreamer):
         self._late_configs: list[RawBuffer] = []
         self._n_new_cards = 0
         # numbers of samples met so far, that of the tables of the user first
-        self._widths: list[int] = []
+        self._widths: dict[int, int] = {}
+        self._width: int | None = None
+        # buffers that had events since the number of samples changed, by id, and
+        # buffers of status by stream and key: configurations may be many
+        self._in_use: dict[int, RawBuffer] = {}
+        self._status_of: dict[str, dict[int | str, RawBuffer]] = {}
 
     def get_decoder_list(self) -> list[DataDecoder]:
         """Return the decoders of all tables."""
@@ -228,11 +233,25 @@ class FCStreamer(KernelStreamer):
             {
                 "FCEvent": self._events_of_this_width(),
                 "FCEventHeader": self.eventheader_rbkd,
-                "FCStatus": self.status_rbkd,
+                "FCStatus": self._status_of_this_stream(),
                 "FSPEvent": self.fsp_event_rbkd,
                 "FSPStatus": self.fsp_status_rbkd,
             }
         )
+
+    def _status_of_this_stream(self) -> dict | None:
+        """Return the buffers of status by key, of the stream in force.
+
+        Cards that only an earlier configuration of it had may still report.
+        """
+        if self.status_rbkd is None or not self.fcio.configured:
+            return self.status_rbkd
+        news = self.status_decoder.key_list if self._status_of else self.status_rbkd
+        for key in news:
+            if key in self.status_rbkd:
+                of_stream = self._status_of.setdefault(str(key).partition("/")[0], {})
+                of_stream[key] = self.status_rbkd[key]
+        return self._status_of.get(f"fcid_{self.fcio.config.streamid & 0xFFFF}", {})
 
     # ---- reading -------------------------------------------------------------------
 
@@ -352,6 +371,7 @@ class FCStreamer(KernelStreamer):
             self.report.note(
                 f"there is status of card {card}, not in the configuration"
             )
+        self._status_of.setdefault(f"fcid_{fcid}", {})[key] = rb
         self.fcio.end()
         self.fcio.set_card(card, rb)
         self.fcio.begin()
@@ -434,29 +454,31 @@ class FCStreamer(KernelStreamer):
     def _events_of_this_width(self) -> dict | None:
         """Return the event buffers by key, with room for the samples of a trace.
 
-        For another number of samples than at first there are tables of their own,
-        called after it. Buffers of other widths give their memory back.
+        They are those of the configuration in force. For another number of samples
+        than at first there are tables of their own, called after it. Buffers of other
+        widths give their memory back.
         """
         if self.event_rbkd is None or not self.fcio.configured:
             return self.event_rbkd
         samples = self.fcio.config.eventsamples
-        if samples not in self._widths:
-            self._widths.append(samples)
-        self._has_table = self._widths.index(samples) <= MAX_SIBLINGS
-        if samples == self._widths[0]:
-            current = self.event_rbkd
-        elif not self._has_table:
+        number = self._widths.setdefault(samples, len(self._widths))
+        self._has_table = number <= MAX_SIBLINGS
+        keys = self.event_decoder.key_list
+        current = {key: self.event_rbkd[key] for key in keys if key in self.event_rbkd}
+        if not self._has_table:
             self.report.warn(
                 f"more than {MAX_SIBLINGS} lengths of waveforms: others are not decoded"
             )
             return None
-        else:
-            rbkd = self.event_rbkd
-            current = {key: self._sibling(rb, samples) for key, rb in rbkd.items()}
-        in_use = {id(rb) for rb in current.values()}
-        for rb in self.rb_lib["FCEventDecoder"]:
-            if id(rb) not in in_use and rb.private and rb.loc == 0:
+        if number > 0:
+            current = {key: self._sibling(rb, samples) for key, rb in current.items()}
+        others = {} if samples == self._width else self._in_use
+        self._width = samples
+        in_use = {id(rb): rb for rb in current.values()}
+        for i, rb in others.items():
+            if i not in in_use and rb.private and rb.loc == 0:
                 rb.table.resize(len(rb))
+        self._in_use = in_use if others else self._in_use | in_use
         return current
 
     def _sibling(self, rb: RawBuffer, samples: int) -> RawBuffer:

@@ -8,7 +8,12 @@ from ..errors import DecodeError
 from ..fc._kernel import FcioStream
 from ..kernel_streamer import KernelStreamer
 from ..wildcards import names_key
-from .orca_fcio import FCIODecoder, ORFCIOEventDecoder, ORFCIOStatusDecoder
+from .orca_fcio import (
+    FCIODecoder,
+    ORFCIOEventDecoder,
+    ORFCIOStatusDecoder,
+    fcid_of,
+)
 from .orca_flashcam import get_fcid
 
 if TYPE_CHECKING:
@@ -46,6 +51,8 @@ class FcioPackets(KernelStreamer):
         # ids of streams whose traces have more lengths than there can be tables
         self._without_table: set[int] = set()
         self._n_lone_fsp = 0
+        # keys of status by stream, since the last header
+        self._cards: dict[int, dict[int | str, None]] = {}
 
     def _fitting(
         self, rb: RawBuffer, decoder: OrcaDecoder, n_samples: int, key: Any
@@ -74,6 +81,7 @@ class FcioPackets(KernelStreamer):
         self._earlier = self._earlier | self._streams if goes_on else {}
         self._streams = {}
         self._without_table.clear()
+        self._cards = {}
         self._kernel.start_run()
 
     def _bind_stream(self, stream_id: int, stream: FcioStream) -> None:
@@ -83,11 +91,16 @@ class FcioPackets(KernelStreamer):
         for name, decoder in self.decoders.items():
             if not isinstance(decoder, FCIODecoder):
                 continue
-            buffers = self._keyed[name]
-            for key in decoder.keys_of(stream):
-                if key not in buffers:
-                    # the header does not list all cards with a status
+            all_buffers = self._keyed[name]
+            # not those of all streams: there may be many
+            keys = decoder.keys_of(stream)
+            for key in keys:
+                if key not in all_buffers:
+                    # the header does not tell all cards with a status
                     self._offer(decoder, key, isinstance(decoder, ORFCIOStatusDecoder))
+            if isinstance(decoder, ORFCIOStatusDecoder):
+                keys = self._cards_of(fcid, keys)
+            buffers = {key: all_buffers[key] for key in keys if key in all_buffers}
             if isinstance(decoder, ORFCIOEventDecoder):
                 buffers = self._fitting_events(decoder, buffers, stream.config)
                 if None in buffers.values():
@@ -101,6 +114,15 @@ class FcioPackets(KernelStreamer):
         if everything is not None:
             keyed["FCStatus"][None] = everything
         stream.set_buffers(keyed)
+
+    def _cards_of(self, fcid: int, keys: list[int | str]) -> list[int | str]:
+        """Return the keys of status of a stream, with those that it had before."""
+        if not self._cards:
+            for key in self._keyed["ORFCIOStatusDecoder"]:
+                self._cards.setdefault(fcid_of(key), {})[key] = None
+        cards = self._cards.setdefault(fcid, {})
+        cards |= dict.fromkeys(keys)
+        return [*cards]
 
     def _new_stream(self, packet: np.ndarray) -> None:
         """React to a configuration, or to a packet of a stream without one."""
