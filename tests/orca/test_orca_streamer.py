@@ -1175,7 +1175,7 @@ def test_other_length_of_traces_has_a_table_of_its_own(file, tmp_path):
 
 
 def test_more_lengths_than_there_can_be_tables(file):
-    """The rest counts as damaged, and what comes behind it is there."""
+    """The rest counts as damaged, and the packets behind it are written."""
     lengths = [*range(2, 72), 2]
     packets = [
         packet
@@ -1262,7 +1262,7 @@ def test_header_with_other_cards(file):
     decoded = decode(file)
     wanted = wanted_tables(data)
     assert differences(decoded.tables, wanted) == []
-    # named as those of a file that begins with the header in force
+    # named as in a file that begins with the current header
     assert decoded.tables["ORFlashCamADCWaveform_0"]["board_id"] == [ADDRESS]
     assert decoded.tables["ORFlashCamADCWaveform"]["board_id"] == [0x130, ADDRESS]
 
