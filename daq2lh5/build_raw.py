@@ -399,7 +399,7 @@ def convert(
             if rows_wanted is not None:
                 streamer.rows_left = rows_wanted
             for name in unused:
-                report.warn(f"the argument '{name}' is not used")
+                report.warn(f"there is no use for the argument '{name}'")
             check = partial(_check_selection, streamer, target.rb_lib)
             _convert_opened(streamer, header_data, outputs, db_dict, progress, check)
     finally:

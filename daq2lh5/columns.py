@@ -47,11 +47,11 @@ class Column:
     dt_dtype
         numpy name of the type of the sampling period of a ``"waveform"``.
     stored
-        text of the attribute ``description`` in files. None: no attribute. lh5 reads
-        and appends only where the names of attributes are the same (of groups, the
-        values too), so columns have it where those of legend-daq2lh5 have it.
+        attribute ``description`` in files; None for none. Columns have it where those
+        of legend-daq2lh5 do: lh5 reads and appends only if the names of attributes are
+        equal, and of groups the values.
     extra
-        whether the column is written on request only: legend-daq2lh5 lacks it.
+        whether the column is written only on request, since legend-daq2lh5 lacks it.
     """
 
     name: str

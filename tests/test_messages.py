@@ -1,4 +1,4 @@
-"""What is shown on a terminal tells, and does nothing else to it."""
+"""Control characters in names never reach a terminal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_control_characters_are_written_out():
 def test_names_of_files_are_shown_without_control_characters(
     tmp_path, monkeypatch, status
 ):
-    """In the report as in errors, also on a terminal, where click leaves them."""
+    """In reports and errors, also on a terminal, where click keeps them."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / f"{NAME}.fcio").write_bytes(GOOD)
     if status:

@@ -68,7 +68,7 @@ class TestLinks:
         result = convert("run.fcio", "-o", "a.lh5", *options)
         assert is_refused(result, "a.lh5", "symbolic links")
 
-    def test_a_report_to_a_loop_is_told(self, here):
+    def test_a_report_to_a_loop_is_a_warning(self, here):
         os.symlink("r.json", "r.json")
         result = convert("run.fcio", "--json", "r.json")
         assert result.exit_code == 0
@@ -131,7 +131,7 @@ def test_a_number_as_key_list(keys):
 
 class TestWriteErrors:
     def test_a_folder_that_vanishes_is_no_wrong_usage(self, here, monkeypatch):
-        """The input was read: status 1, and the output's name."""
+        """After reading, this is status 1 with the output's name."""
         os.mkdir("out")
         read_chunk = FCStreamer.read_chunk
 

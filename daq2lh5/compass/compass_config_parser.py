@@ -57,7 +57,7 @@ MAX_BYTES = 64 * 2**20
 """Largest settings file; real ones have some 100 kB."""
 
 TOO_LARGE = 1e18
-"""Time in ns, or number, that nothing in settings reaches: 30 years."""
+"""Bound of all times in ns, and of numbers, in settings: 30 years."""
 
 DATA_FOLDERS = ("RAW", "UNFILTERED", "FILTERED")
 """Folders of a run that data are in; the settings are above."""
@@ -89,25 +89,25 @@ PERIODS_NS = {
 """Sampling periods by family of boards, unless the settings say others (4.1)."""
 
 ADJUSTABLE = {"731", "742", "743", "751"}
-"""Families whose sampling period can be set (4.1)."""
+"""Families with an adjustable sampling period (4.1)."""
 
 FAMILY = re.compile(
     r"(?<![A-Z])(?:(?:VX|V|DT|N)[-_ ]?[156](7\d\d)|(?:VX|V|DT)[-_ ]?(27\d\d))(?!\d)",
     re.IGNORECASE,
 )
-"""Names of models: of all spellings, and with what may stand before and after."""
+"""Names of models in all spellings, with optional text around."""
 
 
 def sampling_period_ns(model: str | None) -> float:
-    """Return the sampling period of a model in ns; NaN if it is not known (4.1).
+    """Return the sampling period of a model in ns; NaN if unknown (4.1).
 
-    Where it can be set, this is the usual one.
+    The usual one if it is adjustable.
     """
     return PERIODS_NS.get(_family(model), math.nan)
 
 
 def fixed_period_ns(model: str | None) -> float:
-    """Return the sampling period of a model in ns; NaN if it can be set, or unknown."""
+    """Return a model's sampling period in ns; NaN if adjustable or unknown."""
     return math.nan if _family(model) in ADJUSTABLE else sampling_period_ns(model)
 
 
@@ -134,7 +134,7 @@ class Board:
         of each channel its own parameters; those that the file gives without a value
         have the board's.
     notes
-        what could not be made sense of.
+        messages about settings that cannot be understood.
     """
 
     model: str | None = None
@@ -162,14 +162,14 @@ class Board:
         return number_of(self.defaults.get("SRV_PARAM_RECLEN")) / self.period_ns
 
     def pre_trigger(self, channel: int) -> str | None:
-        """Return the pre-trigger of a channel as it stands in the file."""
+        """Return the pre-trigger of a channel as text from the file."""
         return self.parameter(channel, "SRV_PARAM_CH_PRETRG")
 
     def t0_ns(self, channel: int) -> float:
-        """Return the time of a channel's first sample, seen from the trigger.
+        """Return the time of a channel's first sample relative to the trigger.
 
-        If the settings do not have it, that is 0: times count from the first sample.
-        NaN if what they have is no number.
+        0 without such a setting: times count from the first sample. NaN if the setting
+        is no number.
         """
         pre_trigger = self.pre_trigger(channel)
         # no minus in front of zero

@@ -169,7 +169,7 @@ class CompassEventDecoder(DataDecoder):
         )
 
     def known_period(self, board: int) -> float:
-        """Return the period that settings or header say of a board, in ns, or NaN."""
+        """Return a board's period from settings or header in ns; NaN if unknown."""
         if self._settings is not None:
             boards = self._settings.boards
             return boards[board].period_ns if board < len(boards) else math.nan

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 HEAD_BYTES = 2**20
-"""Bytes of another file of the run to look at."""
+"""Bytes to read of another file of the run."""
 
 MAX_RECORDS = 64
 """Records to look at before a layout is believed (3)."""
@@ -81,8 +81,8 @@ class CompassLayout:
         ----------
         text
             a header word, ``CAE0`` to ``CAEF``, or a version and bits: ``V1:5``, or
-            the name of another file of the run: of one that begins with a word, or
-            whose records tell.
+            the name of another file of the run with a header word, or with records
+            that fit one layout only.
 
         Raises
         ------
@@ -175,7 +175,7 @@ def may_be_headerless(head: bytes) -> bool:
         n_records, _, _, end, _ = walk(head, *layout.parts, 2, False, wide)
         if len(head) < layout.head_bytes:
             continue
-        # a single record that is cut off must do, if its board has a usual number
+        # a single record that is cut off suffices with a usual board number
         if n_records or (end == "cut" and not wide):
             return True
     return False
@@ -211,9 +211,9 @@ def detect_layout(
     tries = candidates()
     fitting = [] if settings is None else [x for x in tries if settings.allow(x)]
     found: list[CompassLayout] = []
-    # boards have low numbers, or else any
+    # usual board numbers first, then any
     for look, wide in product((_best, _by_chains), (False, True)):
-        # of a single record not enough can be seen without settings
+        # a single record is evidence enough only together with settings
         found = look(head, at_end, fitting, wide, 1) or look(
             head, at_end, tries, wide, 2
         )

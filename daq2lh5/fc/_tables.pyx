@@ -85,8 +85,8 @@ cdef class FcioTables:
         ----------
         keyed
             by table name (``"FCEvent"``, ...): a dictionary of `RawBuffer` by key,
-            or a single `RawBuffer` for all keys, or None. That of the key None takes
-            the status of cards that have none of their own.
+            or a single `RawBuffer` for all keys, or None. The one with the key None
+            takes the status of all other cards.
         """
         cdef int i, t
         cdef SinkTable table
@@ -126,7 +126,7 @@ cdef class FcioTables:
         self.fsp_status_sink = fsp_status.get(keys["FSPStatus"][0], -1)
         prefix = f"fcid_{self.s.config.streamid & 0xFFFF}/status/card"
         if None in status:
-            # what takes cards that the configuration does not name
+            # for cards that the configuration lacks
             self.status_wanted = True
             for i in range(MAX_REQUEST_IDS):
                 self.status_sinks[i] = status[None]
@@ -137,10 +137,7 @@ cdef class FcioTables:
                 self.status_wanted = True
 
     def set_card(self, int card, buffer):
-        """Say which buffer takes the status of one more card.
-
-        The buffers must not be bound.
-        """
+        """Set the buffer for the status of one more card, between `end` and `begin`."""
         cdef SinkTable table = self.tables[INTO_STATUS]
         cdef int16_t i
         if not 0 <= card < MAX_REQUEST_IDS:
@@ -352,7 +349,7 @@ cdef class FcioTables:
         return status
 
     cdef int n_cards_used(self, const uint8_t* data, const Record* r) noexcept nogil:
-        """Cards whose blocks there are, also of cards that the configuration lacks."""
+        """Number of cards with a block, also if the configuration lacks them."""
         return <int>max(0, min(r.n_frames - 4, load_i32(data + r.frames[2].start)))
 
     cdef Status room_for_status(
@@ -491,16 +488,16 @@ cdef class FcioTables:
         self, const uint16_t[:] traces, const int64_t[:] run, const int64_t[:] dead,
         const int64_t[:] intervals, int64_t now,
     ):
-        """Give the times of the next event: from now on they are not computed.
+        """Set the times of the next event, which are no longer computed.
 
-        For records that are read by somebody else, who has seen those before, too.
+        For single records: the times depend on all records before.
 
         Parameters
         ----------
         traces
             the event's traces.
         run, dead, intervals
-            run time, dead time, and dead time since the event before, of each in ns.
+            run time, dead time, and dead time since the last event, by trace, in ns.
         now
             time of the event in ns.
         """

@@ -38,15 +38,14 @@ GROUP_DESCRIPTIONS = {
     "cti_links": "CTI debugging values, for experts only.",
     "link_states": "Trigger link debugging values, for experts only.",
 }
-"""Values of the attribute ``description`` of lists in files of legend-daq2lh5; of all
-other lists it is empty there. lh5 appends to a list, which is a group, only where the
-values of its attributes are the same."""
+"""Attribute ``description`` of lists in files of legend-daq2lh5, where it is empty for
+other lists. lh5 appends to groups, such as lists, only if attributes are equal."""
 
 
 def _with_descriptions(
     *columns: Column, without: tuple[str, ...] = ()
 ) -> tuple[Column, ...]:
-    """Give columns, but those named in `without`, the attribute ``description``."""
+    """Return columns with the attribute ``description``, except those in `without`."""
     return tuple(
         column
         if column.name in without

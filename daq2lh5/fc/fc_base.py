@@ -65,7 +65,7 @@ class FCDecoder(DataDecoder):
         return self.decoded_values
 
     def _follow(self) -> FcioObject:
-        """Return what follows ``fcio.FCIO`` objects."""
+        """Return the adapter for ``fcio.FCIO`` objects."""
         if self._fcio is None:
             self._fcio = FcioObject()
         return self._fcio
@@ -73,7 +73,7 @@ class FCDecoder(DataDecoder):
     def _bytes_of(
         self, fcio: bytes | Any, record: Callable[..., bytes], *details: Any
     ) -> bytes:
-        """Return the bytes of a packet; `record` has them of an ``fcio.FCIO``."""
+        """Return a packet's bytes; `record` makes them of an ``fcio.FCIO`` object."""
         if not is_fcio(fcio):
             return fcio
         follower = self._follow()

@@ -156,7 +156,7 @@ class FSPEventDecoder(FCDecoder):
         packet_id
             number of the packet.
         is_header
-            whether the event is an event header: bytes say so themselves.
+            whether the event is an event header; not used for bytes.
 
         Returns
         -------

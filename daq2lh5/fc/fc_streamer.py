@@ -27,10 +27,10 @@ CONFIG_ROWS = 256
 """Rows of the FCConfig buffer: most files have one."""
 
 MAX_TOLD = 8
-"""Cards that are named in notes."""
+"""Largest number of cards named in notes."""
 
 MAX_CARDS = 4096
-"""Cards that can have tables of their own without being announced."""
+"""Largest number of tables for cards that the configuration lacks."""
 
 OBSOLETE_TAGS = {2: "Calib", 5: "RecEvent"}
 """Records that no table is for."""
@@ -65,9 +65,9 @@ class FCStreamer(KernelStreamer):
         super().start_anew()
         self.fcio = self._kernel = FcioStream()
         self.event_decoder.skipped_channels = {}
-        # packets and bytes that no buffer took so far
+        # packets and bytes without a buffer so far
         self._skipped = 0, 0
-        # traces, and packets and bytes, for which there can be no more tables
+        # traces, and packets and bytes, beyond the largest number of tables
         self._has_table = True
         self._n_lost = 0
         self._lost = self._told = 0, 0
@@ -83,8 +83,7 @@ class FCStreamer(KernelStreamer):
         self._config_rb: RawBuffer | None = None
         # a configuration with other waveforms waits for the chunk to be handed out
         self._new_width = False
-        # settings of stream processors met, as they stand in the stream, and the
-        # buffers of those behind the first configuration
+        # different FSPConfig records, and buffers of those behind the first Config
         self._fsp_configs: list[tuple[bytes, ...]] = []
         self._late_configs: list[RawBuffer] = []
         self._n_new_cards = 0
@@ -271,7 +270,7 @@ class FCStreamer(KernelStreamer):
             self._bind()
 
     def _react(self, status: int) -> bool:
-        """React to what is new in mid-stream; True ends the chunk."""
+        """React to a new configuration or card; True ends the chunk."""
         if status == FcioStream.KEY:
             self._new_card(self.fcio.detail_card)
         return status == FcioStream.HEADER and not self._new_header()
@@ -314,7 +313,7 @@ class FCStreamer(KernelStreamer):
         self._account_for_channels(self.event_decoder)
 
     def _count_skipped(self) -> None:
-        """Count what no buffer took since the last time, by cause."""
+        """Count packets without a buffer since the last time, by cause."""
         fcio, decoder = self.fcio, self.event_decoder
         before = self._skipped
         self._skipped = fcio.packets[1], fcio.bytes[1]
@@ -337,7 +336,7 @@ class FCStreamer(KernelStreamer):
             self._lost = packets, n_bytes
 
     def _note_config(self) -> None:
-        """Report what the configuration in force does not say."""
+        """Report what is unknown with the current configuration."""
         config = self.fcio.config
         if config is not None and config.adcbits not in (12, 16):
             self.report.warn(
@@ -349,10 +348,10 @@ class FCStreamer(KernelStreamer):
                 "blprecision is 0: baseline and 12-bit energy are set to 0"
             )
 
-    # ---- what is new in mid-stream -------------------------------------------------
+    # ---- new cards and settings in mid-stream --------------------------------------
 
     def _new_card(self, card: int) -> None:
-        """React to the status of a card that the configuration does not have."""
+        """React to the status of a card that the configuration lacks."""
         if self.status_rbkd is None:
             return
         fcid = self.fcio.config.streamid & 0xFFFF
@@ -364,7 +363,7 @@ class FCStreamer(KernelStreamer):
         self.offer_keys(decoder, self.status_rbkd, self._buffer_size, [key])
         rb = self.status_rbkd.get(key)
         if rb is None:
-            # nobody asked for such cards
+            # the specification does not select such cards
             return
         self._n_new_cards += 1
         if self._n_new_cards <= MAX_TOLD:
@@ -377,10 +376,9 @@ class FCStreamer(KernelStreamer):
         self.fcio.begin()
 
     def _new_fsp_config(self) -> None:
-        """Keep the settings of a stream processor that are met in mid-stream.
+        """Keep an FSPConfig record in mid-stream.
 
-        They are a struct, so that others than the first have one of their own, called
-        after the packet that they are in force from.
+        Each different one becomes a struct, named after the packet that it begins with.
         """
         frames = tuple(self.fcio.fsp_frames)
         if frames in self._fsp_configs:
@@ -392,7 +390,7 @@ class FCStreamer(KernelStreamer):
         self.offer_keys(self.fsp_config_decoder, keyed, self._buffer_size, keys)
         first = keyed.get(keys[0])
         if first is None:
-            # nobody asked for those of such a stream
+            # the specification does not select it
             return
         if len(self._fsp_configs) > MAX_SIBLINGS:
             self.report.warn(
@@ -415,7 +413,7 @@ class FCStreamer(KernelStreamer):
         self._late_configs.append(rb)
 
     def final_buffers(self) -> list[RawBuffer]:
-        """Return the settings of stream processors that were met in mid-stream."""
+        """Return the FSPConfig records from mid-stream."""
         return self._late_configs
 
     # ---- configurations in mid-stream ----------------------------------------------

@@ -135,14 +135,14 @@ class LLAMAEventDecoder(DataDecoder):
     def add_channel(
         self, key: int, format_bits: int, raw_words: int, averaged_words: int
     ) -> None:
-        """Take over a channel without a configuration: its times are not known.
+        """Add a channel without a configuration, whose times are unknown.
 
         Parameters
         ----------
         key
             the key.
         format_bits, raw_words, averaged_words
-            what its first event has: 32-bit words.
+            of its first event; 32-bit words.
         """
         blocks = sum(n * (format_bits >> b & 1) for b, n in enumerate(BLOCK_WORDS))
         words = 3 + blocks + raw_words + averaged_words + (averaged_words > 0)
@@ -157,7 +157,7 @@ class LLAMAEventDecoder(DataDecoder):
         self._stream.add_channel(key, channel, False)
 
     def _set_columns(self, key: int, channel: dict[str, Any]) -> None:
-        """Set columns and times of a channel from what its events have."""
+        """Set columns and times of a channel from the contents of its events."""
         raw, averaged = 2 * channel["raw_words"], 2 * channel["averaged_words"]
         self.dt_raw[key] = channel["dt_raw"]
         self.t0_raw[key] = channel["t0_raw"]
@@ -238,7 +238,7 @@ class LLAMAEventDecoder(DataDecoder):
         packet_id
             number of the event.
         fadc_channel_id
-            key of the channel, which events of 2019 do not have; others do.
+            key of the channel, needed for events of 2019.
 
         Returns
         -------

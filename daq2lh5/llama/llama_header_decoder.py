@@ -236,7 +236,7 @@ class LLAMAHeaderDecoder(DataDecoder):
         name
             of the file.
         offset
-            where it is in the stream.
+            its offset in the stream.
 
         Raises
         ------
@@ -334,7 +334,7 @@ def _find_problem(key: int, fields: dict[str, Any]) -> str:
 
 
 def _has_blocks_elsewhere(fields: dict[str, Any]) -> bool:
-    """Whether a configuration has blocks where its format bits do not (1.2)."""
+    """Whether block offsets contradict the format bits (1.2)."""
     at = 2
     for bit, (words, name) in enumerate(zip(BLOCK_WORDS, OFFSETS, strict=True)):
         if int(fields["format_bits"]) >> bit & 1:

@@ -123,7 +123,7 @@ cdef class MGDOStream:
     cdef int32_t sink_of[N_CHANNELS]
     # of channels with higher numbers
     cdef int32_t sink_beyond
-    # channels that Python was asked about
+    # channels that were reported to Python
     cdef uint8_t told[N_CHANNELS + 1]
     cdef int64_t n_skipped[N_CHANNELS]
 
@@ -185,12 +185,12 @@ cdef class MGDOStream:
             columns.kinds[1] = DTYPES.index(aux_dtype)
 
     def set_channel(self, channel, buffer):
-        """Say that a buffer takes the rows of one more channel, if it takes others.
+        """Give one more channel to a buffer that has other channels already.
 
         Returns
         -------
         done
-            whether it does.
+            False if the buffer has none.
         """
         cdef int64_t number = channel
         cdef int32_t i

@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 __all__ = ["MGDOStreamer"]
 
 MAX_TOLD = 8
-"""Channels that are named in notes."""
+"""Largest number of channels named in notes."""
 
 MAX_TABLES = 1024
-"""Tables that channels can have of their own without being announced."""
+"""Largest number of tables for unannounced channels."""
 
 UNREADABLE = next(c for c, text in REASONS.items() if "basket cannot" in text)
 
@@ -273,7 +273,7 @@ class MGDOStreamer(KernelStreamer):
         return status
 
     def _new_channel(self, channel: int) -> None:
-        """React to a channel that the first entry's list does not have."""
+        """React to a channel that the first entry's list lacks."""
         decoder = self.digitizer_decoder
         if type(decoder).__name__ not in self.rb_lib or channel in self._without_table:
             return

@@ -37,8 +37,8 @@ cdef enum:
     N_CHANNELS = 8192       # crate, card and channel in one number (2.1)
     MAX_TRACES = 2400
     FIXED_ID = 1000         # above all values of Status
-    ASK = -1                # where rows of a key go, Python has not said
-    NOWHERE = -2            # nobody wants them
+    ASK = -1                # stop at the first row: Python has to find a buffer
+    NOWHERE = -2            # not selected
     MAX_PLACE = 0x7FFF      # sinks of a table are numbered in 16 bits
 
 cdef enum StretchKind:
@@ -89,7 +89,7 @@ cdef struct Card:
     int listener            # number of its listener; -1: no such card
     uint32_t address
     float dt
-    bint adopted            # the header does not have it there
+    bint adopted            # the header lacks it
     int16_t sinks[N_SPLITS][N_INPUTS]
     int64_t skipped[N_SPLITS][N_INPUTS]
 
@@ -132,7 +132,7 @@ cdef class OrcaStream:
 
     cdef Ids ids
     cdef Card* cards
-    # behind those of the header is one for cards of which no listener is known
+    # those of the header, and one for cards without a known listener
     cdef Listener* listeners
     cdef int n_listeners
     # ids of those of which a configuration was read
@@ -142,7 +142,7 @@ cdef class OrcaStream:
     cdef int16_t channel_sinks[N_DIGITIZERS][N_CHANNELS]
     cdef int32_t averages[N_CHANNELS]
     cdef float periods[N_DIGITIZERS][N_CHANNELS]
-    # events of the packet at hand that nobody wants
+    # events of the current packet that are not selected
     cdef int64_t n_unwanted
     cdef readonly int64_t n_short
     cdef readonly int64_t n_bad_events
@@ -266,7 +266,7 @@ cdef class OrcaStream:
             of each its id, the number of inputs in use, and its cards as
             ``(crate, slot, address, sampling period in ns)``.
         keep
-            whether the configurations that were read hold on.
+            whether earlier configurations stay valid.
         """
         cdef Py_ssize_t i, k
         cdef Listener* before = self.listeners
@@ -331,7 +331,7 @@ cdef class OrcaStream:
                 self.listeners[i].map[k] = tracemap[k]
 
     cdef int add_listener(self, uint32_t fcid, int n_enabled) except -1:
-        """Add a listener that the header does not have."""
+        """Add a listener that the header lacks."""
         cdef Py_ssize_t i
         cdef int last = self.n_listeners
         cdef Listener* more = <Listener*>realloc(
@@ -340,7 +340,7 @@ cdef class OrcaStream:
         if more == NULL:
             raise MemoryError
         self.listeners = more
-        # the last one is still that of cards without one
+        # (the last one stays that of cards without a listener)
         more[last + 1] = more[last]
         for i in range(N_CARDS):
             if self.cards[i].listener == last:
@@ -428,7 +428,7 @@ cdef class OrcaStream:
         self.streams[stream_id] = stream
 
     def give(self, buffer, float period=NAN):
-        """Have rows of `detail_key` go to a buffer; None: nobody wants them.
+        """Give rows of `detail_key` to a buffer; None if they are not selected.
 
         Parameters
         ----------
@@ -447,7 +447,7 @@ cdef class OrcaStream:
             self.periods[self.detail_table - N_SPLITS][self.detail_key] = period
 
     def remove_stream(self, stream_id):
-        """Have a stream configured anew before any record of it is decoded."""
+        """Remove a stream until its next configuration."""
         self.streams.pop(stream_id, None)
         self.current_id = -1
 
@@ -995,7 +995,7 @@ cdef class OrcaStream:
         return bool(stream.any_full)
 
     def skip_trace(self):
-        """Pass over the trace that the kernel stopped for: it fits no buffer."""
+        """Skip the trace that the kernel stopped for: there is no table for it."""
         self.n_too_many += 1
         if self.ids.kind[self.detail_slot] == KIND_WAVEFORM:
             self.reject("a trace of more lengths than there can be tables")
@@ -1003,10 +1003,10 @@ cdef class OrcaStream:
             self.inner += 1
 
     cdef bint adopt(self, Card* card, uint32_t word2, int split) noexcept nogil:
-        """Find the listener of a card that the header does not have where it is.
+        """Find the listener of a card that the header lacks, or has elsewhere.
 
-        The trace maps tell, if there are any, or else a card of that address elsewhere.
-        Of others only the byte of the address is known (4.3.3); False if it cannot be.
+        From the trace maps if there are any, or from a card with that address elsewhere.
+        Of others only a byte of the address is known (4.3.3); False if impossible.
         """
         cdef uint32_t byte = (word2 >> 14) & 0xFF
         cdef uint32_t input, trace
@@ -1168,9 +1168,9 @@ cdef class OrcaStream:
         )
 
     def skipped_channels(self, kind, int split):
-        """Return how many rows of each key nobody asked for, of one decoder.
+        """Return the number of unselected rows of a decoder by key.
 
-        Of FlashCam it starts again at 0: a later header may have other cards there.
+        For FlashCam, since the last call: a later header may have other cards there.
         """
         cdef int i, k
         cdef int number

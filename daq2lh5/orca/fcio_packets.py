@@ -27,7 +27,7 @@ __all__ = ["FcioPackets"]
 CONFIG_TAGS = (-1000000001, -1, -8)
 """First words of packets with the configuration of an FCIO stream."""
 
-TOO_MANY_LENGTHS = "FCIO stream with more lengths of traces than there can be tables"
+TOO_MANY_LENGTHS = "traces of more lengths than there can be tables"
 
 
 class FcioPackets(KernelStreamer):
@@ -48,8 +48,8 @@ class FcioPackets(KernelStreamer):
         self._streams: dict[int, FcioStream] = {}
         # those from before the last header, of the same run
         self._earlier: dict[int, FcioStream] = {}
-        # ids of streams whose traces have more lengths than there can be tables
-        self._without_table: set[int] = set()
+        # why the records of a stream are rejected until its next configuration
+        self._refused: dict[int, str] = {}
         self._n_lone_fsp = 0
         # keys of status by stream, since the last header
         self._cards: dict[int, dict[int | str, None]] = {}
@@ -80,8 +80,8 @@ class FcioPackets(KernelStreamer):
         self._n_lone_fsp += sum(s.n_lone_fsp for s in self._streams.values())
         self._earlier = self._earlier | self._streams if goes_on else {}
         self._streams = {}
-        self._without_table.clear()
         self._cards = {}
+        self._refused = {}
         self._kernel.start_run()
 
     def _bind_stream(self, stream_id: int, stream: FcioStream) -> None:
@@ -106,7 +106,7 @@ class FcioPackets(KernelStreamer):
                 if None in buffers.values():
                     self._streams.pop(stream_id, None)
                     self._kernel.remove_stream(stream_id)
-                    self._without_table.add(stream_id)
+                    self._refused[stream_id] = TOO_MANY_LENGTHS
                     raise DecodeError(TOO_MANY_LENGTHS)
             for table, of_table in decoder.keyed(buffers, fcid).items():
                 keyed[table] = keyed.get(table, {}) | of_table
@@ -140,13 +140,11 @@ class FcioPackets(KernelStreamer):
             return
         stream = self._earlier.pop(stream_id, None)
         if payload[1:2].view("<i4")[0] in CONFIG_TAGS:
-            self._without_table.discard(stream_id)
+            self._refused.pop(stream_id, None)
             stream = FcioStream(stream_id & 0xFFFF)
         elif stream is None:
             reason = "FCIO record before the configuration of its stream"
-            if stream_id in self._without_table:
-                reason = TOO_MANY_LENGTHS
-            kernel.reject(reason)
+            kernel.reject(self._refused.get(stream_id, reason))
             return
         elif stream.configured:
             kernel.end()

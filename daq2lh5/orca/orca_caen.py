@@ -97,7 +97,7 @@ class ORDT5725Decoder(DigitizerDecoder):
         for unit, settings in header.get_usb_info(self.card_class).items():
             mask = number(settings, "enabledMask")
             for channel in range(self.n_channels):
-                # packets have four bits of the unit's number
+                # packets have four bits for the unit's number
                 key = 100 * (unit & 0xF) + channel
                 yield key, settings, channel, bool(mask >> channel & 1)
 

@@ -101,12 +101,12 @@ def get_fc_input(key: int) -> int:
 def shared_table(
     key: int | str, fcid: int, key_lists: list[list], fcids: list[int | None]
 ) -> tuple[int | None, str]:
-    """Return where rows of a key belong: what :meth:`.OrcaDecoder.place_of` does.
+    """Return the table for rows of a key, as :meth:`.OrcaDecoder.place_of` does.
 
     Parameters
     ----------
     key, fcid
-        the key, and the listener that it is of.
+        the key, and its listener.
     key_lists
         lists of keys that share a table.
     fcids
@@ -478,19 +478,19 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
         self.decoded_values[fcid]["waveform"]["wf_len"] = nsamples
 
     def fit(self, rb: RawBuffer, n_samples: int) -> bool:
-        """Make an empty table fit: what the header says of the length is often wrong.
+        """Resize an empty table: the header's length of traces is often wrong.
 
         Parameters
         ----------
         rb
-            the buffer of a packet that is decoded by itself.
+            the buffer of a single packet.
         n_samples
             samples of its trace.
 
         Returns
         -------
         done
-            whether that was possible: rows that there are keep their length.
+            False if the buffer has rows already.
         """
         table = rb.lgdo
         if rb.loc or "waveform" not in table:

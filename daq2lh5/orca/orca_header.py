@@ -124,7 +124,7 @@ class OrcaHeader(dict):
                 if not isinstance(data_id, int) or not isinstance(decoder, str):
                     continue
                 data_id &= 0xFFFFFFFF
-                # 0 is the header's: records that were not given one have it too
+                # 0 is the header's; records without an id have it, too
                 if data_id >> id_shift(data_id):
                     yield object_name, record_name, data_id, decoder
 
@@ -143,7 +143,7 @@ class OrcaHeader(dict):
         raise ValueError(msg)
 
     def continues(self, before: OrcaHeader) -> bool:
-        """Whether the packets behind this header are of the same run as those before.
+        """Whether this header continues the run of the one before.
 
         ORCA writes a header at the start of each sub-run, too (ORCA, section 1.2).
 
@@ -160,7 +160,7 @@ class OrcaHeader(dict):
         )
 
     def _run_control(self) -> dict[str, Any]:
-        """Return what the header says of the run; it was elsewhere in old headers."""
+        """Return the entry ``Run Control``, which old headers have elsewhere."""
         places = [*_entries(self, "ObjectInfo", "DataChain"), self]
         if isinstance(self.get("ObjectInfo"), dict):
             places.append(self["ObjectInfo"])

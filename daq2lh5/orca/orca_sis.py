@@ -20,7 +20,7 @@ __all__ = [
 
 SIS3302_PERIODS = {0: 10, 1: 20, 2: 40, 3: 100, 4: 1000, 7: 10}
 SIS3320_PERIODS = {0: 5, 1: 10, 2: 20, 7: 4}
-"""Sampling periods in ns by ``clockSource``; the others are clocks from outside."""
+"""Sampling periods in ns by ``clockSource``; other values are external clocks."""
 
 
 class ORSIS3302DecoderForEnergy(DigitizerDecoder):

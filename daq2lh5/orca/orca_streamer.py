@@ -80,11 +80,11 @@ class OrcaStreamer(PacketAccess, TraceTables):
         self._n_headers = 0
         self._swapped = False
         self._unknown = (0, 0)
-        # whether a header waits until what was read before it is handed out
+        # whether a header waits until the rows before it are handed out
         self._header_waits = False
         self._n_unannounced: Counter[str] = Counter()
-        # by number of a decoder that shares a data id with others: what it shares, and
-        # how many of its packets are counted
+        # for decoders that share a data id, by number: description of the id, and
+        # number of packets counted so far
         self._guessed: dict[int, tuple[str, int]] = {}
 
     @property
@@ -161,15 +161,15 @@ class OrcaStreamer(PacketAccess, TraceTables):
         return frame
 
     def _set_header(self, goes_on: bool) -> None:
-        """Tell the decoders and the kernel what the header in force says.
+        """Configure decoders and kernel by the current header.
 
         Parameters
         ----------
         goes_on
-            whether the run goes on, so that configurations hold on.
+            whether the run continues, so that configurations stay valid.
         """
         ids = self.header.get_id_to_decoder_name_dict(shift_data_id=False)
-        # numbers of decoders stay, whatever a later header has
+        # (decoders keep their numbers under later headers)
         names = [*self._names, "OrcaHeaderDecoder", *ids.values()]
         if ANY_FCIO in names:
             # its records have the tables of the decoders of each kind
@@ -215,7 +215,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
         )
 
     def _bind(self, goes_on: bool) -> None:
-        """Tell the kernels which buffers take what."""
+        """Set the buffers of the kernels."""
         for name, decoder in self.decoders.items():
             self._keyed[name] = self.buffers_by_key(decoder, self._buffer_size)
             keys = {key for keys in decoder.get_key_lists() for key in keys}
@@ -229,7 +229,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
     def _offer(
         self, decoder: OrcaDecoder, key: int | str, announced: bool = False
     ) -> None:
-        """Find the buffer for rows of a key that the header does not announce.
+        """Find the buffer for rows of a key that the header lacks.
 
         Parameters
         ----------
@@ -238,7 +238,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
         key
             the key.
         announced
-            whether something else in the file does.
+            whether another record announces the key, so that no note is needed.
         """
         name = type(decoder).__name__
         rb = self._keyed[name].get(key)
@@ -251,7 +251,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
         if self._n_unannounced[name] <= MAX_NOTES:
             text = f"the header does not announce '{key}': table {rb.out_name}"
         else:
-            text = "the header does not announce more channels that were met"
+            text = "the header does not announce further channels"
         self.report.note(f"{name}: {text}")
 
     # ---- reading -------------------------------------------------------------------
@@ -320,7 +320,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
     # ---- headers and configurations in mid-file ------------------------------------
 
     def _new_header(self, packet: np.ndarray) -> bool:
-        """Use a header in mid-file from now on; False if it has to wait."""
+        """Use a header in mid-file; False if it has to wait."""
         if self._swapped:
             # the text was in order
             packet[2:].byteswap(inplace=True)
@@ -330,7 +330,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
         rbs = [rb for _, rb in self.rb_lib.buffers()]
         self._kernel.end()
         if not goes_on and not self._header_waits and any(rb.loc for rb in rbs):
-            # what another run has written is handed out first
+            # rows of the run before are handed out first
             self._kernel.begin()
             self._header_waits = self._flush = self.any_full = True
             return False
@@ -347,13 +347,13 @@ class OrcaStreamer(PacketAccess, TraceTables):
             self.header = before
             raise
         finally:
-            # the kernel goes on in any case
+            # (also after an error)
             self._kernel.begin()
         self.report.note("the file has more than one header: the first is written")
         return True
 
     def _new_key(self) -> None:
-        """React to traces of a channel that the header does not announce."""
+        """React to traces of a channel that the header lacks."""
         kernel = self._kernel
         decoder = self.decoders[self._names[kernel.detail_slot]]
         key = kernel.detail_key
@@ -440,7 +440,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
                 self._guessed[slot] = text, n_packets
 
     def _account_for_decoders(self) -> None:
-        """Report rows that did not come about, or that nobody asked for."""
+        """Report incomplete traces, and traces that are not selected."""
         for rb in self._siblings.all():
             if self._had_rows(rb):
                 n_samples = rb.n_samples
@@ -468,7 +468,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
             self._account_for_channels(decoder)
 
     def _skipped_of(self, decoder: OrcaDecoder) -> list[dict[int, int]]:
-        """Return how many traces of each key nobody asked for since the last time."""
+        """Return the number of unselected traces by key since the last time."""
         if isinstance(decoder, ORFCIOEventDecoder):
             return [stream.skipped_channels() for stream in self._streams.values()]
         return [self._kernel.skipped_channels(decoder.kind, decoder.variant)]

@@ -1,4 +1,4 @@
-"""One conversion of a damaged input, and what it must hold to in any case."""
+"""One conversion of a damaged input, and assertions for every input."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_LISTED = 100
 
 @dataclass
 class Outcome:
-    """What came of an input.
+    """The result of a conversion.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ def write(path: str, out_file: str, **options: Any) -> Outcome:
 
 
 def problems_of(out: Outcome, data: bytes | None) -> list[str]:
-    """List what is wrong with an outcome whatever the input was.
+    """List the problems of a result that are independent of the input.
 
     Parameters
     ----------

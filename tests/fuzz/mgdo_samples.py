@@ -1,4 +1,4 @@
-"""Entries of MGDO trees, in a tree that is in memory: nothing but ROOT writes one."""
+"""Entries of MGDO trees in memory, since only ROOT writes such files."""
 
 from __future__ import annotations
 

@@ -279,7 +279,7 @@ def test_several_outputs(tmp_path, passed):
 
 @pytest.mark.usefixtures("fake_tree")
 def test_buffers_that_others_see(tmp_path, passed):
-    """Who reads chunks gets samples; a library that is converted stays as it is."""
+    """Readers of chunks get samples; a converted library stays unchanged."""
     rng = np.random.default_rng(4)
     e = writer.random_entry(rng, [3])
     source = write(tmp_path, [e])

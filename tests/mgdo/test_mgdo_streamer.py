@@ -228,7 +228,7 @@ def test_unknown_digitizer_class_is_skipped_and_counted(tmp_path):
 
 @pytest.mark.parametrize("by_key", [False, True])
 def test_channels_beyond_the_list(by_key, tmp_path):
-    """Keys are those of the first entry's list of channels (section 8); others come."""
+    """Keys are the first entry's channels (section 8), and later ones."""
     rng = np.random.default_rng(0)
     channels = (1, 30, 31, 30, 60000)
     es = [writer.random_entry(rng, [c]) for c in channels]
@@ -251,8 +251,8 @@ def test_channels_beyond_the_list(by_key, tmp_path):
             assert len(f["ch30/channel"]) == 2
 
 
-def test_channels_that_nobody_asks_for(tmp_path):
-    """They are skipped, and counted."""
+def test_unselected_channels(tmp_path):
+    """Unselected channels are counted as skipped."""
     rng = np.random.default_rng(0)
     es = [writer.random_entry(rng, [c]) for c in (1, 30, 31, 30)]
     out = str(tmp_path / "out.lh5")
@@ -271,7 +271,7 @@ def test_channels_that_nobody_asks_for(tmp_path):
 )
 @given(data=st.data())
 def test_nothing_is_skipped(data, tmp_path_factory):
-    """Without a specification every row is written, whatever the lists say."""
+    """Without a specification every row is written, with any lists of channels."""
     folder = tmp_path_factory.mktemp("any")
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     channels = st.lists(

@@ -48,7 +48,7 @@ def test_too_short(tmp_path):
 @real_file
 @pytest.mark.parametrize("compressed", [False, True])
 def test_joined_files(tmp_path, compressed):
-    """The first one is converted; the second one is told, status 3."""
+    """The first file is converted, the second one reported; status 3."""
     data = FILE.read_bytes()
     path = tmp_path / "run.root"
     path.write_bytes(gzip.compress(data * 2) if compressed else data * 2)

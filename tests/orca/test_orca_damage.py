@@ -644,7 +644,7 @@ def test_traces_that_cannot_be(file):
 
 
 def test_input_that_is_not_in_use(file):
-    """Its rows are there all the same, and a note tells of it."""
+    """Its rows are written nevertheless, with a note."""
     enabled = [True, False] * 3
     crates = [writer.crate(0, [writer.flashcam_adc(1, 0x120, enabled=enabled)])]
     data = flashcam_file(
