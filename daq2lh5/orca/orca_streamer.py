@@ -348,6 +348,9 @@ class OrcaStreamer(PacketAccess, TraceTables):
         key = kernel.detail_key
         decoder.take_on(key, kernel.detail_samples)
         self._offer(decoder, key)
+        if key in self._without_table:
+            kernel.skip_trace()
+            return
         rb = self._keyed[type(decoder).__name__][key]
         if rb is not None and id(rb) in self._written and id(rb) not in self._heads:
             kernel.end()
