@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import DecodeError
+from ..errors import DecodeError, told
 from . import orca_packet
 from ._kernel import OrcaStream
 from .decoder_names import ANY_FCIO, DECODERS, FCIO
@@ -27,6 +27,7 @@ from .orca_header import OrcaHeader
 from .orca_header_decoder import (
     HeaderFrame,
     OrcaHeaderDecoder,
+    cut_header,
     find_header,
     parse_header_packet,
 )
@@ -153,6 +154,9 @@ class OrcaStreamer(PacketAccess, TraceTables):
             n_bytes = min(n_bytes, source.size)
         packet = source.fill(n_bytes)[:n_bytes]
         self.header, text = parse_header_packet(packet, source=source.name)
+        if len(packet) < 4 * frame.n_words:
+            # in the zeros behind the text
+            raise cut_header(len(packet), frame, source.name)
         self.header_decoder.header, self.header_decoder._json = self.header, text
         return frame
 
@@ -382,7 +386,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
                 packets[fate] += self._kernel.counts(slot)[0][i]
                 n_bytes[fate] += self._kernel.counts(slot)[1][i]
             if fates[1] == "unknown" and self._kernel.counts(slot)[0][1]:
-                report.unknown_records[name] = self._kernel.counts(slot)[0][1]
+                report.unknown_records[told(name)] = self._kernel.counts(slot)[0][1]
         for fate in ("decoded", "skipped"):
             report.packets[fate] = packets[fate]
             report.bytes[fate] = n_bytes[fate]
