@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 MEMORY_ADVICE = (
     "lower --memory-limit or --threads, or give the process more memory (ulimit -v, "
     "the limit of the batch job)"
+)
+
+HANDLES_ADVICE = (
+    "each output takes two: raise the limit by 'ulimit -n', or write tables to groups "
+    "of fewer files"
 )
 
 HAVE_OPTIONS = {
@@ -202,6 +208,8 @@ def message_of(error: BaseException) -> str:
     elif isinstance(error, OSError) and error.strerror:
         names = [str(n) for n in (error.filename, error.filename2) if n is not None]
         text = ": ".join([*names, error.strerror])
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            text += f" ({HANDLES_ADVICE})"
     else:
         text = str(error) or type(error).__name__
         if "error message = '" in text:

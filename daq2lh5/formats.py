@@ -230,6 +230,8 @@ def detect(name: str, source: Source | None) -> Format:
             return by_name
         names = ", ".join(f.name for f in FORMATS)
         tried.append(f"its first bytes fit none of {names}")
+        if head and source.error is not None:
+            tried.append(source.error)
         if not head:
             for format_ in FORMATS:
                 if format_.empty_if_named is not None and format_.empty_if_named(name):

@@ -103,7 +103,7 @@ class DecodedReader:
 
     def _next_piece(self) -> bool:
         if self._end is None:
-            if self._thread is None:
+            if self._thread is None and self._here is None:
                 self._start()
             item = self._pieces.get() if self._here is None else next(self._here)
             if isinstance(item, bytes):
