@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .errors import show
+from .errors import lacks_memory, show
 from .paths import expand_path
 from .reading.magic import without_ending
 from .utils import parse_json
 
 if TYPE_CHECKING:
     from .targets import Target
+
+MEMORY_ADVICE = (
+    "lower --memory-limit or --threads, or give the process more memory (ulimit -v, "
+    "the limit of the batch job)"
+)
+
+HANDLES_ADVICE = (
+    "each output takes two: raise the limit by 'ulimit -n', or write tables to groups "
+    "of fewer files"
+)
 
 HAVE_OPTIONS = {
     "in_stream": "FILE",
@@ -191,11 +202,15 @@ def basename_of(file: str) -> str:
 
 def message_of(error: BaseException) -> str:
     """Return the message of an error in one line."""
-    if isinstance(error, KeyError) and error.args:
+    if lacks_memory(error):
+        text = f"out of memory: {MEMORY_ADVICE}"
+    elif isinstance(error, KeyError) and error.args:
         text = str(error.args[0])
     elif isinstance(error, OSError) and error.strerror:
         names = [str(n) for n in (error.filename, error.filename2) if n is not None]
         text = ": ".join([*names, error.strerror])
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            text += f" ({HANDLES_ADVICE})"
     else:
         text = str(error) or type(error).__name__
         if "error message = '" in text:

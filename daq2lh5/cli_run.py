@@ -23,7 +23,7 @@ from .cli_arguments import (
     parse_limit,
     targets_of,
 )
-from .errors import printable
+from .errors import lacks_memory, printable
 from .paths import expand_path
 from .publishing.targets import check_replaceable
 from .threads import signals_as_interrupts
@@ -187,6 +187,8 @@ def attempt(
             leave(EXIT_FAILED)
         usage = (OutSpecError, FileExistsError, FileNotFoundError, NotImplementedError)
         plain = (ValueError, KeyError, PermissionError, ModuleNotFoundError)
+        if lacks_memory(e):
+            return EXIT_FAILED
         if isinstance(e, usage) or type(e) in plain:
             return EXIT_USAGE
         return EXIT_FAILED

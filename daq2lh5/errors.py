@@ -6,6 +6,7 @@ Damage inside a stream raises no exception: it is skipped, counted and reported
 
 from __future__ import annotations
 
+import re
 import reprlib
 from typing import TYPE_CHECKING
 from unicodedata import category
@@ -20,8 +21,10 @@ __all__ = [
     "UnknownFormatError",
     "WriteError",
     "did_you_mean",
+    "lacks_memory",
     "printable",
     "show",
+    "told",
 ]
 
 
@@ -52,7 +55,7 @@ class DecodeError(RuntimeError):
             "".join(
                 (
                     f"{source}: " if source else "",
-                    problem,
+                    told(problem),
                     where,
                     f"; {advice}" if advice else "",
                 )
@@ -97,14 +100,51 @@ def show(value: object) -> str:
     return " ".join(_short.repr(value).split())
 
 
+NOT_SHOWN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+"""Categories of characters that nobody sees, or that a terminal or an editor obeys.
+
+Among them are marks that have text run from right to left.
+"""
+
+MAX_TOLD = 1000
+"""Characters of a text with names from the input."""
+
+
 def printable(text: str) -> str:
     """Return text without control characters, which a terminal would obey.
 
     Names in files and of files may have any.
     """
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
-        c.encode("unicode_escape").decode() if category(c) == "Cc" else c for c in text
+        c.encode("unicode_escape").decode() if category(c) in NOT_SHOWN else c
+        for c in text
     )
+
+
+def told(text: str) -> str:
+    """Return a text with names from the input as it can be told: printable, short."""
+    if len(text) > MAX_TOLD:
+        # both ends tell something
+        half = MAX_TOLD // 2
+        text = f"{text[:half]}...{text[-half:]}"
+    return printable(text)
+
+
+_NO_MEMORY = re.compile(
+    "memory allocation failed|(can't|can not|cannot|unable to) allocate|out of memory|"
+    "failed to map segment|not enough memory",
+    re.IGNORECASE,
+)
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error is for want of memory, which libraries say in ways of their own.
+
+    HDF5, for instance, has one type of error for all of them.
+    """
+    return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import UnknownFormatError, did_you_mean, show
+from .errors import DecodeError, UnknownFormatError, did_you_mean, show
 from .orca.decoder_names import DECODERS as ORCA_DECODERS
 from .reading.magic import without_ending
 
@@ -230,10 +230,14 @@ def detect(name: str, source: Source | None) -> Format:
             return by_name
         names = ", ".join(f.name for f in FORMATS)
         tried.append(f"its first bytes fit none of {names}")
+        if head and source.error is not None:
+            tried.append(source.error)
         if not head:
             for format_ in FORMATS:
                 if format_.empty_if_named is not None and format_.empty_if_named(name):
                     return format_
+            if source.error is not None:
+                raise DecodeError(source.error, name)
             msg = f"{name} is empty"
             raise UnknownFormatError(msg)
         if head.startswith(HDF5_MAGIC):

@@ -144,7 +144,7 @@ class KernelStreamer(DataStreamer):
         if not over:
             return
         if fate == "unknown" and (kind := self._kind_of_unknown(reason)):
-            self.report.unknown_records[kind] += 1
+            self.report.add_unknown(kind)
         code, packet_id = kernel.stretch_reason, kernel.packet_id
         self.end_stretch(start, end, fate, reason, code, packet_id)
 

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Selection"]
+__all__ = ["MAX_TABLES", "Selection"]
+
+MAX_TABLES = 4096
+"""Tables of a decoder that a stream may have opened beyond those of its beginning."""
 
 
 class Selection:
@@ -60,6 +63,9 @@ class Selection:
         self._places: set[tuple[str, str]] | None = None
         # keys of buffers, by id: lists that get long are not searched
         self._keys_of: dict[int, set[int | str]] = {}
+        # tables that the stream has opened by decoder, and keys that have none
+        self._n_opened: Counter[str] = Counter()
+        self._without_table: set[int | str] = set()
         # names of decoders that are filled in
         self._selected: set[str] = set()
 
@@ -213,6 +219,8 @@ class Selection:
                 if not matches(key, patterns):
                     continue
                 if names_key(rb):
+                    if not self._may_open(name, key):
+                        break
                     keyed[key] = for_key(rb, key)
                     self.rb_lib[name].append(keyed[key])
                     self._set_up([keyed[key]], decoder, buffer_size)
@@ -279,7 +287,8 @@ class Selection:
         Returns
         -------
         rb
-            None if the specification does not select the key.
+            None if the specification does not select the key, or there are too many
+            tables.
         """
         name = type(decoder).__name__
         if name not in self.rb_lib:
@@ -296,9 +305,23 @@ class Selection:
             rb = self._lists[name][number]
         if names_key(rb):
             rb = for_key(rb, key)
+        if self._find_table(name, rb) is None and not self._may_open(name, key):
+            return None
         rb = self._table(decoder, rb, buffer_size)
         self._add_keys(rb, [key])
         return rb
+
+    def _may_open(self, name: str, key: int | str) -> bool:
+        """Whether there can be one more table, of a decoder, for a key."""
+        if self._n_opened[name] < MAX_TABLES:
+            self._n_opened[name] += 1
+            return True
+        self._without_table.add(key)
+        self.report.warn(
+            f"{name}: more than {MAX_TABLES} new tables: rows of others are not "
+            "decoded (have channels share a table)"
+        )
+        return False
 
     def _add_keys(self, rb: RawBuffer, keys: list[int | str]) -> None:
         """Have a buffer take more keys, those that it does not take yet."""
@@ -315,10 +338,7 @@ class Selection:
         """Return the buffer that has the table of `wanted` already, or `wanted`."""
         name = type(decoder).__name__
         rbs = self.rb_lib[name]
-        if name not in self._tables:
-            self._tables[name] = {place_of(rb): rb for rb in rbs}
-        place = place_of(wanted)
-        rb = self._tables[name].get(place)
+        rb = self._find_table(name, wanted)
         if rb is not None:
             if not rb.key_list and wanted.key_list and not self._had_rows(rb):
                 # its first keys determine the columns
@@ -328,7 +348,7 @@ class Selection:
             if rb is not wanted:
                 self._add_keys(rb, wanted.key_list)
             return rb
-        rb = self._tables[name][place] = wanted
+        rb = self._tables[name][place_of(wanted)] = wanted
         self._give_name(rb)
         rbs.append(rb)
         rbs.keyed_dict = None
@@ -336,14 +356,25 @@ class Selection:
         self._set_up([rb], decoder, buffer_size)
         return rb
 
+    def _find_table(self, name: str, wanted: RawBuffer) -> RawBuffer | None:
+        """Return the buffer of a decoder for the table that `wanted` is for."""
+        if name not in self._tables:
+            self._tables[name] = {place_of(rb): rb for rb in self.rb_lib[name]}
+        return self._tables[name].get(place_of(wanted))
+
     def _plan_for_more(self) -> None:
         """Divide the memory limit by one more buffer."""
         self.plan = MemoryPlan(self.memory_limit, self.plan.tables + 1)
 
     def _give_name(self, rb: RawBuffer) -> None:
         """Make the table name of a new buffer unique."""
+        taken = self._places_taken()
+        while place_of(rb) in taken:
+            rb.out_name += "_"
+        taken.add(place_of(rb))
+
+    def _places_taken(self) -> set[tuple[str, str]]:
+        """Return the places of all tables, for those that are new to be added."""
         if self._places is None:
             self._places = {place_of(other) for _, other in self.rb_lib.buffers()}
-        while place_of(rb) in self._places:
-            rb.out_name += "_"
-        self._places.add(place_of(rb))
+        return self._places

@@ -25,11 +25,20 @@ __file_extensions__ = {
 MAX_DEPTH = 100
 """Deepest nesting of lists and dictionaries in a file."""
 
-MAX_VALUES = 1_000_000
+MAX_VALUES = 500_000
 """Largest number of values in a file, with YAML's aliases resolved."""
 
 MAX_BYTES = 2**24
 """Largest size of a file; a larger one would take minutes to parse."""
+
+MAX_SLOW_BYTES = 2**20
+"""Size of a file in YAML or TOML, which are read more slowly."""
+
+MAX_BRACKETS = 200_000
+"""Lists and dictionaries in a JSON file."""
+
+MAX_NODES = 50_000
+"""Values in a YAML file as it is written: reading 10,000 takes a second."""
 
 
 def file_type(name: str | os.PathLike[str]) -> str | None:
@@ -124,6 +133,9 @@ def parse_json(text: str, name: str) -> Any:
     OutSpecError
         (a ValueError) if it is not valid.
     """
+    if text.count("[") + text.count("{") > MAX_BRACKETS:
+        msg = f"{name} has more than {MAX_BRACKETS} lists and dictionaries"
+        raise OutSpecError(msg)
     twice = False
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -162,6 +174,12 @@ def _text_of(path: Path, data: bytes) -> str:
 def _parse(path: Path, text: str, ftype: str) -> Any:
     """Parse a text, and check the depth and the number of the values."""
     parsers = {"json": parse_json, "yaml": _parse_yaml, "toml": _parse_toml}
+    if ftype != "json" and len(text) > MAX_SLOW_BYTES:
+        msg = (
+            f"{path} has more than {MAX_SLOW_BYTES >> 20} MB: write what is so long as "
+            "JSON"
+        )
+        raise OutSpecError(msg)
     value = parsers[ftype](text, str(path))
     left = [(value, 0)]
     count = 0
@@ -218,6 +236,15 @@ def _parse_toml(text: str, name: str) -> Any:
         except ImportError:
             msg = f"{name}: TOML needs Python 3.11 or the package tomli"
             raise NotImplementedError(msg) from None
+    # each part of a key takes as much memory and time as all before it
+    without_texts = re.sub(
+        r'"""(?s:.*?)"""|\'\'\'(?s:.*?)\'\'\'|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|#[^\n]*',
+        "x",
+        text,
+    )
+    if re.search(rf"(?:[\w-]+[ \t]*\.[ \t]*){{{MAX_DEPTH},}}", without_texts):
+        msg = f"{name} is nested too deeply: more than {MAX_DEPTH} levels"
+        raise OutSpecError(msg)
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as e:
@@ -235,6 +262,14 @@ def _parse_yaml(text: str, name: str) -> Any:
             super().__init__(stream)
             self.flattened: set[yaml.Node] = set()
             self.n_merged = 0
+            self.n_nodes = 0
+
+        def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
+            self.n_nodes += 1
+            if self.n_nodes > MAX_NODES:
+                msg = f"{name} has more than {MAX_NODES} values: write them as JSON"
+                raise OutSpecError(msg)
+            return super().compose_node(parent, index)
 
         def flatten_mapping(self, node: yaml.MappingNode) -> None:
             if node in self.flattened:

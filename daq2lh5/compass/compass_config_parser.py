@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
-from ..errors import DecodeError
+from ..errors import DecodeError, show
 from ..paths import expand_path
 from ..reading.magic import without_ending
 
@@ -53,8 +53,11 @@ DT5730_sample_freq = 0.5
 DT5725_sample_freq = 0.25
 """Samples per ns."""
 
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = 16 * 2**20
 """Largest settings file; real ones have some 100 kB."""
+
+MAX_ELEMENTS = 1_000_000
+"""Elements of a settings file: each takes 100 bytes of memory."""
 
 TOO_LARGE = 1e18
 """Bound of all times in ns, and of numbers, in settings: 30 years."""
@@ -62,7 +65,7 @@ TOO_LARGE = 1e18
 DATA_FOLDERS = ("RAW", "UNFILTERED", "FILTERED")
 """Folders of a run that data are in; the settings are above."""
 
-PARAMETER = re.compile(r"\w[\w.-]*")
+PARAMETER = re.compile(r"\w[\w.-]{0,200}")
 """Names that a parameter can have."""
 
 PERIODS_NS = {
@@ -239,9 +242,14 @@ def read_settings(
     name = expand_path(path)
     file = Path(name)
     if file.stat().st_size > MAX_BYTES:
-        problem = "too large for a settings file"
+        problem = f"larger than any settings file ({MAX_BYTES >> 20} MiB)"
         raise DecodeError(problem, name)
-    root = _parse(file.read_bytes(), name)
+    text = file.read_bytes()
+    # each has a tag at its beginning, and most have one at their end
+    if text.count(b"<") > 2 * MAX_ELEMENTS:
+        problem = f"more elements than any settings file has ({MAX_ELEMENTS})"
+        raise DecodeError(problem, name)
+    root = _parse(text, name)
     boards = [_read_board(element, period_ns) for element in root.findall("board")]
     if root.tag != "configuration" or not boards:
         problem = "no settings of CoMPASS: there is no <board> in a <configuration>"
@@ -296,7 +304,7 @@ def _read_board(element: ET.Element, period_ns: float | None) -> Board:
     period = number_of(sample_time) / 1000
     if not period > 0:
         if sample_time is not None:
-            board.notes.append(f"its sampleTime, '{sample_time}', is no time")
+            board.notes.append(f"its sampleTime, {show(sample_time)}, is no time")
         period = fixed_period_ns(model) if period_ns is None else period_ns
     board.period_ns = period
     for entry in element.findall("parameters/entry"):
@@ -316,7 +324,7 @@ def _read_board(element: ET.Element, period_ns: float | None) -> Board:
         if index is not None and index.isdecimal() and len(index) < 6:
             number = int(index)  # noqa: PLW2901
         elif index is not None:
-            board.notes.append(f"'{index}' is no number of a channel")
+            board.notes.append(f"{show(index)} is no number of a channel")
         board.channels[number] = own
     return board
 

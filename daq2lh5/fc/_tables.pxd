@@ -46,6 +46,7 @@ cdef class FcioTables:
     cdef readonly int64_t detail_sink
     cdef readonly bint has_fsp
     cdef dict keyed
+    cdef list event_keys
     cdef int64_t irregular_count[N_IRREGULARITIES]
     cdef uint64_t skipped_traces[MAX_TRACES]
     cdef readonly int64_t n_lone_fsp

@@ -52,6 +52,7 @@ cdef class FcioTables:
         if self.s == NULL or self.fsp_record == NULL:
             raise MemoryError
         self.tables = new_tables()
+        self.event_keys = []
         self.packet_id = -1
         self.rows_left = -1
         self.limits.listener = listener
@@ -94,6 +95,7 @@ cdef class FcioTables:
         self.unmap_all()
         memset(self.card_told, 0, sizeof(self.card_told))
         keys = self.keys()
+        self.event_keys = keys["FCEvent"]
         maps = []
         for t, name in enumerate(TABLES):
             wanted = keyed.get(name)
@@ -521,8 +523,9 @@ cdef class FcioTables:
         """Return how many traces of each key nobody asked for; starts again at 0."""
         cdef int i
         counts = {}
-        keys = self.keys()["FCEvent"]
-        for i in range(self.limits.n_traces):
+        # those that the traces were read with: a configuration may have come since
+        keys = self.event_keys
+        for i in range(len(keys)):
             if self.skipped_traces[i]:
                 counts[keys[i]] = counts.get(keys[i], 0) + self.skipped_traces[i]
                 self.skipped_traces[i] = 0

@@ -37,6 +37,8 @@ OBSOLETE_TAGS = {2: "Calib", 5: "RecEvent"}
 
 TOO_MANY_LENGTHS = "trace of more lengths than there can be tables"
 
+TOO_MANY_TABLES = "trace that there can be no more tables for"
+
 
 class FCStreamer(KernelStreamer):
     """Decode FCIO data.
@@ -69,7 +71,6 @@ class FCStreamer(KernelStreamer):
         self._skipped = 0, 0
         # traces, and packets and bytes, beyond the largest number of tables
         self._has_table = True
-        self._n_lost = 0
         self._lost = self._told = 0, 0
 
         self.event_rbkd: dict | None = None
@@ -302,8 +303,6 @@ class FCStreamer(KernelStreamer):
                 "are computed from what could be read"
             )
         self._count_skipped()
-        if self._n_lost:
-            report.irregular[TOO_MANY_LENGTHS] = self._n_lost
         for counts, lost, told in zip(
             (report.packets, report.bytes), self._lost, self._told, strict=True
         ):
@@ -317,16 +316,19 @@ class FCStreamer(KernelStreamer):
         fcio, decoder = self.fcio, self.event_decoder
         before = self._skipped
         self._skipped = fcio.packets[1], fcio.bytes[1]
-        if self._has_table:
+        if self._has_table and not self._without_table:
             decoder.count_skipped(fcio)
             return
         counts = fcio.skipped_channels()
-        lost = {key: n for key, n in counts.items() if key in self.event_rbkd}
+        # channels that the user wants, and there is no table for
+        wanted = self._without_table if self._has_table else self.event_rbkd
+        lost = {key: n for key, n in counts.items() if key in wanted}
         others = Counter(decoder.skipped_channels)
         others.update({key: n for key, n in counts.items() if key not in lost})
         decoder.skipped_channels = dict(others)
         if lost:
-            self._n_lost += sum(lost.values())
+            rule = TOO_MANY_TABLES if self._has_table else TOO_MANY_LENGTHS
+            self.report.irregular[rule] += sum(lost.values())
             packets, n_bytes = (
                 sum_ + now - then
                 for sum_, now, then in zip(

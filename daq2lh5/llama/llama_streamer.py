@@ -73,7 +73,7 @@ class LLAMAStreamer(KernelStreamer):
         self.event_rbkd: dict[int, RawBuffer] | None = None
         # the different headers of the stream, unannounced channels, and the number of
         # tables added since the stream was opened
-        self._headers: list[bytes] = []
+        self._headers: set[bytes] = set()
         self._unannounced: set[int] = set()
         self._n_late = 0
 
@@ -131,7 +131,7 @@ class LLAMAStreamer(KernelStreamer):
         header = bytes(source.fill(n_bytes)[:n_bytes])
         decoder.read(header, source.name)
         source.consume(n_bytes)
-        self._headers = [header]
+        self._headers = {header}
         self._header_bytes = n_bytes
         if not decoder.get_channel_configs() and len(source.fill(1)):
             msg = "no channel is configured, but data follow the header"
@@ -242,13 +242,19 @@ class LLAMAStreamer(KernelStreamer):
             "files were joined: packet numbers go on, times begin anew in each"
         )
         if new:
-            self._headers.append(header)
+            self._headers.add(header)
             self._write_header(decoder)
         return True
 
     def _write_header(self, decoder: LLAMAHeaderDecoder) -> None:
         """Add a struct for a later header."""
         if HEADERS not in self.rb_lib:
+            return
+        if len(self._headers) > MAX_SIBLINGS:
+            self.report.warn(
+                f"more than {MAX_SIBLINGS} different headers: others are not written"
+            )
+            self.report.irregular["header that is not written"] += 1
             return
         rbs = self.rb_lib[HEADERS]
         rb = make_sibling(rbs[0], len(self._headers))
@@ -316,11 +322,12 @@ class LLAMAStreamer(KernelStreamer):
 
     def _make_unique(self, rb: RawBuffer) -> None:
         """Make the name of a buffer unique."""
-        taken = {place_of(other) for _, other in self.rb_lib.buffers()}
+        taken = self._places_taken()
         name, number = rb.out_name, 1
         while place_of(rb) in taken:
             number += 1
             rb.out_name = f"{name}_{number}"
+        taken.add(place_of(rb))
 
     # ---- reading -------------------------------------------------------------------
 

@@ -255,7 +255,7 @@ class MGDOStreamer(KernelStreamer):
         kernel, basket = self._kernel, self._basket
         status = kernel.decode(basket.data, basket.offsets, basket.first, limit)
         if status == MGDOStream.UNKNOWN:
-            self.report.unknown_records[kernel.class_name] += 1
+            self.report.add_unknown(kernel.class_name)
         elif status == MGDOStream.SKIPPED:
             i = kernel.next_entry - 1
             start, stop = (int(n) for n in basket.offsets[i : i + 2])

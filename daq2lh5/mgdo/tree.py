@@ -7,22 +7,31 @@ from __future__ import annotations
 
 import os
 import struct
-from contextlib import ExitStack, suppress
-from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import ExitStack, contextmanager, suppress
+from tempfile import NamedTemporaryFile, gettempdir
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import DecodeError
+from ..errors import DecodeError, printable
+from ..writing.memory import parse_size
 from .baskets import Basket, unpack
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..source import Source
 
 TREE = "MGTree"
 BRANCH = "event"
 EVENT_CLASS = "MGTEvent"
 RUN_VERSION = 2
+
+COPY_LIMIT = "4G"
+"""Largest input that is copied to a temporary file, if the environment has no other."""
+
+LIMIT_VARIABLE = "DAQ2LH5_COPY_LIMIT"
+"""Environment variable with that limit."""
 
 ADVICE = "compare the file with the original, or copy it again"
 
@@ -265,18 +274,15 @@ def open_tree(source: Source) -> MGTree:
     Raises
     ------
     MissingUprootError, DecodeError
-        see `MGTree`.
+        see `MGTree`; a DecodeError also if the copy gets too large.
+    OSError
+        if it cannot be written.
     """
     with ExitStack() as stack:
         stack.callback(source.close)
         path = source.name.removeprefix("file://")
         if not source.seekable or source.name == "-":
-            copy = stack.enter_context(NamedTemporaryFile(prefix="daq2lh5-"))
-            while len(window := source.fill(1)):
-                copy.write(window)
-                source.consume(len(window))
-            copy.flush()
-            path = copy.name
+            path = stack.enter_context(_copy_of(source))
         try:
             tree = MGTree(source.name, path)
         except DecodeError as e:
@@ -304,6 +310,46 @@ def find_trailing(path: str) -> Trailing | None:
             return None
         file.seek(end)
         return Trailing(end, size - end, file.read(4) == head[:4])
+
+
+@contextmanager
+def _copy_of(source: Source) -> Iterator[str]:
+    """Copy an input to a temporary file, as long as it is wanted."""
+    given = os.environ.get(LIMIT_VARIABLE, COPY_LIMIT)
+    limit = parse_size(given)
+    folder = printable(gettempdir())
+    advice = (
+        "decompress it, or write what comes through the pipe to a file, and convert "
+        "that; or set TMPDIR to a folder with more room"
+    )
+    try:
+        with NamedTemporaryFile(prefix="daq2lh5-") as copy:
+            while len(window := source.fill(1)):
+                if source.offset + len(window) > limit:
+                    problem = (
+                        f"larger than {given} once decompressed, which is the limit "
+                        f"for its copy in the temporary folder {folder}"
+                    )
+                    how = f"{advice} and {LIMIT_VARIABLE} to a larger size"
+                    raise DecodeError(problem, source.name, advice=how)
+                _write(copy, window, folder, advice)
+                source.consume(len(window))
+            _write(copy, b"", folder, advice)
+            yield copy.name
+    except FileNotFoundError as e:
+        msg = f"no folder for temporary files: {e.strerror}; {advice}"
+        raise DecodeError(msg, source.name) from e
+
+
+def _write(copy: IO[bytes], data: bytes, folder: str, advice: str) -> None:
+    """Append to a copy; what is left of it is written, if there are no data."""
+    try:
+        copy.write(data)
+        if not data:
+            copy.flush()
+    except OSError as e:
+        reason = f"{e.strerror} (temporary folder, for a copy of the input); {advice}"
+        raise OSError(e.errno, reason, folder) from e
 
 
 def import_uproot() -> Any:

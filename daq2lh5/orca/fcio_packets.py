@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import DecodeError
 from ..fc._kernel import FcioStream
@@ -98,22 +98,28 @@ class FcioPackets(KernelStreamer):
                 if key not in all_buffers:
                     # the header does not tell all cards with a status
                     self._offer(decoder, key, isinstance(decoder, ORFCIOStatusDecoder))
+                if key in self._without_table:
+                    self._refuse(stream_id, "rows that there can be no more tables for")
             if isinstance(decoder, ORFCIOStatusDecoder):
                 keys = self._cards_of(fcid, keys)
             buffers = {key: all_buffers[key] for key in keys if key in all_buffers}
             if isinstance(decoder, ORFCIOEventDecoder):
                 buffers = self._fitting_events(decoder, buffers, stream.config)
                 if None in buffers.values():
-                    self._streams.pop(stream_id, None)
-                    self._kernel.remove_stream(stream_id)
-                    self._refused[stream_id] = TOO_MANY_LENGTHS
-                    raise DecodeError(TOO_MANY_LENGTHS)
+                    self._refuse(stream_id, TOO_MANY_LENGTHS)
             for table, of_table in decoder.keyed(buffers, fcid).items():
                 keyed[table] = keyed.get(table, {}) | of_table
         everything = self._all_cards(fcid)
         if everything is not None:
             keyed["FCStatus"][None] = everything
         stream.set_buffers(keyed)
+
+    def _refuse(self, stream_id: int, problem: str) -> NoReturn:
+        """Have a stream configured anew before any record of it is decoded."""
+        self._streams.pop(stream_id, None)
+        self._kernel.remove_stream(stream_id)
+        self._refused[stream_id] = problem
+        raise DecodeError(problem)
 
     def _cards_of(self, fcid: int, keys: list[int | str]) -> list[int | str]:
         """Return the keys of status of a stream, with those that it had before."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import DecodeError
+from ..errors import DecodeError, told
 from ..fc.fc_base import LONE_FSP
 from . import orca_packet
 from ._kernel import OrcaStream
@@ -28,6 +28,7 @@ from .orca_header import OrcaHeader
 from .orca_header_decoder import (
     HeaderFrame,
     OrcaHeaderDecoder,
+    cut_header,
     find_header,
     parse_header_packet,
 )
@@ -157,6 +158,9 @@ class OrcaStreamer(PacketAccess, TraceTables):
             n_bytes = min(n_bytes, source.size)
         packet = source.fill(n_bytes)[:n_bytes]
         self.header, text = parse_header_packet(packet, source=source.name)
+        if len(packet) < 4 * frame.n_words:
+            # in the zeros behind the text
+            raise cut_header(len(packet), frame, source.name)
         self.header_decoder.header, self.header_decoder.text = self.header, text
         return frame
 
@@ -359,6 +363,9 @@ class OrcaStreamer(PacketAccess, TraceTables):
         key = kernel.detail_key
         decoder.take_on(key, kernel.detail_samples)
         self._offer(decoder, key)
+        if key in self._without_table:
+            kernel.skip_trace()
+            return
         rb = self._keyed[type(decoder).__name__][key]
         if rb is not None and id(rb) in self._written and id(rb) not in self._heads:
             kernel.end()
@@ -391,7 +398,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
                 packets[fate] += n_packets[i]
                 n_bytes[fate] += sizes[i]
             if fates[1] == "unknown" and n_packets[1]:
-                report.unknown_records[name] = n_packets[1]
+                report.unknown_records[told(name)] = n_packets[1]
         for fate in ("decoded", "skipped"):
             report.packets[fate] = packets[fate]
             report.bytes[fate] = n_bytes[fate]
