@@ -546,7 +546,7 @@ cdef class FcioStream(FcioTables):
                 if self.walk > base + n:
                     self.stretch_reason = REASON_PAST_END
                     self.end_kind = STRETCH_CUT
-                elif self.stretch_reason == REASON_ZEROS and data[n - 1]:
+                elif self.stretch_reason == REASON_ZEROS and n and data[n - 1]:
                     # they do not go up to the end
                     self.end_kind = STRETCH_CORRUPT
                 return self.finish_scan(base, n, self.end_kind)

@@ -12,3 +12,4 @@ cdef int evidence_of(const Window* w, const Ids* ids, const Packet* p) noexcept 
 cdef Found fcio_records(
     const uint8_t* data, int64_t n, int allowed, int64_t* begin
 ) noexcept nogil
+cdef Found runs_into_zeros(const Window* w, const Packet* p, int64_t* need) noexcept nogil

@@ -255,6 +255,36 @@ cdef int64_t end_of_records(const Window* w, const Packet* p) noexcept nogil:
     return end
 
 
+cdef Found runs_into_zeros(
+    const Window* w, const Packet* p, int64_t* need
+) noexcept nogil:
+    """Whether a packet of samples ends in zeros, and those go on behind it.
+
+    Up to the end of the data, or for more words than may be (7.4): then nothing tells
+    where the zeros begin that were never written.
+    """
+    cdef int64_t end = p.start + 4 * p.n_words
+    cdef int64_t stop = end + 4 * (MAX_ZERO_WORDS + 1)
+    cdef int64_t i
+    if p.kind != KIND_FCIO and p.kind != KIND_WAVEFORM and p.kind < KIND_SIS3302:
+        return FOUND_NO
+    for i in range(end, min(stop, w.n)):
+        if w.data[i]:
+            return FOUND_NO
+    if w.n < stop:
+        if not w.at_end:
+            need[0] = stop
+            return FOUND_MORE
+        if w.n == end:
+            return FOUND_NO
+    if p.kind == KIND_FCIO:
+        end = end_of_records(w, p)
+    for i in range(max(end - ZEROED_BYTES, p.start), end):
+        if w.data[i]:
+            return FOUND_NO
+    return FOUND_YES
+
+
 cdef bint can_look_wrong(const Ids* ids, const Packet* p) noexcept nogil:
     """Whether the contents of a packet say anything of whether it is one."""
     cdef const Shape* s = &ids.shapes[p.slot]

@@ -10,6 +10,8 @@ cdef enum:
     MAX_PACKET_WORDS = 1 << 24
     CHAIN = 8               # packets that must follow each other after damage
     SHORT_CHAIN = 3         # so many do if all look right inside
+    MAX_ZERO_WORDS = 16     # between packets; more of them were never written
+    ZEROED_BYTES = 32       # so many zeros at the end of a packet are some of those
 
 cdef enum Kind:             # what a packet is, by its id
     KIND_NONE               # an id that the header does not have
@@ -41,6 +43,7 @@ cdef enum Reason:
     REASON_SWALLOWED        # a packet in which other packets begin
     REASON_STRAY            # bytes at the end, too few for a word
     REASON_ZEROS            # space that was never filled
+    REASON_ZEROED           # zeros where packets must have been
     REASON_TRACE_LENGTH     # samples missing
     REASON_CARD             # a card or input that the header does not have
     REASON_CONTENT          # contents that cannot be

@@ -55,6 +55,7 @@ REASONS = {
     REASON_SWALLOWED: "wrong length of a packet: others begin inside",
     REASON_STRAY: "too few bytes for a word",
     REASON_ZEROS: "words of zero",
+    REASON_ZEROED: "zeros in place of records",
     REASON_TRACE_LENGTH: "trace longer than its packet",
     REASON_CARD: "trace of a card or input that the header does not have",
     REASON_CONTENT: "impossible contents of a packet",
@@ -583,6 +584,12 @@ cdef class OrcaStream:
         if p.kind != KIND_UNKNOWN and not looks_right(w, &self.ids, p):
             self.start_scan(w.base, REASON_CONTENT)
             return STATUS_LIMIT
+        found = runs_into_zeros(w, p, &self.need)
+        if found == FOUND_MORE:
+            return STATUS_MORE
+        if found == FOUND_YES:
+            self.start_scan(w.base, REASON_ZEROED)
+            return STATUS_LIMIT
         # one whose length is as its contents say is given up for good reason only
         strict = can_look_wrong(&self.ids, p)
         found = find_packet(
@@ -1103,24 +1110,32 @@ cdef class OrcaStream:
         """Look for the next packet (1.7)."""
         cdef int64_t at = self.scan_at - w.base
         cdef int64_t where = at
+        cdef bint many
         cdef Found found
         if self.stretch_reason == REASON_ZEROS:
-            # a block of zero words is no damage (7.4)
+            # a short block of zero words is no damage (7.4)
             while w.n - at >= 4 and load_u32(w.data + at) == 0:
                 at += 4
+            many = w.base + at - self.stretch_start > 4 * MAX_ZERO_WORDS
             found = FOUND_MORE
             if w.n - at < 4 and not w.at_end:
                 self.need = at + 4
             elif w.n == at:
-                return self.finish_scan(w.base, at, STRETCH_UNKNOWN)
+                if many:
+                    self.stretch_reason = REASON_ZEROED
+                return self.finish_scan(
+                    w.base, at, STRETCH_CUT if many else STRETCH_UNKNOWN
+                )
             else:
                 found = self.after_zeros(w, at, &where)
             if found == FOUND_MORE:
                 self.scan_at = w.base + at
                 self.consumed = max(self.consumed, at - 3)
                 return STATUS_MORE
+            if many:
+                self.stretch_reason = REASON_ZEROED
             if found == FOUND_YES:
-                if where < at:
+                if many or where < at:
                     return self.finish_scan(w.base, where, STRETCH_CORRUPT)
                 return self.finish_scan(w.base, at, STRETCH_UNKNOWN)
         found = find_packet(w, &self.ids, at, w.n, False, &where, &self.need)
@@ -1130,7 +1145,9 @@ cdef class OrcaStream:
             self.scan_at = w.base + where
             self.consumed = where
             return STATUS_MORE
-        if self.stretch_reason in (REASON_PAST_END, REASON_STRAY):
+        if self.stretch_reason in (REASON_PAST_END, REASON_STRAY) or (
+            self.stretch_reason == REASON_ZEROED and w.n and w.data[w.n - 1] == 0
+        ):
             return self.finish_scan(w.base, w.n, STRETCH_CUT)
         return self.finish_scan(w.base, w.n, STRETCH_CORRUPT)
 
