@@ -1,6 +1,6 @@
 """Files of one run of CoMPASS: what their names say, and one tells of another.
 
-Sections are those of the format document "CoMPASS".
+Sections are those of the CoMPASS format.
 """
 
 from __future__ import annotations

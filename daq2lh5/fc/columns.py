@@ -1,8 +1,8 @@
 """The output tables of FCIO (FlashCam) data.
 
-In a column's source (FCIO format, 2 to 4) ``to``, ``ts`` and ``dr`` are the time offset,
-time stamp and dead region arrays of an event record, ``h0`` and ``h1`` the two words in
-front of a trace.
+In a column's source (FCIO format, 2 to 4) ``to``, ``ts`` and ``dr`` are the time
+offset, time stamp and dead region arrays of an event record, ``h0`` and ``h1`` the two
+words in front of a trace.
 """
 
 from __future__ import annotations

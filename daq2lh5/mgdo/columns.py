@@ -1,7 +1,8 @@
 """The output table of MGDO files.
 
-The source of a column is a member of ``GETGERDADigitizerData`` (MGDO format, 4.3), unless
-it names another section: ``MGTEvent`` (format 4.1), ``MGTWaveform`` (format 4.2).
+The source of a column is a member of ``GETGERDADigitizerData`` (MGDO format, 4.3),
+unless it names another section: ``MGTEvent`` (format 4.1), ``MGTWaveform`` (format
+4.2).
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ class OrcaHeader(dict):
     def continues(self, before: OrcaHeader) -> bool:
         """Whether the packets behind this header are of the same run as those before.
 
-        ORCA writes a header at the start of each sub-run, too (ORCA, section 1.2).
+        ORCA writes a header at the start of each sub-run, too (ORCA format, 1.2).
 
         Parameters
         ----------

@@ -19,16 +19,18 @@ import importlib
 import inspect
 from typing import TYPE_CHECKING
 
+from citations import NAMED, citations, label_of
 from docutils import nodes
+from format_citations import reference
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from daq2lh5.formats import FORMATS
-from format_citations import NAMED, citations, label_of, reference
 
 if TYPE_CHECKING:
-    from daq2lh5.columns import Column, Table
     from sphinx.application import Sphinx
+
+    from daq2lh5.columns import Column, Table
 
 log = logging.getLogger(__name__)
 
