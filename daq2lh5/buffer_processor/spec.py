@@ -41,7 +41,7 @@ class Window:
 
 @dataclass(frozen=True)
 class ProcSpec:
-    """The operations of a ``proc_spec`` (format document "LH5", section 4.3).
+    """The operations of a ``proc_spec`` (LH5 format, 4.3).
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
 """Settings files of CoMPASS: boards, channels, sampling.
 
-Sections are those of the format document "CoMPASS".
+Sections are those of the CoMPASS format.
 """
 
 from __future__ import annotations
@@ -89,10 +89,10 @@ PERIODS_NS = {
     "2730": 2.0,
     "2751": 1.0,
 }
-"""Sampling periods by family of boards, unless the settings say others (4.1)."""
+"""Sampling periods by family of boards, unless the settings say others (format 4.1)."""
 
 ADJUSTABLE = {"731", "742", "743", "751"}
-"""Families with an adjustable sampling period (4.1)."""
+"""Families with an adjustable sampling period (format 4.1)."""
 
 FAMILY = re.compile(
     r"(?<![A-Z])(?:(?:VX|V|DT|N)[-_ ]?[156](7\d\d)|(?:VX|V|DT)[-_ ]?(27\d\d))(?!\d)",
@@ -102,7 +102,7 @@ FAMILY = re.compile(
 
 
 def sampling_period_ns(model: str | None) -> float:
-    """Return the sampling period of a model in ns; NaN if unknown (4.1).
+    """Return the sampling period of a model in ns; NaN if unknown (format 4.1).
 
     The usual one if it is adjustable.
     """
@@ -230,7 +230,7 @@ def read_settings(
         name of the file.
     period_ns
         sampling period of boards for which the file has none, instead of that of
-        their model (4.1).
+        their model (format 4.1).
 
     Raises
     ------
@@ -370,7 +370,7 @@ def find_settings(stream_name: str, period_ns: float | None = None) -> Settings 
 
 
 def header_tree(settings: Settings | None, wf_len: float | None) -> dict[str, Any]:
-    """Return the boards as the header struct has them (5.3), as dictionaries.
+    """Return the boards as the header struct has them (format 5.3), as dictionaries.
 
     Parameters
     ----------

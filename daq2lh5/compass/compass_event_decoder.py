@@ -53,7 +53,7 @@ class CompassEventDecoder(DataDecoder):
               | flags | waveform code? | number of samples? | samples?
 
     u16, u16, u64, u16, f64, u16, u32, u8, u32, and u16 each; the header of the file
-    says which there are (CoMPASS, section 2).
+    says which there are (CoMPASS format, 2).
 
     Parameters
     ----------

@@ -69,7 +69,10 @@ class CompassLayout:
 
     @classmethod
     def from_bits(cls, version: int, bits: int) -> CompassLayout:
-        """Return the layout that the lowest bits of a header word say (1.1)."""
+        """Return the layout that the lowest bits of a header word say.
+
+        CoMPASS format, 1.1.
+        """
         energy, calibrated, short, waveforms = (bool(bits >> i & 1) for i in range(4))
         return cls(version, energy, calibrated, short, waveforms or version < 2)
 
@@ -153,7 +156,7 @@ class CompassLayout:
 
 
 def has_header(head: bytes | memoryview) -> bool:
-    """Whether a file begins with a header word (1.1)."""
+    """Whether a file begins with a header word (format 1.1)."""
     return len(head) >= 2 and head[1] == 0xCA and head[0] & 0xF0 == 0xE0
 
 

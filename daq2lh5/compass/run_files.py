@@ -1,6 +1,6 @@
 """Files of one CoMPASS run: their names, and their layouts for each other.
 
-Sections are those of the format document "CoMPASS".
+Sections are those of the CoMPASS format.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ HEADER_BYTES = 20
 """Bytes at the start that determine the layout."""
 
 MAX_CHANNELS = 4096
-"""Keys have 12 bits (llamaDAQ files, section 2)."""
+"""Keys have 12 bits (llamaDAQ format, 2)."""
 
 ADVICE = "compare the file with the original, or copy it again"
 

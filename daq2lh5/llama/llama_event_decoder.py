@@ -29,7 +29,7 @@ ONE_TABLE = ("sample_length", "avg_sample_length", "avg_mode", "format_bits")
 """Fields that are equal for channels with a common table."""
 
 ONE_OLD_TABLE = ("sample_length", "sample_freq", "format_bits")
-"""The same for files of 2019 (llamaDAQ files, section 8.7)."""
+"""The same for files of 2019 (llamaDAQ format, 8.7)."""
 
 
 def check_dict_spec_equal(
@@ -54,8 +54,8 @@ class LLAMAEventDecoder(DataDecoder):
         1 word     length of the averaged samples, if there are any
         samples    of 16 bits: raw, then averaged
 
-    (llamaDAQ files, section 2). In files of 2019 ("LArU") the key is known from the
-    order of the events, and there are no averaged samples (section 8).
+    (llamaDAQ format, 2). In files of 2019 ("LArU") the key is known from the
+    order of the events, and there are no averaged samples (format 8).
 
     Attributes
     ----------
@@ -105,7 +105,7 @@ class LLAMAEventDecoder(DataDecoder):
         channels = {}
         for key, fields in channel_configs.items():
             config = {name: int(fields[name]) for name in fields if name != "gain"}
-            # in this order (2.1)
+            # in this order (format 2.1)
             dt_raw = np.float64(1 / fields["sample_freq"] * 1000)
             dt_averaged = np.float64(dt_raw * 2 ** (config["avg_mode"] + 1))
             t0_raw = t0_averaged = 0.0

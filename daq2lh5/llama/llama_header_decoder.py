@@ -7,7 +7,7 @@
     byte 12   number of channels: u32
     byte 16   the configurations, 88 bytes each
 
-(llamaDAQ files, sections 1.1, 1.2 and 8.1, 8.2). The layouts are in `layouts.py`.
+(llamaDAQ format, 1.1, 1.2 and 8.1, 8.2). The layouts are in `layouts.py`.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def parse_filename_for_timestamp(f_in_name: str) -> float:
 
 
 def _time_in_name(name: str, zone: dt.tzinfo) -> float:
-    """Do that for names in local time, where no ``Z`` says otherwise (2.2)."""
+    """Do that for names in local time, where no ``Z`` says otherwise (format 2.2)."""
     name = os.path.basename(name)
     match = re.fullmatch(r".*(\d{8})[-T](\d{6})(Z?).*", name, re.ASCII | re.DOTALL)
     if match is None:
@@ -296,14 +296,14 @@ def _fields(record: np.void) -> dict[str, Any]:
         if name in record.dtype.names:
             fields[name] = record[name]
         elif name != "sample_pretrigger":
-            # files of 2019 have no averages, and their windows are whole (8.2); the
-            # length of the pre-trigger is unknown
+            # files of 2019 have no averages, and their windows are whole (format 8.2);
+            # the length of the pre-trigger is unknown
             fields[name] = np.uint32(0)
     return fields
 
 
 def _find_problem(key: int, fields: dict[str, Any]) -> str:
-    """Return the error in a configuration, empty if it is valid (section 1.2)."""
+    """Return the error in a configuration, empty if it is valid (format 1.2)."""
     config = {
         name: value if name in ("sample_freq", "gain") else int(value)
         for name, value in fields.items()
@@ -334,7 +334,7 @@ def _find_problem(key: int, fields: dict[str, Any]) -> str:
 
 
 def _has_blocks_elsewhere(fields: dict[str, Any]) -> bool:
-    """Whether block offsets contradict the format bits (1.2)."""
+    """Whether block offsets contradict the format bits (format 1.2)."""
     at = 2
     for bit, (words, name) in enumerate(zip(BLOCK_WORDS, OFFSETS, strict=True)):
         if int(fields["format_bits"]) >> bit & 1:

@@ -368,7 +368,7 @@ def _first_line(error: Exception) -> str:
 
 
 def parse_run(data: bytes) -> dict[str, Any]:
-    """Read an ``MGTRun`` of version 2 (MGDO ROOT files, section 6).
+    """Read an ``MGTRun`` of version 2 (MGDO format, 6).
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ Each packet has records of one FCIO stream::
     word 2    id of the stream: that of the readout (upper half), of the listener
     word 3-   the records, and up to three zero bytes
 
-(ORCA, section 4.4). The records are decoded by the kernel of native FCIO files.
+(ORCA format, 4.4). The records are decoded by the kernel of native FCIO files.
 """
 
 from __future__ import annotations

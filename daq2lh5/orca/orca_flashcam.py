@@ -156,7 +156,7 @@ def listeners_of(header: OrcaHeader) -> list[Listener]:
     """Return the listeners that are read out, in the order of the header.
 
     Only ``ReadoutDescription`` says what is read out; the settings are elsewhere
-    (ORCA, sections 2 and 4.3).
+    (ORCA format, 2 and 4.3).
     """
     listeners = []
     # look-ups warn of what is missing: most files have no FlashCam
@@ -206,7 +206,7 @@ def _number(value: Any, most: int, otherwise: int = 0) -> int:
 
 
 class ORFlashCamListenerConfigDecoder(RecordDecoder):
-    """Decode the configurations of listeners (ORCA, section 4.3.1).
+    """Decode the configurations of listeners (ORCA format, 4.3.1).
 
     ::
 
@@ -291,7 +291,7 @@ def configuration_of(settings: dict[str, Any]) -> tuple[int, int, float, np.ndar
 
 
 class ORFlashCamListenerStatusDecoder(RecordDecoder):
-    """Decode the status that listeners report (ORCA, section 4.3.2): one row each.
+    """Decode the status that listeners report (ORCA format, 4.3.2): one row each.
 
     ::
 
@@ -378,7 +378,7 @@ def waveform_decoded_values() -> dict[str, Any]:
 
 
 class ORFlashCamWaveformDecoder(KernelDecoder):
-    """Decode traces (ORCA, section 4.3.3): one row each.
+    """Decode traces (ORCA format, 4.3.3): one row each.
 
     ::
 

@@ -145,7 +145,7 @@ class OrcaHeader(dict):
     def continues(self, before: OrcaHeader) -> bool:
         """Whether this header continues the run of the one before.
 
-        ORCA writes a header at the start of each sub-run, too (ORCA, section 1.2).
+        ORCA writes a header at the start of each sub-run, too (ORCA format, 1.2).
 
         Parameters
         ----------

@@ -1,6 +1,6 @@
 """Codecs of waveforms: how they are asked for, and waveforms encoded.
 
-The codecs are those of :mod:`lh5.compression` (format document "LH5", section 3), and
+The codecs are those of :mod:`lh5.compression` (LH5 format, 3), and
 what is encoded here lh5 decodes. It is not imported for that.
 """
 

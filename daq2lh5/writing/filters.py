@@ -1,8 +1,8 @@
 """The filters of HDF5 datasets, applied here instead of by HDF5.
 
 HDF5 sends each chunk through the filters of its dataset, one after the other and in one
-thread. What the common ones do is simple enough to do outside (format document "LH5",
-section 6): the chunk is then written as it is, by HDF5's direct chunk write.
+thread. What the common ones do is simple enough to do outside (LH5 format, 6): the
+chunk is then written as it is, by HDF5's direct chunk write.
 """
 
 from __future__ import annotations
