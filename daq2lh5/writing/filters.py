@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from .._core.chunks import fletcher32, pack_chunk
-from .._core.deflate import WaveformDeflater
+from .._core.codecs.chunks import fletcher32, pack_chunk
+from .._core.codecs.deflate import WaveformDeflater
 
 if TYPE_CHECKING:
     from h5py.h5p import PropDCID

@@ -11,7 +11,7 @@ import zlib
 import h5py
 import numpy as np
 import pytest
-from daq2lh5._core.deflate import WaveformDeflater
+from daq2lh5._core.codecs.deflate import WaveformDeflater
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
