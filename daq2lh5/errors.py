@@ -18,6 +18,7 @@ __all__ = [
     "OutSpecError",
     "UndefinedKeywordError",
     "UnknownFormatError",
+    "VerificationError",
     "did_you_mean",
     "printable",
     "show",
@@ -63,6 +64,10 @@ class DecodeError(RuntimeError):
 
 class UnknownFormatError(RuntimeError):
     """No supported format was recognized in the input."""
+
+
+class VerificationError(RuntimeError):
+    """A compressed chunk does not give back the bytes that were compressed."""
 
 
 class OutSpecError(ValueError):
