@@ -217,6 +217,7 @@ def build_raw(
     extra_columns: bool = False,
     threads: int | None = None,
     memory_limit: int | str = DEFAULT_LIMIT,
+    verify_compression: bool = False,
     **kwargs: Any,
 ) -> ConversionReport:
     """Convert a DAQ file to LH5.
@@ -270,6 +271,8 @@ def build_raw(
         ahead. The files are the same.
     memory_limit
         bytes that buffers and queues may take together, also as text: ``"512M"``.
+    verify_compression
+        decompress each compressed chunk and compare: see :ref:`verify-compression`.
     **kwargs
         values of keywords in the output specification.
 
@@ -291,6 +294,8 @@ def build_raw(
         if an argument is of a type that it cannot have.
     RuntimeError
         if the format is not recognized, or nothing can be decoded.
+    VerificationError
+        if `verify_compression` finds a chunk that cannot be read back.
     """
     report = convert(
         in_stream,
@@ -308,6 +313,7 @@ def build_raw(
         extra_columns=extra_columns,
         threads=threads,
         memory_limit=memory_limit,
+        verify_compression=verify_compression,
         keywords=kwargs,
     )
     log.info("%s", "\n".join(report.lines()))
@@ -331,6 +337,7 @@ def convert(
     extra_columns: bool = False,
     threads: int | None = None,
     memory_limit: int | str = DEFAULT_LIMIT,
+    verify_compression: bool = False,
     keywords: dict[str, Any] | None = None,
     progress: Callable[[DataStreamer], None] | None = None,
     report: ConversionReport | None = None,
@@ -357,6 +364,7 @@ def convert(
     threads = default_threads() if threads is None else threads
     threads = whole_number("threads", threads, 1)
     overwrite = yes_or_no("overwrite", overwrite)
+    verify = yes_or_no("verify_compression", verify_compression)
     check_options({"hdf5_settings": hdf5_settings, "db_dict": db_dict})
     target = out_spec
     if not isinstance(target, Target):
@@ -385,7 +393,7 @@ def convert(
         # two cores are busy with compressing: a thread more gained nothing there
         streamer.read_ahead = threads > 2
         streamer.to_files_only = True
-        outputs = OutputFiles(overwrite, [in_stream], hdf5_settings, threads)
+        outputs = OutputFiles(overwrite, [in_stream], hdf5_settings, threads, verify)
         with outputs:
             outputs.check(target.files)
             header_data = streamer.open_stream(

@@ -35,6 +35,7 @@ HAVE_OPTIONS = {
     "threads": "--threads",
     "memory_limit": "--memory-limit",
     "extra_columns": "--extra-columns",
+    "verify_compression": "--verify-compression",
 }
 """Arguments of build_raw that --kwargs must not give a second time."""
 

@@ -53,6 +53,7 @@ def run(
     threads: int | None = None,
     memory_limit: str = "1G",
     checksum: bool = False,
+    verify_compression: bool = False,
     extra_columns: bool = False,
     json_file: str | None = None,
     quiet: bool = False,
@@ -107,6 +108,7 @@ def run(
             threads=threads,
             memory_limit=limit,
             extra_columns=extra_columns,
+            verify_compression=verify_compression,
             **named,
         )
         statuses.append(status)

@@ -19,6 +19,7 @@ __all__ = [
     "OutSpecError",
     "UndefinedKeywordError",
     "UnknownFormatError",
+    "VerificationError",
     "WriteError",
     "did_you_mean",
     "lacks_memory",
@@ -75,6 +76,10 @@ class WriteError(OSError):
 
 class UnknownFormatError(RuntimeError):
     """No supported format was recognized in the input."""
+
+
+class VerificationError(RuntimeError):
+    """A compressed chunk does not give back the bytes that were compressed."""
 
 
 class OutSpecError(ValueError):

@@ -27,7 +27,7 @@ from .writing.parents import write_attributes
 from .writing.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     from .garbage import Garbage
@@ -84,6 +84,8 @@ class OutputFiles:
         HDF5 settings of the files and of all datasets.
     threads
         number of threads that compress.
+    verify
+        whether to decompress each compressed chunk and compare.
 
     Attributes
     ----------
@@ -99,10 +101,11 @@ class OutputFiles:
         inputs: Iterable[str] = (),
         settings: dict[str, Any] | None = None,
         threads: int = 1,
+        verify: bool = False,
     ) -> None:
         self.overwrite = overwrite
         self.plan = MemoryPlan()
-        self.pipeline = Pipeline(threads)
+        self.pipeline = Pipeline(threads, verify=verify)
         self.settings = settings or {}
         check_settings(self.settings)
         self._of_file, self._of_datasets = split_settings(self.settings)
@@ -329,6 +332,8 @@ class OutputFiles:
         publishing is raised, but the files stay.
         """
         self.complete()
+        for text in _faults(self.pipeline.faults):
+            report.warn(text)
         report.seconds["compress"] = self.pipeline.work_seconds
         report.seconds["write"] = self.write_seconds
         with report.timed("finish"):
@@ -373,6 +378,18 @@ class OutputFiles:
             for file in self._files.values():
                 _close_unfinished(file)
             self._files = {}
+
+
+def _faults(faults: list[tuple[str, int]]) -> Iterator[str]:
+    """Say which chunks were compressed a second time, a line for each dataset."""
+    # threads find them in any order
+    for path in sorted({path for path, _ in faults}):
+        rows = [row for other, row in faults if other == path]
+        yield (
+            f"'{path}': {len(rows)} chunks, first that from row {min(rows)}, did not "
+            "inflate to what was compressed, and were compressed by zlib instead; the "
+            "file is right, but please report this, and check this computer's memory"
+        )
 
 
 def _open_new(temporary: Temporary, settings: dict[str, Any]) -> h5py.File:

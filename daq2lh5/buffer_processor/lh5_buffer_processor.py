@@ -100,6 +100,7 @@ def process_file(
     hdf5_settings: dict[str, Any] | None = None,
     threads: int | None = None,
     memory_limit: int = DEFAULT_LIMIT,
+    verify_compression: bool = False,
     progress: Callable[[], None] | None = None,
     report: ConversionReport | None = None,
 ) -> ConversionReport:
@@ -124,7 +125,9 @@ def process_file(
     for text in selection.warnings:
         report.warn(text)
     threads = default_threads() if threads is None else threads
-    outputs = OutputFiles(overwrite, [in_file], hdf5_settings, threads)
+    outputs = OutputFiles(
+        overwrite, [in_file], hdf5_settings, threads, verify_compression
+    )
     try:
         with outputs, _open_input(in_file) as source:
             outputs.check([out_file])

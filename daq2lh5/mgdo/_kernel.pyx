@@ -24,7 +24,7 @@ from .._core.binding cimport (
 from .._core.bytes cimport load_be_f64, load_be_u16, load_be_u32, load_be_u64
 from .._core.sink cimport RowSink, SinkTable, new_sink_table
 from .._core.status cimport *
-from .._core.uleb128 cimport (
+from .._core.codecs.uleb128 cimport (
     ROW_AS_WRITTEN, ROW_BAD, ROW_TOO_LARGE, RowState, check_row, next_number, put, zigzag,
 )
 from ._framing cimport *

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .._core import radware, uleb128
+from .._core.codecs import radware, uleb128
 from ..errors import did_you_mean
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from libc.stdint cimport (
 )
 from libc.string cimport memcpy
 
-from .bytes cimport load_u64
+from ..bytes cimport load_u64
 from .samples cimport SLACK, bytes_needed, check_output, sample_t
 
 __all__ = ["encode", "room", "state_of"]

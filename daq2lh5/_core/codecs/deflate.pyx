@@ -22,26 +22,25 @@ cdef extern from *:
        and shifts by any register. */
     static Py_ssize_t deflate_planes(
         void*, const uint8_t*, Py_ssize_t, int, uint8_t*, Py_ssize_t);
-    #if defined(__x86_64__) && defined(__GNUC__) && !defined(DEFLATE_BASELINE)
+    #if defined(__x86_64__) && defined(__GNUC__)
     __attribute__((target("avx2,bmi,bmi2"), flatten))
     static Py_ssize_t deflate_planes_avx2(
         void* s, const uint8_t* p, Py_ssize_t n, int k, uint8_t* o, Py_ssize_t c)
     {
         return deflate_planes(s, p, n, k, o, c);
     }
-    static Py_ssize_t deflate_planes_best(
-        void* s, const uint8_t* p, Py_ssize_t n, int k, uint8_t* o, Py_ssize_t c)
+    static int deflate_has_avx2(void)
     {
-        if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
-            return deflate_planes_avx2(s, p, n, k, o, c);
-        return deflate_planes(s, p, n, k, o, c);
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
     }
     #else
-    #define deflate_planes_best deflate_planes
+    #define deflate_planes_avx2 deflate_planes
+    #define deflate_has_avx2() 0
     #endif
     """
     int ctz "__builtin_ctzll"(unsigned long long) noexcept nogil
-    Py_ssize_t deflate_planes_best(
+    int deflate_has_avx2() noexcept nogil
+    Py_ssize_t deflate_planes_avx2(
         void*, const uint8_t*, Py_ssize_t, int, uint8_t*, Py_ssize_t
     ) noexcept nogil
 
@@ -685,10 +684,18 @@ cdef Py_ssize_t c_deflate_planes "deflate_planes"(
     return b.at - out
 
 
-cdef DeflateState* new_deflate_state() except NULL:
+cdef DeflateState* new_deflate_state(bint baseline) except NULL:
+    """Make what a compressor works in.
+
+    Parameters
+    ----------
+    baseline
+        whether to do without the vector instructions that only some processors have.
+    """
     cdef DeflateState* state = <DeflateState*>calloc(1, sizeof(DeflateState))
     if state == NULL:
         raise MemoryError
+    state.avx2 = not baseline and deflate_has_avx2()
     return state
 
 
@@ -723,7 +730,14 @@ cdef Py_ssize_t deflate_shuffled(
             return -1
         state.plane = plane
         state.room = n
-    return deflate_planes_best(state, source, n, itemsize, out, capacity)
+    if state.avx2:
+        return deflate_planes_avx2(state, source, n, itemsize, out, capacity)
+    return c_deflate_planes(state, source, n, itemsize, out, capacity)
+
+
+def has_vector_instructions():
+    """Return whether this processor runs the build with vector instructions."""
+    return bool(deflate_has_avx2())
 
 
 cdef class WaveformDeflater:
@@ -731,6 +745,12 @@ cdef class WaveformDeflater:
 
     Made for waveforms: there are no matches but runs. A compressor keeps its memory
     from call to call. It is for one thread at a time; others run meanwhile.
+
+    Parameters
+    ----------
+    baseline
+        run the build without vector instructions, whatever the processor. Both give
+        the same bytes; without AVX2 and BMI2 this is the build that runs anyway.
     """
 
     cdef DeflateState* state
@@ -738,8 +758,8 @@ cdef class WaveformDeflater:
     cdef Py_ssize_t capacity
     cdef bint busy
 
-    def __cinit__(self):
-        self.state = new_deflate_state()
+    def __cinit__(self, bint baseline=False):
+        self.state = new_deflate_state(baseline)
 
     def __dealloc__(self):
         free_deflate_state(self.state)
