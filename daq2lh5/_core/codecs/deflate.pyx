@@ -510,7 +510,8 @@ cdef inline bint put_noise(
 
 cdef inline void length_symbol(Py_ssize_t x, int* symbol, int* extra) noexcept nogil:
     """Find the symbol of match length 3 + `x`, and how many bits follow it (RFC 1951,
-    3.2.5).""" extra[0] = 0
+    3.2.5)."""
+    extra[0] = 0
     if x == LENGTHS - 1:
         symbol[0] = SYMBOLS - 1
         return
