@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 __all__ = ["DataStreamer"]
 
 
+ZEROS_IN_PACKETS = "block of zeros inside of packets, which was never written"
+
+
 class DataStreamer(Selection, ABC):
     """Reads one stream of packets into the buffers of a :class:`RawBufferLibrary`.
 
@@ -198,8 +201,28 @@ class DataStreamer(Selection, ABC):
         if fate in ("corrupt", "cut_off"):
             lost = self._stretch_lost
             self.garbage.add(self._stretch, packet_id, code, start, dropped=lost)
+            if isinstance(self.source, Source):
+                self.source.holes.tell(start, end)
         self._stretch = bytearray()
         self._stretch_lost = 0
+
+    def account_for_holes(self) -> None:
+        """Report blocks of zeros inside of packets, at the end of the stream.
+
+        Such packets are decoded: in their samples nothing else tells of the damage.
+        """
+        if not isinstance(self.source, Source):
+            return
+        holes = self.source.holes
+        holes.finish()
+        if holes.first is None:
+            return
+        start, end = holes.first
+        self.report.irregular[ZEROS_IN_PACKETS] = holes.n
+        more = f", and {holes.n - 1} more" if holes.n > 1 else ""
+        self.report.note(
+            f"{ZEROS_IN_PACKETS}: {end - start} bytes from byte {start} on{more}"
+        )
 
     def account_for_source(self) -> None:
         """Bring what the report says of the input and of damage up to date."""

@@ -68,6 +68,8 @@ class KernelStreamer(DataStreamer):
         kernel.begin()
         try:
             more = self._read(limit)
+            if not more:
+                self.account_for_holes()
         finally:
             kernel.end()
             self._account()

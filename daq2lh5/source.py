@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .paths import expand_path
+from .reading._holes import Holes
 from .reading.ahead import DecodedReader
 from .reading.magic import recognize
 from .reading.members import make_decoder
@@ -78,6 +79,8 @@ class Source:
         Time that `fill` has waited for the input.
     read_ahead
         Whether a thread may read the next blocks of a long plain file meanwhile.
+    holes
+        Blocks of zeros in what was consumed.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class Source:
         self.read_ahead = True
         self.error: str | None = None
         self.error_offset: int | None = None
+        self.holes = Holes()
         self._reader = reader
         self._closed = False
         self._block_size = block_size
@@ -163,6 +167,7 @@ class Source:
             held = self._end - self._start
             msg = f"cannot consume {n} bytes of a window of {held}"
             raise ValueError(msg)
+        self.holes.look(self._readable, self._start, n, self.offset)
         self._start += n
         self.offset += n
 

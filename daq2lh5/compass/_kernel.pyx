@@ -37,7 +37,7 @@ REASONS = {
     REASON_BOARD: "no record: of such a board there is no other one",
     REASON_CHANNELS: f"no record: there are more than {MAX_CHANNELS} channels",
     REASON_SAMPLES: "impossible number of samples",
-    REASON_ZEROS: "nothing but zeros",
+    REASON_ZEROS: "zeros in place of records",
     REASON_PAST_END: "record runs past the end of the data",
     REASON_INSIDE: "record broken off: the next one begins inside of it",
     REASON_ALONE: "no record follows where this one would end",
@@ -652,10 +652,11 @@ cdef class CompassStream:
             self.scan_at = base + where
             self.consumed = min(where, f.n)
             return STATUS_MORE
-        return self.finish_scan(
-            base, high,
-            STRETCH_CUT if self.stretch_reason == REASON_PAST_END else STRETCH_CORRUPT,
-        )
+        if self.stretch_reason == REASON_PAST_END or (
+            self.stretch_reason == REASON_ZEROS and f.n and f.data[f.n - 1] == 0
+        ):
+            return self.finish_scan(base, high, STRETCH_CUT)
+        return self.finish_scan(base, high, STRETCH_CORRUPT)
 
     # ---- what Python asks for ------------------------------------------------------
 

@@ -15,6 +15,7 @@ cdef enum Reason:
     REASON_STRAY            # bytes at the end, too few for an event
     REASON_RUNS_INTO        # an event that another one starts in
     REASON_HEADER           # a file header that contradicts itself
+    REASON_ZEROS            # zeros where an event, or a chunk, must be
     # old version only
     REASON_FADC             # a chunk of a FADC without a configuration
     REASON_CHUNK            # a chunk that does not begin with an event of its FADC
@@ -105,6 +106,7 @@ cdef bint accumulators_fit(const uint8_t* data, uint32_t bits) noexcept nogil
 cdef int64_t header_bytes(const uint8_t* data, int64_t n) noexcept nogil
 cdef void look_for(Step* s, Reason reason, int64_t resume, bint cut) noexcept nogil
 cdef void wait_for(Step* s, int64_t need) noexcept nogil
+cdef bint begins_with_zeros(const Window* w, int64_t at) noexcept nogil
 cdef bint runs_out(const Window* w, int64_t end) noexcept nogil
 cdef bint step_at_header(const Window* w, int64_t at, Step* s) noexcept nogil
 cdef void next_event(

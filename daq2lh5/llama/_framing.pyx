@@ -146,6 +146,14 @@ cdef void wait_for(Step* s, int64_t need) noexcept nogil:
     s.need = need
 
 
+cdef bint begins_with_zeros(const Window* w, int64_t at) noexcept nogil:
+    """Whether what is at `at` was never written: no event begins like that.
+
+    It is of channel 0, in a format without any words, at time 0.
+    """
+    return w.n - at >= 8 and load_u32(w.data + at) == load_u32(w.data + at + 4) == 0
+
+
 cdef bint runs_out(const Window* w, int64_t end) noexcept nogil:
     """Whether the data end before `end`."""
     return end > w.n and (w.at_end or 0 <= w.left < end)

@@ -51,6 +51,7 @@ REASONS = {
     REASON_STRAY: "too few bytes for an event",
     REASON_RUNS_INTO: "event runs into another event",
     REASON_HEADER: "file header that contradicts itself",
+    REASON_ZEROS: "zeros in place of records",
     REASON_FADC: "no chunk of events where one must be",
     REASON_CHUNK: "chunk that begins with no event of its FADC",
     REASON_EVENT: "no event of the channel where its chunk must have one",
@@ -424,6 +425,8 @@ cdef class LlamaStream:
             if self.in_chunks:
                 self.stretch_key = s.key
                 lose_chunk(&self.chunks, s, w.base + self.consumed + s.lead)
+            if begins_with_zeros(w, self.consumed):
+                s.reason = REASON_ZEROS
             self.start_damage(s.reason, s.resume, s.cut)
             return STATUS_LIMIT
         if s.kind == STEP_EMPTY:
@@ -469,6 +472,8 @@ cdef class LlamaStream:
             return STATUS_MORE
         else:
             where = w.n
+            if self.stretch_reason == REASON_ZEROS and where > 0:
+                self.cut = w.data[where - 1] == 0
         self.scanning = False
         self.stretch_end = w.base + where
         self.consumed = where

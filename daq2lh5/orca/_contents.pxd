@@ -13,3 +13,4 @@ cdef Found fcio_records(
     const uint8_t* data, int64_t n, int allowed, int64_t* begin
 ) noexcept nogil
 cdef Found runs_into_zeros(const Window* w, const Packet* p, int64_t* need) noexcept nogil
+cdef bint is_zeroed(const uint8_t* words, int64_t n) noexcept nogil

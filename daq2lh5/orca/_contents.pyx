@@ -255,6 +255,15 @@ cdef int64_t end_of_records(const Window* w, const Packet* p) noexcept nogil:
     return end
 
 
+cdef bint is_zeroed(const uint8_t* words, int64_t n) noexcept nogil:
+    """Whether `n` words are zeros."""
+    cdef int64_t i
+    for i in range(n):
+        if load_u32(words + 4 * i):
+            return False
+    return True
+
+
 cdef Found runs_into_zeros(
     const Window* w, const Packet* p, int64_t* need
 ) noexcept nogil:

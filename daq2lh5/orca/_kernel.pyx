@@ -761,6 +761,8 @@ cdef class OrcaStream:
         fh = (word1 >> 22) & 0x3F
         ns = (word1 >> 6) & 0xFFFF
         if oh == 0:
+            if is_zeroed(w + 8, 16):
+                return self.bad(p, REASON_ZEROED)
             # so written for some days in March 2023
             oh = 3
             fh = 17

@@ -40,7 +40,6 @@ def parser() -> argparse.ArgumentParser:
     add("--minutes", type=float, help="stop after this time, in place of --count")
     add("--only", type=int, metavar="NUMBER", help="this input alone")
     add("--workers", type=int, default=os.cpu_count() or 1)
-    add("--strict-zeros", action="store_true", help="zeros must be told as damage")
     add("--zeros-only", action="store_true", help="zeroed tails and holes alone")
     add("--no-memory-limit", action="store_true", help="for sanitizers")
     add("--failures", type=Path, default=Path("fuzz-failures.jsonl"), metavar="FILE")
@@ -80,7 +79,6 @@ def main() -> int:
     verdicts = pool.run(
         cases_of(options),
         options.workers,
-        strict_zeros=options.strict_zeros,
         zeros_only=options.zeros_only,
         limit_memory=not options.no_memory_limit,
     )
@@ -93,9 +91,8 @@ def main() -> int:
             f"tests/fuzz/run.py --format {verdict.format} --seed {verdict.seed} "
             f"--only {verdict.number}"
         )
-        for name in ("strict_zeros", "zeros_only"):
-            if getattr(options, name):
-                command += f" --{name.replace('_', '-')}"
+        if options.zeros_only:
+            command += " --zeros-only"
         print(f"{verdict.case}\n  {'; '.join(verdict.problems)}\n  {command}")
         with options.failures.open("a") as file:
             entry = vars(verdict) | {"content": verdict.content.hex()}

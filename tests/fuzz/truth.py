@@ -98,6 +98,8 @@ class Rules:
         whether records can be told from other bytes.
     is_free
         whether records may stand in any order.
+    is_filled
+        whether there may be zeros in a record behind its first row.
     """
 
     least: int = 1
@@ -105,6 +107,7 @@ class Rules:
     slack: int = 0
     has_marks: bool = True
     is_free: bool = True
+    is_filled: bool = False
 
 
 def copies(records: list[Record], stream: Stream, data: bytes) -> list[Copy]:
@@ -209,6 +212,8 @@ def truth_of(
             truth.wanted.update(record.rows)
         if copy.has_head and not record.is_joint:
             n = record.rows.total()
+            if rules.is_filled and data[copy.end - 1 : copy.end] == b"\0":
+                n = min(n, 1)
             begun[copy.place] = min(begun.get(copy.place, n), n)
     truth.begun = sum(begun.values())
     if rules.has_marks:
