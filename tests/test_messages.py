@@ -51,3 +51,16 @@ def test_more_rows_than_kernels_count_are_all(tmp_path, n_max):
     full = build_raw(tmp_path / "a.fcio", out_spec=tmp_path / "all.lh5")
     part = build_raw(tmp_path / "a.fcio", out_spec=tmp_path / "b.lh5", n_max=n_max)
     assert part.n_rows == full.n_rows
+
+
+def test_endless_warnings_end(capsys):
+    logger = logging.Logger("messages")
+    setup(logging.WARNING, logger)
+    for i in range(3000):
+        logger.warning("of %d", i)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1000
+    assert lines[998] == "messages [WARNING] of 998"
+    assert lines[999].endswith("more than 1000 messages like the last are not shown")
+    logger.warning("of another kind")
+    assert capsys.readouterr().err

@@ -112,7 +112,18 @@ class FcioPackets(KernelStreamer):
         everything = self._all_cards(fcid)
         if everything is not None:
             keyed["FCStatus"][None] = everything
+        # traces are counted under the configuration that they were read with
+        self._count_unwanted(stream)
         stream.set_buffers(keyed)
+
+    def _count_unwanted(self, stream: FcioStream) -> None:
+        """Count the traces of a stream that nobody asked for since the last time."""
+        decoder = self.decoders.get("ORFCIOEventDecoder")
+        if decoder is None:
+            return
+        skipped = decoder.skipped_channels
+        for key, n in stream.skipped_channels().items():
+            skipped[key] = skipped.get(key, 0) + n
 
     def _refuse(self, stream_id: int, problem: str) -> NoReturn:
         """Have a stream configured anew before any record of it is decoded."""

@@ -465,17 +465,14 @@ class OrcaStreamer(PacketAccess, TraceTables):
                 if self._kernel.counts(self._names.index(name))[0][0]:
                     for text in decoder.period_notes():
                         self.report.note(f"{name}: {text}")
-            elif isinstance(decoder, (ORFlashCamWaveformDecoder, ORFCIOEventDecoder)):
-                skipped = Counter(decoder.skipped_channels)
-                for counts in self._skipped_of(decoder):
-                    skipped.update(counts)
-                decoder.skipped_channels = dict(skipped)
+            elif isinstance(decoder, ORFCIOEventDecoder):
+                for stream in self._streams.values():
+                    self._count_unwanted(stream)
+            elif isinstance(decoder, ORFlashCamWaveformDecoder):
+                skipped = decoder.skipped_channels
+                counts = self._kernel.skipped_channels(decoder.kind, decoder.variant)
+                for key, n in counts.items():
+                    skipped[key] = skipped.get(key, 0) + n
             else:
                 continue
             self._account_for_channels(decoder)
-
-    def _skipped_of(self, decoder: OrcaDecoder) -> list[dict[int, int]]:
-        """Return the number of unselected traces by key since the last time."""
-        if isinstance(decoder, ORFCIOEventDecoder):
-            return [stream.skipped_channels() for stream in self._streams.values()]
-        return [self._kernel.skipped_channels(decoder.kind, decoder.variant)]

@@ -142,10 +142,7 @@ def test_too_little_memory_is_called_so(tmp_path, megabytes):
     [
         MemoryError(),
         MemoryError("Unable to allocate 2.00 GiB for an array"),
-        ValueError(
-            "Unable to synchronously create dataset "
-            "(memory allocation failed for chunk)"
-        ),
+        ValueError("Unable to create dataset (memory allocation failed for chunk)"),
         RuntimeError("Can't allocate memory (can't allocate space)"),
         OSError(12, "Cannot allocate memory"),
         ImportError("libhdf5.so: failed to map segment from shared object"),

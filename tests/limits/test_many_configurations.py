@@ -102,6 +102,25 @@ def test_time_goes_with_the_length(tmp_path, make, few, rows):
 
 
 @pytest.mark.parametrize("make", [in_fcio, in_orca])
+def test_channels_that_nobody_wants(tmp_path, make):
+    """They are counted, each, in a time that goes with their number."""
+    name = "FCEventDecoder" if make is in_fcio else "ORFCIOEventDecoder"
+    spec = {
+        name: {"a": {"key_list": ["1027204*"], "out_stream": str(tmp_path / "o.lh5")}}
+    }
+    seconds = []
+    for n in (200, 1600):
+        path = tmp_path / f"{n}"
+        path.write_bytes(make(n, samples=(10, 12)))
+        start = time.process_time()
+        report = build_raw(path, out_spec=spec, overwrite=True, threads=1)
+        seconds.append(time.process_time() - start)
+        counts = report.skipped_channels[name]
+        assert len(counts) == sum(counts.values()) == n * TRACES - 1
+    assert seconds[1] < 24 * max(seconds[0], 0.2)
+
+
+@pytest.mark.parametrize("make", [in_fcio, in_orca])
 def test_all_rows_of_all_configurations_are_there(tmp_path, make):
     report, _ = convert(tmp_path, make(300, samples=(10, 14, 22)))
     assert report.exit_status == 0
