@@ -241,7 +241,7 @@ class TestConversions:
 
 
 class TestFiles:
-    """What a file is like as HDF5 (format document, section 1.5)."""
+    """What a file is like as HDF5 (LH5 format, 1.5)."""
 
     def test_oldest_format(self, tmp_path):
         source = tmp_path / "run.fcio"

@@ -210,7 +210,7 @@ def test_a_record_that_runs_into_zeros_is_rejected(tmp_path):
 
 
 def test_frames_of_the_stream_processor_may_be_empty(tmp_path):
-    """Five in a row, in each record (2.2)."""
+    """Five in a row, in each record (FCIO format, 2.2)."""
     data, _ = fcio_records(n_events=20, fsp=True, kind="header")
     path = tmp_path / "run.fcio"
     path.write_bytes(data)

@@ -13,7 +13,7 @@ cdef enum:
     NEAR_BYTES = 1 << 22
     MAX_CHANNELS = 1 << 16      # of all boards
     MAX_SAMPLES = 1 << 24       # plausible (3, 10)
-    KNOWN_FLAGS = 0x0038DDFF    # (2.1)
+    KNOWN_FLAGS = 0x0038DDFF    # (CoMPASS format, 2.1)
     ANY_NUMBER = -1             # of samples: lengths of a channel differ
     NO_NUMBER = -2              # none that counts
     CHAIN = 4                   # records in a row that are believed after damage
@@ -55,7 +55,7 @@ cdef struct Record:
     int64_t n_samples
 
 cdef struct Channel:            # what is known of a channel
-    int key                     # board << 9 | channel (5.1)
+    int key                     # board << 9 | channel (format 5.1)
     int64_t n_samples           # or ANY_NUMBER; see samples_of
     int64_t file                # number of the joined file in which it was met last
     int table

@@ -2,7 +2,7 @@
 
 Records have no marks and no checksums. What speaks for a record are a board and a
 channel that were met before with the same number of samples, and that another record
-begins where it ends. The sections named are those of the format document "CoMPASS".
+begins where it ends. The sections named are those of the CoMPASS format.
 """
 
 from libc.math cimport NAN, fabs, isnan
@@ -36,7 +36,7 @@ cdef inline bint is_header_word(uint32_t word) noexcept nogil:
 
 
 cdef bint is_header(uint16_t word, Layout* l) noexcept nogil:
-    """Whether a file begins like that; if so, set the layout that it says (1.1)."""
+    """Whether a file begins like that; sets the layout that it says (format 1.1)."""
     if not is_header_word(word):
         return False
     set_layout(l, 2, word & 1, word >> 1 & 1, word >> 2 & 1, word >> 3 & 1)
@@ -143,7 +143,7 @@ cdef inline bint looks_right(const Layout* l, const Record* r) noexcept nogil:
 
 
 cdef inline bint is_near(const Record* a, const Record* b) noexcept nogil:
-    """Whether the times of neighbours fit each other; they need not rise (2.3)."""
+    """Whether times of neighbours fit each other; they need not rise (format 2.3)."""
     return (a.time - b.time if a.time > b.time else b.time - a.time) < FAR
 
 

@@ -5,7 +5,7 @@ met, and the buffers that take the rows. `CompassStream.decode` runs over a wind
 bytes without the interpreter until something needs Python: more bytes, a full buffer, a
 channel or a number of samples that is new, a stretch that is no record.
 
-The sections named are those of the format document "CoMPASS".
+The sections named are those of the CoMPASS format.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -499,7 +499,7 @@ cdef class CompassStream:
         self, CompassRecordColumns* c, BoundColumn* t0, BoundColumn* dt, int64_t row,
         const Record* r, const Channel* channel,
     ) noexcept nogil:
-        """Write the fields of a record (5.2, 5.4)."""
+        """Write the fields of a record (format 5.2, 5.4)."""
         compass_record_set_packet_id(c, row, <uint32_t>(self.packet_id + 1))
         compass_record_set_board(c, row, r.board)
         compass_record_set_channel(c, row, r.channel)

@@ -1,4 +1,4 @@
-# Run, life and dead time of each trace (FCIO 4.4, behaviour A).
+# Run, life and dead time of each trace (FCIO format, 4.4, behaviour A).
 
 from libc.stdint cimport int32_t, int64_t
 

@@ -1,4 +1,4 @@
-"""The dead-time tracker of FCIO event records (specification, 4.4).
+"""The dead-time tracker of FCIO event records (FCIO format, 4.4).
 
 Dead intervals are announced before they are over: each waits in its trace's queue
 until an event is at or behind its end.
@@ -8,7 +8,7 @@ from libc.stdlib cimport free, realloc
 
 from .layout cimport MAX_DEAD_INTERVALS
 
-# an interval counts from 3 ns before its end: clock of the 16-bit firmware (4.4, 7)
+# an interval counts from 3 ns before its end: clock of the 16-bit firmware (format 4.4)
 cdef enum:
     SLACK_NS = 4
 

@@ -1,8 +1,8 @@
 """FCIO framing: which bytes are a record, and where the next one begins.
 
-The specification's section 1 has the grammar, 2.1 and 2.2 the frames of each record,
-1.6 the rule for finding the next record after damage. A frame's length is compared
-with its field's rule and with the bytes that are left before it is believed.
+FCIO format, 1 has the grammar, format 2.1 and 2.2 the frames of each record,
+format 1.6 the rule for finding the next record after damage. A frame's length is
+compared with its field's rule and with the bytes that are left before it is believed.
 """
 
 from libc.stdint cimport uint32_t
@@ -31,7 +31,7 @@ cdef inline FieldRule at_most(int64_t count, int64_t size) noexcept nogil:
 
 
 cdef FieldRule fsp_config_rule(int k) noexcept nogil:
-    """Frame `k` of FSPConfig (2.2)."""
+    """Frame `k` of FSPConfig (format 2.2)."""
     if k in (1, 15, 20, 21, 25, 26, 30, 31, 41, 44, 45, 46, 47):
         return at_most(MAX_TRACES, 4)
     if k in (6, 38, 39, 40):
@@ -50,7 +50,7 @@ cdef FieldRule fsp_config_rule(int k) noexcept nogil:
 
 
 cdef FieldRule fsp_event_rule(int k) noexcept nogil:
-    """Frame `k` of FSPEvent (2.2); frames 1 and 3 have a shorter form in old files."""
+    """Frame `k` of FSPEvent (format 2.2); frames 1 and 3 are shorter in old files."""
     if k == 0:
         return exactly(24, 1)
     if k == 1:
@@ -71,7 +71,7 @@ cdef FieldRule fsp_event_rule(int k) noexcept nogil:
 cdef FieldRule field_rule(
     const uint8_t* data, const Record* r, int k, const Limits* limits
 ) noexcept nogil:
-    """What length frame `k` of the record may have (2.1, 2.2)."""
+    """What length frame `k` of the record may have (format 2.1, 2.2)."""
     cdef int32_t tag = r.tag
     if k >= r.n_expected:
         return at_most(MAX_FRAME_BYTES, 1)
@@ -175,7 +175,7 @@ cdef Reason read_counts(const uint8_t* data, Record* r, int k) noexcept nogil:
 
 
 cdef bint is_handshake(const uint8_t* data, int64_t n, int64_t at) noexcept nogil:
-    """Whether the handshake stands at `at`, with the right protocol (1.1)."""
+    """Whether the handshake stands at `at`, with the right protocol (format 1.1)."""
     return (
         n - at >= HANDSHAKE_BYTES
         and load_i32(data + at) == PROTOCOL_TAG
@@ -308,7 +308,7 @@ cdef int64_t end_of_content(
 ) noexcept nogil:
     """Return where a record's own frames end, without links that a card does not use.
 
-    Those are zeros (2.1).
+    Those are zeros (format 2.1).
     """
     cdef int64_t end = end_of_frame(r, n_own - 1)
     cdef int64_t start = r.frames[n_own - 1].start
@@ -375,11 +375,11 @@ cdef Reason check_traces(
 cdef Reason check_config(
     const uint8_t* data, const Record* r, const Limits* limits
 ) noexcept nogil:
-    """Whether a configuration keeps the format's limits (1.4).
+    """Whether a configuration keeps the format's limits (format 1.4).
 
-    A later one may leave out frames, whose values stay (2.3). Its frames must have the
-    right lengths: a damaged tag makes another record look like a configuration, and
-    erased space consists of tags.
+    A later one may leave out frames, whose values stay (format 2.3). Its frames must
+    have the right lengths: a damaged tag makes another record look like a
+    configuration, and erased space consists of tags.
     """
     cdef int64_t sizes[3]
     cdef int k
@@ -430,7 +430,7 @@ cdef Reason check_record(
 
 
 cdef inline int64_t first_frame_length(int32_t tag) noexcept nogil:
-    """Length of the first frame of a known record (2.1, 2.2); -1: not a known one."""
+    """Length of a known record's first frame (format 2.1, 2.2); -1: not a known one."""
     if tag == TAG_FSP_EVENT:
         return 24
     if tag == TAG_FSP_STATUS:

@@ -390,7 +390,7 @@ cdef class FcioStream(FcioTables):
     cdef Verdict judge(
         self, const uint8_t* data, int64_t n, int64_t left, bint at_end, Record* r
     ) noexcept nogil:
-        """Decide whether a collected record may be used (1.6, 9).
+        """Decide whether a collected record may be used (FCIO format, 1.6, 9).
 
         One whose frames all have the right lengths and which another record follows
         is. Where anything is doubtful (a wrong length, frames that its kind does not
@@ -626,7 +626,7 @@ cdef class FcioStream(FcioTables):
             else:
                 self.packet_id = 0
                 self.number_shared = False
-            # a missing stream id keeps its value (2.3)
+            # a missing stream id keeps its value (format 2.3)
             self.kept_fields |= (
                 self.limits.configured and self.s.config.streamid != 0
                 and r.n_frames <= STREAM_ID_FRAME

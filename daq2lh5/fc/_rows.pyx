@@ -1,4 +1,4 @@
-"""Rows of the FCIO tables: one function for each kind (specification, section 6).
+"""Rows of the FCIO tables: one function for each kind (FCIO format, 6).
 
 Room was made before: these only fill row `row` of bound columns.
 """
@@ -87,7 +87,7 @@ cdef void write_trace(
     void* columns, Py_ssize_t row, const State* s, int64_t packet_id, int t,
     const uint8_t* trace,
 ) noexcept nogil:
-    """Write the row of one trace of an Event or SparseEvent (6.2)."""
+    """Write the row of one trace of an Event or SparseEvent (format 6.2)."""
     cdef FCEventColumns* c = <FCEventColumns*>columns
     cdef const DeadTime* d = &s.dead_time
     cdef uint16_t h0 = load_u16(trace)
@@ -118,7 +118,7 @@ cdef void write_header(
     void* columns, Py_ssize_t row, const State* s, int64_t packet_id,
     const uint8_t* words,
 ) noexcept nogil:
-    """Write the row of an EventHeader, whose two words a trace are at `words` (6.2)."""
+    """Write the row of an EventHeader: `words`, two of each trace (format 6.2)."""
     cdef FCEventHeaderColumns* c = <FCEventHeaderColumns*>columns
     cdef const DeadTime* d = &s.dead_time
     cdef int n = s.event.n_traces
@@ -163,7 +163,7 @@ cdef uint32_t card_word(
 cdef inline int card_count(
     const uint8_t* data, const Record* r, int card, int word, int most
 ) noexcept nogil:
-    """Return a count in a card's block, at most `most` (1.4)."""
+    """Return a count in a card's block, at most `most` (format 1.4)."""
     return <int>min(card_word(data, r, card, word), <uint32_t>most)
 
 
@@ -171,7 +171,7 @@ cdef void write_card(
     void* columns, Py_ssize_t row, const State* s, int64_t packet_id,
     const uint8_t* data, const Record* r, int card,
 ) noexcept nogil:
-    """Write the row of one card block (2.1)."""
+    """Write the row of one card block (format 2.1)."""
     cdef FCStatusColumns* c = <FCStatusColumns*>columns
     cdef const int32_t* when = &s.status_time[0]
     cdef int i, n
@@ -235,7 +235,7 @@ cdef void write_fsp_event(
     void* columns, Py_ssize_t row, const State* s, int64_t packet_id,
     const uint8_t* data, const Record* r,
 ) noexcept nogil:
-    """Write the row of an FSPEvent record (6.5)."""
+    """Write the row of an FSPEvent record (format 6.5)."""
     cdef FSPEventColumns* c = <FSPEventColumns*>columns
     cdef const FspEvent* f = &s.fsp
     cdef int64_t n
@@ -275,7 +275,7 @@ cdef void write_fsp_status(
     void* columns, Py_ssize_t row, int64_t packet_id, const uint8_t* data,
     const Record* r,
 ) noexcept nogil:
-    """Write the row of an FSPStatus record (2.2, 6.6)."""
+    """Write the row of an FSPStatus record (format 2.2, 6.6)."""
     cdef FSPStatusColumns* c = <FSPStatusColumns*>columns
     cdef uint8_t block[FSP_STATUS_BYTES]
     memset(block, 0, FSP_STATUS_BYTES)

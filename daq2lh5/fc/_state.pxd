@@ -1,4 +1,4 @@
-# State of one FCIO stream: what is carried from record to record (2.3).
+# State of one FCIO stream: what is carried from record to record (FCIO format, 2.3).
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 
@@ -22,7 +22,7 @@ cdef struct Config:
     int32_t streamid
 
 cdef struct Event:
-    # fields of the event records, carried from one to the next (2.3)
+    # fields of the event records, carried from one to the next (format 2.3)
     int32_t type
     int32_t to[MAX_TIMES]
     int32_t ts[MAX_TIMES]

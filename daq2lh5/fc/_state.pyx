@@ -1,7 +1,7 @@
 """What FCIO records change, and what follows from it.
 
 A field's frame overwrites its first bytes; what it does not reach keeps its former
-content (specification, 1.2 and 2.3). Derived quantities are those of section 4.
+content (FCIO format, 1.2 and 2.3). Derived quantities: format 4.
 """
 
 from libc.math cimport NAN
@@ -14,7 +14,7 @@ from ._dead_time cimport advance_dead_time, reset_dead_time
 cdef int64_t take(
     char* target, int64_t most, const uint8_t* data, const Record* r, int k
 ) noexcept nogil:
-    """Copy frame `k` over the first bytes of a field (1.2); -1: it is absent."""
+    """Copy frame `k` over the first bytes of a field (format 1.2); -1: it is absent."""
     if k >= r.n_frames:
         return -1
     cdef int64_t length = min(r.frames[k].length, most)
@@ -25,7 +25,7 @@ cdef int64_t take(
 cdef void apply_config(
     State* s, Limits* limits, const uint8_t* data, const Record* r
 ) noexcept nogil:
-    """Take in a configuration; fields without a frame keep their value (2.3)."""
+    """Take in a configuration; fields without a frame keep their value (format 2.3)."""
     cdef Config* c = &s.config
     cdef int32_t* fields[10]
     cdef int k
@@ -53,7 +53,7 @@ cdef void apply_config(
 cdef bint apply_event(
     State* s, int64_t n_traces, const uint8_t* data, const Record* r
 ) noexcept nogil:
-    """Update the carried fields and the dead time with an event record (2.3).
+    """Update the carried fields and the dead time with an event record (format 2.3).
 
     False if its dead region lies outside the traces, and was clamped.
     """
@@ -96,7 +96,7 @@ cdef void apply_status(State* s, const uint8_t* data, const Record* r) noexcept 
 
 
 cdef void apply_fsp(State* s, const uint8_t* data, const Record* r) noexcept nogil:
-    """Update the values of the stream processor (2.2, 2.3)."""
+    """Update the values of the stream processor (format 2.2, 2.3)."""
     cdef FspEvent* f = &s.fsp
     if r.tag == TAG_FSP_CONFIG:
         memset(f, 0, sizeof(FspEvent))
@@ -111,14 +111,14 @@ cdef void apply_fsp(State* s, const uint8_t* data, const Record* r) noexcept nog
 
 
 cdef uint16_t fpga_baseline(const Config* c, uint16_t h0) noexcept nogil:
-    """Column `baseline` (4.2)."""
+    """Column `baseline` (format 4.2)."""
     if c.blprecision == 0:
         return 0
     return <uint16_t>(<int64_t>(<double>h0 / c.blprecision))
 
 
 cdef uint16_t fpga_energy(const Config* c, uint16_t h0, uint16_t h1) noexcept nogil:
-    """Column `daqenergy` (4.3)."""
+    """Column `daqenergy` (format 4.3)."""
     if c.adcbits != 12:
         return h1
     if c.blprecision == 0:
@@ -138,7 +138,7 @@ cdef float sampling_period(const Config* c) noexcept nogil:
 
 
 cdef int64_t unix_ns(const State* s) noexcept nogil:
-    """Time of the event (4.1)."""
+    """Time of the event (format 4.1)."""
     cdef const Event* e = &s.event
     if s.config.gps == 0:
         return (

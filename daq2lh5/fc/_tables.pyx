@@ -437,7 +437,7 @@ cdef class FcioTables:
         return 1
 
     cdef int64_t write_status(self, const uint8_t* data, const Record* r) noexcept nogil:
-        """Write a row for each card of a Status record (6.3)."""
+        """Write a row for each card of a Status record (FCIO format, 6.3)."""
         cdef int card, index
         cdef int64_t n = 0
         cdef RowSink* sink
@@ -455,7 +455,7 @@ cdef class FcioTables:
         return n
 
     cdef int64_t write_fsp(self, const uint8_t* data, const Record* r) noexcept nogil:
-        """Write the row of the FSP record in front of the record (6.5, 6.6)."""
+        """Write the row of the FSP record in front of the record (format 6.5, 6.6)."""
         cdef int index
         cdef RowSink* sink
         if not self.s.fsp_configured:

@@ -46,7 +46,7 @@ class FCConfigDecoder(FCDecoder):
         tag -1 | adcs | triggers | eventsamples | blprecision | sumlength | adcbits
                | mastercards | triggercards | adccards | gps | tracemap[] | streamid
 
-    each field a frame of its own (FCIO, section 2.1).
+    each field a frame of its own (FCIO format, 2.1).
     """
 
     table = FC_CONFIG

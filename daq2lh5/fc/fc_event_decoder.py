@@ -33,8 +33,8 @@ class FCEventDecoder(FCDecoder):
         tag -6 | type | pulser | timeoffset[] | timestamp[] | deadregion[]
                | num_traces | trace_list[] | trace[] | trace[] ...
 
-    each field a frame of its own; a trace is baseline, energy, samples (FCIO,
-    sections 2.1 and 3).
+    each field a frame of its own; a trace is baseline, energy, samples (FCIO format,
+    2.1 and 3).
 
     Attributes
     ----------

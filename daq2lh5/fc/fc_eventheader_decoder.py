@@ -16,7 +16,7 @@ fc_eventheader_decoded_values = FC_EVENT_HEADER.decoded_values()
 
 
 def get_key(streamid: int, card_address: int, card_input: int, iwf: int = -1) -> int:
-    """Return the key (raw id) of a channel (FCIO, section 5).
+    """Return the key (raw id) of a channel (FCIO format, 5).
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class FCEventHeaderDecoder(FCDecoder):
         tag -7 | type | pulser | timeoffset[] | timestamp[] | deadregion[]
                | trace_list[] | (baseline, energy)[]
 
-    each field a frame of its own (FCIO, section 2.1).
+    each field a frame of its own (FCIO format, 2.1).
     """
 
     table = FC_EVENT_HEADER

@@ -31,7 +31,7 @@ fsp_status_decoded_values = FSP_STATUS.decoded_values()
 class FSPConfigDecoder(FCDecoder):
     """Decode FSPConfig records: the settings of the software trigger.
 
-    48 frames, listed in FCIO, section 2.2. In a native file there is one such record,
+    48 frames, listed in FCIO format, 2.2. In a native file there is one such record,
     in front of the first Config, and it is written as a struct.
     """
 
@@ -131,7 +131,7 @@ class FSPConfigDecoder(FCDecoder):
 class FSPEventDecoder(FCDecoder):
     """Decode FSPEvent records: one row for each, with the event that follows it.
 
-    10 or 11 frames, listed in FCIO, section 2.2.
+    10 or 11 frames, listed in FCIO format, 2.2.
     """
 
     table = FSP_EVENT
@@ -170,7 +170,7 @@ class FSPEventDecoder(FCDecoder):
 class FSPStatusDecoder(FCDecoder):
     """Decode FSPStatus records: one row for each, with the status that follows it.
 
-    One frame of 112 bytes, see FCIO, section 2.2.
+    One frame of 112 bytes, see FCIO format, 2.2.
     """
 
     table = FSP_STATUS

@@ -17,7 +17,7 @@ fc_status_decoded_values = FC_STATUS.decoded_values()
 
 
 def get_key(streamid: int, reqid: int) -> str:
-    """Return the key of a card's status (FCIO, section 5).
+    """Return the key of a card's status (FCIO format, 5).
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class FCStatusDecoder(FCDecoder):
 
         tag -4 | status | statustime[] | cards | size | card block | card block ...
 
-    each field a frame of its own; the layout of a block is in FCIO, section 2.1.
+    each field a frame of its own; the layout of a block is in FCIO format, 2.1.
     """
 
     table = FC_STATUS

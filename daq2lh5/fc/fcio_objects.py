@@ -5,8 +5,7 @@ record of each kind as public attributes, and scripts pass it to the decoders. T
 record is encoded again, so that the kernel decodes and checks all records. Run time and
 dead time, which depend on all earlier records, are taken from the object.
 
-The package is never imported. Frame numbers are those of the FCIO specification,
-section 2.
+The package is never imported. Frame numbers are those of the FCIO format, 2.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The FSPConfig record: the settings of the software trigger.
 
 A file has one, so it is read without a kernel; the kernel has checked the lengths of
-its frames. Frame numbers are those of the FCIO specification, section 2.2.
+its frames. Frame numbers are those of the FCIO format, 2.2.
 """
 
 from __future__ import annotations

@@ -13,12 +13,12 @@ cdef enum:                          # 2
     TAG_FSP_STATUS = 10
 
 cdef enum:
-    # 1.1
+    # FCIO format, 1.1
     PROTOCOL_TAG = -1000000001
     LOWEST_TAG = -1000000000
     HANDSHAKE_BYTES = 68
     PROTOCOL_BYTES = 10
-    # 1.4
+    # format 1.4
     MAX_TRACES = 2400
     MAX_SAMPLES = 32768
     MAX_TRACE_WORDS = 22021440
@@ -28,9 +28,9 @@ cdef enum:
     MAX_TIMES = 10
     MAX_SUB_EVENTS = 32768
     MAX_DEAD_INTERVALS = 2048
-    # no field of any record is longer than the pulses of a RecEvent (1.4, 2.1)
+    # no field of any record is longer than the pulses of a RecEvent (format 1.4, 2.1)
     MAX_FRAME_BYTES = 4 * 26400000
-    # 2.1, card block: offsets in 32-bit words, lengths in elements
+    # format 2.1, card block: offsets in 32-bit words, lengths in elements
     CARD_BYTES = 1180
     CARD_REQID = 0
     CARD_EVENTNO = 2
@@ -50,7 +50,7 @@ cdef enum:
     MAX_ENVIRONMENT = 16
     MAX_CTILINKS = 4
     MAX_LINKS = 256
-    # 2.2
+    # format 2.2
     FSP_CONFIG_FRAMES = 48
     STREAM_ID_FRAME = 11    # of a configuration
     FSP_STATUS_BYTES = 112

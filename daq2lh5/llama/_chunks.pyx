@@ -1,4 +1,4 @@
-"""Find events of the old version ("LArU"), section 8 of "llamaDAQ files".
+"""Find events of the old version ("LArU"), llamaDAQ format, 8.
 
 Events come in chunks of one channel, and the channels take turns: an event itself has
 two bits of the channel's number only. Behind damage, the possible channels of an event
@@ -18,7 +18,7 @@ cdef enum:
     LOOK_BYTES = 1 << 22
     # chunks to follow there
     MOST_FOLLOWING = 64
-    # largest second word of chunks without a number of events (8.3)
+    # largest second word of chunks without a number of events (format 8.3)
     MAX_COUNT_WORD = 0xFFFF
     START_BYTES = CHUNK_HEADER_BYTES + MAX_HEAD_BYTES
 
@@ -63,7 +63,7 @@ cdef int set_turns(Chunks* c, Channel* channels, list keys, bint counted) except
 
 
 cdef list find_unfinished(const Chunks* c, const Channel* channels):
-    """Return the channels without a turn in the last round (8.3)."""
+    """Return the channels without a turn in the last round (format 8.3)."""
     cdef int fadc, key
     keys = []
     for fadc in range(N_FADCS):
@@ -96,7 +96,7 @@ cdef void lose_chunk(Chunks* c, const Step* s, int64_t offset) noexcept nogil:
 
 
 cdef bint id_fits(uint32_t word, uint32_t key) noexcept nogil:
-    """Whether a first word fits a channel (8.4)."""
+    """Whether a first word fits a channel (format 8.4)."""
     cdef uint32_t i = word >> 4 & (N_KEYS - 1)
     return i == (key & 3) or i == (key & (CHANNELS_OF_FADC - 1)) or i == key
 
@@ -104,7 +104,10 @@ cdef bint id_fits(uint32_t word, uint32_t key) noexcept nogil:
 cdef Reason read_event(
     const uint8_t* data, int64_t n, int key, const Channel* channels, Event* e
 ) noexcept nogil:
-    """Test an event of a channel (8.3), whose samples may lie behind the window."""
+    """Test an event of a channel, whose samples may lie behind the window.
+
+    Format 8.3.
+    """
     cdef const Channel* c = &channels[key]
     cdef int64_t at = words_before_status(c.bits)
     cdef uint32_t word
@@ -319,7 +322,7 @@ cdef int channel_after_damage(
             need[0] = at + LOOK_BYTES
             return -2
         score = 4 * n_following(w, at, key, with_header, c, channels)
-        # time stamps increase within a channel (8.4)
+        # time stamps increase within a channel (format 8.4)
         if not channel.has_ticks or ticks_of(w.data + event) > channel.last_ticks:
             score += 4 * MOST_FOLLOWING
         score += 2 * (not with_header and key == hint)
@@ -490,8 +493,9 @@ cdef bint step_at_empty(
 ) noexcept nogil:
     """Take chunks without events; False if there are none.
 
-    They keep the order of turns (8.4). The chunk behind them must be in turn, and there
-    are at most two rounds of them, since zeros look like empty chunks (8.3).
+    They keep the order of turns (format 8.4). The chunk behind them must be in turn,
+    and there are at most two rounds of them, since zeros look like empty chunks
+    (format 8.3).
     """
     cdef int turn[N_FADCS]
     cdef int64_t q = at

@@ -1,6 +1,6 @@
 """Find events, and read the words in front of their samples.
 
-The sections named are those of the format document "llamaDAQ files". An event does
+The sections named are those of the llamaDAQ format. An event does
 not say how long it is: that is in the configuration of its channel. What it does say,
 in the status word and the average word, must agree with that.
 
@@ -110,7 +110,7 @@ cdef bint accumulators_fit(const uint8_t* data, uint32_t bits) noexcept nogil:
 
 
 cdef int64_t header_bytes(const uint8_t* data, int64_t n) noexcept nogil:
-    """Return the length of the file header at `data`; 0 if none is there (1.1, 8.1)."""
+    """Return the length of the file header at `data`, or 0 (format 1.1, 8.1)."""
     cdef int64_t number, length
     if n < OLD_HEADER_BYTES_80:
         return 0
@@ -213,8 +213,8 @@ cdef bint step_at_unannounced(
 ) noexcept nogil:
     """Take an event of a channel without a configuration; False if it is none.
 
-    Its length follows from its own words (1.2, 2). It is accepted if an event, a header
-    or the end follows.
+    Its length follows from its own words (format 1.2, 2). It is accepted if an event,
+    a header or the end follows.
     """
     cdef Event after
     cdef Found found

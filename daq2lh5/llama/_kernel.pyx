@@ -4,7 +4,7 @@ One :class:`LlamaStream` holds the channels of one file and the buffers that tak
 rows. `LlamaStream.decode` runs over a window of bytes without the interpreter until
 something needs Python: more bytes, a full buffer, a stretch that is no event.
 
-The sections named are those of the format document "llamaDAQ files".
+The sections named are those of the llamaDAQ format.
 """
 
 import sys
@@ -205,7 +205,7 @@ cdef class LlamaStream:
 
     @property
     def unfinished(self):
-        """Channels without a turn in the last round of chunks (8.3)."""
+        """Channels without a turn in the last round of chunks (format 8.3)."""
         return find_unfinished(&self.chunks, self.channels) if self.in_chunks else []
 
     def set_start(self, double timestamp, double accuracy):
@@ -521,7 +521,7 @@ cdef class LlamaStream:
         return STATUS_LIMIT
 
     cdef void note_time(self, Channel* c, uint64_t ticks) noexcept nogil:
-        """Count time stamps that do not increase, although they must (8.4)."""
+        """Count time stamps that do not increase, although they must (format 8.4)."""
         self.irregular_count[IRREGULAR_TIMES] += c.has_ticks and ticks <= c.last_ticks
         c.has_ticks = True
         c.last_ticks = ticks

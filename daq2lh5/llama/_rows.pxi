@@ -1,5 +1,5 @@
 # Rows of the table of events: one function fills the columns of one row. The sections
-# named are those of the format document "llamaDAQ files".
+# named are those of the llamaDAQ format.
 #
 # Included in the kernel's module: as functions of another module they make decoding of
 # short events a fifth slower.
@@ -25,7 +25,7 @@ cdef void write_event(
 ) noexcept nogil:
     """Write a row."""
     cdef LLAMAEventColumns* c = <LLAMAEventColumns*>columns
-    # in this order (2.1)
+    # in this order (format 2.1)
     cdef double seconds = <double>ticks_of(event) * channel.dt_raw * 1e-9
     cdef const uint8_t* samples = event + e.samples
     llama_event_set_packet_id(c, row, <uint32_t>packet_id)

@@ -1,5 +1,4 @@
-# Numbers of the llamaDAQ format, each with its section of the format document
-# "llamaDAQ files".
+# Numbers of the llamaDAQ format, each with its section.
 
 cdef enum:
     N_KEYS = 4096               # 2: a key has 12 bits
@@ -17,7 +16,7 @@ cdef enum:
     # 2: widths of the lengths in those words
     RAW_WORDS_MASK = 0x3FFFFFF
     AVERAGED_WORDS_MASK = 0xFFFF
-    # 1.1, 8.1: file headers, by their first word
+    # format 1.1, 8.1: file headers, by their first word
     MAGIC = 0x4972414C          # "LArI"
     MAGIC_OLD = 0x5572414C      # "LArU"
     HEADER_BYTES = 16

@@ -38,7 +38,7 @@ cdef enum Reason:
     N_REASONS
 
 cdef enum Encoding:
-    # 4.2
+    # MGDO format, 4.2
     ENCODING_NONE = 0
     ENCODING_DOUBLE = 1
     ENCODING_SHORT = 2

@@ -1,6 +1,6 @@
 """Read the objects in an entry of a tree of ``MGTEvent``.
 
-The sections named are those of the format document "MGDO ROOT files". ROOT's numbers
+The sections named are those of the MGDO format. ROOT's numbers
 are big-endian. Every object says how long it is, and must end exactly there.
 """
 
@@ -269,7 +269,7 @@ cdef bint read_waves(Cursor* c, WaveArray* waves) noexcept nogil:
 
 
 cdef bint read_wave(Cursor* c, Wave* w) noexcept nogil:
-    """Read a waveform (4.2), but not its samples."""
+    """Read a waveform (format 4.2), but not its samples."""
     cdef int64_t outer, width
     cdef double frequency
     cdef uint64_t n
@@ -347,7 +347,7 @@ cdef bint read_digitizers(Cursor* c, Entry* e) noexcept nogil:
 
 
 cdef bint read_digitizer(Cursor* c, Digitizer* d) noexcept nogil:
-    """Find the members of digitizer data (4.3)."""
+    """Find the members of digitizer data (format 4.3)."""
     cdef int64_t outer, base, common
     if not (
         open_object(c, CLASS_GERDA, &outer)
@@ -423,7 +423,7 @@ cdef bint check_rows(Cursor* c, const Entry* e) noexcept nogil:
 cdef bint read_entry(
     const uint8_t* data, int64_t n, Entry* e, Trouble* trouble
 ) noexcept nogil:
-    """Read an entry (4.1); False, and what the trouble is, if that cannot be."""
+    """Read an entry (format 4.1); False, and what the trouble is, if that cannot be."""
     cdef Cursor c
     cdef int64_t outer
     memset(trouble, 0, sizeof(Trouble))

@@ -4,7 +4,7 @@ One :class:`MGDOStream` holds the buffers that take the rows. `MGDOStream.decode
 over the entries of a basket without the interpreter until something needs Python: the
 next basket, a full buffer, a damaged entry, waveforms that a buffer is not made for.
 
-The sections named are those of the format document "MGDO ROOT files".
+The sections named are those of the MGDO format.
 """
 
 import sys
@@ -621,7 +621,7 @@ cdef Written write_encoded(
     BoundVector* out, int kind, int64_t width, int64_t row, const uint8_t* samples,
     const Wave* w,
 ) noexcept nogil:
-    """Write samples as the differences (4.2) that the output's codec has as well."""
+    """Write samples as the differences (format 4.2) that the codec has, too."""
     cdef int64_t n = w.stop - w.start
     cdef int64_t at = 0
     cdef int64_t i
@@ -661,7 +661,7 @@ cdef Written write_encoded(
 cdef Written decode_u16(
     const uint8_t* p, int64_t n, uint16_t* out, int64_t width
 ) noexcept nogil:
-    """Decode differences (4.2) that add up to numbers of 16 bits."""
+    """Decode differences (format 4.2) that add up to numbers of 16 bits."""
     cdef uint32_t x = 0
     cdef uint32_t z
     cdef uint32_t all_bits = 0
@@ -686,7 +686,7 @@ cdef Written decode_u16(
 cdef Written decode_i32(
     const uint8_t* p, int64_t n, int32_t* out, int64_t width
 ) noexcept nogil:
-    """Decode differences (4.2)."""
+    """Decode differences (format 4.2)."""
     cdef uint32_t x = 0
     cdef uint32_t z
     cdef int64_t at = 0
@@ -704,7 +704,7 @@ cdef void write_fields(
     MGDOFieldsColumns* c, Py_ssize_t row, const uint8_t* data, const Entry* e,
     const Digitizer* d, uint32_t packet_id,
 ) noexcept nogil:
-    """Write what is no waveform (4.1, 4.3)."""
+    """Write what is no waveform (format 4.1, 4.3)."""
     cdef const uint8_t* common = data + d.common
     cdef const uint8_t* own = data + d.own
     mgdo_fields_set_packet_id(c, row, packet_id)

@@ -3,7 +3,7 @@
 An event of the card has a trace for each of some channels: what the kernel calls an
 event is one of these.
 
-The sections named are those of the format document "ORCA".
+The sections named are those of the ORCA format.
 """
 
 from libc.stdint cimport (
@@ -21,7 +21,7 @@ include "_columns.pxi"
 
 
 cdef bint next_caen(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
-    """Find the next trace (5.5, 5.6)."""
+    """Find the next trace (format 5.5, 5.6)."""
     if e.next == 0:
         if p.n_words < 6:
             return refuse(e, p, REASON_CONTENT)
@@ -147,7 +147,7 @@ cdef inline void mask_samples(
 cdef void unpack(
     BoundWaveform* to, int64_t row, const uint8_t* words, const Event* e
 ) noexcept nogil:
-    """Write samples of 12 bits that are stored 5 in two words (5.6)."""
+    """Write samples of 12 bits that are stored 5 in two words (format 5.6)."""
     cdef uint16_t* values
     cdef int64_t i
     cdef int64_t n = e.n_samples

@@ -1,9 +1,9 @@
-"""Whether the contents of a packet fit its kind and its length (1.7 d).
+"""Whether the contents of a packet fit its kind and its length (format 1.7 d).
 
 Small samples read like words that begin packets: in a search, and next to damage, only
 what looks right is believed.
 
-The sections named are those of the format document "ORCA".
+The sections named are those of the ORCA format.
 """
 
 from libc.string cimport memcmp
@@ -17,10 +17,10 @@ cdef enum:
     MAX_FRAMES = 1024       # of a packet that are looked at
     MAX_PADDING = 64        # bytes behind the text of a header that are looked at
     # bits of the tags of records that a packet is for; the others are of the stream
-    # processor (4.4)
+    # processor (format 4.4)
     MAIN_TAGS = 1 << 1 | 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7
     FIRST_TIME = 1 << 29    # 1987: no run was before
-    # of the configuration of a listener (4.3.1)
+    # of the configuration of a listener (format 4.3.1)
     MAX_TRACES = 2400
     MAX_CARDS = 256
 
@@ -84,7 +84,7 @@ cdef bint has_shape(
 cdef bint is_histogram(
     const uint8_t* words, int64_t n_words, int64_t there
 ) noexcept nogil:
-    """Whether a name and bins fill a record: of each the number comes first (5.7)."""
+    """Whether a name and bins, each with its number, fill a record (format 5.7)."""
     cdef int64_t n_name
     if n_words < 3:
         return False
@@ -101,7 +101,7 @@ cdef bint is_histogram(
 cdef bint is_listener_config(
     const uint8_t* words, int64_t n_words, int64_t there
 ) noexcept nogil:
-    """Whether a map of the traces fills a record, maybe with the cards' ids (4.3.1)."""
+    """Whether a map of traces, maybe with cards' ids, fills a record (format 4.3.1)."""
     cdef int64_t n_traces, n_cards
     if n_words < 13:
         return False
@@ -120,7 +120,7 @@ cdef bint is_listener_config(
 cdef bint is_fcio(
     const uint8_t* words, int64_t n_words, int64_t there, int allowed
 ) noexcept nogil:
-    """Whether records of a stream fill a packet (4.4)."""
+    """Whether records of a stream fill a packet (format 4.4)."""
     cdef int64_t begin
     cdef uint32_t word
     if n_words < 3 or there < 3:
@@ -136,7 +136,7 @@ cdef bint is_fcio(
 cdef bint is_waveform(
     const uint8_t* words, int64_t n_words, int64_t there
 ) noexcept nogil:
-    """Whether the lengths in a trace of the first generation add up (4.3.3)."""
+    """Whether the lengths in a trace of the first generation add up (format 4.3.3)."""
     cdef uint32_t word
     cdef int64_t oh, fh, ns
     if n_words < 18 or there < 2:
@@ -155,7 +155,7 @@ cdef bint is_waveform(
 cdef bint is_of_digitizer(
     const uint8_t* words, int64_t n_words, int64_t there, Kind kind
 ) noexcept nogil:
-    """Whether the first event of a packet looks like one (4.5, 4.6, 5.1 to 5.6)."""
+    """Whether a packet's first event looks like one (format 4.5, 4.6, 5.1 to 5.6)."""
     cdef uint32_t word
     cdef int64_t least
     cdef int k
@@ -207,7 +207,7 @@ cdef bint is_of_digitizer(
 cdef Found fcio_records(
     const uint8_t* data, int64_t n, int allowed, int64_t* begin
 ) noexcept nogil:
-    """Whether there is a record in a packet that its decoder wants (4.4).
+    """Whether there is a record in a packet that its decoder wants (format 4.4).
 
     `begin` is set to where it is, or the record of the stream processor before it:
     other records before these are not for the decoder. FOUND_MORE if it reaches beyond
@@ -269,8 +269,8 @@ cdef Found runs_into_zeros(
 ) noexcept nogil:
     """Whether a packet of samples ends in zeros, and those go on behind it.
 
-    Up to the end of the data, or for more words than may be (7.4): then nothing tells
-    where the zeros begin that were never written.
+    Up to the end of the data, or for more words than may be (format 7.4): then nothing
+    tells where the zeros begin that were never written.
     """
     cdef int64_t end = p.start + 4 * p.n_words
     cdef int64_t stop = end + 4 * (MAX_ZERO_WORDS + 1)
@@ -328,7 +328,7 @@ cdef int evidence_of(const Window* w, const Ids* ids, const Packet* p) noexcept 
     if p.kind == KIND_WAVEFORM:
         return SHORT_CHAIN if is_of_card(words, ids) else 2
     if p.kind == KIND_SIS3316:
-        # words of an event (4.6), besides four that are zero
+        # words of an event (format 4.6), besides four that are zero
         return SHORT_CHAIN if (
             load_u32(words + 8) * <int64_t>load_u32(words + 12) == n_words - 10
         ) else 1
@@ -350,14 +350,14 @@ cdef bint is_awaited(
     """
     if not ids.awaited[load_u32(words + 4) & 0xFFFF]:
         return False
-    # traces, and bits of a sample (4.3.1)
+    # traces, and bits of a sample (format 4.3.1)
     return kind == KIND_FCIO or (
         load_u32(words + 12) > 0 and load_u32(words + 24) in (12, 16)
     )
 
 
 cdef bint has_caen_events(const uint8_t* words, int64_t n_words) noexcept nogil:
-    """Whether events, and maybe zeros, fill a packet (5.5, 5.6)."""
+    """Whether events, and maybe zeros, fill a packet (format 5.5, 5.6)."""
     cdef int64_t at = 2
     cdef uint32_t word
     cdef int k
@@ -372,7 +372,7 @@ cdef bint has_caen_events(const uint8_t* words, int64_t n_words) noexcept nogil:
 
 
 cdef bint is_of_card(const uint8_t* words, const Ids* ids) noexcept nogil:
-    """Whether a trace has the usual headers, and is of a card of the header (4.3.3)."""
+    """Whether a trace has the usual headers, and a known card (format 4.3.3)."""
     cdef uint32_t word = load_u32(words + 8)
     cdef int32_t address = ids.addresses[word >> 22]
     cdef int32_t byte = word >> 14 & 0xFF
@@ -384,7 +384,7 @@ cdef bint is_of_card(const uint8_t* words, const Ids* ids) noexcept nogil:
 
 
 cdef bint ends_well(const Window* w, const Ids* ids, const Packet* p) noexcept nogil:
-    """Whether the text of a header is whole, as far as its end tells (1.2)."""
+    """Whether the text of a header is whole, as far as its end tells (format 1.2)."""
     cdef int64_t end = p.start + 4 * p.n_words
     cdef int64_t start = max(p.start + 16, end - MAX_PADDING)
     if ids.is_swapped:

@@ -1,6 +1,6 @@
 """Events in the packets of digitizers: which kind finds and writes them.
 
-The sections named are those of the format document "ORCA".
+The sections named are those of the ORCA format.
 """
 
 from libc.stdint cimport (

@@ -51,7 +51,7 @@ cdef inline bint refuse(Event* e, const Packet* p, Reason reason) noexcept nogil
 
 
 cdef inline void set_key(Event* e) noexcept nogil:
-    """Set the key of a channel of a card in a crate (2.1)."""
+    """Set the key of a channel of a card in a crate (ORCA format, 2.1)."""
     e.key = (e.crate & 0xF) << 9 | (e.card & 0x1F) << 4 | (e.channel & 0xF)
 
 

@@ -71,7 +71,8 @@ cdef struct Ids:
     # a bit for each tag
     int16_t variant[N_LONG_IDS]
     Shape shapes[N_LONG_IDS]            # by slot, of records
-    bint is_swapped                     # the text of headers has swapped words (1.3)
+    # the text of headers has swapped words (ORCA format, 1.3)
+    bint is_swapped
     # by id: listeners of the header of which no configuration was read yet
     uint8_t awaited[N_LISTENERS]
     int32_t addresses[N_CARDS]          # by crate and slot, of FlashCam; -1: no card

@@ -1,6 +1,6 @@
 """From bytes to ORCA packets, and to the next packet after damage.
 
-The sections named are those of the format document "ORCA".
+The sections named are those of the ORCA format.
 """
 
 from libc.string cimport memcmp
@@ -19,7 +19,7 @@ cdef Found packet_at(
     const Window* w, const Ids* ids, int64_t at, Packet* p, Reason* reason,
     int64_t* need,
 ) noexcept nogil:
-    """Read the first words of the packet at `at` (1.1, 1.2).
+    """Read the first words of the packet at `at` (format 1.1, 1.2).
 
     Nothing is said of whether the packet is in the window.
     """
@@ -44,7 +44,7 @@ cdef Found packet_at(
         p.slot = ids.long_slot[word >> 18]
         p.n_words = word & 0x3FFFF
     if word == 0:
-        # no header: a block that was never filled (7.4)
+        # no header: a block that was never filled (format 7.4)
         reason[0] = REASON_ZEROS
         return FOUND_NO
     if p.slot < 0:
@@ -72,7 +72,7 @@ cdef Found header_at(
     const uint8_t* data, int64_t end, const Ids* ids, int64_t at, Packet* p,
     Reason* reason,
 ) noexcept nogil:
-    """Read the length of a header packet (1.2): id 0, and a property list."""
+    """Read the length of a header packet (format 1.2): id 0, and a property list."""
     cdef uint32_t word = load_u32(data + at)
     cdef int64_t n_text = load_u32(data + at + 4)
     cdef int64_t n_words = 2 + n_text // 4 + 1
@@ -232,7 +232,7 @@ cdef Found find_packet(
     const Window* w, const Ids* ids, int64_t start, int64_t stop, bint strict,
     int64_t* found, int64_t* need,
 ) noexcept nogil:
-    """Look for a packet that begins in `start` .. `stop` - 1, at any byte (1.7).
+    """Look for a packet that begins in `start` .. `stop` - 1, at any byte (format 1.7).
 
     `found` is set to where it is, or how far it is certain that there is none.
     """

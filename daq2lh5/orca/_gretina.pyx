@@ -1,6 +1,6 @@
 """Events in the packets of Gretina digitizers: Gretina4M and Gretina4A.
 
-The sections named are those of the format document "ORCA".
+The sections named are those of the ORCA format.
 """
 
 from libc.stdint cimport (
@@ -23,7 +23,7 @@ cdef enum:
 
 
 cdef bint next_gretina4m(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
-    """Find the next block of 1024 words (5.1)."""
+    """Find the next block of 1024 words (format 5.1)."""
     cdef int64_t start = e.next if e.next else 2
     if p.n_words % GRETINA4M_WORDS != 2 or p.n_words == 2:
         if e.number:
@@ -72,7 +72,7 @@ cdef void write_gretina4m(
 
 
 cdef bint next_gretina4a(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
-    """Find the next event by its own length (5.2)."""
+    """Find the next event by its own length (format 5.2)."""
     cdef int64_t start = e.next if e.next else 2
     cdef const uint8_t* h = w + 4 * start
     cdef int64_t n_words, head

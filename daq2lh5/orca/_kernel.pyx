@@ -6,7 +6,7 @@ interpreter until something needs Python: more bytes, a full buffer, a rare pack
 stretch that is no packet. Records of FCIO in ORCA packets are left to a
 :class:`~daq2lh5.fc._kernel.FcioStream` for each of their streams.
 
-The sections named are those of the format document "ORCA".
+The sections named are those of the ORCA format.
 """
 
 from libc.math cimport NAN
@@ -32,9 +32,9 @@ include "_columns.pxi"
 
 cdef enum:
     N_INPUTS = 32
-    N_SPLITS = 2            # ways to split input and trace index (4.3.3)
+    N_SPLITS = 2            # ways to split input and trace index (format 4.3.3)
     N_TABLES = N_SPLITS + N_DIGITIZERS
-    N_CHANNELS = 8192       # crate, card and channel in one number (2.1)
+    N_CHANNELS = 8192       # crate, card and channel in one number (format 2.1)
     MAX_TRACES = 2400
     FIXED_ID = 1000         # above all values of Status
     ASK = -1                # stop at the first row: Python has to find a buffer
@@ -255,7 +255,7 @@ cdef class OrcaStream:
                 self.ids.shapes[i] = c_shape(shape[0])
 
     def set_swapped(self):
-        """Say that the text of later headers has swapped words (1.3)."""
+        """Say that the text of later headers has swapped words (format 1.3)."""
         self.ids.is_swapped = True
 
     def set_listeners(self, listeners, keep=False):
@@ -562,7 +562,7 @@ cdef class OrcaStream:
             return STATUS_HEADER
 
     cdef Status inspect(self, const Window* w, const Packet* p) noexcept nogil:
-        """Make sure that a packet does not hide others (1.7 a).
+        """Make sure that a packet does not hide others (format 1.7 a).
 
         Where no packet follows one, its length may be wrong.
         """
@@ -688,7 +688,7 @@ cdef class OrcaStream:
     # ---- records of FCIO -----------------------------------------------------------
 
     cdef Status records(self, const uint8_t* data) except *:
-        """Decode the packet at hand, if its stream is known (4.4)."""
+        """Decode the packet at hand, if its stream is known (format 4.4)."""
         cdef const uint8_t* packet = data + self.detail_start
         cdef int64_t head = 12
         cdef int64_t n, done, begin
@@ -742,7 +742,7 @@ cdef class OrcaStream:
     cdef Status waveform(
         self, const uint8_t* data, const Packet* p
     ) noexcept nogil:
-        """Write the row of one trace (4.3.3)."""
+        """Write the row of one trace (format 4.3.3)."""
         cdef Packet q = as_long(p)
         cdef const uint8_t* w = data + q.start
         cdef int split = self.ids.variant[p.slot]
@@ -1015,7 +1015,8 @@ cdef class OrcaStream:
         """Find the listener of a card that the header lacks, or has elsewhere.
 
         From the trace maps if there are any, or from a card with that address elsewhere.
-        Of others only a byte of the address is known (4.3.3); False if impossible.
+        Of others only a byte of the address is known (format 4.3.3); False if
+        impossible.
         """
         cdef uint32_t byte = (word2 >> 14) & 0xFF
         cdef uint32_t input, trace
@@ -1109,13 +1110,13 @@ cdef class OrcaStream:
         return STATUS_SKIPPED
 
     cdef Status scan(self, const Window* w) noexcept nogil:
-        """Look for the next packet (1.7)."""
+        """Look for the next packet (format 1.7)."""
         cdef int64_t at = self.scan_at - w.base
         cdef int64_t where = at
         cdef bint many
         cdef Found found
         if self.stretch_reason == REASON_ZEROS:
-            # a short block of zero words is no damage (7.4)
+            # a short block of zero words is no damage (format 7.4)
             while w.n - at >= 4 and load_u32(w.data + at) == 0:
                 at += 4
             many = w.base + at - self.stretch_start > 4 * MAX_ZERO_WORDS
@@ -1292,7 +1293,7 @@ cdef inline void input_of(
 
 
 cdef inline bint is_byte_of(uint32_t byte, uint32_t address) noexcept nogil:
-    """Whether a trace has this byte of the address of its card (4.3.3)."""
+    """Whether a trace has this byte of the address of its card (format 4.3.3)."""
     return byte == (address & 0xFF) or byte == ((address >> 4) & 0xFF)
 
 

@@ -1,6 +1,6 @@
 """Events in the packets of Struck digitizers: SIS3302, 3316, 3305 and 3320.
 
-The sections named are those of the format document "ORCA".
+The sections named are those of the ORCA format.
 """
 
 from libc.stdint cimport (
@@ -19,7 +19,7 @@ include "_columns.pxi"
 
 
 cdef bint next_sis3302(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
-    """Take the packet for a trace (4.5): lengths, samples, energy trace, trailer."""
+    """Take the packet for a trace (format 4.5): lengths, samples, energy, trailer."""
     cdef bint wrapped
     cdef int64_t n_raw, n_energy, head
     if e.next:
@@ -53,7 +53,7 @@ cdef bint next_sis3302(const uint8_t* w, const Packet* p, Event* e) noexcept nog
 
 
 cdef inline int64_t words_before_check(uint32_t bits) noexcept nogil:
-    """Words of an event of SIS3316 in front of its check word (4.6)."""
+    """Words of an event of SIS3316 in front of its check word (format 4.6)."""
     cdef int64_t n = 2
     if bits & 1:
         n += 7
@@ -69,7 +69,7 @@ cdef inline int64_t words_before_check(uint32_t bits) noexcept nogil:
 cdef bint next_sis3316(
     const uint8_t* w, const Packet* p, const int32_t* averages, Event* e
 ) noexcept nogil:
-    """Find the next event by the lengths of the events themselves (4.6)."""
+    """Find the next event by the lengths of the events themselves (format 4.6)."""
     cdef int64_t start = e.next if e.next else 10
     cdef int64_t check
     cdef int64_t averaged = 0
@@ -192,7 +192,7 @@ cdef void write_sis3316(
 
 
 cdef bint next_sis3305(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
-    """Find the next of events that have all the same length (5.3)."""
+    """Find the next of events that have all the same length (format 5.3)."""
     cdef uint32_t where = load_u32(w + 4)
     cdef uint32_t rate = (where >> 8) & 0xF
     cdef uint32_t saving = (where >> 4) & 0xF
@@ -243,7 +243,7 @@ cdef inline int64_t split_word(
 cdef inline void write_10_bits(
     uint16_t* to, const uint8_t* words, int64_t n_words, int streams
 ) noexcept nogil:
-    """Write samples of 10 bits, three a word (5.3).
+    """Write samples of 10 bits, three a word (format 5.3).
 
     Of so many `streams` each block has four words, one stream behind the other; their
     samples take turns. Of four, the second and the third have changed places.
@@ -304,7 +304,7 @@ cdef void write_sis3305(
 
 
 cdef bint next_sis3320(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
-    """Find the next event, as long as the marks are there (5.4)."""
+    """Find the next event, as long as the marks are there (format 5.4)."""
     cdef int64_t start = e.next if e.next else 2
     cdef uint32_t word
     # a part of an event is at the end if a buffer was split into several packets

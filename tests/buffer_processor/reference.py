@@ -1,6 +1,6 @@
 """What dspeed's processors ``presum`` and ``saturation`` do, slowly and in numpy.
 
-Written from the format document "LH5", section 4.3: sums are made in float32 for
+Written from the LH5 format, 4.3: sums are made in float32 for
 samples of 8 and 16 bits, else in float64, one rounded step for each sample.
 """
 

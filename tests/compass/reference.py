@@ -1,4 +1,4 @@
-"""Slow reader of sound CoMPASS files, from the format document "CoMPASS", section 2.
+"""Slow reader of sound CoMPASS files, from the CoMPASS format, 2.
 
 It shares no code with the package, nor with the writer.
 """

@@ -2,7 +2,7 @@
 
 Each case of `test_random_damage` is a file with one random change. How many:
 `DAQ2LH5_DAMAGED_FILES` (default 200), from which seed: `DAQ2LH5_DAMAGE_SEED`. "Section"
-means a section of the format document "CoMPASS".
+means section N of the CoMPASS format.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def file(tmp_path):
     return tmp_path / "run.BIN"
 
 
-# --- ends of files (section 10) -----------------------------------------------------
+# --- ends of files (format 10) -----------------------------------------------------
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -155,7 +155,7 @@ def test_nothing_to_read(data, message, file):
 
 @pytest.mark.parametrize("word", writer.HEADER_WORDS)
 def test_header_word_alone(word, file, tmp_path):
-    """A run without events (section 10): its table has no rows."""
+    """A run without events (format 10): its table has no rows."""
     file.write_bytes(struct.pack("<H", word))
     report = daq2lh5.build_raw(file, out_spec=str(tmp_path / "o.lh5"))
     assert report.exit_status == 0
@@ -184,7 +184,7 @@ def test_half_a_file_converted(file, tmp_path):
     assert report.exit_status == 3
 
 
-# --- damage in the middle (section 10) ----------------------------------------------
+# --- damage in the middle (format 10) ----------------------------------------------
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -241,7 +241,7 @@ def test_filled_stretch(name, value, length, file):
 
 @pytest.mark.parametrize("name", [n for n in SOURCES if sample(n).form.has_header])
 def test_joined_files(name, file):
-    """A header word in the middle begins another file (section 10)."""
+    """A header word in the middle begins another file (format 10)."""
     of = sample(name)
     decoded = of.read(file, of.data * 3)
     assert [signature(row) for row in decoded.rows] == [*of.rows.values()] * 3
@@ -261,7 +261,7 @@ WITH_HEADER = [n for n in SOURCES if sample(n).form.has_header]
 
 @pytest.mark.parametrize("first", SOURCES)
 def test_joined_files_of_other_layouts(first, file):
-    """Every file begins with its header word: it says what follows (section 1.1)."""
+    """Every file begins with its header word: it says what follows (format 1.1)."""
     of = sample(first)
     data, wanted = joined(first, *WITH_HEADER, first if of.form.has_header else "list")
     file.write_bytes(data)
@@ -392,7 +392,7 @@ def test_more_lengths_than_tables(file):
     assert any("more than 64 lengths" in note for note in decoded.report.notes)
 
 
-# --- damage at the start (sections 1.1, 3) ------------------------------------------
+# --- damage at the start (format 1.1, 3) ------------------------------------------
 
 
 @pytest.mark.parametrize("name", WITH_HEADER)

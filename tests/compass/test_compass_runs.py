@@ -1,6 +1,6 @@
 """Files of one run: names, layouts from other files, channels without events.
 
-"Section" means a section of the format document "CoMPASS".
+"Format N" means section N of the CoMPASS format.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def columns_of(path: Path, table: str = "CompassEvent") -> dict[str, Any]:
     return found
 
 
-# --- names (section 1) --------------------------------------------------------------
+# --- names (format 1) --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_what_counts_before_the_name(tmp_path):
         assert not any("name of the file" in note for note in streamer.report.notes)
 
 
-# --- settings that cannot be understood (section 4) ---------------------------------
+# --- settings that cannot be understood (format 4) ---------------------------------
 
 
 @pytest.mark.parametrize("model", ["V1742", "DT5743", "V1731", "V1751"])
@@ -224,7 +224,7 @@ def test_nothing_is_skipped(data, tmp_path_factory):
     assert len(told) == len(missing)
 
 
-# --- boards (section 2) -------------------------------------------------------------
+# --- boards (format 2) -------------------------------------------------------------
 
 
 def test_case_of_board_334(tmp_path):
@@ -283,7 +283,7 @@ def test_more_channels_than_there_can_be(tmp_path):
     assert "more than 65536 channels" in decoded.damage[0].reason
 
 
-# --- too few records to determine the layout (section 3) ----------------------------
+# --- too few records to determine the layout (format 3) ----------------------------
 
 
 @pytest.mark.parametrize("named", [GOOD, "run.BIN"])
@@ -344,7 +344,7 @@ def test_not_recognized_without_header(tmp_path):
         daq2lh5.get_streamer(str(path))
 
 
-# --- channels without events (section 10) -------------------------------------------
+# --- channels without events (format 10) -------------------------------------------
 
 
 @pytest.mark.parametrize("content", [b"", struct.pack("<H", FORM.word)], ids=len)

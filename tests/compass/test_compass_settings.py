@@ -1,6 +1,6 @@
 """Settings files of CoMPASS, and what comes from them.
 
-"Section" means a section of the format document "CoMPASS".
+"Format N" means section N of the CoMPASS format.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def write(tmp_path):
     return write
 
 
-# --- models (section 4.1) -----------------------------------------------------------
+# --- models (format 4.1) -----------------------------------------------------------
 
 PERIODS = {
     4.0: "V1720 VX1720 DT5720 N6720 V1725 V1725S DT5725 DT5725S DT5725SB N6725",
@@ -114,7 +114,7 @@ def test_sampling_period(model, sample_time, dt, file, write):
     [("DT5730", 2000, 2), ("DT5730", None, 8), ("unknown", None, 8), (None, 0, 8)],
 )
 def test_sampling_period_of_the_user(model, sample_time, dt, file, write):
-    """It comes behind the settings' own, and before that of the model (4.1)."""
+    """It comes behind the settings' own, and before that of the model (format 4.1)."""
     config = write(writer.Board(model=model, period_ps=sample_time))
     kwargs = {"compass_config_file": config, "compass_sampling_period": 8}
     with daq2lh5.open_stream(str(file), **kwargs) as (streamer, _):
@@ -149,7 +149,7 @@ def test_sampling_period_that_is_none(period, file, tmp_path):
         )
 
 
-# --- boards and channels (sections 4, 5.3) ------------------------------------------
+# --- boards and channels (format 4, 5.3) ------------------------------------------
 
 
 def test_times_are_those_of_each_board_and_channel(tmp_path, write):
@@ -300,7 +300,7 @@ def test_other_xml_files_beside_the_data(file):
     assert decode(file).rows[0]["dt"] == 2
 
 
-# --- bad settings (section 10) ------------------------------------------------------
+# --- bad settings (format 10) ------------------------------------------------------
 
 BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><configuration/>'
 
@@ -388,7 +388,7 @@ def test_layout_of_the_first_file(name, tmp_path):
 
 @real_files
 def test_real_settings():
-    """Section 9."""
+    """Format 9."""
     settings = read_settings(REAL_SETTINGS)
     (board,) = settings.boards
     assert (board.model, board.adc_bits, board.period_ns) == ("DT5730", "14", 2.0)

@@ -1,6 +1,6 @@
 """The streamer of CoMPASS files against the slow reference reader and real files.
 
-"Section" means a section of the format document "CoMPASS".
+"Format N" means section N of the CoMPASS format.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def file(tmp_path):
     return tmp_path / "run.BIN"
 
 
-# --- layouts (sections 1, 2, 3) -----------------------------------------------------
+# --- layouts (format 1, 2, 3) -----------------------------------------------------
 
 VECTORS = {
     "CAE1": "e1ca010003008967452301000000341280400000",
@@ -169,7 +169,7 @@ VECTORS = {
 
 @pytest.mark.parametrize("name", VECTORS)
 def test_vectors_of_the_specification(name, file):
-    """Section 8: every field of one record of each layout."""
+    """Format 8: every field of one record of each layout."""
     file.write_bytes(bytes.fromhex(VECTORS[name]))
     (row,) = decode(file, layout=name).rows
     bits = int(name[-1], 16)
@@ -216,7 +216,7 @@ def test_files_without_header_as_the_user_says(form, n_samples, file):
 @pytest.mark.parametrize("n_samples", [None, 0, 10, 100])
 @pytest.mark.parametrize("n", [2, 50])
 def test_layout_is_found_by_the_records(version, energies, n_samples, n, file):
-    """Section 3: all that can be told apart, from two records on."""
+    """Format 3: all that can be told apart, from two records on."""
     if n_samples is None and version == 1:
         pytest.skip("records of version 1 have a number of samples")
     form = writer.form(0xCAE0 | energies | (n_samples is not None) << 3, version)
@@ -247,7 +247,7 @@ def test_layout_that_cannot_be_told(file):
         decode(file, layout="CAFE")
 
 
-# --- channels and lengths (section 5) -----------------------------------------------
+# --- channels and lengths (format 5) -----------------------------------------------
 
 
 BOARDS = (0, 1, 7, 255, 256, 334, 51936, 51951, 65535)
@@ -297,7 +297,7 @@ def test_boards_with_other_lengths_have_their_own_tables(file):
 
 
 def test_names_of_tables_are_unique(file):
-    """A list's number must not be the key of a single channel (section 5.4)."""
+    """A list's number must not be the key of a single channel (format 5.4)."""
     form = writer.form(0xCAED)
     channels = [(0, 1), (0, 0), (0, 2)]
     made = writer.events(form, 60, channels=channels, n_samples=(10, 25, 25))
@@ -321,7 +321,7 @@ def test_new_length_of_a_late_channel(file):
 
 @pytest.mark.parametrize("by_lgdo", [False, True])
 def test_lengths_that_vary_in_one_channel(by_lgdo, file, tmp_path):
-    """Their waveforms are lists (section 5.4), also in the file."""
+    """Their waveforms are lists (format 5.4), also in the file."""
     form = writer.form(0xCAED)
     lengths = (10, 25, 0, 7, 300)
     made = writer.events(form, 500, channels=[(0, 0)], n_samples=lengths)
@@ -393,7 +393,7 @@ def test_times_beyond_hours_are_exact(file):
 
 
 def test_rare_values_are_kept(file):
-    """Flags, codes, NaN: nothing of that is a reason to drop a record (section 10)."""
+    """Flags, codes, NaN: nothing of that is a reason to drop a record (format 10)."""
     form = writer.form(0xCAEF)
     made = writer.events(form, 60, n_samples=5)
     for i, event in enumerate(made):
@@ -520,7 +520,7 @@ def test_single_packets_give_the_same(version, file):
 
 @pytest.mark.parametrize("block_size", [None, 7])
 def test_single_packets_of_joined_files(block_size, file):
-    """Headers in mid-file are passed, and `header` becomes theirs (section 10)."""
+    """Headers in mid-file are passed, and `header` becomes theirs (format 10)."""
     data, wanted, headers = b"", [], 0
     for word in (0xCAED, 0xCAED, 0xCAE5, 0xCAE2, 0xCAE4, 0xCAE9, 0xCAE1):
         form = writer.form(word)
@@ -686,14 +686,14 @@ def test_format_is_recognized(name, header, tmp_path):
     "head", [b"PK\x03\x04", b"\x0d\xca", b"\xdd\xca"], ids=bytes.hex
 )
 def test_other_files_of_that_extension_are_not_taken(head, tmp_path):
-    """Of a header word twelve bits are fixed, not eight (section 7, C9)."""
+    """Of a header word twelve bits are fixed, not eight (format C9)."""
     path = tmp_path / "x.bin"
     path.write_bytes(head + bytes(range(256)) * 20)
     with pytest.raises(RuntimeError, match="not recognized"):
         daq2lh5.get_streamer(str(path))
 
 
-# --- real files (section 9) ---------------------------------------------------------
+# --- real files (format 9) ---------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Encoders of waveforms, slow: written from the format document "LH5", section 3."""
+"""Encoders of waveforms, slow: written from the LH5 format, 3."""
 
 from __future__ import annotations
 

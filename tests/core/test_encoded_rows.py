@@ -13,7 +13,7 @@ N_EXAMPLES = 400
 
 
 def state(data: bytes, n_samples: int, of_16_bits: bool) -> str:
-    """Decode number by number (format document "LH5", section 3.2)."""
+    """Decode number by number (LH5 format, 3.2)."""
     at = 0
     last = 0
     longer = too_large = False

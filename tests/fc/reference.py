@@ -1,11 +1,11 @@
 """Reference reader of well-formed FCIO streams, in plain Python.
 
-Written from the format description ``fcio.md`` alone, sentence by sentence, to be
-compared with: clarity counts, speed does not. "Section" in this module means a
-section of that document. Where it knows two behaviours, this is behaviour A.
+Written from the FCIO format alone, sentence by sentence, to be
+compared with: clarity counts, speed does not. "Format N" means its section N. Where it
+knows two behaviours, this is behaviour A.
 
 Well-formed means that nothing has to be rejected or repaired: a stream with damage
-raises `NotWellFormedError`. What section 9 accepts is read as it says there: arrays of
+raises `NotWellFormedError`. What format 9 accepts is read as it says there: arrays of
 more than ten integers, short and absent frames, a number of traces that differs from
 the length of the list, one to three stray bytes at the end. Records that it skips
 without a trace (events before any Config, unknown tags) are skipped.
@@ -29,26 +29,26 @@ if TYPE_CHECKING:
 
 SECOND = 1_000_000_000
 TICK = 4
-"""Nanoseconds in a tick (section 2.1)."""
+"""Nanoseconds in a tick (format 2.1)."""
 
 MAX_TRACES = 2400
 MAX_SAMPLES = 32768
 MAX_BUFFER = 22_021_440
-"""Words in the trace buffer (section 1.4)."""
+"""Words in the trace buffer (format 1.4)."""
 
 MAX_CARDS = 256
 MAX_PENDING = 2048
-"""Dead intervals that may wait per trace (section 1.4)."""
+"""Dead intervals that may wait per trace (format 1.4)."""
 
 HELD_INTEGERS = 10
-"""Integers kept of timeoffset, timestamp and deadregion (section 1.4)."""
+"""Integers kept of timeoffset, timestamp and deadregion (format 1.4)."""
 
 
 class NotWellFormedError(ValueError):
     """The stream has damage, so that this reader knows no rows for it."""
 
 
-# --- output tables (section 6) ----------------------------------------------------
+# --- output tables (format 6) ----------------------------------------------------
 
 FCCONFIG = {
     "packet_id": "uint32",
@@ -254,16 +254,16 @@ def _as_declared(value: Any, dtype: str) -> Any:
     return np.dtype(dtype).type(value)
 
 
-# --- framing (section 1) ----------------------------------------------------------
+# --- framing (format 1) ----------------------------------------------------------
 
 _PROTOCOL_HEADER = -1_000_000_001
 _PROTOCOL = b"FlashCamV1"
 
 
 def read_records(data: bytes) -> Iterator[tuple[int, list[bytes]]]:
-    """Split a stream into records: tag and contents of the frames (section 1.1).
+    """Split a stream into records: tag and contents of the frames (format 1.1).
 
-    One to three bytes at the end are dropped (section 1.3).
+    One to three bytes at the end are dropped (format 1.3).
     """
     tag: int | None = None
     frames: list[bytes] = []
@@ -301,7 +301,7 @@ def read_records(data: bytes) -> Iterator[tuple[int, list[bytes]]]:
 
 
 def _elements(frame: bytes, code: str, at_most: int) -> list[Any]:
-    """Decode ``held(at_most)`` elements of a frame (sections 1.2 and 2)."""
+    """Decode ``held(at_most)`` elements of a frame (format 1.2 and 2)."""
     size = struct.calcsize(f"<{code}")
     if len(frame) % size:
         raise NotWellFormedError(
@@ -312,7 +312,7 @@ def _elements(frame: bytes, code: str, at_most: int) -> list[Any]:
 
 
 def _overwrite(old: list[Any], new: list[Any]) -> list[Any]:
-    """Replace the first elements; the rest keeps its content (section 1.2)."""
+    """Replace the first elements; the rest keeps its content (format 1.2)."""
     return new + old[len(new) :]
 
 
@@ -321,11 +321,11 @@ def _need(frames: list[bytes], number: int) -> None:
         raise NotWellFormedError(f"{len(frames)} frames where {number} are needed")
 
 
-# --- dead time (section 4.4) ------------------------------------------------------
+# --- dead time (format 4.4) ------------------------------------------------------
 
 
 class DeadTimeTracker:
-    """Run time and dead time of each trace since the last Config (section 4.4)."""
+    """Run time and dead time of each trace since the last Config (format 4.4)."""
 
     def __init__(self, n_traces: int) -> None:
         self.n_traces = n_traces
@@ -348,7 +348,7 @@ class DeadTimeTracker:
         region, offset
             the integers of deadregion and timeoffset.
         """
-        # Step 1, with the clamp of section 9.
+        # Step 1, with the clamp of format 9.
         first = min(max(region[5], 0), self.n_traces)
         block = range(first, first + min(max(region[6], 0), self.n_traces - first))
         # Step 2.
@@ -413,12 +413,12 @@ class DeadTimeTracker:
         return end - start
 
 
-# --- records (sections 2 to 6) ----------------------------------------------------
+# --- records (format 2 to 6) ----------------------------------------------------
 
 
 @dataclass
 class Config:
-    """What the last Config said, with what it left unsaid (section 2.3)."""
+    """What the last Config said, with what it left unsaid (format 2.3)."""
 
     integers: list[int] = field(default_factory=lambda: [0] * 10)
     tracemap: list[int] = field(default_factory=lambda: [0] * MAX_TRACES)
@@ -435,7 +435,7 @@ class Config:
 
     @classmethod
     def from_frames(cls, frames: list[bytes], previous: Config) -> Config:
-        """Decode a Config record (section 2.1), which must pass section 1.4."""
+        """Decode a Config record (format 2.1), which must pass format 1.4."""
         integers = list(previous.integers)
         for i, frame in enumerate(frames[:10]):
             integers[i] = (_elements(frame, "i", 1) or [integers[i]])[0]
@@ -456,16 +456,16 @@ class Config:
         return new
 
     def channel_key(self, trace: int) -> int:
-        """Rawid of a trace (section 5)."""
+        """Rawid of a trace (format 5)."""
         word = self.tracemap[trace]
         return self.fcid * 1_000_000 + (word >> 16) * 100 + (word & 0xFFFF)
 
     def status_key(self, reqid: int) -> str:
-        """Key of a card (section 5)."""
+        """Key of a card (format 5)."""
         return f"fcid_{self.fcid}/status/card{reqid & 0xFFFF}"
 
     def offered_keys(self) -> list[int | str]:
-        """List the keys that this Config promises (section 5).
+        """List the keys that this Config promises (format 5).
 
         Those of the software trigger come from an FSPConfig.
         """
@@ -482,15 +482,15 @@ class Config:
         ]
 
     def period(self) -> float:
-        """Time between samples, ns (section 3); unknown for other resolutions."""
+        """Time between samples, ns (format 3); unknown for other resolutions."""
         return {16: 16, 12: 4}.get(self.adcbits, math.nan)
 
     def baseline(self, word0: int) -> int:
-        """Baseline as its column holds it (section 4.2)."""
+        """Baseline as its column holds it (format 4.2)."""
         return int(word0 / self.blprecision)
 
     def energy(self, word0: int, word1: int) -> int:
-        """Energy as its column holds it (section 4.3)."""
+        """Energy as its column holds it (format 4.3)."""
         if self.adcbits != 12:
             return word1
         scale = self.sumlength / self.blprecision
@@ -508,7 +508,7 @@ class Reading:
         columns: ``waveform/values``, ``waveform/t0``, ``waveform/dt``. FSPConfig is
         a struct: a value in place of rows, and no columns at all if there is none.
     keys
-        for each table the key of each row (section 5).
+        for each table the key of each row (format 5).
     offered
         the keys that the file offers: rows with others are not in the tables.
     """
@@ -519,7 +519,7 @@ class Reading:
 
 
 class _Reader:
-    """State from record to record (section 2.3), and the rows so far."""
+    """State from record to record (format 2.3), and the rows so far."""
 
     def __init__(self) -> None:
         self.config: Config | None = None
@@ -548,7 +548,7 @@ class _Reader:
         """Read one record."""
         is_fsp = tag in (8, 9, 10)
         # The first Config is packet 0, and a record of the software trigger shares
-        # the number of the record that follows it (section 5).
+        # the number of the record that follows it (format 5).
         if self.config is not None and not is_fsp:
             self.packet_id += 1
         if tag == 1:
@@ -683,7 +683,7 @@ class _Reader:
         for i in range(config.n_traces):
             self.traces[i] = words[i * length : (i + 1) * length]
         self._take_deadregion(frames[5] if len(frames) > 5 else None)
-        # Whatever the file says: all traces are affected (section 2.3).
+        # Whatever the file says: all traces are affected (format 2.3).
         self.deadregion[5:7] = 0, config.n_traces
         if self.num_traces != config.n_traces:
             self.num_traces = config.n_traces
@@ -895,12 +895,12 @@ class _Reader:
         self.fsp_event, self.fsp_status = {}, {}
 
     def _take_fsp_event(self, frames: list[bytes]) -> None:
-        # Before an FSPConfig the record is skipped (section 9).
+        # Before an FSPConfig the record is skipped (format 9).
         if not self.fsp_config_seen:
             return
         _need(frames, 10)
         flags = frames[0]
-        # Single bytes: the padding between them is not zeroed (section 2.2).
+        # Single bytes: the padding between them is not zeroed (format 2.2).
         consecutive, extended = flags[0:2]
         hwm, prescaled, wps, coincident, wps_prescaled, ct = flags[8:14]
         (written,) = struct.unpack_from("<I", flags, 16)

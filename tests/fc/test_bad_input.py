@@ -1,8 +1,8 @@
-"""Bad input: every row of the table in section 9 of the format description.
+"""Bad input: every row of the table of bad input (FCIO format, 9).
 
 A case is a stream of a few records. It says which events come out under which packet
 numbers, what the report calls damaged (where, how long, why), what is accepted as
-irregular, and which values prove that the rest went on undisturbed. "Section" means a
+irregular, and which values prove that the rest went on undisturbed. "Format N" means
 section of ``fcio.md``.
 """
 
@@ -214,7 +214,7 @@ BROKEN_CONFIGS = {
         "eventsamples": 32768,
     },
 }
-"""Configurations that section 1.4 forbids."""
+"""Configurations that format 1.4 forbids."""
 
 REFUSED: dict[str, tuple[bytes, str]] = {
     "empty file": (b"", "no FCIO handshake"),
@@ -282,7 +282,7 @@ def test_file_of_unknown_format_is_refused_whatever_its_name(data, file):
 
 
 def test_protocol_name_counts_up_to_its_tenth_byte(file):
-    """Section 1.1: what the writer puts behind it does not matter."""
+    """Format 1.1: what the writer puts behind it does not matter."""
     data, _ = writer.assemble([config(), full(1)], b"FlashCamV1.2")
     file.write_bytes(data)
     decoded = decode(file)
@@ -291,7 +291,7 @@ def test_protocol_name_counts_up_to_its_tenth_byte(file):
 
 
 def test_largest_legal_configurations_are_accepted(file):
-    """The limits of section 1.4 themselves are within the limits."""
+    """The limits of format 1.4 themselves are within the limits."""
     for fields in (
         {"adcs": 2400, "eventsamples": 0},
         {"adcs": 2300, "triggers": 100, "eventsamples": 0},
@@ -909,7 +909,7 @@ def test_status_and_software_trigger(case, file):
 def test_user_is_told_of_software_trigger_records_without_their_configuration(
     parts, file
 ):
-    """Section 9: "skip, warn", so a note of the report names them."""
+    """Format 9: "skip, warn", so a note of the report names them."""
     file.write_bytes(writer.assemble(parts)[0])
     assert any("FSP" in note for note in decode(file).report.notes)
 
@@ -1034,7 +1034,7 @@ def test_frame_behind_a_record_gives_no_false_record(event_type, file):
 
 
 def test_frames_before_the_first_record_are_legal(tmp_path):
-    """Section 1.1: data frames behind a handshake are skipped, and count as unknown."""
+    """Format 1.1: data frames behind a handshake are skipped, and count as unknown."""
     stray = writer.frame(b"12345")
     rest = [writer.config(eventsamples=4), writer.event([[1] * 6] * 6)]
     data = writer.handshake() + stray + b"".join(rest)

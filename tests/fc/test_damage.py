@@ -1,8 +1,8 @@
 """Damaged FCIO files: no crash, no hang, every byte counted, no whole event lost.
 
 Each case is a stream with one random change. How many: `DAQ2LH5_DAMAGED_FILES`
-(default 200), from which seed: `DAQ2LH5_DAMAGE_SEED`. "Section" means a section of
-the format description ``fcio.md``.
+(default 200), from which seed: `DAQ2LH5_DAMAGE_SEED`. "Format N" means section N of
+the FCIO format.
 """
 
 from __future__ import annotations

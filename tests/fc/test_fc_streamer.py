@@ -1,6 +1,6 @@
 """The streamer of FCIO files against the slow reference reader and real files.
 
-"Section" means a section of the format description ``fcio.md``. What other tests of
+"Format N" means section N of the FCIO format. What other tests of
 FCIO need to read a stream and compare its tables is here too: `decode`, `read_lh5`,
 `differences`.
 """
@@ -499,7 +499,7 @@ SECOND_CONFIGS = {
 @pytest.mark.parametrize("second", SECOND_CONFIGS)
 @pytest.mark.parametrize("chunk_mode", ["any_full", "only_full", "single_packet"])
 def test_second_configuration(second, chunk_mode, file):
-    """Section 9: no row is lost, and the times begin anew; also back to the first."""
+    """Format 9: no row is lost, and the times begin anew; also back to the first."""
     first = {"n_events": 8, "n_samples": 10, "n_channels": 3, "deadtime": True}
     data = concatenated(
         first, {**first, **SECOND_CONFIGS[second], "seed": 1}, {**first, "seed": 2}
@@ -516,7 +516,7 @@ def test_second_configuration(second, chunk_mode, file):
 
 
 def test_other_length_of_waveforms_has_a_table_of_its_own(file, tmp_path):
-    """Section 9, and the report says so."""
+    """Format 9, and the report says so."""
     data = concatenated(
         {"n_events": 4, "n_samples": 10, "n_channels": 3},
         {"n_events": 5, "n_samples": 7, "n_channels": 3},
@@ -553,7 +553,7 @@ def test_more_lengths_of_waveforms_than_there_can_be_tables(file):
 
 
 def test_channels_of_a_later_configuration_are_written_too(file):
-    """Section 9: the peer drops them without a word."""
+    """Format 9: the peer drops them without a word."""
     first = {"n_events": 5, "n_samples": 10, "n_channels": 2}
     data = concatenated(first, {**first, "n_channels": 4})
     file.write_bytes(data)
@@ -655,7 +655,7 @@ def test_real_file_gives_what_the_peer_writes(name, converted):
     ],
 )
 def test_real_configuration(name, config, words, converted):
-    """Section 8.1."""
+    """Format 8.1."""
     columns = (
         *("nsamples", "nadcs", "ntriggers", "streamid", "adcbits", "sumlength"),
         *("blprecision", "mastercards", "triggercards", "adccards", "gps"),
@@ -725,13 +725,13 @@ REAL_ROWS = {
         "waveforms": "376bce991fc2d5fc 6401ede6a6c0f2de",
     },
 }
-"""Section 8.2: of the first and of the last row."""
+"""Format 8.2: of the first and of the last row."""
 
 
 @real_files
 @pytest.mark.parametrize("name", REAL_ROWS)
 def test_first_and_last_row_of_real_file(name, converted):
-    """Section 8.2, read back with lh5."""
+    """Format 8.2, read back with lh5."""
     table = lh5.read("FCEvent", str(converted(name)[0]))
     wanted = dict(REAL_ROWS[name])
     ends = [0, len(table) - 1]
@@ -764,7 +764,7 @@ def test_first_and_last_row_of_real_file(name, converted):
     ],
 )
 def test_sums_over_real_file(name, rows, keys, sums, waveforms, converted):
-    """Section 8.3."""
+    """Format 8.3."""
     table = read_lh5(converted(name)[0])["FCEvent"]
     samples = table["waveform/values"]
     assert len(samples) == rows
@@ -780,7 +780,7 @@ def test_sums_over_real_file(name, rows, keys, sums, waveforms, converted):
 
 @real_files
 def test_status_of_real_file(converted):
-    """Section 8.3, and the column that the peer leaves unfilled; read with lh5."""
+    """Format 8.3, and the column that the peer leaves unfilled; read with lh5."""
     table = lh5.read("FCStatus", str(converted(SPMS)[0]))
     for column, values in {
         "packet_id": [37, 37],
@@ -819,7 +819,7 @@ def test_status_of_real_file(converted):
 
 @real_files
 def test_report_of_real_files(converted):
-    """Section 8.1: spms is clean, p06 ends in three stray bytes."""
+    """Format 8.1: spms is clean, p06 ends in three stray bytes."""
     _, spms = converted(SPMS)
     assert spms.exit_status == 0
     assert spms.bytes["decoded"] == spms.n_bytes == 3612820

@@ -1,4 +1,7 @@
-"""Records of the software trigger without the record that they describe (2.2, 9)."""
+"""Records of the software trigger without the record that they describe.
+
+FCIO format, 2.2, 9.
+"""
 
 from __future__ import annotations
 

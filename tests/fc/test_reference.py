@@ -1,6 +1,6 @@
 """The reference reader against real files and against the ``fcio`` package.
 
-"Section" means a section of the format description ``fcio.md``. Expected values of
+"Format N" means section N of the FCIO format. Expected values of
 real files come from there and from the digests of what legend-daq2lh5 1.7.1 writes.
 """
 
@@ -100,7 +100,7 @@ def test_real_file_gives_what_the_peer_writes(name):
     ],
 )
 def test_real_config(name, config, words):
-    """Section 8.1."""
+    """Format 8.1."""
     tables = reference.read_tables((TESTDATA / "fcio" / name).read_bytes())
     columns = (
         *("nsamples", "nadcs", "ntriggers", "streamid", "adcbits", "sumlength"),
@@ -121,7 +121,7 @@ def test_real_config(name, config, words):
     ],
 )
 def test_real_rows(name, keys, sums, waveforms):
-    """Sections 8.2 and 8.3."""
+    """Format 8.2 and 8.3."""
     reading = reference.read((TESTDATA / "fcio" / name).read_bytes())
     rows = reading.tables["FCEvent"]
     found = reading.keys["FCEvent"]
@@ -137,7 +137,7 @@ def test_real_rows(name, keys, sums, waveforms):
 
 @real_files
 def test_real_status():
-    """Section 8.3, and the column that the peer leaves unfilled."""
+    """Format 8.3, and the column that the peer leaves unfilled."""
     reading = reference.read((TESTDATA / "fcio" / SPMS).read_bytes())
     rows = reading.tables["FCStatus"]
     assert reading.keys["FCStatus"] == ["fcid_0/status/card0", "fcid_0/status/card8192"]
@@ -150,7 +150,7 @@ def test_real_status():
 
 
 def orca_payloads(data: bytes) -> Iterator[bytes]:
-    """Yield the FCIO records in an ORCA file without their padding (section 7)."""
+    """Yield the FCIO records in an ORCA file without their padding (format 7)."""
     word = 0
     words = np.frombuffer(data, dtype="<u4")
     while word < len(words):
@@ -174,7 +174,7 @@ def _records_end(payload: bytes) -> int:
 
 @real_files
 def test_real_software_trigger():
-    """Section 8.2: as in the ORCA path, whose packets have other numbers."""
+    """Format 8.2: as in the ORCA path, whose packets have other numbers."""
     data = b"".join(orca_payloads((TESTDATA / "orca" / P13).read_bytes()))
     reading = reference.read(data)
     tables = reading.tables
@@ -200,7 +200,7 @@ def test_real_software_trigger():
         (fsp_config, "ORFCIOConfig_swtid_1/config"),
     ):
         differing = differing_columns(table, digest, group)
-        # In this path labels have 2400 columns (section 6.4).
+        # In this path labels have 2400 columns (format 6.4).
         labels = [path for path in differing if path.endswith("_label")]
         assert differing == [*labels, f"{group}/packet_id"]
     assert list(tables["FSPConfig"]["dsp_ct_tracemap_label"]) == [b"P", b"B", b"M"]
@@ -421,7 +421,7 @@ def stream(*records: bytes, config: bytes = CONFIG) -> bytes:
 
 
 def test_order_of_traces_is_inherited(check):
-    """Section 2.3, trace_list."""
+    """Format 2.3, trace_list."""
     shuffled = writer.sparse_event((2, 0, 1), some_traces(start=1000))
     tables = check(
         stream(
@@ -438,7 +438,7 @@ def test_order_of_traces_is_inherited(check):
 
 
 def test_dead_region_is_carried(check):
-    """Section 2.3, size of dr and its words 5 and 6."""
+    """Format 2.3, size of dr and its words 5 and 6."""
     tables = check(
         stream(
             writer.event_header((0,), ((1, 2),), **at(500), **region(100, 200)),
@@ -462,7 +462,7 @@ def test_dead_region_is_carried(check):
 
 
 def test_full_event_affects_all_traces(check):
-    """Section 2.3: whatever the frame says."""
+    """Format 2.3: whatever the frame says."""
     tables = check(
         stream(
             writer.event(some_traces(), **at(1000), **region(100, 200, 1, 1)),
@@ -474,7 +474,7 @@ def test_full_event_affects_all_traces(check):
 
 
 def test_absent_dead_region(tmp_path):
-    """Section 9. The package hides the integers that it keeps, hence no `check`."""
+    """Format 9. The package hides the integers that it keeps, hence no `check`."""
     data = stream(
         writer.sparse_event((0,), some_traces(1), **region(100, 200, 0, N_TRACES)),
         writer.event(some_traces(), deadregion=None),
@@ -492,7 +492,7 @@ def test_absent_dead_region(tmp_path):
 
 
 def test_two_dead_intervals_due_at_once(check):
-    """Section 4.4: both count, the last one is shown."""
+    """Format 4.4: both count, the last one is shown."""
     tables = check(
         stream(
             writer.event(some_traces(), **at(1000), **region(1100, 1200)),
@@ -506,7 +506,7 @@ def test_two_dead_intervals_due_at_once(check):
 
 
 def test_interval_that_ends_no_later_is_ignored(check):
-    """Section 4.4: an interval counts if it ends after the newest one so far."""
+    """Format 4.4: an interval counts if it ends after the newest one so far."""
     tables = check(
         stream(
             writer.event(some_traces(), **at(1000), **region(100, 200)),
@@ -518,7 +518,7 @@ def test_interval_that_ends_no_later_is_ignored(check):
 
 
 def test_interval_is_due_up_to_three_ns_early(check):
-    """Section 4.4: an event one tick before the end is too early."""
+    """Format 4.4: an event one tick before the end is too early."""
     tables = check(
         stream(
             writer.event(some_traces(), **at(1199), **region(1100, 1200)),
@@ -529,7 +529,7 @@ def test_interval_is_due_up_to_three_ns_early(check):
 
 
 def test_one_interval_holds_for_all_traces(check):
-    """Section 4.4: a block of one trace, and not type 11."""
+    """Format 4.4: a block of one trace, and not type 11."""
     sparse = writer.sparse_event(
         (0, 2), some_traces(2), **at(1000), **region(100, 200, 1, 1)
     )
@@ -538,7 +538,7 @@ def test_one_interval_holds_for_all_traces(check):
 
 
 def test_block_that_is_not_all_traces():
-    """Section 4.4: where the package fails, the block's traces get the interval."""
+    """Format 4.4: where the package fails, the block's traces get the interval."""
     sparse = writer.sparse_event(
         (0, 1, 2), some_traces(), **at(1000), **region(100, 200, 1, 2)
     )
@@ -558,7 +558,7 @@ def test_block_that_is_not_all_traces():
     ],
 )
 def test_energy_of_12_bits(check, blprecision, sumlength, word0, word1, energy):
-    """Section 4.3."""
+    """Format 4.3."""
     config = writer.config(
         adcs=1,
         eventsamples=0,
@@ -573,7 +573,7 @@ def test_energy_of_12_bits(check, blprecision, sumlength, word0, word1, energy):
 
 
 def test_more_than_ten_integers(check):
-    """Section 9."""
+    """Format 9."""
     many = tuple(range(1, 13))
     sparse = writer.sparse_event(
         (0,),
@@ -588,14 +588,14 @@ def test_more_than_ten_integers(check):
 
 @pytest.mark.parametrize("num_traces", [1, 2, 5])
 def test_number_of_traces_and_length_of_list(check, num_traces):
-    """Section 9: the smaller one holds."""
+    """Format 9: the smaller one holds."""
     sparse = writer.sparse_event((2, 0), some_traces(2), num_traces=num_traces)
     tables = check(stream(sparse))
     assert tables["FCEvent"]["channel"] == [2, 0][:num_traces]
 
 
 def test_short_frames_keep_the_rest(check):
-    """Section 1.2."""
+    """Format 1.2."""
     full = writer.event(
         some_traces(),
         event_type=2,
@@ -615,7 +615,7 @@ def test_short_frames_keep_the_rest(check):
 
 
 def test_later_config_keeps_what_it_lacks():
-    """Section 2.3."""
+    """Format 2.3."""
     shorter = writer.config(
         adcs=1, eventsamples=2, gps=9, tracemap=(0x1230004,), drop_frames=1
     )
@@ -629,7 +629,7 @@ def test_later_config_keeps_what_it_lacks():
 
 
 def test_rows_of_keys_not_offered():
-    """Section 5: this reader has the first configuration's channels, and all cards."""
+    """Format 5: this reader has the first configuration's channels, and all cards."""
     other = writer.config(adcs=1, eventsamples=N_SAMPLES, tracemap=(0x7770001,))
     sub_master = writer.status([writer.StatusCard(reqid=0x4000)])
     tables = reference.read_tables(
@@ -640,7 +640,7 @@ def test_rows_of_keys_not_offered():
 
 
 def test_records_without_rows_count():
-    """Sections 1.1 and 5: unknown tags count, stray frames and handshakes do not."""
+    """Format 1.1 and 5: unknown tags count, stray frames and handshakes do not."""
     data = writer.handshake() + b"".join(
         (
             writer.frame(b"stray"),
@@ -659,7 +659,7 @@ def test_records_without_rows_count():
 
 
 def test_software_trigger_rows_need_their_record():
-    """Section 6.5, and old files of section 2.2."""
+    """Format 6.5, and old files of format 2.2."""
     old = writer.fsp_event(
         processor_flags=bytes(24),
         hwm_sw_multiplicity=None,
@@ -686,7 +686,7 @@ FLAGS = [name for name in reference.FSPEVENT if name.startswith("is_")]
 
 
 def test_every_field_of_the_software_trigger(check):
-    """Section 2.2: no two fields have the same value."""
+    """Format 2.2: no two fields have the same value."""
     records = [writer.fsp_config(), CONFIG]
     for number, flag in enumerate(FLAGS):
         flags = {**dict.fromkeys(FLAGS, False), flag: True}
@@ -720,7 +720,7 @@ def test_every_field_of_the_software_trigger(check):
 
 
 def test_every_field_of_a_card(check):
-    """Section 2.1: no two fields have the same value, and counts exceed arrays."""
+    """Format 2.1: no two fields have the same value, and counts exceed arrays."""
     card = writer.StatusCard(
         *(0x2000, 2, 3, 5, 6, 7),
         numenv=16,

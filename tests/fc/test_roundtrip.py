@@ -3,7 +3,7 @@
 The streams are put together from single records, so that they hold what `Stream` of
 the writer never makes: frames shorter than usual or more of them, unknown records,
 handshakes and configurations in mid-stream, FSP records that belong to nothing.
-"Section" means a section of the format description ``fcio.md``.
+"Format N" means section N of the FCIO format.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def unknown_records(draw: Any) -> bytes:
 
 
 def with_extra_frames(draw: Any, record: bytes) -> bytes:
-    """Frames that a later version may have added (section 1.1)."""
+    """Frames that a later version may have added (format 1.1)."""
     if draw(st.integers(0, 7)):
         return record
     extra = draw(st.lists(PAYLOADS, min_size=1, max_size=3))
@@ -255,7 +255,7 @@ def streams(draw: Any) -> bytes:
 
 
 class Reader(reference._Reader):
-    """The reference reader, but later configurations offer keys too (section 9)."""
+    """The reference reader, but later configurations offer keys too (format 9)."""
 
     def _take_config(self, frames: list[bytes]) -> None:
         super()._take_config(frames)
@@ -349,7 +349,7 @@ def test_random_run_gives_what_the_reference_reads(options):
 
 @pytest.mark.parametrize("order", ["sparse", "header"])
 def test_full_event_keeps_the_order_of_the_record_before(order, tmp_path):
-    """Section 2.3: only if that listed as many traces."""
+    """Format 2.3: only if that listed as many traces."""
     traces = np.arange(3 * 4).reshape(3, 4)
     listed = [2, 0, 1]
     before = (

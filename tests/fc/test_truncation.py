@@ -1,6 +1,6 @@
 """FCIO streams cut at every byte: what ends before the cut is there, nothing else.
 
-"Section" means a section of the format description ``fcio.md``.
+"Format N" means section N of the FCIO format.
 """
 
 from __future__ import annotations
@@ -111,11 +111,11 @@ def test_every_cut_leaves_the_records_before_it(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["full", "fsp"])
 def test_cut_before_the_first_configuration_is_an_error(name, tmp_path):
-    """Section 9: no handshake, or no configuration; a handshake alone is empty."""
+    """Format 9: no handshake, or no configuration; a handshake alone is empty."""
     data, index = indexed(name)
     path = tmp_path / "run.fcio"
     config_end = next(r.offset + r.length for r in index if r.tag == writer.TAG_CONFIG)
-    # trace map (of two) and stream id may be missing (section 2.1)
+    # trace map (of two) and stream id may be missing (format 2.1)
     config_end -= 4 + 8 + 4 + 4
     for cut in range(config_end):
         path.write_bytes(data[:cut])

@@ -217,7 +217,7 @@ def orca_sample(name: str, data: bytes, index: list[orca.Packet]) -> Sample:
         for p in index
     ]
     last = max(i for i, r in enumerate(records) if r.is_setting)
-    # CAEN's modules fill up what they hand over with zeros (5.5)
+    # CAEN's modules fill up what they hand over with zeros (ORCA format, 5.5)
     rules = Rules(least=8, alone=ORCA_ALONE, is_filled=True)
     sample = Sample(name, "orca", data, records, rules, records[last].end)
     sample.suffix, sample.is_padded = ".orca", True

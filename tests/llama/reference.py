@@ -1,4 +1,4 @@
-"""A slow reader of llamaDAQ files, from the format document "llamaDAQ files".
+"""A slow reader of llamaDAQ files, from the llamaDAQ format.
 
 For sound files: anything else is an AssertionError.
 """
@@ -21,7 +21,7 @@ FIELDS = (
 
 
 def read_header(data: bytes) -> tuple[dict[str, int], dict[int, dict[str, Any]]]:
-    """Read file header and configurations (sections 1.1, 1.2)."""
+    """Read file header and configurations (format 1.1, 1.2)."""
     assert data[:4] == b"LArI"
     patch, minor, major, length, number = struct.unpack_from("<4HI", data, 4)
     assert length == 88
@@ -49,7 +49,7 @@ def read_header(data: bytes) -> tuple[dict[str, int], dict[int, dict[str, Any]]]
 
 
 def time_of_name(name: str) -> float:
-    """Take the time from a file name (section 2.2), as UTC."""
+    """Take the time from a file name (format 2.2), as UTC."""
     found = re.findall(r"(?=(\d{8})[-T](\d{6}))", name)
     for date, time in reversed(found):
         try:
@@ -63,7 +63,7 @@ def time_of_name(name: str) -> float:
 def read_event(
     data: bytes, number: int, config: dict[str, Any], start: float
 ) -> dict[str, Any]:
-    """Read one event (section 2): its row by column."""
+    """Read one event (format 2): its row by column."""
     words = struct.unpack_from(f"<{len(data) // 4}I", data)
     dt_raw = 1 / config["sample_freq"] * 1000
     dt_avg = dt_raw * 2 ** (config["avg_mode"] + 1)

@@ -1,6 +1,6 @@
 """Bad llamaDAQ files: no crash, clear words, every byte counted, no whole event lost.
 
-"Section" means a section of the format document "llamaDAQ files". How many files are
+"Format N" means section N of the llamaDAQ format. How many files are
 damaged at random: `DAQ2LH5_DAMAGED_FILES` (default 200), from which seed:
 `DAQ2LH5_DAMAGE_SEED`.
 """
@@ -29,7 +29,7 @@ from daq2lh5.errors import DecodeError
 N_FILES = int(os.environ.get("DAQ2LH5_DAMAGED_FILES", "200"))
 SEED = int(os.environ.get("DAQ2LH5_DAMAGE_SEED", "1"))
 MAX_HEAD_BYTES = 72
-"""Bytes in front of the samples of an event, at most (section 2)."""
+"""Bytes in front of the samples of an event, at most (format 2)."""
 
 SECONDS = 20
 """More than a small damaged file may take."""
@@ -48,7 +48,7 @@ def events_of(data: bytes, n: int, channel: Channel) -> list[bytes]:
     return [data[at + i * size : at + (i + 1) * size] for i in range(n)]
 
 
-# --- headers (section 7) ------------------------------------------------------------
+# --- headers (format 7) ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_bad_headers(tmp_path, data, words):
     ],
 )
 def test_bad_configurations(tmp_path, changes, words):
-    """Section 1.2: the channel and the numbers are named; nothing is decoded."""
+    """Format 1.2: the channel and the numbers are named; nothing is decoded."""
     channel = Channel(fadc=1, channel=2, **changes)
     path = write(tmp_path, writer.header([Channel(), channel]) + bytes(1000))
     with pytest.raises(DecodeError, match=f"FADC 1, channel 2: .*{words}") as caught:
@@ -120,7 +120,7 @@ def test_closed_channel_is_decoded_with_a_warning(tmp_path, caplog):
 
 
 def test_header_only(tmp_path):
-    """Section 7: no events: a header and no tables."""
+    """Format 7: no events: a header and no tables."""
     path = write(tmp_path, writer.header(VARIED))
     report = daq2lh5.build_raw(path)
     assert report.clean
@@ -129,7 +129,7 @@ def test_header_only(tmp_path):
         assert set(f) == {"LLAMAHeader"}
 
 
-# --- events (section 7) -------------------------------------------------------------
+# --- events (format 7) -------------------------------------------------------------
 
 
 def damaged_in_the_middle(tmp_path, change, channel=None) -> Any:
@@ -175,7 +175,7 @@ def test_lost_sync(tmp_path, word, value, reason):
 
 
 def test_other_lengths_that_add_up(tmp_path):
-    """Section 7: samples that do not fit the table are not written into it."""
+    """Format 7: samples that do not fit the table are not written into it."""
 
     def change(event: bytearray) -> bytes:
         event[44:52] = struct.pack("<2I", 0xA0000003, 0xE0000004)
@@ -188,7 +188,7 @@ def test_other_lengths_that_add_up(tmp_path):
 
 
 def test_maw_test_data(tmp_path, caplog):
-    """Section 4, L10: the words behind the samples are passed over, with a note."""
+    """Format L10: the words behind the samples are passed over, with a note."""
     channel = Channel(maw_buffer_length=4)
     rng = np.random.default_rng(1)
     events = [writer.random_event(rng, channel, i) for i in range(3)]
@@ -211,7 +211,7 @@ def test_maw_test_data(tmp_path, caplog):
 
 
 def test_other_format_bits_than_configured(tmp_path):
-    """Section 4, L11: the event's bits say what is where; missing columns are 0."""
+    """Format L11: the event's bits say what is where; missing columns are 0."""
     channel = Channel(format_bits=2)
     rng = np.random.default_rng(1)
     events = [writer.random_event(rng, channel, i) for i in range(3)]
@@ -229,7 +229,7 @@ def test_other_format_bits_than_configured(tmp_path):
 
 
 def test_averaged_samples_without_averaging_mode(tmp_path):
-    """Section 4, L12: they are left out, and counted."""
+    """Format L12: they are left out, and counted."""
     channel = Channel(avg_mode=0, event_header_length=13)
     e = Event(raw=range(8), averaged=range(6))
     data = writer.header([channel]) + 2 * writer.event(channel, e)
@@ -241,7 +241,7 @@ def test_averaged_samples_without_averaging_mode(tmp_path):
 
 
 def test_missing_samples_are_zeros(tmp_path):
-    """Section 4, L13: never the samples of an older row."""
+    """Format L13: never the samples of an older row."""
     channel = Channel(maw_buffer_length=20)
     rng = np.random.default_rng(1)
     full = writer.random_event(rng, channel, 1)
@@ -265,7 +265,7 @@ def test_missing_samples_are_zeros(tmp_path):
 
 
 def test_times_may_decrease(tmp_path):
-    """Section 7: normal between channels."""
+    """Format 7: normal between channels."""
     data, _ = writer.make_file(n_events=20)
     decoded = decode(write(tmp_path, data))
     assert decoded.report.clean
@@ -288,7 +288,7 @@ def test_many_channels_that_nothing_comes_of(tmp_path):
 
 
 def test_every_cut_leaves_the_events_before_it(tmp_path):
-    """Section 7: whole events are kept, the rest is reported as cut off."""
+    """Format 7: whole events are kept, the rest is reported as cut off."""
     data, places = writer.make_file(VARIED[:4], n_events=2)
     rows = reference.read_rows(data)
     ends = [16 + 88 * 4] + [p.offset + p.length for p in places]

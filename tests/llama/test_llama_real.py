@@ -1,6 +1,6 @@
 """The real llamaDAQ file: reference reader, streamer, and what the peer writes.
 
-Expected values come from section 6 of the format document "llamaDAQ files", and from
+Expected values come from the llamaDAQ format, 6, and from
 the digest of what legend-daq2lh5 1.7.1 writes in the time zone UTC.
 """
 
@@ -106,7 +106,7 @@ def test_what_the_peer_writes(converted):
     ],
 )
 def test_values_of_the_document(converted, key, windowed, presummed, sums):
-    """Waveforms, sums, and that averages are those of the raw samples (2.1)."""
+    """Waveforms, sums, and that averages are those of the raw samples (format 2.1)."""
     with h5py.File(converted) as file:
         table = file[f"LLAMAEvent_{key}"]
         raw = table["waveform_windowed/values"][:]

@@ -1,6 +1,6 @@
 """llamaDAQ files through the streamer: the same rows as the reference reader.
 
-"Section" means a section of the format document "llamaDAQ files".
+"Format N" means section N of the llamaDAQ format.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ VECTOR_EVENT = bytes.fromhex(
     "0000b8220000292300002a2300002b2300001127000012270000020000a4020003e000000100"
     "020003000400050006000700"
 )
-"""Section 5."""
+"""Format 5."""
 
 VARIED = [
     Channel(),
@@ -96,7 +96,7 @@ def assert_all_bytes(report: Any, size: int) -> None:
 
 
 def test_vector_of_the_document(tmp_path):
-    """Section 5: accumulators, time stamp beyond 32 bits, and everything else."""
+    """Format 5: accumulators, time stamp beyond 32 bits, and everything else."""
     path = tmp_path / "vector.bin"
     path.write_bytes(VECTOR_HEADER + VECTOR_EVENT)
     decoded = decode(path)
@@ -180,7 +180,7 @@ def test_every_column_is_written(tmp_path):
 
 
 def test_long_times(tmp_path):
-    """Section 4, L2: time stamps have 48 bits."""
+    """Format L2: time stamps have 48 bits."""
     channel = Channel(sample_length=2, avg_sample_length=0)
     ticks = [0, 2**32 - 1, 2**32 + 5, 2**40 + 3, 2**48 - 1]
     events = [Event(ticks=t, raw=[1, 2]) for t in ticks]
@@ -210,7 +210,7 @@ def tables_of(tmp_path: Path, channels: list[Channel]) -> dict[str, set[int]]:
 
 
 def test_names_of_tables(tmp_path):
-    """Section 3: one list; lists of one key; lists of several."""
+    """Format 3: one list; lists of one key; lists of several."""
     assert tables_of(tmp_path, [Channel(channel=c) for c in (3, 5)]) == {
         "LLAMAEvent": {3, 5}
     }
@@ -222,7 +222,7 @@ def test_names_of_tables(tmp_path):
 
 
 def test_names_of_tables_are_different(tmp_path):
-    """Section 4, L5: the number of a list is the key of another one."""
+    """Format L5: the number of a list is the key of another one."""
     a, b, c = (Channel(channel=i) for i in (1, 2, 3))
     b.sample_length = c.sample_length = 12
     assert tables_of(tmp_path, [a, b, c]) == {
@@ -232,14 +232,14 @@ def test_names_of_tables_are_different(tmp_path):
 
 
 def test_channels_of_other_format_bits_have_other_tables(tmp_path):
-    """Section 4, L4."""
+    """Format L4."""
     channels = [Channel(format_bits=0), Channel(channel=1, format_bits=1)]
     for order in (channels, channels[::-1]):
         assert len(tables_of(tmp_path, order)) == 2
 
 
 def test_sampling_period_by_row(tmp_path):
-    """Section 4, L3: one table for channels of two frequencies."""
+    """Format L3: one table for channels of two frequencies."""
     channels = [Channel(), Channel(channel=1, sample_freq=125.0)]
     data, _ = writer.make_file(channels, n_events=3)
     (tmp_path / "run.bin").write_bytes(data)
@@ -254,7 +254,7 @@ def test_sampling_period_by_row(tmp_path):
 
 @pytest.mark.parametrize("name", ["run.bin", "run.BIN", "run.dat", "run"])
 def test_recognized_by_content(tmp_path, name):
-    """Section 4, L16: the extension does not matter."""
+    """Format L16: the extension does not matter."""
     data, _ = writer.make_file(n_events=2)
     (tmp_path / name).write_bytes(data)
     streamer = daq2lh5.build_raw.__globals__["get_streamer"](str(tmp_path / name))
@@ -323,7 +323,7 @@ def test_block_sizes(tmp_path, block, monkeypatch):
     ],
 )
 def test_time_of_the_file_name(name, time_):
-    """Section 2.2; section 4, L6: what is no date does not count."""
+    """Format 2.2; format L6: what is no date does not count."""
     found = parse_filename_for_timestamp(name)
     assert found == time_
     assert isinstance(found, float)
@@ -331,7 +331,7 @@ def test_time_of_the_file_name(name, time_):
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Rome", "America/New_York"])
 def test_time_does_not_depend_on_the_machine(tmp_path, zone, monkeypatch):
-    """Section 4, L7: names are in UTC wherever the conversion runs."""
+    """Format L7: names are in UTC wherever the conversion runs."""
     data, _ = writer.make_file(n_events=2)
     path = tmp_path / "20241218-150158.bin"
     path.write_bytes(data)
@@ -355,7 +355,7 @@ def test_time_does_not_depend_on_the_machine(tmp_path, zone, monkeypatch):
     ],
 )
 def test_time_zone_of_the_name(name, zone, time_, tmp_path, caplog):
-    """Section 4, L7: an option says it, summer time is known, the log tells."""
+    """Format L7: an option says it, summer time is known, the log tells."""
     path = tmp_path / name
     path.write_bytes(writer.make_file()[0])
     caplog.set_level("INFO", "daq2lh5.llama")

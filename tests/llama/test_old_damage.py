@@ -1,6 +1,6 @@
 """Damaged llamaDAQ files of 2019: every byte counted, no sound event lost or misplaced.
 
-"Section" means a section of the format document "llamaDAQ files".
+"Format N" means section N of the llamaDAQ format.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def test_missing_and_inserted_stretches(folder, file, data):
 
 
 def test_zeros_at_the_end(tmp_path):
-    """Zeros look like chunks without events: they are damage (8.3)."""
+    """Zeros look like chunks without events: they are damage (format 8.3)."""
     channels = [OldChannel(channel=c, sample_length=100) for c in range(3)]
     file = writer.make_file(channels, [[2, 2, 2]] * 30)
     n = len(file.data)
@@ -204,7 +204,10 @@ def test_zeros_at_the_end(tmp_path):
 
 
 def test_hole_of_zeros(tmp_path):
-    """A page of zeros in the middle: channels with the same id stay apart (8.4)."""
+    """A page of zeros in the middle: channels with the same id stay apart.
+
+    Format 8.4.
+    """
     channels = [OldChannel(channel=c, sample_length=100) for c in range(5)]
     for size, counts in ((68, [2] * 5), (80, [1] * 5)):
         file = writer.make_file(channels, [counts] * 60, size=size)
@@ -256,7 +259,7 @@ def test_wrong_counts(tmp_path):
 
 
 def test_unknown_fadc(tmp_path):
-    """Section 8.8: lost synchronization is recovered."""
+    """Format 8.8: lost synchronization is recovered."""
     channels = [OldChannel(channel=c) for c in (0, 1)]
     file = writer.make_file(channels, [[2, 2]] * 4)
     at = file.chunk_ends[3]

@@ -1,6 +1,6 @@
 """llamaDAQ files of 2019 ("LArU"): every value, and the channel of each chunk.
 
-"Section" means a section of the format document "llamaDAQ files".
+"Format N" means section N of the llamaDAQ format.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ VECTOR_B = bytes.fromhex(
     "0d00005c110000b31500000a1a0000010000e42900280021000000b80b00003300000057"
     "0400f0ae080000050d00005c110000b31500000a1a0000010000e433003200"
 )
-"""Section 8.6."""
+"""Format 8.6."""
 
 
 def write(tmp_path: Path, data: bytes, name: str = "run") -> Path:
@@ -77,7 +77,7 @@ def rows_of(decoded: Any) -> list[dict]:
 
 
 def test_vectors_of_the_document(tmp_path):
-    """Section 8.6: channels with equal first words, empty chunks."""
+    """Format 8.6: channels with equal first words, empty chunks."""
     decoded = decode(write(tmp_path, VECTOR_A))
     first, second = rows_of(decoded)
     dt = 4.0
@@ -134,7 +134,7 @@ def test_writer_writes_the_vectors_of_the_document():
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("buffer_size", [7, 8192])
 def test_real_files(name, buffer_size, tmp_path):
-    """All values agree with those of an independent reader (section 8.6)."""
+    """All values agree with those of an independent reader (format 8.6)."""
     path = TESTDATA / "llama" / name
     digests = json.loads(DIGESTS.read_text())
     if not path.is_file() or name not in digests:
@@ -225,7 +225,7 @@ def check_channel(
 
 
 def test_five_channels_two_of_which_say_the_same(tmp_path):
-    """Section 8.4: channels 0 and 4 have equal first words; the turn decides."""
+    """Format 8.4: channels 0 and 4 have equal first words; the turn decides."""
     channels = [OldChannel(channel=c, sample_length=64) for c in range(5)]
     file = writer.make_file(channels, [[2] * 5] * 50, start=1562172499.0)
     path = write(tmp_path, file.data, "20190703-164819-Sipm3_Pmt2_Run1000")
@@ -242,7 +242,7 @@ def test_five_channels_two_of_which_say_the_same(tmp_path):
 @pytest.mark.parametrize("size", [68, 80])
 @pytest.mark.parametrize("fadc_by_fadc", [True, False])
 def test_several_fadcs_have_turns_of_their_own(tmp_path, size, fadc_by_fadc):
-    """Section 8.4: their chunks come mixed or one after the other."""
+    """Format 8.4: their chunks come mixed or one after the other."""
     channels = [
         OldChannel(fadc, c, sample_length=4 + 2 * fadc)
         for fadc in (0, 3)
@@ -258,7 +258,7 @@ def test_several_fadcs_have_turns_of_their_own(tmp_path, size, fadc_by_fadc):
 
 
 def test_ids_that_the_readout_has_set(tmp_path):
-    """Section 8.4: first words may have the whole key."""
+    """Format 8.4: first words may have the whole key."""
     channels = [OldChannel(fadc, c) for fadc in (0, 17) for c in (0, 4, 15)]
     file = writer.make_file(channels, [[1, 0, 2, 1, 1, 0]] * 5, sets_id=True)
     decoded = decode(write(tmp_path, file.data))
@@ -267,7 +267,7 @@ def test_ids_that_the_readout_has_set(tmp_path):
 
 
 def test_missing_chunk(tmp_path):
-    """Section 8.4: the next channel that fits is used, and reported."""
+    """Format 8.4: the next channel that fits is used, and reported."""
     channels = [OldChannel(channel=c) for c in range(3)]
     rng = np.random.default_rng(1)
     events = [[writer.random_event(rng, c, t) for c in channels] for t in (1, 2, 3)]
@@ -289,7 +289,7 @@ def test_missing_chunk(tmp_path):
 
 
 def test_times_that_do_not_increase_are_noted(tmp_path):
-    """Section 8.4: then the assignment is doubtful."""
+    """Format 8.4: then the assignment is doubtful."""
     channel = OldChannel()
     events = [writer.event(channel, Event(ticks=t, raw=[1] * 8)) for t in (5, 5, 6)]
     data = writer.header([channel]) + writer.chunk(channel, events)
@@ -299,7 +299,7 @@ def test_times_that_do_not_increase_are_noted(tmp_path):
 
 
 def test_tables(tmp_path):
-    """Section 8.7: by number of samples, frequency and format bits."""
+    """Format 8.7: by number of samples, frequency and format bits."""
     channels = [
         OldChannel(channel=0),
         OldChannel(channel=1, sample_freq=125.0),
@@ -321,7 +321,7 @@ def test_tables(tmp_path):
 
 
 def test_blocks_in_other_places_are_noted(tmp_path):
-    """Section 1.2: offsets that the format bits contradict."""
+    """Format 1.2: offsets that the format bits contradict."""
     channels = [OldChannel(), OldChannel(channel=1, offsets=(2, 10, 11, 11))]
     file = writer.make_file(channels, [[1, 1]])
     decoded = decode(write(tmp_path, file.data))
@@ -330,7 +330,7 @@ def test_blocks_in_other_places_are_noted(tmp_path):
 
 
 def test_the_end_of_a_readout_is_missing(tmp_path):
-    """Section 8.3: each channel has a chunk in every read-out."""
+    """Format 8.3: each channel has a chunk in every read-out."""
     channels = [OldChannel(channel=c) for c in range(3)]
     file = writer.make_file(channels, [[1, 1, 1]] * 2)
     for n_missing, words in ((0, None), (1, "channels 2"), (2, "channels 1, 2")):
@@ -346,7 +346,7 @@ def test_the_end_of_a_readout_is_missing(tmp_path):
 @pytest.mark.parametrize("is_open", [0, 1])
 @pytest.mark.parametrize("size", [68, 80])
 def test_channels_not_marked_as_open(tmp_path, is_open, size):
-    """Section 7: they are decoded, and noted."""
+    """Format 7: they are decoded, and noted."""
     channels = [OldChannel(channel=c, is_open=is_open or c != 1) for c in range(3)]
     file = writer.make_file(channels, [[1, 2, 1]] * 3, size=size)
     decoded = decode(write(tmp_path, file.data))
@@ -359,7 +359,7 @@ def test_channels_not_marked_as_open(tmp_path, is_open, size):
 @pytest.mark.parametrize("size", [68, 80])
 @pytest.mark.parametrize("n_banks", [0, 1, 2])
 def test_no_events(tmp_path, size, n_banks):
-    """Section 8.8: header only, or only empty chunks: a header and no tables."""
+    """Format 8.8: header only, or only empty chunks: a header and no tables."""
     channels = [OldChannel(channel=c) for c in range(3)]
     file = writer.make_file(channels, [[0] * 3] * n_banks, size=size)
     report = daq2lh5.build_raw(write(tmp_path, file.data))
@@ -369,7 +369,7 @@ def test_no_events(tmp_path, size, n_banks):
         assert set(f) == {"LLAMAHeader"}
 
 
-# --- bad headers (8.8) --------------------------------------------------------------
+# --- bad headers (format 8.8) -------------------------------------------------------
 
 
 @pytest.mark.parametrize(

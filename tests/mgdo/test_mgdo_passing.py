@@ -1,7 +1,7 @@
 """Waveforms that go to the output as the tree has them encoded.
 
 They must be those that decoding and encoding give, byte for byte, whatever the entries
-are like. "Section" means a section of the format document "MGDO ROOT files".
+are like. "Format N" means section N of the MGDO format.
 """
 
 from __future__ import annotations
@@ -175,7 +175,9 @@ def special_waves(rng: np.random.Generator, n: int = 50) -> list[Wave | None]:
 @pytest.mark.usefixtures("fake_tree")
 @pytest.mark.parametrize("with_aux", [False, True])
 def test_waveforms_of_all_kinds(tmp_path, with_aux, passed):
-    """All encodings (4.2), numbers longer than they must be, rows without waveforms.
+    """All encodings, numbers longer than they must be, rows without waveforms.
+
+    Format 4.2.
 
     They come in several orders, and in tables of their own where they have to.
     """

@@ -1,6 +1,6 @@
 """The real MGDO file: the numbers of the document, and what is wrong with ROOT files.
 
-"Section" means a section of the format document "MGDO ROOT files".
+"Format N" means section N of the MGDO format.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ ENTRIES = [
     "1440609659.9742165 3574.068541649563 e1488aaa3254e5e1",
     "1440609719.1805937 0.0 cfa5bb232e24a0b8",
 ]
-"""Section 10: time, total energy, start of the bytes' sha256."""
+"""Format 10: time, total energy, start of the bytes' sha256."""
 
 ROWS = [
     "0 2 7 1440608785 364249088 86.98358966676925 1 117180955 7041117",
@@ -77,7 +77,7 @@ ROWS = [
     "9 9 60 1440609659 974216570 3574.068541649563 0 221966336 13308641",
     "10 2 64 1440609719 180593714 0.0 1 112645182 6759101",
 ]
-"""Section 10: entry, channel, event, seconds, nanoseconds, energy, tag, sums."""
+"""Format 10: entry, channel, event, seconds, nanoseconds, energy, tag, sums."""
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def converted(tmp_path_factory) -> Path:
 
 @real_file
 def test_rows_of_the_document(converted):
-    """Section 10, read back by lh5."""
+    """Format 10, read back by lh5."""
     table = lh5.read("GETGERDADigitizerData", str(converted))
     pre, win = table["waveform_presummed"], table["waveform_windowed"]
     names = ("packet_id", "channel", "eventnumber", "ts_sec", "ts_nsec", "daqenergy")
@@ -123,7 +123,7 @@ def test_rows_of_the_document(converted):
 
 @real_file
 def test_waveforms_of_the_document(converted):
-    """Sections 7 and 10: content, times, and that one array is the sum of the other."""
+    """Format 7 and 10: content, times, and that one array is the sum of the other."""
     with h5py.File(converted) as f:
         table = f["GETGERDADigitizerData"]
         arrays = {}
@@ -149,7 +149,7 @@ def test_waveforms_of_the_document(converted):
 
 @real_file
 def test_header_of_the_document(converted):
-    """Section 6."""
+    """Format 6."""
     header = lh5.read("MGDOHeader", str(converted))
     found = {name: value.value for name, value in header.items()}
     assert {k: v.decode() if isinstance(v, bytes) else v for k, v in found.items()} == {
@@ -206,7 +206,7 @@ def test_writer_writes_the_real_entries(converted):
                 total=columns["energy_total"][rows[0]],
                 time=columns["timestamp"][rows[0]],
                 active=[c in channels for c in range(24)],
-                # section 3: where the class is named, with the basket's key (74 bytes)
+                # format 3: where the class is named, with the basket's key (74 bytes)
                 reference=0x80000000 | int(basket.offsets[i]) + 64 + 74 + 2,
             )
             data = basket.data[basket.offsets[i] : basket.offsets[i + 1]].tobytes()
@@ -235,7 +235,7 @@ def with_bits_of(written: bytes, data: bytes) -> bytes:
 
 @real_file
 def test_cut_and_damaged_files(tmp_path):
-    """Section 11: what could be read, or an error; never a crash."""
+    """Format 11: what could be read, or an error; never a crash."""
     data = FILE.read_bytes()
     rng = np.random.default_rng(int(os.environ.get("DAQ2LH5_DAMAGE_SEED", "1")))
     path = tmp_path / "run.root"
@@ -284,7 +284,7 @@ def test_basket_that_does_not_decompress(tmp_path):
 @real_file
 @pytest.mark.parametrize("name", ["run", "IsBlindingActive"])
 def test_missing_objects(tmp_path, name, monkeypatch):
-    """Section 11: a header without their fields, and a note."""
+    """Format 11: a header without their fields, and a note."""
     names = {"run": "run", "IsBlindingActive": "is_blinding_active"}
     empty = {"run": {}, "IsBlindingActive": -1}[name]
     monkeypatch.setattr(MGTree, names[name], lambda _: empty)
@@ -312,7 +312,7 @@ def other_root_file(path: Path, trees: dict[str, dict[str, Any]]) -> Path:
     ],
 )
 def test_other_root_files(tmp_path, trees, words):
-    """Section 11: what was found is named."""
+    """Format 11: what was found is named."""
     path = other_root_file(tmp_path / "other.root", trees)
     with pytest.raises(DecodeError, match=words) as caught:
         daq2lh5.build_raw(path)
@@ -425,7 +425,7 @@ def test_other_formats_do_without_uproot(tmp_path):
 
 @real_file
 def test_encoded_bytes_are_those_of_the_file(tmp_path):
-    """Section 4.2: encoded by uleb128-zigzag-diff, samples are as they came."""
+    """Format 4.2: encoded by uleb128-zigzag-diff, samples are as they came."""
     out = tmp_path / "out.lh5"
     names = ("waveform_presummed", "waveform_windowed")
     compression = {f"{name}/values": "ULEB128ZigZagDiff()" for name in names}

@@ -1,6 +1,6 @@
 """MGDO entries through the streamer: the rows that were written, whatever is damaged.
 
-"Section" means a section of the format document "MGDO ROOT files". How many entries
+"Format N" means section N of the MGDO format. How many entries
 are damaged at random: `DAQ2LH5_DAMAGED_FILES` (default 200).
 """
 
@@ -117,7 +117,7 @@ def test_every_column_is_written(tmp_path):
     [(0, "f8"), (1, "f8"), (2, "i2"), (3, "u2"), (4, "u2")],
 )
 def test_encodings(tmp_path, encoding, dtype):
-    """Sections 4.2 and 8: samples of each encoding, and their type."""
+    """Format 4.2 and 8: samples of each encoding, and their type."""
     es = entries(10, (30, 20), encoding=encoding)
     for e in es:
         for w in (*e.waves, *e.aux):
@@ -139,7 +139,7 @@ def test_encodings(tmp_path, encoding, dtype):
     ],
 )
 def test_differences_of_the_document(tmp_path, samples, data):
-    """Section 4.2: the examples, and the largest numbers, in a table of int32."""
+    """Format 4.2: the examples, and the largest numbers, in a table of int32."""
     if data:
         assert writer.differences(samples) == bytes.fromhex(data)
     first = Entry([Wave([1] * len(samples))], [Digitizer()])
@@ -156,7 +156,7 @@ def test_differences_of_the_document(tmp_path, samples, data):
 
 
 def test_other_lengths_have_other_tables(tmp_path):
-    """Section 8: N different from the table's; back and forth."""
+    """Format 8: N different from the table's; back and forth."""
     es = entries(8, (40, 25)) + entries(8, (30, 25)) + entries(8, (40, 25))
     es += entries(3, (50,))
     out = str(tmp_path / "out.lh5")
@@ -175,7 +175,7 @@ def test_other_lengths_have_other_tables(tmp_path):
 
 
 def test_empty_slots_and_waveforms(tmp_path):
-    """Section 11: rows of zeros, never older samples, and counted."""
+    """Format 11: rows of zeros, never older samples, and counted."""
     full = writer.random_entry(np.random.default_rng(0), [1, 2])
     for buffer_size in (24, 8192):
         gaps = writer.random_entry(np.random.default_rng(1), [1, 2])
@@ -194,7 +194,7 @@ def test_empty_slots_and_waveforms(tmp_path):
 
 
 def test_null_pointers_are_empty_arrays(tmp_path):
-    """Section 11: an entry without rows."""
+    """Format 11: an entry without rows."""
     full = writer.random_entry(np.random.default_rng(0), [3])
     es = [Entry(None, None), Entry([], [], []), full]
     decoded = decode(write(tmp_path, es))
@@ -204,7 +204,7 @@ def test_null_pointers_are_empty_arrays(tmp_path):
 
 
 def test_unused_auxiliary_array_is_ignored(tmp_path):
-    """Section 4.1: `fUseAuxWaveformArray` says whether it counts."""
+    """Format 4.1: `fUseAuxWaveformArray` says whether it counts."""
     e = writer.random_entry(np.random.default_rng(0), [3])
     e.use_aux = False
     (row,) = decode(write(tmp_path, [e])).rows
@@ -212,7 +212,7 @@ def test_unused_auxiliary_array_is_ignored(tmp_path):
 
 
 def test_unknown_digitizer_class_is_skipped_and_counted(tmp_path):
-    """Section 4.3: other classes have no table; the others' rows are kept."""
+    """Format 4.3: other classes have no table; the others' rows are kept."""
     rng = np.random.default_rng(0)
     known, other = (writer.random_entry(rng, [1]) for _ in range(2))
     other.digitizer_class = "MJTGretina4DigitizerData;3"
@@ -228,7 +228,7 @@ def test_unknown_digitizer_class_is_skipped_and_counted(tmp_path):
 
 @pytest.mark.parametrize("by_key", [False, True])
 def test_channels_beyond_the_list(by_key, tmp_path):
-    """Keys are the first entry's channels (section 8), and later ones."""
+    """Keys are the first entry's channels (format 8), and later ones."""
     rng = np.random.default_rng(0)
     channels = (1, 30, 31, 30, 60000)
     es = [writer.random_entry(rng, [c]) for c in channels]
@@ -339,7 +339,7 @@ def test_n_max_and_single_packets(tmp_path):
 
 
 def test_empty_tree(tmp_path):
-    """Section 11: a header and no table."""
+    """Format 11: a header and no table."""
     out = tmp_path / "out.lh5"
     report = daq2lh5.build_raw(write(tmp_path), out_spec=out)
     assert report.clean
@@ -347,7 +347,7 @@ def test_empty_tree(tmp_path):
         assert set(f) == {"MGDOHeader"}
 
 
-# --- bad entries (section 11) -------------------------------------------------------
+# --- bad entries (format 11) -------------------------------------------------------
 
 
 def changed(**changes: Any) -> Entry:
@@ -420,7 +420,7 @@ def test_bad_entries(tmp_path, bad, words):
 
 
 def test_only_bad_entries_are_an_error(tmp_path):
-    """Section 9: other versions are named."""
+    """Format 9: other versions are named."""
     path = write(tmp_path, [changed(version=10)] * 3)
     with pytest.raises(DecodeError, match=r"MGTEvent, 10, not 9.*other versions"):
         daq2lh5.build_raw(path)

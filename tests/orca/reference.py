@@ -1,9 +1,9 @@
 """Reference reader of ORCA files, in plain Python.
 
-Written from the format document ORCA alone, sentence by sentence, to be compared
-with: clarity counts, speed does not. "Section" in this module means a section of that
-document, "FCIO, section" one of the format document FCIO. Where a section says that
-another reader is wrong, this one does what the section calls right.
+Written from the ORCA format alone, sentence by sentence, to be compared
+with: clarity counts, speed does not. "Format N" means its section N, "FCIO format, N"
+one of FCIO. Where a section says that another reader is wrong, this one does what the
+section calls right.
 
 Records of the FCIO format inside ORCA are read by the reference reader of FCIO, one
 for each stream.
@@ -11,7 +11,7 @@ for each stream.
 What a row holds where the description leaves a choice:
 
 - a trace shorter than its channel's is filled up with zeros, a longer one is whole
-  (section 7.15);
+  (format 7.15);
 - samples are as many as the data have where the header says nothing; a trace without
   samples is as long as the first one of its channel, and zero;
 - no packet is left out because the header does not announce its channel or card; a
@@ -313,7 +313,7 @@ SIMPLE = {
     "ORHVcRIODecoderForAdc": {**_DEVICE, "index": "uint32", "value": "float64"},
     "ORADEIControlDecoderForAdc": {**_DEVICE, "index": "uint32", "value": "float64"},
 }
-"""Columns of the simple records (section 5.7)."""
+"""Columns of the simple records (format 5.7)."""
 
 SCHEMAS: dict[str, dict[str, str]] = {
     "ORRunDecoderForRun": RUN,
@@ -325,7 +325,7 @@ SCHEMAS: dict[str, dict[str, str]] = {
     "FCEvent": fcio.FCEVENT,
     "FCEventHeader": fcio.FCEVENTHEADER,
     "FCStatus": fcio.FCSTATUS,
-    # A table in this path, with a packet id (FCIO, section 6.4).
+    # A table in this path, with a packet id (FCIO format, 6.4).
     "FSPConfig": {"packet_id": "uint32", **fcio.FSPCONFIG},
     "FSPEvent": fcio.FSPEVENT,
     "FSPStatus": fcio.FSPSTATUS,
@@ -356,11 +356,11 @@ def _as_declared(value: Any, dtype: str) -> Any:
     return np.dtype(dtype).type(value)
 
 
-# --- header (sections 1.2, 1.5, 2 and 7.9) ----------------------------------------
+# --- header (format 1.2, 1.5, 2 and 7.9) ----------------------------------------
 
 
 def parse_plist(text: bytes) -> Plist:
-    """Parse the text of a header, and if need be what is left of it (section 7.9)."""
+    """Parse the text of a header, and if need be what is left of it (format 7.9)."""
     # The parser raises whatever comes up for bad text.
     try:
         return plistlib.loads(text)
@@ -382,7 +382,7 @@ def _as_json(value: Any) -> str:
 
 @dataclass
 class Listener:
-    """A FlashCam listener that is read out (section 4.3)."""
+    """A FlashCam listener that is read out (format 4.3)."""
 
     fcid: int
     cards: list[tuple[int, int, Plist]]
@@ -391,7 +391,7 @@ class Listener:
     fsp: bool
 
     def keys(self) -> list[int]:
-        """List the keys of all inputs in use (section 4.3)."""
+        """List the keys of all inputs in use (format 4.3)."""
         return [
             channel_key(self.fcid, card["CardAddress"], i)
             for _, _, card in self.cards
@@ -401,27 +401,27 @@ class Listener:
 
 
 def channel_key(fcid: int, board_id: int, fc_input: int) -> int:
-    """Compute the key of a FlashCam input (section 2.1)."""
+    """Compute the key of a FlashCam input (format 2.1)."""
     return fcid * 1_000_000 + board_id * 100 + fc_input
 
 
 def ccc(crate: int, card: int, channel: int) -> int:
-    """Compute the key of a channel of a card in a crate (section 2.1)."""
+    """Compute the key of a channel of a card in a crate (format 2.1)."""
     return (crate << 9) + ((card & 0x1F) << 4) + (channel & 0xF)
 
 
 class Header:
-    """Look-ups in a header (section 2)."""
+    """Look-ups in a header (format 2)."""
 
     def __init__(self, plist: Plist) -> None:
         self.plist = plist
 
     def json(self) -> str:
-        """Give the text of the OrcaHeader (section 4.1)."""
+        """Give the text of the OrcaHeader (format 4.1)."""
         return json.dumps(self.plist, default=_as_json)
 
     def decoders(self) -> dict[int, tuple[str, str, str]]:
-        """Map unshifted data ids to object, record and decoder (section 1.5)."""
+        """Map unshifted data ids to object, record and decoder (format 1.5)."""
         return {
             entry["dataId"] & 0xFFFFFFFF: (of, name, entry["decoder"])
             for of, records in self.plist.get("dataDescription", {}).items()
@@ -435,14 +435,14 @@ class Header:
         return self.plist.get("ObjectInfo", {})
 
     def run_control(self) -> Plist:
-        """Tell the settings of the run: anywhere in the list (section 2)."""
+        """Tell the settings of the run: anywhere in the list (format 2)."""
         for entry in self.object_info().get("DataChain", []):
             if "Run Control" in entry:
                 return entry["Run Control"]
         return {}
 
     def continues(self, before: Header) -> bool:
-        """Tell whether this is the header of a sub-run (section 1.2)."""
+        """Tell whether this is the header of a sub-run (format 1.2)."""
         old, new = before.run_control(), self.run_control()
         return self.plist == before.plist or (
             "RunNumber" in new
@@ -451,7 +451,7 @@ class Header:
         )
 
     def cards(self, class_name: str | None = None) -> list[tuple[int, int, Plist]]:
-        """List crate, slot and settings of the cards of a class (section 2)."""
+        """List crate, slot and settings of the cards of a class (format 2)."""
         return [
             (crate["CrateNumber"], card["Card"], card)
             for crate in self.object_info().get("Crates", [])
@@ -484,7 +484,7 @@ class Header:
             yield from self._readouts(entry.get("children", []))
 
     def listeners(self) -> list[Listener]:
-        """List the FlashCam listeners that are read out (section 4.3)."""
+        """List the FlashCam listeners that are read out (format 4.3)."""
         found = []
         for entry in self._readouts(self.plist.get("ReadoutDescription", [])):
             number = entry.get("uniqueID", 0)
@@ -555,16 +555,16 @@ def _as_mask(enabled: Iterable[bool]) -> int:
     return sum(1 << i for i, each in enumerate(enabled) if each)
 
 
-# --- framing (section 1) ----------------------------------------------------------
+# --- framing (format 1) ----------------------------------------------------------
 
 
 @dataclass
 class Packet:
-    """A packet as it stands in the file (section 1.1).
+    """A packet as it stands in the file (format 1.1).
 
     ``length`` counts words, ``start`` is the word where the content starts: 0 of a
     short packet, 1 of a long one, 2 of an extended one. ``data`` are the bytes,
-    little-endian but for text (section 1.3).
+    little-endian but for text (format 1.3).
     """
 
     index: int
@@ -610,13 +610,13 @@ class Framing:
     headers
         for each packet the header in force; a header packet's is its own.
     zeros
-        start and end of each block of zero words (section 7.4).
+        start and end of each block of zero words (format 7.4).
     damaged
-        start and end of what was skipped (section 1.7).
+        start and end of what was skipped (format 1.7).
     truncated
-        where the last packet starts if it is cut off (section 1.6).
+        where the last packet starts if it is cut off (format 1.6).
     big_endian
-        whether the words of the file are swapped (section 1.3).
+        whether the words of the file are swapped (format 1.3).
     """
 
     packets: list[Packet] = field(default_factory=list)
@@ -632,7 +632,7 @@ class Framing:
 
 
 def _header_length(data: bytes, offset: int, order: str) -> int | None:
-    """Tell the words of a header packet, or None if there is none (section 1.2)."""
+    """Tell the words of a header packet, or None if there is none (format 1.2)."""
     if len(data) - offset < 13 or data[offset + 8 : offset + 13] != b"<?xml":
         return None
     word, n_bytes = struct.unpack_from(f"{order}2I", data, offset)
@@ -653,10 +653,10 @@ class _Cut(Exception):  # noqa: N818
 
 
 MAX_CHAIN = 8
-"""Packets in a row that prove each other (section 1.7)."""
+"""Packets in a row that prove each other (format 1.7)."""
 
 MAX_EXTENDED = 2**24
-"""Longest extended packet in words that a search believes in (section 1.7)."""
+"""Longest extended packet in words that a search believes in (format 1.7)."""
 
 
 class _Scanner:
@@ -674,7 +674,7 @@ class _Scanner:
         return struct.unpack_from(f"{self.order}I", self.data, offset)[0]
 
     def at(self, offset: int) -> tuple[int, int, int]:
-        """Tell data id, length and start of content of a packet (section 1.1)."""
+        """Tell data id, length and start of content of a packet (format 1.1)."""
         word = self.word(offset)
         if word >> 31:
             data_id, length, start = word & 0xFC000000, 1, 0
@@ -698,7 +698,7 @@ class _Scanner:
         return data_id, length, start
 
     def chains(self, offset: int) -> bool:
-        """Tell whether packets in a row prove that one starts here (section 1.7)."""
+        """Tell whether packets in a row prove that one starts here (format 1.7)."""
         n = 0
         structure = True
         while n < MAX_CHAIN and offset < len(self.data):
@@ -727,7 +727,7 @@ class _Scanner:
         return True
 
     def packet(self, offset: int, data_id: int, length: int, start: int) -> Packet:
-        """Take a packet out of the data, its words little-endian (section 1.3)."""
+        """Take a packet out of the data, its words little-endian (format 1.3)."""
         decoder = self.ids[data_id][2] if data_id else None
         content = self.data[offset : offset + 4 * length]
         if self.order == ">":
@@ -768,7 +768,7 @@ class _Scanner:
         return None
 
     def next_packet(self, offset: int, stop: int | None = None) -> int | None:
-        """Search for a packet after damage (section 1.7)."""
+        """Search for a packet after damage (format 1.7)."""
         end = len(self.data) - 3
         for candidate in range(offset + 1, end if stop is None else min(end, stop)):
             word = self.word(candidate)
@@ -786,7 +786,7 @@ class _Scanner:
 
 
 def _frames_fit(payload: bytes) -> bool:
-    """Tell whether FCIO records fill a packet (section 4.4)."""
+    """Tell whether FCIO records fill a packet (format 4.4)."""
     position = 0
     while len(payload) - position >= 4:
         (word,) = struct.unpack_from("<i", payload, position)
@@ -797,7 +797,7 @@ def _frames_fit(payload: bytes) -> bool:
 
 
 def _swapped(data: bytes, first: int, last: int) -> bytes:
-    """Swap the words outside of some bytes of text (section 1.3)."""
+    """Swap the words outside of some bytes of text (format 1.3)."""
 
     def swap(part: bytes) -> bytes:
         return b"".join(part[i : i + 4][::-1] for i in range(0, len(part), 4))
@@ -817,10 +817,10 @@ def _little_endian(data: bytes, decoder: str | None) -> bytes:
 
 
 def read_packets(data: bytes) -> Framing:
-    """Split a file into packets (section 1).
+    """Split a file into packets (format 1).
 
     Blocks of zeros and damage are skipped, and a cut packet at the end is left out
-    (sections 1.6, 1.7 and 7.4).
+    (format 1.6, 1.7 and 7.4).
     """
     if _header_length(data, 0, "<") is not None:
         order = "<"
@@ -876,7 +876,7 @@ def read_packets(data: bytes) -> Framing:
                 was_cut = False
             found = scanner.next_packet(offset)
             if found is None:
-                # Less than two words left are no packet (section 7.1).
+                # Less than two words left are no packet (format 7.1).
                 if was_cut or len(data) - offset < 8:
                     framing.truncated = offset
                 else:
@@ -908,11 +908,11 @@ def read_packets(data: bytes) -> Framing:
     return framing
 
 
-# --- table names (section 3) ------------------------------------------------------
+# --- table names (format 3) ------------------------------------------------------
 
 
 def table_names(decoder: str, lists: list[list[Key]]) -> list[str]:
-    """Name the tables of a decoder's key lists (section 3)."""
+    """Name the tables of a decoder's key lists (format 3)."""
     name = decoder.removesuffix("Decoder")
     if len(lists) < 2:
         return [name] * len(lists)
@@ -923,7 +923,7 @@ def table_names(decoder: str, lists: list[list[Key]]) -> list[str]:
 
 
 def key_lists(decoder: str, header: Header) -> list[list[Key]] | None:
-    """List the keys that a header offers for a decoder (sections 4 and 5).
+    """List the keys that a header offers for a decoder (format 4 and 5).
 
     None of decoders that have no keys, or none that the header tells: they have one
     table.
@@ -1014,7 +1014,7 @@ def table_name(decoder: str, key: Key, schema: str, header: Header) -> str:
 
 
 def _usb_units(header: Header, decoder: str) -> list[tuple[int, Plist]]:
-    """List the desktop digitizers of a kind by number (section 5.6)."""
+    """List the desktop digitizers of a kind by number (format 5.6)."""
     class_name = decoder.replace("Decoder", "Model")
     return [
         (int(name.rpartition(" ")[2]), settings)
@@ -1076,7 +1076,7 @@ class Reading:
         return [row.key for row in self.rows.get(decoder, []) if row.schema == schema]
 
     def tables(self) -> dict[str, dict[str, list[Any]]]:
-        """Arrange all rows as the tables of the output (section 3)."""
+        """Arrange all rows as the tables of the output (format 3)."""
         found: dict[str, tuple[str, list[Row]]] = {}
         for decoder, rows in self.rows.items():
             for row in rows:
@@ -1103,7 +1103,7 @@ def _check(is_good: object, reason: str) -> None:
         raise _DropError(reason)
 
 
-# --- FlashCam, first generation (section 4.3) -------------------------------------
+# --- FlashCam, first generation (format 4.3) -------------------------------------
 
 
 @dataclass
@@ -1117,7 +1117,7 @@ class _ListenerConfig:
 
 
 def _location_split(word: int, *, wide: bool) -> tuple[int, int]:
-    """Split input and trace index (section 4.3.3): 4 and 10 bits, or 5 and 9."""
+    """Split input and trace index (format 4.3.3): 4 and 10 bits, or 5 and 9."""
     if wide:
         return word >> 9 & 0x1F, word & 0x1FF
     return word >> 10 & 0xF, word & 0x3FF
@@ -1128,7 +1128,7 @@ def _address_fits(byte: int, address: int) -> bool:
     return byte in (address & 0xFF, (address & 0xFF0) >> 4)
 
 
-# --- FCIO inside ORCA (section 4.4) -----------------------------------------------
+# --- FCIO inside ORCA (format 4.4) -----------------------------------------------
 
 
 class _Stream(fcio._Reader):
@@ -1170,7 +1170,7 @@ class _Stream(fcio._Reader):
             row = {"packet_id": self.orca_index, **self.fsp_config}
             for name in ("wps", "hwm", "ct"):
                 column = f"dsp_{name}_tracemap_label"
-                # Empty past the mapped ones (FCIO, section 6.4).
+                # Empty past the mapped ones (FCIO format, 6.4).
                 row[column] = row[column] + [b""] * (2400 - len(row[column]))
             self.found.append(("FSPConfig", f"swtid_{config.fcid}/config", row))
 
@@ -1268,7 +1268,7 @@ class _Reader:
         assert packet.decoder is not None
         self.dropped[packet.decoder, reason] += 1
 
-    # runs (section 4.2)
+    # runs (format 4.2)
 
     def _run(self, packet: Packet) -> None:
         w = packet.words()
@@ -1286,7 +1286,7 @@ class _Reader:
         }
         self._add(packet, None, row)
 
-    # FlashCam, first generation (section 4.3)
+    # FlashCam, first generation (format 4.3)
 
     def _listener_config(self, packet: Packet) -> None:
         w = packet.words()
@@ -1393,7 +1393,7 @@ class _Reader:
     def _find_other_split(self) -> set[tuple[str, int]]:
         """Find decoder and listener whose packets have the other split of word 2.
 
-        The declared split fails for all of them, and the other never (section 4.3.3).
+        The declared split fails for all of them, and the other never (format 4.3.3).
         """
         outcomes: dict[tuple[str, int], list[tuple[bool, bool]]] = {}
         maps: dict[int, list[tuple[int, int]]] = {}
@@ -1547,7 +1547,7 @@ class _Reader:
             listener = Listener(0, [], 0, fsp=False)
         return listener, {"CardAddress": byte << 4}
 
-    # FCIO (section 4.4)
+    # FCIO (format 4.4)
 
     def _fcio_packet(self, packet: Packet) -> None:
         assert packet.decoder is not None
@@ -1621,7 +1621,7 @@ class _Reader:
                 )
             self._add(packet, key, values, decoder=decoder, schema=schema)
 
-    # Struck (sections 4.5, 4.6, 5.3 and 5.4)
+    # Struck (format 4.5, 4.6, 5.3 and 5.4)
 
     def _sis3302(self, packet: Packet) -> None:
         w = packet.words()
@@ -1647,7 +1647,7 @@ class _Reader:
         if wrapped:
             n, start = w[6], w[7]
             _check(0 < n <= len(samples), "wrap")
-            # From one after the start: section 8, B12.
+            # From one after the start: format B12.
             samples = [samples[(start + 1 + i) % n] for i in range(n)]
         row = {
             "energy": w[-4],
@@ -1812,7 +1812,7 @@ class _Reader:
             self._add(packet, key, row)
             position += 10 + n_words
 
-    # Gretina (sections 5.1 and 5.2)
+    # Gretina (format 5.1 and 5.2)
 
     def _gretina4m(self, packet: Packet) -> None:
         w = packet.words()
@@ -1892,7 +1892,7 @@ class _Reader:
             }
             self._add(packet, key, row)
 
-    # CAEN (sections 5.5 and 5.6)
+    # CAEN (format 5.5 and 5.6)
 
     def _caen(self, packet: Packet) -> None:
         assert packet.decoder is not None
@@ -1981,7 +1981,7 @@ class _Reader:
             }
             self._add(packet, unit * 100 + channel, row)
 
-    # simple records (section 5.7)
+    # simple records (format 5.7)
 
     def _simple(self, packet: Packet) -> None:
         assert packet.decoder is not None
@@ -2185,7 +2185,7 @@ def _caen_common(h: tuple[int, ...]) -> dict[str, Any]:
 
 
 def _unpack_25(words: tuple[int, ...]) -> list[int]:
-    """Unpack 5 samples from each 2 words (section 5.6)."""
+    """Unpack 5 samples from each 2 words (format 5.6)."""
     samples = []
     for a, b in zip(words[::2], words[1::2], strict=False):
         samples += (
@@ -2199,7 +2199,7 @@ def _unpack_25(words: tuple[int, ...]) -> list[int]:
 
 
 def _sis3305_samples(words: tuple[int, ...], saving: int) -> list[int]:
-    """Unpack samples of 10 bits (section 5.3)."""
+    """Unpack samples of 10 bits (format 5.3)."""
     samples = []
     if saving == 4:
         for word in words:

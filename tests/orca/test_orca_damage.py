@@ -2,7 +2,7 @@
 
 Each case of `test_random_damage` is a file with one random change. How many:
 `DAQ2LH5_DAMAGED_FILES` (default 200), from which seed: `DAQ2LH5_DAMAGE_SEED`. "Section"
-means a section of the format description ``orca.md``.
+means section N of the ORCA format.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def struck_at(data: bytes, offset: int, word: int) -> bytes:
     return data[:offset] + struct.pack("<I", word) + data[offset + 4 :]
 
 
-# --- ends of files (sections 1.6 and 7.1) -------------------------------------------
+# --- ends of files (format 1.6 and 7.1) -------------------------------------------
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -161,7 +161,7 @@ def test_header_cut_off(cut, file):
 @pytest.mark.parametrize("n", range(1, 8))
 @pytest.mark.parametrize("first", [1, 0xF1])
 def test_stray_bytes_at_the_end(name, n, first, file):
-    """Section 7.1: none of the rows is lost."""
+    """Format 7.1: none of the rows is lost."""
     data, _ = make(name)
     tables, report = read(file, data + bytes(range(first, first + n)))
     assert differences(tables, wanted_tables(data)) == []
@@ -175,7 +175,7 @@ def test_file_of_a_header_alone(file):
     assert (tables, report.bytes["decoded"]) == ({}, len(data))
 
 
-# --- single packets (sections 1.7, 7.3 to 7.8) --------------------------------------
+# --- single packets (format 1.7, 7.3 to 7.8) --------------------------------------
 
 ID = writer.DATA_IDS
 DAMAGES: dict[str, tuple[int, int]] = {
@@ -274,7 +274,7 @@ def test_lone_configuration_of_another_file(where, file):
 
 @pytest.mark.parametrize("name", ["flashcam", "fcio"])
 def test_lone_header_in_mid_file(name, file):
-    """It brings other ids: without it nothing behind could be read (section 1.2)."""
+    """It brings other ids: without it nothing behind could be read (format 1.2)."""
     data, _ = make(name)
     run = writer.Run(**({"n_samples": 40} | SOURCES[name]))
     plist = run.plist()
@@ -298,7 +298,7 @@ def test_lone_header_in_mid_file(name, file):
 @pytest.mark.parametrize("name", ["flashcam", "fcio", "fsp", "headers"])
 @pytest.mark.parametrize("change_by", [-1, 1, 7, 1000])
 def test_wrong_length_costs_one_packet(name, change_by, file):
-    """Section 1.7: also if it reaches into the next packets."""
+    """Format 1.7: also if it reaches into the next packets."""
     data, index = make(name)
     for which in (10, -10):
         struck = index[which]
@@ -318,7 +318,7 @@ def test_wrong_length_costs_one_packet(name, change_by, file):
 @pytest.mark.parametrize("name", SOURCES)
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 40, 1000])
 def test_lost_bytes(name, n, file):
-    """Section 7.3: what is whole is kept."""
+    """Format 7.3: what is whole is kept."""
     data, index = make(name)
     for which in (6, len(index) // 2, -5):
         start = index[which].offset + 5
@@ -334,7 +334,7 @@ def test_lost_bytes(name, n, file):
 @pytest.mark.parametrize("block_size", [None, 7])
 @pytest.mark.parametrize("where", [1, 5, -1, None])
 def test_zeros_between_packets(n, block_size, where, file):
-    """Section 7.4: up to 16 zero words are no damage; more were packets once."""
+    """Format 7.4: up to 16 zero words are no damage; more were packets once."""
     for name in ("flashcam", "fsp"):
         data, index = make(name)
         at = len(data) if where is None else index[where].offset
@@ -359,7 +359,7 @@ def test_zeros_between_packets(n, block_size, where, file):
 
 @pytest.mark.parametrize("n", [1, 3, 7, 4001])
 def test_zeros_and_garbage_between_packets(n, file):
-    """Section 1.7 b: where no packet follows the zeros, a search does."""
+    """Format 1.7 b: where no packet follows the zeros, a search does."""
     data, index = make("fcio")
     at = index[9].offset
     tables, report = read(file, data[:at] + bytes(400) + b"\xff" * n + data[at:])
@@ -387,7 +387,7 @@ def test_garbage_between_packets(name, n, where, file):
 )
 @pytest.mark.parametrize("where", [4, -1])
 def test_bogus_extended_packet(name, length, where, file):
-    """Sections 7.6 and 7.7: no endless loop, no memory, no other packet lost."""
+    """Format 7.6 and 7.7: no endless loop, no memory, no other packet lost."""
     for source in ("flashcam", "fsp"):
         data, index = make(source)
         if source == "flashcam":
@@ -432,7 +432,7 @@ TINY = {
 @pytest.mark.parametrize("lengths", [(1, 2, 3), (4, 13, 20)])
 @pytest.mark.parametrize("fill", [0, 0xFFFFFFFF])
 def test_short_packets_of_every_decoder(name, lengths, fill, file):
-    """Sections 7.8 and 7.19: legal in their length, so nothing else suffers."""
+    """Format 7.8 and 7.19: legal in their length, so nothing else suffers."""
     data, index = with_ids("sub-runs")
     places = [index[len(index) * i // 4].offset for i in (1, 2, 3)]
     pieces, before = [], 0
@@ -451,7 +451,7 @@ def test_short_packets_of_every_decoder(name, lengths, fill, file):
 @pytest.mark.parametrize("where", [3, 5, -3, -2, -1])
 @pytest.mark.parametrize("name", ["flashcam", "fsp"])
 def test_two_legal_short_packets(name, where, file):
-    """Section 7.13, and section 8, B1: nothing is lost."""
+    """Format 7.13, and format B1: nothing is lost."""
     if name == "flashcam":
         data, index = with_ids(name)
     else:
@@ -466,7 +466,7 @@ def test_two_legal_short_packets(name, where, file):
 
 
 def test_short_ids_stored_as_negative_numbers(file):
-    """Section 1.5."""
+    """Format 1.5."""
     plist = writer.header()
     entry = plist["dataDescription"]["ORShaperModel"]["Shaper"]
     entry["dataId"] -= 2**32
@@ -475,12 +475,12 @@ def test_short_ids_stored_as_negative_numbers(file):
     assert report.clean
 
 
-# --- headers (sections 7.2, 7.9 and 7.10) -------------------------------------------
+# --- headers (format 7.2, 7.9 and 7.10) -------------------------------------------
 
 
 @pytest.mark.parametrize("n_after", range(5))
 def test_header_in_mid_file_followed_by_few_packets(n_after, file):
-    """Section 7.2."""
+    """Format 7.2."""
     data, index = make("flashcam")
     end = index[0].length
     report = agrees(file, data + data[:end] + data[index[5].offset :][: n_after * 16])
@@ -498,7 +498,7 @@ def test_header_in_mid_file_followed_by_few_packets(n_after, file):
     ids=["no end", "a list", "a string", "noise"],
 )
 def test_bad_header_in_mid_file(text, file):
-    """Sections 1.2 and 7.9: the one before holds on."""
+    """Format 1.2 and 7.9: the one before holds on."""
     data, index = make("flashcam")
     at = index[9].offset
     bad = writer.header_packet(text)
@@ -593,7 +593,7 @@ STRANGE_LISTENERS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", STRANGE_LISTENERS)
 @pytest.mark.parametrize("generation", ["flashcam", "fcio"])
 def test_strange_settings_of_listeners(name, generation, file):
-    """Sections 7.10 and 7.14: no exception but one of ours, and no byte uncounted."""
+    """Format 7.10 and 7.14: no exception but one of ours, and no byte uncounted."""
     options = {
         "crates": [writer.crate(0, [writer.flashcam_adc(1, 0x120)])],
         "aux_hw": [LISTENER_INFO],
@@ -612,7 +612,7 @@ def test_strange_settings_of_listeners(name, generation, file):
 
 
 def test_header_of_all_types_of_values(file):
-    """Section 7.9: dates, data, nan and inf survive."""
+    """Format 7.9: dates, data, nan and inf survive."""
     strange = {
         "date": dt.datetime(2025, 1, 2, 3, 4, 5),
         "data": b"\0\1\xff",
@@ -627,11 +627,11 @@ def test_header_of_all_types_of_values(file):
     assert decoded.n_rows(RUN) == 1
 
 
-# --- contents (sections 7.14 to 7.18) -----------------------------------------------
+# --- contents (format 7.14 to 7.18) -----------------------------------------------
 
 
 def test_traces_that_cannot_be(file):
-    """Sections 4.3.3 and 7.14: they are dropped and counted, others are kept."""
+    """Format 4.3.3 and 7.14: they are dropped and counted, others are kept."""
     good = waveform()
     bad = {
         "no such card": waveform(slot=2, address=0x550),
@@ -684,7 +684,7 @@ def test_input_that_is_not_in_use(file):
     ids=str,
 )
 def test_configuration_of_a_listener_that_cannot_be(options, file):
-    """Section 4.3.1: the record is rejected, the rest is kept."""
+    """Format 4.3.1: the record is rejected, the rest is kept."""
     data = flashcam_file(waveform(), writer.flashcam_config(MAP, **options), waveform())
     tables, _ = read(file, data)
     wanted = wanted_tables(data)
@@ -695,7 +695,7 @@ def test_configuration_of_a_listener_that_cannot_be(options, file):
 
 
 def test_fcio_packets_that_cannot_be(file):
-    """Sections 4.4, 7.14 and 7.17: dropped and counted, others are kept."""
+    """Format 4.4, 7.14 and 7.17: dropped and counted, others are kept."""
     elsewhere = fcio.config(
         adcs=2, eventsamples=4, tracemap=(0x1100000, 0x9900001), streamid=0x10001
     )
@@ -718,7 +718,7 @@ def test_fcio_packets_that_cannot_be(file):
 
 
 def test_configuration_with_the_id_of_another_stream(file):
-    """Section 4.4: the low half of word 2 is that of the configuration."""
+    """Format 4.4: the low half of word 2 is that of the configuration."""
     other = fcio.config(
         adcs=2, eventsamples=4, tracemap=(0x1100000, 0x1100001), streamid=0x10002
     )
@@ -743,7 +743,7 @@ def test_configuration_of_a_stream_that_is_too_large(options, file):
 
 
 def test_records_that_the_end_of_the_packet_cuts(file):
-    """Sections 4.4 and 7.17: whatever is cut, the next packets are read."""
+    """Format 4.4 and 7.17: whatever is cut, the next packets are read."""
     records = {
         CONFIG: fcio.handshake()
         + fcio.config(adcs=2, eventsamples=4, tracemap=(1, 2), streamid=0x10001),
@@ -799,7 +799,7 @@ def test_damage_in_a_pipe_or_a_compressed_file(name, damage, tmp_path):
 
 @pytest.mark.parametrize("n_words", [2**18, 2**24, 2**24 + 1, 2**31, 2**32 - 1])
 def test_pipe_with_a_length_that_never_ends(n_words, tmp_path):
-    """Section 1.7 f: no memory for what does not come, and all packets are kept."""
+    """Format 1.7 f: no memory for what does not come, and all packets are kept."""
     data, index = make("fcio")
     at = index[9].offset
     bogus = writer.extended_packet(ID[EVENT], 0x10001, length=n_words)
@@ -820,7 +820,7 @@ def test_pipe_with_a_length_that_never_ends(n_words, tmp_path):
 
 
 def test_pipe_with_a_chain_of_very_long_packets(tmp_path, monkeypatch):
-    """Section 1.7 f: a search holds no more of it than the longest packet has."""
+    """Format 1.7 f: a search holds no more of it than the longest packet has."""
     data, index = make("fcio")
     at = index[9].offset
     n_words = 2**24
@@ -846,7 +846,7 @@ def test_pipe_with_a_chain_of_very_long_packets(tmp_path, monkeypatch):
 
 
 def test_truncated_compressed_file(tmp_path):
-    """Section 1.4: as a truncated last packet, and the report says why."""
+    """Format 1.4: as a truncated last packet, and the report says why."""
     data, index = make("fsp")
     path = tmp_path / "run.orca.gz"
     path.write_bytes(gzip.compress(data)[:-3000])
@@ -1068,7 +1068,7 @@ def is_intact(data: bytes, packet: reference.Packet, of: Sample) -> bool:
 def start_of_another_file(data: bytes, of: Sample) -> int:
     """Tell where a whole configuration of another file is spliced in.
 
-    From there on the rest is read as it says, as after a restart (section 7.17).
+    From there on the rest is read as it says, as after a restart (format 7.17).
     """
     others = {
         content
@@ -1164,7 +1164,7 @@ def test_random_damage(name, file):
 @real_files
 @pytest.mark.parametrize("name", [FILE_A, FILE_B])
 def test_random_damage_of_real_files(name, file):
-    """One bad first word costs one packet (section 1.7)."""
+    """One bad first word costs one packet (format 1.7)."""
     data = (TESTDATA / "orca" / name).read_bytes()
     packets = reference.read_packets(data).packets
     wanted = {p.offset: c for p, c in zip(packets, packets, strict=True)}

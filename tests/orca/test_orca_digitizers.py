@@ -1,6 +1,6 @@
 """Decoders of the digitizers SIS3302, SIS3316 and Gretina4M.
 
-"Section" means a section of the format description ``orca.md``.
+"Format N" means section N of the ORCA format.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ KINDS = {
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 NOT_IN_THE_TABLE = {"flags", "energy_waveform"}
-"""Columns that section 4.5 calls extras."""
+"""Columns that format 4.5 calls extras."""
 
 
 def header_of(*crates: writer.Plist, **options: Any) -> OrcaHeader:
@@ -313,7 +313,7 @@ def test_conversion_by_the_packet(tmp_path, kind):
 @pytest.mark.parametrize("check", [0xE, 0xA])
 @pytest.mark.parametrize("maw", [0, 6])
 def test_sis3316_events_of_all_formats(tmp_path, channel, check, maw):
-    """All format bits in each packet, behind one another (section 4.6)."""
+    """All format bits in each packet, behind one another (format 4.6)."""
     rng = np.random.default_rng(0)
     events = [
         writer.SIS3316Event(
@@ -403,7 +403,7 @@ def test_sis3302_energy_trace_may_be_half_as_long_as_said(tmp_path):
 
 @pytest.mark.parametrize("energy", [0, 1, -1, 2**24 - 1, -(2**24), 0xFFFF, -0x10000])
 def test_gretina4m_energy_has_no_sign(tmp_path, energy):
-    """25 bits, of which the size counts (section 5.1)."""
+    """25 bits, of which the size counts (format 5.1)."""
     event = writer.Gretina4MEvent(range(-1009, 1009), channel=9, energy=energy)
     packet = writer.gretina4m([event], fifo_state=3)
     data = file_of("gretina4m", writer.gretina4m_card(8), packet, crate=1)

@@ -1,6 +1,6 @@
 """Header packets: framing, text, what is looked up in them.
 
-"Section" means a section of the format description ``orca.md``.
+"Format N" means section N of the ORCA format.
 """
 
 from __future__ import annotations
@@ -65,11 +65,11 @@ REAL_FILES = {
         },
     },
 }
-"""Section 6."""
+"""Format 6."""
 
 
 def packet_of(text: bytes, order: str = "<", n_words: int | None = None) -> bytes:
-    """Put a text in a header packet (section 1.2)."""
+    """Put a text in a header packet (format 1.2)."""
     if n_words is None:
         n_words = 2 + len(text) // 4 + 1
     start = struct.pack(f"{order}II", n_words & 0x3FFFF, len(text))
@@ -100,7 +100,7 @@ def value(inside: str | bytes) -> Any:
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("extra", range(4))
 def test_padding_and_byte_order(order, extra):
-    """Sections 1.2 and 1.3: one to four zero bytes follow."""
+    """Format 1.2 and 1.3: one to four zero bytes follow."""
     text = xml(f"<dict><key>x</key><string>{'a' * extra}</string></dict>")
     packet = packet_of(text, order)
     assert 1 <= len(packet) - 8 - len(text) <= 4
@@ -123,7 +123,7 @@ def test_packet_longer_than_its_text_needs(order):
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("size", [2**20 - 12, 2**20 - 8, 2**20, 2**22 + 3])
 def test_header_of_more_than_a_mebibyte(order, size):
-    """Section 7.11: word 0 has the lowest 18 bits of the length only."""
+    """Format 7.11: word 0 has the lowest 18 bits of the length only."""
     empty = xml("<dict><key>x</key><string></string></dict>")
     long = "a" * (size - len(empty))
     text = xml(f"<dict><key>x</key><string>{long}</string></dict>")
@@ -153,7 +153,7 @@ def test_no_header(data):
 
 
 def test_oldest_form_is_refused():
-    """Section 1.3, case 3: the text alone."""
+    """Format 1.3, case 3: the text alone."""
     assert find_header(xml("<dict/>")) is None
     with pytest.raises(DecodeError, match=r"oldest versions.*not supported"):
         parse_header_packet(xml("<dict/>"))
@@ -190,7 +190,7 @@ def test_values_and_their_json():
 
 
 def test_dates_and_data():
-    """Section 7.9; both the header and the JSON have them as strings."""
+    """Format 7.9; both the header and the JSON have them as strings."""
     header, text = parse_header_packet(
         packet_of(
             plistlib.dumps(
@@ -226,7 +226,7 @@ def test_valid_text_gives_no_warning(caplog):
     ],
 )
 def test_text_that_is_not_quite_xml(inside, wanted, caplog):
-    """Section 7.9."""
+    """Format 7.9."""
     assert value(b"<string>" + inside + b"</string>") == wanted
     (message,) = caplog.messages
     assert "ORCA header at byte 0: no valid XML" in message
@@ -420,7 +420,7 @@ def header():
 
 
 def test_ids(header):
-    """Sections 1.1 and 1.5: bit 31 makes an id short; without ``dataId`` no entry."""
+    """Format 1.1 and 1.5: bit 31 makes an id short; without ``dataId`` no entry."""
     assert header.get_id_to_decoder_name_dict() == {
         0: "OrcaHeaderDecoder",
         1: "Run",
@@ -440,7 +440,7 @@ def test_ids(header):
 
 
 def test_cards(header):
-    """Those of one crate are found for all classes asked for (section 8, B19)."""
+    """Those of one crate are found for all classes asked for (format B19)."""
     crates = HEADER["ObjectInfo"]["Crates"]
     first = crates[0]["Cards"]
     last = crates[2]["Cards"][0]
@@ -508,7 +508,7 @@ dataDescription/ORRunModel/Run/decoder
 
 @pytest.mark.parametrize("path", PATHS.strip().splitlines())
 def test_nothing_need_be_there(path):
-    """Section 7.10."""
+    """Format 7.10."""
     *parents, last = path.split("/")
     for wrong in (None, "text", 3.5, [], {}, ["text"], [[]], [{}], {"a": "text"}):
         header = OrcaHeader(json.dumps(HEADER))
@@ -600,7 +600,7 @@ def test_decoder_refuses_other_buffers(n):
 
 
 def test_later_header_replaces_the_first(caplog):
-    """Sections 1.2 and 8, B23: nothing of another run's or file's is left."""
+    """Format 1.2 and B23: nothing of another run's or file's is left."""
     decoder = OrcaHeaderDecoder()
     decoder.decode_packet(words_of({"a": 1}), 0)
     first = decoder.header

@@ -1,7 +1,6 @@
-"""Digitizers of sections 5.2 to 5.6: Gretina4A, SIS3305, SIS3320 and CAEN.
+"""Digitizers of format 5.2 to 5.6: Gretina4A, SIS3305, SIS3320 and CAEN.
 
-And the optional columns of digitizers. "Section" means a section of the format
-description ``orca.md``.
+And the optional columns of digitizers. "Format N" means section N of the ORCA format.
 """
 
 from __future__ import annotations
@@ -313,7 +312,7 @@ def test_clocks_of_a_sis3320(clock, file):
 
 
 def test_strange_units_on_the_desktop(file):
-    """Devices whose names have no number, or that are no devices (section 5.6)."""
+    """Devices whose names have no number, or that are no devices (format 5.6)."""
     unit = {"Class Name": "ORDT5725Model", "enabledMask": 1}
     usb = [
         {"DT5725 x": unit, "DT5725": unit},
@@ -328,7 +327,7 @@ def test_strange_units_on_the_desktop(file):
 
 
 def test_channels_of_a_v1730_are_16(file):
-    """Those above 7 have their mask in another word (section 5.5)."""
+    """Those above 7 have their mask in another word (format 5.5)."""
     event = writer.CaenEvent({c: [c] * 4 for c in (0, 7, 8, 15)})
     decoded = check(file, file_of(writer.caen("ORCV1730WaveformDecoder", [event])))
     assert [int(c) for c in decoded.tables["ORCV1730Waveform"]["channel"]] == [
@@ -338,7 +337,7 @@ def test_channels_of_a_v1730_are_16(file):
 
 @each_caen
 def test_crates_of_caen_cards(name, file):
-    """Most of their writers lose the lowest bit (section 5.5)."""
+    """Most of their writers lose the lowest bit (format 5.5)."""
     event = writer.CaenEvent({0: [1] * 4})
     packet = writer.caen(name, [event], crate=13, card=4)
     (columns,) = check(file, file_of(packet)).tables.values()
@@ -367,7 +366,7 @@ def test_events_without_channels_are_stepped_over(name, file):
 
 @each_decoder
 def test_the_first_trace_tells_the_length(name, file):
-    """Traces of others go to a table of their own (section 7.15)."""
+    """Traces of others go to a table of their own (format 7.15)."""
     packets = [*events_of(name, n=48), *events_of(name, n=96), *events_of(name, n=48)]
     decoded = check(file, file_of(*packets))
     assert any("96" in note or "100" in note for note in decoded.report.notes)
@@ -406,7 +405,7 @@ def test_more_lengths_than_there_can_be_tables(file):
 
 @pytest.mark.parametrize("first", [True, False])
 def test_sis3320_events_without_samples(first, file):
-    """They have the sums, and zeros as long as the first (sections 5.4 and 7.15)."""
+    """They have the sums, and zeros as long as the first (format 5.4 and 7.15)."""
     event, empty = writer.SIS3320Event([1, 2, 3]), writer.SIS3320Event()
     events = [empty, event, empty] if first else [event, empty, event]
     packets = [writer.sis3320([event], crate=2, card=4) for event in events]
@@ -420,7 +419,7 @@ def test_sis3320_events_without_samples(first, file):
 
 @pytest.mark.parametrize("buffer_size", [2, 8192])
 def test_optional_columns_of_a_sis3302(buffer_size, file, monkeypatch):
-    """Flags and the trace of the energy filter, of any length (section 4.5)."""
+    """Flags and the trace of the energy filter, of any length (format 4.5)."""
     extras = ORSIS3302DecoderForEnergy.optional
     monkeypatch.setattr(ORSIS3302DecoderForEnergy, "extras", extras)
     packets = [
@@ -668,7 +667,7 @@ def test_events_that_cannot_be_used_are_counted(what, file):
 
 
 def test_zero_length_bit_of_others_means_nothing(file):
-    """Only the x720 and x724 have it (section 5.5)."""
+    """Only the x720 and x724 have it (format 5.5)."""
     event = writer.CaenEvent({0: [1] * 4}, zero_length=True)
     packets = [
         writer.caen("ORCV1730WaveformDecoder", [event]),
@@ -693,7 +692,7 @@ CUT = {
 
 @pytest.mark.parametrize("what", CUT)
 def test_part_of_an_event_at_the_end_is_no_damage(what, file):
-    """Some readouts leave one (sections 5.2 to 5.4): it is noted."""
+    """Some readouts leave one (format 5.2 to 5.4): it is noted."""
     packet = CUT[what]
     if what == "sis3320":
         packet = struck(packet + bytes(16), 0, packet_id(packet) | len(packet) // 4 + 4)
@@ -710,7 +709,7 @@ def test_part_of_an_event_at_the_end_is_no_damage(what, file):
 )
 @pytest.mark.parametrize("where", [5, -1, 28])
 def test_length_that_spills_into_the_id(kind, name, where, file):
-    """Section 7.5: the packet is lost, and no other."""
+    """Format 7.5: the packet is lost, and no other."""
     packets = [*writer.Run(kinds=kind, n_events=24, n_samples=96).packets()]
     n_words = (1 << 18) + 5000
     big = np.r_[writer.DATA_IDS[name] | n_words, RNG.integers(0, 1 << 30, n_words - 1)]
@@ -726,7 +725,7 @@ def test_length_that_spills_into_the_id(kind, name, where, file):
 
 
 def test_sampling_period_of_another_clock(file, monkeypatch):
-    """Section 4.6: the header does not tell it, the user can."""
+    """Format 4.6: the header does not tell it, the user can."""
     file.write_bytes(writer.make_stream(kinds=("sis3316", "caen"), n_channels=1))
     monkeypatch.setattr(orca_digitizers.ORSIS3316WaveformDecoder, "period", 4)
     monkeypatch.setattr(orca_digitizers.ORCaen1724WaveformDecoder, "period", 20)

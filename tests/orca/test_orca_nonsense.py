@@ -1,7 +1,7 @@
 """Headers that say nonsense, and packets made to keep a search busy.
 
 Nothing of this comes out of ORCA; it may come out of a bad disk, or of a bad mind.
-"Section" means a section of the format description ``orca.md``.
+"Format N" means section N of the ORCA format.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def test_traces_of_a_channel_that_a_later_header_does_not_have(file):
 
 
 def test_compressed_header_of_impossible_length(tmp_path):
-    """Section 7.7: it is not read into memory to see where it ends."""
+    """Format 7.7: it is not read into memory to see where it ends."""
     text = b'<?xml version="1.0" encoding="UTF-8"?>'
     n_text = 0xFFFFFFF0
     start = struct.pack("<II", 2 + n_text // 4 + 1 & 0x3FFFF, n_text) + text

@@ -345,7 +345,7 @@ def test_run_numbers_of_old_headers(plist):
 
 @pytest.mark.parametrize("clock", [*range(9), None, "1"])
 def test_clocks_of_a_sis3302(clock, file):
-    """Section 4.5: unknown for external clocks, with a note."""
+    """ORCA format, 4.5: unknown for external clocks, with a note."""
     card = {"clockSource": clock} if clock is not None else {}
     file.write_bytes(sis3302_file(0, **card))
     if clock is None:

@@ -1,6 +1,6 @@
 """The first words of packets, and how packets are shown.
 
-"Section" means a section of the format description ``orca.md``.
+"Format N" means section N of the ORCA format.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def words(values: list[int]) -> np.ndarray:
         (SHORT, True, False, 1, 33, 0x84000000),
         (HEADER, False, False, 4, 0, 0),
         (FULL, False, False, 0x3FFFF, 0x1FFE, 0x7FF80000),
-        # section 1.1: a short packet can have anything below its id
+        # format 1.1: a short packet can have anything below its id
         ([62 << 26], True, True, 1, 62, 0xF8000000),
         ([1 << 18, 2**32 - 1], False, True, 2**32 - 1, 1, 1 << 18),
-        # zeros between packets (section 7.4), and the length 1 (section 7.8)
+        # zeros between packets (format 7.4), and the length 1 (format 7.8)
         ([0, 0], False, True, 0, 0, 0),
         ([5 << 18 | 1], False, False, 1, 5, 5 << 18),
     ],
@@ -137,7 +137,7 @@ class TestHexDump:
     [(0, 0, 0, 0), (1, 2, 3, 0x223), (15, 31, 15, 0x1FFF), (2, 0x21, 0x12, 0x412)],
 )
 def test_keys_of_crate_card_and_channel(crate, card, channel, ccc):
-    """Section 2.1."""
+    """Format 2.1."""
     assert orca_base.get_ccc(crate, card, channel) == ccc
     assert orca_base.get_crate(ccc) == crate
     assert orca_base.get_card(ccc) == card & 0x1F

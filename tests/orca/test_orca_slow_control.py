@@ -1,6 +1,6 @@
-"""Slow control (section 5.7), and records of Struck cards besides their events.
+"""Slow control (format 5.7), and records of Struck cards besides their events.
 
-"Section" means a section of the format description ``orca.md``.
+"Format N" means section N of the ORCA format.
 """
 
 from __future__ import annotations
@@ -270,7 +270,7 @@ def test_any_words(name, content):
 
 
 def test_lost_data_of_a_sis3302(file):
-    """Records lost, and channels that were reset (section 4.5)."""
+    """Records lost, and channels that were reset (format 4.5)."""
     where = {"crate": 3, "card": 7}
     packets = [
         writer.sis3302_lost_data(**where, channel=0, value=12),
@@ -289,7 +289,7 @@ def test_lost_data_of_a_sis3302(file):
 
 
 def test_spectra_of_struck_cards(file):
-    """Of any length, in packets of both forms (sections 4.5 and 4.6)."""
+    """Of any length, in packets of both forms (format 4.5 and 4.6)."""
     spectra = {
         "ORSIS3302DecoderForMca": writer.sis3302_mca(range(9), crate=1, channel=7),
         "ORSIS3316Histogram": writer.sis3316_histogram(
@@ -310,7 +310,7 @@ def test_spectra_of_struck_cards(file):
 
 
 def test_counters_of_a_sis3316(file, tmp_path):
-    """Six of each of 16 channels (section 4.6)."""
+    """Six of each of 16 channels (format 4.6)."""
     counters = np.arange(96).reshape(16, 6)
     file.write_bytes(file_of(writer.sis3316_statistics(counters, crate=2, card=5)))
     out = tmp_path / "out.lh5"
@@ -395,7 +395,7 @@ def test_traces_that_lack_pieces_are_counted(file):
 
 
 def test_pieces_of_another_run_do_not_count(file):
-    """A header in mid-file begins anew (section 1.2)."""
+    """A header in mid-file begins anew (format 1.2)."""
     first, second = pieces_of(100, 50, 2)
     file.write_bytes(file_of(first) + file_of(second, first))
     _, columns = traces_of(file)

@@ -1,6 +1,6 @@
 """Status records of FlashCam listeners of the first generation.
 
-"Section" means a section of the format description ``orca.md``.
+"Format N" means section N of the ORCA format.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def test_rows_are_those_of_the_reference(packets):
 
 
 def test_what_a_row_says():
-    """Numbers as in section 4.3.2, one card after the other."""
+    """Numbers as in format 4.3.2, one card after the other."""
     packet = writer.flashcam_status(
         [card(0), card(1)],
         readout_id=3,

@@ -1,6 +1,6 @@
 """The streamer of ORCA files against the slow reference reader and real files.
 
-"Section" means a section of the format description ``orca.md``. What other tests of
+"Format N" means section N of the ORCA format. What other tests of
 ORCA need to read a file and compare its tables is here too: `decode`, `wanted_tables`,
 `differences`.
 """
@@ -390,7 +390,7 @@ def test_all_columns_of_all_tables_are_those_of_the_reference(name, by_lgdo, fil
 
 @each_run
 def test_report_counts_packets_by_name(name, file):
-    """Decoded ones, and those that no decoder is for (sections 1.5 and 7)."""
+    """Decoded ones, and those that no decoder is for (format 1.5 and 7)."""
     data = make(name)
     file.write_bytes(data)
     report = decode(file).report
@@ -403,7 +403,7 @@ def test_report_counts_packets_by_name(name, file):
 
 @each_run
 def test_header_is_written_as_json(name, file):
-    """Section 4.1: that of the first header."""
+    """Format 4.1: that of the first header."""
     data = make(name)
     file.write_bytes(data)
     assert decode(file).header == reference.read(data).header.json()
@@ -531,7 +531,7 @@ def test_number_of_threads_changes_nothing(name, file, tmp_path):
 @pytest.mark.parametrize("end", ["orca", "orca.gz", "dat"])
 @pytest.mark.parametrize("block_size", [None, 7])
 def test_compressed_file_gives_the_same(compress, end, block_size, tmp_path):
-    """Sections 1.4 and 7.20: whatever its name, the content says what it is."""
+    """Format 1.4 and 7.20: whatever its name, the content says what it is."""
     data = make("both generations")
     path = tmp_path / f"run.{end}"
     path.write_bytes(compress(data))
@@ -560,7 +560,7 @@ def test_named_pipe_gives_the_same(name, piece, tmp_path):
 
 
 def test_streamer_can_be_used_again(file):
-    """Section 8, B23; also after a file that it could not read."""
+    """Format B23; also after a file that it could not read."""
     streamer = OrcaStreamer()
     for name in ("both generations", "fcio, fsp", "sub-runs", "fcio, fsp"):
         data = make(name)
@@ -574,7 +574,7 @@ def test_streamer_can_be_used_again(file):
 
 
 def test_two_files_at_once(tmp_path):
-    """Section 8, B21: streams with the same id do not disturb each other."""
+    """Format B21: streams with the same id do not disturb each other."""
     names = ("fcio, fsp", "fcio, mixed")
     streamers = []
     for i, name in enumerate(names):
@@ -630,7 +630,7 @@ def channel_tables(data: bytes, decoder: str) -> Tables:
 )
 @pytest.mark.parametrize("buffer_size", [3, 1000])
 def test_one_table_for_each_channel(name, decoder, buffer_size, file, tmp_path):
-    """Time stamps are right without the table of configurations (section 8, B18)."""
+    """Time stamps are right without the table of configurations (format B18)."""
     data = make(name)
     file.write_bytes(data)
     out = tmp_path / "out.lh5"
@@ -676,7 +676,7 @@ def test_some_channels(name, decoder, file, tmp_path):
 @pytest.mark.parametrize("name", ["both generations", "sub-runs of fcio", "everything"])
 @pytest.mark.parametrize("decoder", SUPPORTED)
 def test_one_decoder_alone(name, decoder, file, tmp_path):
-    """Its tables are those of the whole conversion (section 8, B18)."""
+    """Its tables are those of the whole conversion (format B18)."""
     data = make(name)
     file.write_bytes(data)
     short = decoder.removesuffix("Decoder")
@@ -704,7 +704,7 @@ def test_one_decoder_alone(name, decoder, file, tmp_path):
 
 
 def test_time_stamps_without_the_configuration(file, tmp_path):
-    """Section 8, B18: gps and sampling period are those of the configuration."""
+    """Format B18: gps and sampling period are those of the configuration."""
     config = writer.flashcam_config(MAP, fcid=1, nsamples=8, adcbits=12, gps=1)
     packet = waveform(
         offsets=(10, 0, 2000, 0, 0, 0, 0), timestamp=(0, 10, 125_000_000, 249_999_999)
@@ -862,7 +862,7 @@ FLASHCAM_FILES: dict[str, Sequence[bytes]] = {
 
 @pytest.mark.parametrize("name", FLASHCAM_FILES)
 def test_traces(name, file):
-    """Sections 4.3 and 8: B4 and B13 to B18."""
+    """Format 4.3 and 8: B4 and B13 to B18."""
     data = flashcam_file(*FLASHCAM_FILES[name])
     file.write_bytes(data)
     wanted = wanted_reading(data)
@@ -873,7 +873,7 @@ def test_traces(name, file):
 
 
 def test_corrected_input_says_which_channel(file, tmp_path):
-    """Section 8, B17: with one table for each channel a row is in the right one."""
+    """Format B17: with one table for each channel a row is in the right one."""
     data = flashcam_file(*FLASHCAM_FILES["input that the configuration corrects"])
     file.write_bytes(data)
     out = tmp_path / "out.lh5"
@@ -883,7 +883,7 @@ def test_corrected_input_says_which_channel(file, tmp_path):
 
 
 def test_address_of_another_card(file):
-    """Section 4.3.3: with no configuration to say better, the record's is used."""
+    """Format 4.3.3: with no configuration to say better, the record's is used."""
     file.write_bytes(flashcam_file(waveform(address=0x130)))
     decoded = decode(file)
     assert decoded.tables["ORFlashCamADCWaveform_0"]["board_id"] == [0x300]
@@ -892,7 +892,7 @@ def test_address_of_another_card(file):
 
 @pytest.mark.parametrize("n_channels", [1, 2, 6])
 def test_wide_input_under_the_old_name(n_channels, file):
-    """Section 4.3.3: a development version wrote the newer split of word 2."""
+    """Format 4.3.3: a development version wrote the newer split of word 2."""
     options: dict[str, Any] = {
         "kinds": "flashcam",
         "n_events": 4,
@@ -908,7 +908,7 @@ def test_wide_input_under_the_old_name(n_channels, file):
 @pytest.mark.parametrize("header_samples", [0, 4, 8, 4096])
 @pytest.mark.parametrize("name", ["no configuration", "second configuration"])
 def test_number_of_samples_in_the_header_does_not_matter(name, header_samples, file):
-    """Section 4.3: it can be wrong."""
+    """Format 4.3: it can be wrong."""
     listeners = [writer.listener(i, samples=header_samples) for i in (1, 2)]
     data = flashcam_file(*FLASHCAM_FILES[name], aux_hw=listeners)
     file.write_bytes(data)
@@ -922,7 +922,7 @@ def test_number_of_samples_in_the_header_does_not_matter(name, header_samples, f
 @pytest.mark.parametrize("chunk_mode", ["any_full", "only_full", "single_packet"])
 @pytest.mark.parametrize("buffer_size", [1, 3, 100])
 def test_traces_of_other_lengths(chunk_mode, buffer_size, file):
-    """Section 7.15: no sample is lost, the first packet does not decide."""
+    """Format 7.15: no sample is lost, the first packet does not decide."""
     config = writer.flashcam_config(MAP, nsamples=8)
     lengths = (0, 8, 4, 8, 10, 0, 10, 12, 8, 4)
     packets = [
@@ -939,7 +939,7 @@ def test_traces_of_other_lengths(chunk_mode, buffer_size, file):
 
 
 def test_listeners_that_are_not_read_out(file):
-    """Section 2: only ``ReadoutDescription`` says what is read out."""
+    """Format 2: only ``ReadoutDescription`` says what is read out."""
     more = [writer.listener(7, samples=3), *FLASHCAM_HEADER["aux_hw"]]
     data = flashcam_file(*FLASHCAM_FILES["second configuration"], aux_hw=more)
     file.write_bytes(data)
@@ -947,7 +947,7 @@ def test_listeners_that_are_not_read_out(file):
 
 
 def test_crate_with_cards_of_both_kinds(file):
-    """Section 8, B19."""
+    """Format B19."""
     crates = [
         writer.crate(
             0,
@@ -1128,7 +1128,7 @@ FCIO_FILES: dict[str, tuple[Sequence[bytes], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("name", FCIO_FILES)
 def test_fcio_packets(name, file):
-    """Section 4.4, FCIO, section 7; and section 8, B22."""
+    """Format 4.4, FCIO format, 7; and format B22."""
     packets, options = FCIO_FILES[name]
     data = fcio_file(*packets, **options)
     file.write_bytes(data)
@@ -1145,7 +1145,7 @@ def test_fcio_packets(name, file):
 
 
 def test_one_decoder_for_all_fcio_records(file):
-    """Section 4.4: a short-lived version; rows go where those of each kind do."""
+    """Format 4.4: a short-lived version; rows go where those of each kind do."""
     data_id = writer.DATA_IDS["ORFCIODecoder"]
     packets = (
         config_packet(data_id=data_id),
@@ -1226,7 +1226,7 @@ def test_cards_in_long_list_of_children(file):
 
 
 def test_header_with_other_ids(file):
-    """Sections 1.2 and 7.2: concatenated files, whose ids may differ."""
+    """Format 1.2 and 7.2: concatenated files, whose ids may differ."""
     ids = {k: v for k, v in writer.DATA_IDS.items() if k in (RUN, OLD_WAVEFORM)}
     ids = {RUN: ids[OLD_WAVEFORM], OLD_WAVEFORM: ids[RUN], LISTENER: 77 << 18}
     again = writer.header(**FLASHCAM_HEADER, decoders=ids, ids=ids)
@@ -1248,7 +1248,7 @@ def test_header_with_other_ids(file):
 
 
 def test_header_with_other_cards(file):
-    """Section 1.2: the settings of the cards are those of the header in force."""
+    """Format 1.2: the settings of the cards are those of the header in force."""
     again = FLASHCAM_HEADER | {
         "crates": [
             writer.crate(0, [writer.flashcam_adc(1, 0x130)]),
@@ -1273,7 +1273,7 @@ def test_header_with_other_cards(file):
 
 @pytest.mark.parametrize("name", ["flashcam, map of 2400 entries", "fcio, fsp"])
 def test_concatenated_files(name, file):
-    """Section 1.2: packets are counted on, and no row is lost."""
+    """Format 1.2: packets are counted on, and no row is lost."""
     parts = [make(name, seed=seed, run_number=1280 + seed) for seed in range(3)]
     data = b"".join(parts)
     file.write_bytes(data)
@@ -1287,7 +1287,7 @@ def test_concatenated_files(name, file):
 
 
 def test_channels_of_a_later_header_are_written_too(file):
-    """Section 1.2: a later run may have more channels than the first."""
+    """Format 1.2: a later run may have more channels than the first."""
     options: dict[str, Any] = {"kinds": "flashcam", "n_events": 3, "n_samples": 8}
     data = b"".join(writer.make_stream(**options, n_channels=n) for n in (2, 9))
     file.write_bytes(data)
@@ -1298,7 +1298,7 @@ def test_channels_of_a_later_header_are_written_too(file):
 
 
 def test_header_in_mid_file_of_more_than_a_mebibyte(file):
-    """Sections 1.2 and 7.11: the length in word 0 wraps."""
+    """Format 1.2 and 7.11: the length in word 0 wraps."""
     plist = writer.header(**FLASHCAM_HEADER, objects={"Note": "x" * 1_100_000})
     packet = writer.header_packet(plist)
     data = packet + flashcam_file(waveform(), packet, waveform())
@@ -1309,7 +1309,7 @@ def test_header_in_mid_file_of_more_than_a_mebibyte(file):
         assert decoded.report.bytes["decoded"] == len(data)
 
 
-# --- byte order (section 1.3) -------------------------------------------------------
+# --- byte order (format 1.3) -------------------------------------------------------
 
 
 def big_endian(data: bytes, index: list[writer.Packet]) -> bytes:

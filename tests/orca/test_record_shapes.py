@@ -1,6 +1,6 @@
 """What looks like a packet and is none, and records next to damage that are.
 
-"Section" means a section of the format description ``orca.md``.
+"Format N" means section N of the ORCA format.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def damaged_trace(samples: Any) -> bytes:
 @each_decoder
 @pytest.mark.parametrize("zone", ["noise", "constant"])
 def test_small_samples_are_no_packets(name, zone, file):
-    """Section 1.7: their words have the id of a decoder, and a length."""
+    """Format 1.7: their words have the id of a decoder, and a length."""
     if name in ANY_LENGTH:
         pytest.skip("records of any length cannot be told from it")
     first = 4 * IDS[name]
@@ -106,7 +106,7 @@ RUNS = {
 @pytest.mark.parametrize("garbage", GARBAGE)
 @pytest.mark.parametrize("kind", RUNS)
 def test_packets_between_damage_are_kept(kind, garbage, file):
-    """Each has the shape that a search asks for (sections 4 and 5)."""
+    """Each has the shape that a search asks for (format 4 and 5)."""
     header, *packets = RUNS[kind].packets()
     check_between(GARBAGE[garbage], header, packets, file)
 
@@ -121,7 +121,7 @@ LONE = (
 @pytest.mark.parametrize("garbage", GARBAGE)
 @pytest.mark.parametrize("kind", LONE)
 def test_lone_events_between_damage_are_kept(kind, garbage, file):
-    """One is enough where so much of it must be as it is (section 1.7)."""
+    """One is enough where so much of it must be as it is (format 1.7)."""
     header, *packets = RUNS[kind].packets()
     others = ("ORRunDecoderForRun", "ORFlashCamListenerStatusDecoder")
     events = [p for p in packets if writer.kind_of(p) not in others]

@@ -1,6 +1,6 @@
 """The reference reader of ORCA files against real and against written files.
 
-"Section" means a section of the format document ORCA. Expected values of real files
+"Format N" means section N of the ORCA format. Expected values of real files
 come from there and from the digests of what legend-daq2lh5 1.7.1 writes.
 """
 
@@ -130,7 +130,7 @@ def test_real_file_gives_what_the_peer_writes(name):
     ],
 )
 def test_real_header(name, words, xml, text, run):
-    """Section 6, first table."""
+    """Format 6, first table."""
     reading = read_real(name)
     packet = reading.framing.packets[0]
     length, n_bytes = words
@@ -174,7 +174,7 @@ def test_real_header(name, words, xml, text, run):
     ],
 )
 def test_real_packets(name, n_packets, size, expected):
-    """Section 6, second table."""
+    """Format 6, second table."""
     framing = read_real(name).framing
     assert len(framing.packets) == n_packets
     assert 4 * sum(packet.length for packet in framing.packets) == size
@@ -193,7 +193,7 @@ def test_real_packets(name, n_packets, size, expected):
 
 @real_files
 def test_real_run_records():
-    """Section 6."""
+    """Format 6."""
 
     def records(name: str) -> list[str]:
         return [
@@ -215,7 +215,7 @@ def test_real_run_records():
 
 @real_files
 def test_real_listener_config():
-    """Section 6, file A."""
+    """Format 6, file A."""
     reading = read_real(FILE_A)
     packet = reading.framing.packets[3]
     assert packet.offset == 138960
@@ -238,7 +238,7 @@ def test_real_listener_config():
 
 @real_files
 def test_real_waveforms():
-    """Section 6, file A."""
+    """Format 6, file A."""
     reading = read_real(FILE_A)
     assert reading.framing.packets[4].words()[1] == 0x34464081
     rows = reading.columns("ORFlashCamADCWaveformDecoder")
@@ -285,7 +285,7 @@ def test_real_waveforms():
 
 @real_files
 def test_real_fcio():
-    """Section 6, file B."""
+    """Format 6, file B."""
     reading = read_real(FILE_B)
     packets = reading.framing.packets
     assert packets[3].data[8:12] == bytes.fromhex("01000100")
@@ -339,7 +339,7 @@ def test_real_fcio():
 @real_files
 @pytest.mark.parametrize("name", [FILE_A, FILE_B])
 def test_real_header_can_be_written(name):
-    """Section 1.2: the writer makes the very bytes of real header packets."""
+    """Format 1.2: the writer makes the very bytes of real header packets."""
     reading = read_real(name)
     packet = reading.framing.packets[0]
     n_bytes = packet.words()[1]
@@ -407,7 +407,7 @@ def test_file_as_stream(tmp_path):
 
 
 def test_forms_of_packets():
-    """Section 1.1."""
+    """Format 1.1."""
     long_id = writer.DATA_IDS["ORUnheardOfDecoderForLong"]
     reading = read(
         writer.unknown(),
@@ -430,7 +430,7 @@ def test_forms_of_packets():
 
 @pytest.mark.parametrize("size", range(4))
 def test_padding_of_the_header(size):
-    """Section 1.2: one to four bytes."""
+    """Format 1.2: one to four bytes."""
     text = writer.plistlib.dumps(writer.header())
     text += b" " * ((size - len(text)) % 4)
     packet = writer.header_packet(text)
@@ -439,7 +439,7 @@ def test_padding_of_the_header(size):
 
 
 def test_header_of_more_than_a_mebibyte():
-    """Section 1.2: the length in word 0 wraps."""
+    """Format 1.2: the length in word 0 wraps."""
     plist = writer.header(objects={"Note": "x" * 1_100_000})
     packet = writer.header_packet(plist)
     word, n_bytes = struct.unpack_from("<2I", packet)
@@ -450,7 +450,7 @@ def test_header_of_more_than_a_mebibyte():
 
 
 def test_header_in_mid_file():
-    """Sections 1.2 and 7.2: data ids may be others."""
+    """Format 1.2 and 7.2: data ids may be others."""
     ids = {**writer.DATA_IDS, "ORRunDecoderForRun": 77 << 18}
     again = writer.header_packet(writer.header(decoders=ids, ids=ids, run_number=1281))
     reading = read(
@@ -463,7 +463,7 @@ def test_header_in_mid_file():
 
 
 def test_bad_header_in_mid_file():
-    """Sections 1.2 and 7.9: the one before holds on."""
+    """Format 1.2 and 7.9: the one before holds on."""
     bad = writer.header_packet(b'<?xml version="1.0" encoding="UTF-8"?><plist>')
     framing = read(writer.run(), bad, writer.run()).framing
     start = len(a_header()) + 16
@@ -473,7 +473,7 @@ def test_bad_header_in_mid_file():
 
 @pytest.mark.parametrize("stored", [0x84000000, 0x84000000 - 2**32])
 def test_data_id_of_short_records(stored):
-    """Section 1.5: positive or negative."""
+    """Format 1.5: positive or negative."""
     plist = writer.header()
     entry = plist["dataDescription"]["ORShaperModel"]["Shaper"]
     assert entry["dataId"] == 0x84000000
@@ -484,7 +484,7 @@ def test_data_id_of_short_records(stored):
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 6, 7])
 def test_stray_bytes_at_the_end(n):
-    """Sections 1.6 and 7.1."""
+    """Format 1.6 and 7.1."""
     reading = read(writer.run(), bytes(range(1, n + 1)))
     assert len(reading.framing.packets) == 2
     assert reading.framing.truncated == len(a_header()) + 16
@@ -493,7 +493,7 @@ def test_stray_bytes_at_the_end(n):
 
 @pytest.mark.parametrize("kind", ["run", "extended", "length"])
 def test_cut_packet_at_the_end(kind):
-    """Section 1.6."""
+    """Format 1.6."""
     cut = {
         "run": writer.run()[:-4],
         "extended": writer.unknown(10, extended=True)[:-1],
@@ -507,7 +507,7 @@ def test_cut_packet_at_the_end(kind):
 
 @pytest.mark.parametrize("n", [4, 8, 40])
 def test_zeros_at_the_end(n):
-    """Section 7.4."""
+    """Format 7.4."""
     framing = read(writer.run(), bytes(n)).framing
     start = len(a_header()) + 16
     assert framing.zeros == [(start, start + n)]
@@ -515,7 +515,7 @@ def test_zeros_at_the_end(n):
 
 
 def test_zeros_between_packets():
-    """Section 7.4."""
+    """Format 7.4."""
     reading = read(writer.run(), bytes(40), writer.run())
     start = len(a_header()) + 16
     assert reading.framing.zeros == [(start, start + 40)]
@@ -535,7 +535,7 @@ def test_zeros_between_packets():
 @pytest.mark.parametrize("which", [5, 20, -3, -2])
 @pytest.mark.parametrize("kind", ["flashcam", "fcio"])
 def test_one_damaged_word_costs_one_packet(kind, which, damage):
-    """Section 1.7."""
+    """Format 1.7."""
     data, index = writer.make_indexed_stream(kinds=kind)
     struck = index[which]
     damaged = data[: struck.offset] + damage + data[struck.offset + 4 :]
@@ -546,7 +546,7 @@ def test_one_damaged_word_costs_one_packet(kind, which, damage):
 @pytest.mark.parametrize("change", [-1, 1, 7])
 @pytest.mark.parametrize("kind", ["flashcam", "fcio"])
 def test_wrong_length_costs_one_packet(kind, change):
-    """Section 1.7: also if it reaches into the next packet."""
+    """Format 1.7: also if it reaches into the next packet."""
     data, index = writer.make_indexed_stream(kinds=kind)
     struck = index[10]
     where = struck.offset + (4 if kind == "fcio" else 0)
@@ -559,7 +559,7 @@ def test_wrong_length_costs_one_packet(kind, change):
 
 
 def test_swapped_file():
-    """Section 1.3: all but FCIO, which no big-endian machine has written."""
+    """Format 1.3: all but FCIO, which no big-endian machine has written."""
     kinds = [kind for kind in writer.KINDS if kind != "fcio"]
     packets = [*writer.Run(kinds=kinds, listeners=2, subruns=1).packets()]
     plain = reference.read(b"".join(packets))
@@ -576,7 +576,7 @@ def test_swapped_file():
     ids=["empty", "zeros", "text", "cut", "shifted"],
 )
 def test_not_orca(data):
-    """Section 1.3."""
+    """Format 1.3."""
     with pytest.raises(reference.NotOrcaError):
         reference.read(data)
 
@@ -585,14 +585,14 @@ def test_not_orca(data):
 
 
 def test_header_without_crates():
-    """Section 7.10."""
+    """Format 7.10."""
     assert reference.Header(writer.header()).cards() == []
     plist = writer.header(crates=[writer.crate(0, None)])
     assert reference.Header(plist).cards() == []
 
 
 def test_json_of_any_plist():
-    """Sections 2 and 7.9."""
+    """Format 2 and 7.9."""
     plist = writer.header(
         objects={
             "date": dt.datetime(2024, 2, 29, 12, 30, 5),
@@ -610,7 +610,7 @@ def test_json_of_any_plist():
 
 
 def test_order_of_keys_is_kept():
-    """Section 4.1."""
+    """Format 4.1."""
     plist = {"z": 1, "a": {"c": 1, "b": 2}, "dataDescription": {}}
     packet = writer.header_packet(plist, sort_keys=False)
     assert reference.read(packet).header.json() == json.dumps(plist)
@@ -618,7 +618,7 @@ def test_order_of_keys_is_kept():
 
 @pytest.mark.parametrize("bad", [b"\x01", b"\xb5"], ids=["control", "latin-1"])
 def test_bad_text_in_header(bad):
-    """Section 7.9."""
+    """Format 7.9."""
     text = writer.plistlib.dumps(writer.header(objects={"Note": "5 @m"}))
     header = reference.read(writer.header_packet(text.replace(b"@", bad))).header
     expected = "5 \u00b5m" if bad == b"\xb5" else "5 m"
@@ -626,7 +626,7 @@ def test_bad_text_in_header(bad):
 
 
 def test_listeners():
-    """Sections 2 and 4.3: what is read out, in that order."""
+    """Format 2 and 4.3: what is read out, in that order."""
     header = reference.Header(
         writer.header(
             crates=[
@@ -668,7 +668,7 @@ def test_listeners():
 
 
 def test_mask_bits_are_channels():
-    """Section 8, B8: bit c is channel c, in any crate."""
+    """Format B8: bit c is channel c, in any crate."""
     crates = [
         writer.crate(3, [writer.sis3316_card(2, enabled_mask=0b100)]),
         writer.crate(1, [writer.sis3302_card(4, internal_mask=1, external_mask=8)]),
@@ -696,7 +696,7 @@ def only(reading: reference.Reading, decoder: str, schema: str | None = None) ->
 
 
 def test_run_records():
-    """Section 4.2."""
+    """Format 4.2."""
     reading = read(
         writer.run(0x21 | 2 | 4),
         writer.heartbeat(1_700_000_030),
@@ -744,7 +744,7 @@ def read_flashcam(*packets: bytes) -> reference.Reading:
 
 
 def test_listener_config():
-    """Section 4.3.1, the newer form."""
+    """Format 4.3.1, the newer form."""
     boards = [(161, 0xAABBCCDD11223344), (2, 5), (3, 6), (4, 7), (5, 2**64 - 1)]
     row = only(
         read(
@@ -770,7 +770,7 @@ def test_listener_config():
 
 
 def test_older_listener_config():
-    """Section 4.3.1: the map is always as long."""
+    """Format 4.3.1: the map is always as long."""
     row = only(read(writer.flashcam_config(MAP, adccards=2)), CONFIG)
     assert row["packet_len"] == 2413
     assert (row["board_rev"], row["board_uid"]) == ([0, 0], [0, 0])
@@ -785,7 +785,7 @@ def test_bad_listener_config(n):
 
 @pytest.mark.parametrize("stride", [39, 41])
 def test_listener_status(stride):
-    """Section 4.3.2."""
+    """Format 4.3.2."""
     cards = [
         fcio.StatusCard(
             *(reqid, 1, 7 + i, 8, 9, 10),
@@ -835,7 +835,7 @@ def test_listener_status(stride):
 
 
 def test_waveform():
-    """Section 4.3.3."""
+    """Format 4.3.3."""
     packet = writer.flashcam_waveform(
         range(1, 9),
         **PLACE,
@@ -893,7 +893,7 @@ def test_waveform():
 
 
 def test_waveform_of_12_bits():
-    """Sections 4.3.3 and 8, B13 and B18: dt, and time stamps with gps."""
+    """Format 4.3.3 and B13 and B18: dt, and time stamps with gps."""
     words = [0x3A00000 + i for i in range(24)]
     packet = writer.flashcam_waveform(
         range(6),
@@ -919,7 +919,7 @@ def test_waveform_of_12_bits():
 
 
 def test_first_header_generation():
-    """Section 4.3.3: two time offsets less."""
+    """Format 4.3.3: two time offsets less."""
     packet = writer.flashcam_waveform(
         range(8), **PLACE, offsets=(1, 2, 3, 4, 5), timestamp=(7, 8, 9, 99)
     )
@@ -937,7 +937,7 @@ def test_first_header_generation():
 
 
 def test_word_1_of_march_2023():
-    """Section 4.3.3: the header words are missing in it."""
+    """Format 4.3.3: the header words are missing in it."""
     packet = writer.flashcam_waveform(range(8), **PLACE, word1=11)
     row = only(
         read_flashcam(writer.flashcam_config(MAP, nsamples=8), packet), OLD_WAVEFORM
@@ -947,7 +947,7 @@ def test_word_1_of_march_2023():
 
 
 def test_waveform_that_is_not_included():
-    """Section 4.3.3: the words after the header are stale."""
+    """Format 4.3.3: the words after the header are stale."""
     packet = writer.flashcam_waveform(range(8), **PLACE, n_samples=0, energy=5)
     row = only(
         read_flashcam(writer.flashcam_config(MAP, nsamples=8), packet), OLD_WAVEFORM
@@ -957,7 +957,7 @@ def test_waveform_that_is_not_included():
 
 
 def test_waveform_of_another_length():
-    """Section 7.15."""
+    """Format 7.15."""
     short = writer.flashcam_waveform(range(1, 5), **PLACE)
     long = writer.flashcam_waveform(range(10), **PLACE)
     config = writer.flashcam_config(MAP, nsamples=8)
@@ -969,7 +969,7 @@ def test_waveform_of_another_length():
 
 
 def test_development_split():
-    """Section 4.3.3: the newer split under the older name."""
+    """Format 4.3.3: the newer split under the older name."""
     packets = [
         writer.flashcam_waveform(
             range(8), **PLACE, fc_input=i, channel=i, wide_input=True
@@ -987,7 +987,7 @@ def test_development_split():
 
 @pytest.mark.parametrize("address", [0x330, 0x20])
 def test_board_of_the_configuration(address):
-    """Section 8, B17: it is right for every row."""
+    """Format B17: it is right for every row."""
     packet = writer.flashcam_waveform(range(8), **{**PLACE, "address": address})
     config = writer.flashcam_config(MAP, nsamples=8)
     rows = read_flashcam(config, packet, packet).columns(OLD_WAVEFORM)
@@ -995,7 +995,7 @@ def test_board_of_the_configuration(address):
 
 
 def test_waveforms_that_are_dropped():
-    """Sections 4.3.3 and 7.14."""
+    """Format 4.3.3 and 7.14."""
     ts = (0, 0, 0, -1)
     cut = writer.flashcam_waveform(range(8), **PLACE, n_samples=10)
     odd = writer.flashcam_waveform(range(8), **PLACE, n_samples=7)
@@ -1045,7 +1045,7 @@ def read_fcio(*packets: bytes) -> reference.Reading:
 
 
 def test_fcio_is_as_in_a_file_of_its_own():
-    """Section 4.4, FCIO, section 7: but for the packet ids."""
+    """Format 4.4, FCIO format, 7: but for the packet ids."""
     options: dict[str, Any] = {
         "kinds": "fcio",
         "n_events": 30,
@@ -1090,7 +1090,7 @@ def test_fcio_is_as_in_a_file_of_its_own():
 
 
 def without_padding(payload: bytes) -> bytes:
-    """Cut off what is no whole record (section 4.4)."""
+    """Cut off what is no whole record (format 4.4)."""
     position = 0
     while len(payload) - position >= 4:
         (header,) = struct.unpack_from("<i", payload, position)
@@ -1101,7 +1101,7 @@ def without_padding(payload: bytes) -> bytes:
 
 @pytest.mark.parametrize("padding", [0, 1, 5])
 def test_zeros_after_a_record(padding):
-    """Section 4.4: they are no frames that matter."""
+    """Format 4.4: they are no frames that matter."""
     reading = read_fcio(
         config_packet(padding=padding),
         writer.fcio_packet(fcio.event(TRACES), padding=padding),
@@ -1116,7 +1116,7 @@ def test_zeros_after_a_record(padding):
 
 
 def test_two_streams_and_a_second_configuration():
-    """Sections 4.4 and 7.17."""
+    """Format 4.4 and 7.17."""
     header = {
         "crates": [
             writer.crate(0, [writer.flashcam_adc(1, 0x110)]),
@@ -1158,7 +1158,7 @@ def test_two_streams_and_a_second_configuration():
 
 
 def test_one_decoder_for_all_records():
-    """Section 4.4: the tags tell what is in a packet."""
+    """Format 4.4: the tags tell what is in a packet."""
     data_id = writer.DATA_IDS["ORFCIODecoder"]
     reading = read_fcio(
         config_packet(data_id=data_id),
@@ -1173,7 +1173,7 @@ def test_one_decoder_for_all_records():
 
 
 def test_other_records_in_a_packet():
-    """Section 4.4: unknown tags are skipped, the wanted one is read."""
+    """Format 4.4: unknown tags are skipped, the wanted one is read."""
     reading = read_fcio(
         config_packet(),
         writer.fcio_packet(
@@ -1184,7 +1184,7 @@ def test_other_records_in_a_packet():
 
 
 def test_fcio_packets_that_are_dropped():
-    """Sections 4.4, 7.14 and 7.17."""
+    """Format 4.4, 7.14 and 7.17."""
     event = "ORFCIOEventDecoder"
     elsewhere = fcio.config(
         adcs=2, eventsamples=4, tracemap=(0x1100000, 0x9900001), streamid=0x10001
@@ -1208,7 +1208,7 @@ def test_fcio_packets_that_are_dropped():
 
 
 def test_cards_of_a_status():
-    """Section 8, B22: trigger cards and sub-masters as well."""
+    """Format B22: trigger cards and sub-masters as well."""
     config = fcio.config(
         adcs=2,
         eventsamples=4,
@@ -1227,7 +1227,7 @@ def test_cards_of_a_status():
 
 
 def test_software_trigger_that_the_header_lacks():
-    """Section 4.4: the bytes tell, not only the flag."""
+    """Format 4.4: the bytes tell, not only the flag."""
     reading = read_fcio(
         writer.fcio_packet(fcio.handshake(), fcio.fsp_config(), FCIO_CONFIG),
         writer.fcio_packet(fcio.fsp_event(), fcio.event(TRACES)),
@@ -1275,7 +1275,7 @@ def waveforms(rows: dict[str, list[Any]]) -> list[list[int]]:
 
 
 def test_sis3302():
-    """Section 4.5, and 8, B4."""
+    """Format 4.5, and B4."""
     reading = read_vme(
         writer.sis3302(
             range(8),
@@ -1306,14 +1306,14 @@ def test_sis3302():
 
 
 def test_sis3302_wrap():
-    """Section 4.5: from one after the start."""
+    """Format 4.5: from one after the start."""
     reading = read_vme(writer.sis3302(range(8), crate=2, wrap=(8, 5)))
     row = only(reading, "ORSIS3302DecoderForEnergy")
     assert row["waveform/values"] == [6, 7, 0, 1, 2, 3, 4, 5]
 
 
 def test_sis3302_lengths():
-    """Sections 4.5 and 7.15."""
+    """Format 4.5 and 7.15."""
     reading = read_vme(
         writer.sis3302(range(4), crate=2),
         # Twice as many as there are.
@@ -1334,7 +1334,7 @@ def test_sis3302_lengths():
 
 @pytest.mark.parametrize("bits", range(16))
 def test_sis3316_formats(bits):
-    """Sections 4.6 and 8, B5 and B6."""
+    """Format 4.6 and B5 and B6."""
     row = only(
         read_vme(
             writer.sis3316(
@@ -1373,7 +1373,7 @@ def test_sis3316_formats(bits):
 
 
 def test_sis3316_events():
-    """Sections 4.6 and 8, B9: all events of a packet, whatever follows each."""
+    """Format 4.6 and B9: all events of a packet, whatever follows each."""
     events = [
         writer.SIS3316Event(range(i, i + 4), timestamp=i, **options)
         for i, options in enumerate(
@@ -1394,7 +1394,7 @@ def test_sis3316_events():
 
 
 def test_sis3316_stops():
-    """Sections 4.6 and 7.16: at the first event that cannot be."""
+    """Format 4.6 and 7.16: at the first event that cannot be."""
     good, bad = writer.SIS3316Event(range(4)), writer.SIS3316Event(range(4), check=3)
     reading = read_vme(
         writer.sis3316([good, bad, good], crate=2),
@@ -1414,7 +1414,7 @@ def test_sis3316_stops():
 
 @pytest.mark.parametrize("energy", [0, 1, -1, 2**24 - 1, -(2**24)])
 def test_gretina4m(energy):
-    """Section 5.1."""
+    """Format 5.1."""
     event = writer.Gretina4MEvent(
         np.arange(2018) - 1000, channel=7, energy=energy, board_id=0xABC
     )
@@ -1437,7 +1437,7 @@ def test_gretina4m(energy):
 
 
 def test_gretina4m_blocks():
-    """Section 5.1: a bad one is skipped alone."""
+    """Format 5.1: a bad one is skipped alone."""
     event = writer.Gretina4MEvent
     packet = writer.gretina4m(
         [event(timestamp=1), event(separator=0), event(channel=10), event(timestamp=4)],
@@ -1452,7 +1452,7 @@ def test_gretina4m_blocks():
 
 
 def test_gretina4a():
-    """Section 5.2."""
+    """Format 5.2."""
     event = writer.Gretina4AEvent(
         [1, 2, 0x3FFF, 4],
         channel=1,
@@ -1491,7 +1491,7 @@ def test_gretina4a():
 
 
 def test_gretina4a_events():
-    """Section 5.2: until one does not fit."""
+    """Format 5.2: until one does not fit."""
     event = writer.Gretina4AEvent
     reading = read_vme(
         writer.gretina4a(
@@ -1513,7 +1513,7 @@ def test_gretina4a_events():
     [(4, 0, 6, 0.8), (1, 1, 6, 0.4), (0, 2, 4, 0.2)],
 )
 def test_sis3305(saving_mode, rate, channel, period):
-    """Section 5.3."""
+    """Format 5.3."""
     samples = np.arange(96) * 7 % 1024
     events = [
         writer.SIS3305Event(samples, event_id=2),
@@ -1551,7 +1551,7 @@ def test_sis3305(saving_mode, rate, channel, period):
 
 
 def test_order_of_sis3305_samples():
-    """Section 5.3, word by word: what the description spells out."""
+    """Format 5.3, word by word: what the description spells out."""
 
     def words(start: int, n: int) -> list[int]:
         return [(start + i) << 20 | (100 + i) << 10 | (200 + i) for i in range(n)]
@@ -1572,7 +1572,7 @@ def test_order_of_sis3305_samples():
 
 
 def test_sis3305_that_is_dropped():
-    """Section 5.3."""
+    """Format 5.3."""
     event = writer.SIS3305Event(range(48))
     name = "ORSIS3305DecoderForWaveform"
     reading = read_vme(
@@ -1590,7 +1590,7 @@ def test_sis3305_that_is_dropped():
 
 
 def test_sis3320():
-    """Section 5.4."""
+    """Format 5.4."""
     events = [
         writer.SIS3320Event([1, 2, 3], gates=(0xFFFFF, 2, 3, 4, 5, 6, 7, 0xFFFF)),
         writer.SIS3320Event(timestamp=5),
@@ -1626,7 +1626,7 @@ def test_sis3320_stops():
     ],
 )
 def test_caen(decoder, channels, top, period, stored_crate):
-    """Section 5.5: odd numbers of crates lose their last bit."""
+    """Format 5.5: odd numbers of crates lose their last bit."""
     traces = {channel: [channel, top, 1, 0] for channel in channels}
     event = writer.CaenEvent(traces, board_fail=True, eventnumber=2**24 - 1)
     later = writer.CaenEvent(traces, time_tag=5)
@@ -1656,7 +1656,7 @@ def test_caen(decoder, channels, top, period, stored_crate):
 
 
 def test_caen_events_that_are_dropped():
-    """Section 5.5."""
+    """Format 5.5."""
     name = "ORCaen1724WaveformDecoder"
     good = writer.CaenEvent({0: [1, 2]})
     reading = read_vme(
@@ -1681,7 +1681,7 @@ def test_caen_events_that_are_dropped():
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_caen_usb(packed):
-    """Section 5.6."""
+    """Format 5.6."""
     samples = [1, 0xFFF, 0xABC, 0, 0x123, 5, 6, 7, 8, 9]
     event = writer.CaenEvent({1: samples, 3: samples[::-1]})
     reading = read_vme(writer.caen_usb("ORDT5720Decoder", event, packed=packed))
@@ -1917,14 +1917,14 @@ DEVICE = {"packet_id": 1, "id": 2, "time": T}
     ids=lambda value: writer.kind_of(value) if isinstance(value, bytes) else "",
 )
 def test_simple_record(packet, expected):
-    """Section 5.7."""
+    """Format 5.7."""
     reading = read(packet)
     assert only(reading, writer.kind_of(packet)) == expected
 
 
 @pytest.mark.parametrize("time", [None, (5, 6)])
 def test_long_record_of_a_shaper(time):
-    """Section 5.7."""
+    """Format 5.7."""
     ids = {**writer.DATA_IDS, "ORShaperDecoderForShaper": 99 << 18}
     header = writer.header(ids=ids)
     packet = writer.shaper(7, short=False, time=time, data_id=99 << 18)

@@ -1,4 +1,4 @@
-"""Writer of synthetic CoMPASS files and settings, from the format document "CoMPASS".
+"""Writer of synthetic CoMPASS files and settings, from the CoMPASS format.
 
 It shares no code with the package. Sections named below are those of the document.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FLAGS = 0x4000
-"""An event with a fine time stamp (2.1)."""
+"""An event with a fine time stamp (format 2.1)."""
 
 HEADER_WORDS = tuple(range(0xCAE0, 0xCAF0))
 

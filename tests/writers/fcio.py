@@ -1,7 +1,7 @@
 """Writer of synthetic FCIO (FlashCam) streams.
 
-Made from the format description ``fcio.md`` alone, so that it shares no mistake
-with a decoder; "section" in this module means a section of that document.
+Made from the FCIO format alone, so that it shares no mistake
+with a decoder; "format N" means its section N.
 
 There are three levels:
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Field: TypeAlias = "ArrayLike | bytes | None"
 """Content of a frame: values, the very bytes, or None for "no such frame"."""
 
-# Message tags, section 2.
+# Message tags, format 2.
 TAG_CONFIG = 1
 TAG_CALIB = 2
 TAG_EVENT = 3
@@ -52,16 +52,16 @@ TAG_FSP_EVENT = 9
 TAG_FSP_STATUS = 10
 
 MAX_TAG = 1_000_000_000
-"""Headers below its negative are no tags (section 1.1)."""
+"""Headers below its negative are no tags (format 1.1)."""
 
 TICKS_PER_SECOND = 250_000_000
-"""The clock counts 4 ns whatever the sampling rate is (section 2.1)."""
+"""The clock counts 4 ns whatever the sampling rate is (format 2.1)."""
 
 ENABLED_AT = 345_000_000
 """When the runs of `Stream` start to take triggers, in ticks of the clock."""
 
 CARD_BLOCK_SIZE = 1180
-"""Bytes of one card's block in a status record (sections 1.4 and 2.1)."""
+"""Bytes of one card's block in a status record (format 1.4 and 2.1)."""
 
 
 class Record(NamedTuple):
@@ -76,17 +76,17 @@ class Record(NamedTuple):
 
 
 def tag(number: int) -> bytes:
-    """Start a record: its negated number, as i32 (section 1.1)."""
+    """Start a record: its negated number, as i32 (format 1.1)."""
     return struct.pack("<i", -number)
 
 
 def frame(payload: bytes) -> bytes:
-    """Put the length in front of the payload, as i32 (section 1.1)."""
+    """Put the length in front of the payload, as i32 (format 1.1)."""
     return struct.pack("<i", len(payload)) + payload
 
 
 def record(number: int, *payloads: bytes | None, drop_frames: int = 0) -> bytes:
-    """Write a record: a tag and its frames (section 1.1).
+    """Write a record: a tag and its frames (format 1.1).
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def record(number: int, *payloads: bytes | None, drop_frames: int = 0) -> bytes:
 
 
 def handshake(protocol: bytes = b"FlashCamV1") -> bytes:
-    """Start a stream: protocol tag and 64 bytes of protocol name (section 1.1)."""
+    """Start a stream: protocol tag and 64 bytes of protocol name (format 1.1)."""
     return b"\xff\x35\x65\xc4" + protocol.ljust(64, b"\0")
 
 
@@ -148,7 +148,7 @@ def _pack(value: Field, dtype: str) -> bytes | None:
     return np.asarray(value, dtype=np.dtype(dtype).newbyteorder("<")).tobytes()
 
 
-# --- records of fcio (section 2.1) ------------------------------------------------
+# --- records of fcio (format 2.1) ------------------------------------------------
 
 
 def config(
@@ -174,12 +174,12 @@ def config(
     streamid: Field = 1,
     drop_frames: int = 0,
 ) -> bytes:
-    """Write a Config (tag 1, section 2.1).
+    """Write a Config (tag 1, format 2.1).
 
     Parameters
     ----------
     tracemap
-        a word ``card_address << 16 | input`` for each trace (section 3). None
+        a word ``card_address << 16 | input`` for each trace (format 3). None
         leaves out the stream id too, since the oldest files have neither.
     """
     if tracemap is None:
@@ -198,7 +198,7 @@ def config(
 
 
 def with_headers(samples: ArrayLike, baseline: ArrayLike, energy: ArrayLike) -> NDArray:
-    """Put the two FPGA words in front of the samples of each trace (section 3).
+    """Put the two FPGA words in front of the samples of each trace (format 3).
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ _DEADREGION = (0,) * 10
 def _event_start(
     event_type: Field, pulser: Field, timeoffset: Field, timestamp: Field
 ) -> tuple[bytes | None, ...]:
-    """Encode frames 0 to 3, which all kinds of event have (section 2.1)."""
+    """Encode frames 0 to 3, which all kinds of event have (format 2.1)."""
     return (
         _pack(event_type, "i4"),
         _pack(pulser, "f4"),
@@ -242,7 +242,7 @@ def event(
     deadregion: Field = _DEADREGION,
     drop_frames: int = 0,
 ) -> bytes:
-    """Write a full Event (tag 3, section 2.1).
+    """Write a full Event (tag 3, format 2.1).
 
     Parameters
     ----------
@@ -271,7 +271,7 @@ def sparse_event(
     deadregion: Field = _DEADREGION,
     drop_frames: int = 0,
 ) -> bytes:
-    """Write a SparseEvent (tag 6, section 2.1).
+    """Write a SparseEvent (tag 6, format 2.1).
 
     Parameters
     ----------
@@ -308,7 +308,7 @@ def event_header(
     deadregion: Field = _DEADREGION,
     drop_frames: int = 0,
 ) -> bytes:
-    """Write an EventHeader (tag 7, section 2.1).
+    """Write an EventHeader (tag 7, format 2.1).
 
     Parameters
     ----------
@@ -341,7 +341,7 @@ def rec_event(
     deadregion: Field = _DEADREGION,
     drop_frames: int = 0,
 ) -> bytes:
-    """Write a RecEvent (tag 5, section 2.1): amplitudes come before times."""
+    """Write a RecEvent (tag 5, format 2.1): amplitudes come before times."""
     return record(
         TAG_REC_EVENT,
         *_event_start(event_type, pulser, timeoffset, timestamp),
@@ -366,7 +366,7 @@ def calib(
     threshold: Field = 0.5,
     drop_frames: int = 0,
 ) -> bytes:
-    """Write a Calib (tag 2, section 2.1) with arrays of zeros."""
+    """Write a Calib (tag 2, format 2.1) with arrays of zeros."""
     per_channel = bytes(4 * adcs)
     per_sample = bytes(4 * adcs * eventsamples * upsample)
     return record(
@@ -384,7 +384,7 @@ def calib(
 
 @dataclass
 class StatusCard:
-    """What one card reports in a status record (section 2.1, "Card block").
+    """What one card reports in a status record (format 2.1, "Card block").
 
     The three counts are the lengths of the lists unless given; lists shorter than
     the block's arrays are filled up with zeros.
@@ -446,7 +446,7 @@ def status(
     size: Field = CARD_BLOCK_SIZE,
     drop_frames: int = 0,
 ) -> bytes:
-    """Write a Status (tag 4, section 2.1).
+    """Write a Status (tag 4, format 2.1).
 
     Parameters
     ----------
@@ -469,11 +469,11 @@ def status(
     )
 
 
-# --- records of libfsp (section 2.2) ----------------------------------------------
+# --- records of libfsp (format 2.2) ----------------------------------------------
 
 
 def labels(names: Iterable[str]) -> bytes:
-    """Encode the labels of a trace map: 8 bytes each, NUL padded (section 2.2)."""
+    """Encode the labels of a trace map: 8 bytes each, NUL padded (format 2.2)."""
     return b"".join(name.encode().ljust(8, b"\0") for name in names)
 
 
@@ -528,11 +528,11 @@ FSP_CONFIG_FIELDS: tuple[tuple[str, str, Field], ...] = (
     ("dsp_start_sample", "i4", (100, 100, 101)),
     ("dsp_stop_sample", "i4", (900, 900, 901)),
 )
-"""The 48 frames of an FSPConfig: name, type and default content (section 2.2)."""
+"""The 48 frames of an FSPConfig: name, type and default content (format 2.2)."""
 
 
 def fsp_config(*, drop_frames: int = 0, **fields: Field) -> bytes:
-    """Write an FSPConfig (tag 8, section 2.2).
+    """Write an FSPConfig (tag 8, format 2.2).
 
     Parameters
     ----------
@@ -566,7 +566,7 @@ def fsp_write_flags(
     is_ct_multiplicity: bool = False,
     junk: bytes = b"\0\0\5\0\0\0",
 ) -> bytes:
-    """Encode the write flags of an FSPEvent (section 2.2, frame 0).
+    """Encode the write flags of an FSPEvent (format 2.2, frame 0).
 
     Parameters
     ----------
@@ -608,7 +608,7 @@ def fsp_event(
     hwm_prescaled_trace_idx: Field = (),
     drop_frames: int = 0,
 ) -> bytes:
-    """Write an FSPEvent (tag 9, section 2.2).
+    """Write an FSPEvent (tag 9, format 2.2).
 
     Parameters
     ----------
@@ -654,11 +654,11 @@ FSP_STATUS_DTYPE = np.dtype(
         *((f"avg_rate_{name}_events", "<f8") for name in ("read", "write", "discard")),
     ]
 )
-"""The structure in an FSPStatus, 112 bytes (section 2.2)."""
+"""The structure in an FSPStatus, 112 bytes (format 2.2)."""
 
 
 def fsp_status(*, drop_frames: int = 0, **fields: float) -> bytes:
-    """Write an FSPStatus (tag 10, section 2.2).
+    """Write an FSPStatus (tag 10, format 2.2).
 
     Parameters
     ----------
@@ -700,12 +700,12 @@ class Stream:
         how often to send them. Waveforms come again, times and counters go on, so
         that long streams are made at little cost.
     n_channels, n_samples, adcbits, triggers
-        ADC traces, samples in each, resolution, and trigger traces (section 3).
+        ADC traces, samples in each, resolution, and trigger traces (format 3).
     kind
         "event" (all traces), "sparse" (some), "header" (some, without samples),
         several of these to choose from at random, or "mixed": any of them, and now
         and then one that lists all traces in another order, which the next full
-        event inherits (section 2.3). Cards that trigger on their own never mix with
+        event inherits (format 2.3). Cards that trigger on their own never mix with
         full events, whose dead region is common.
     gps
         zero for a free-running clock, else the tolerance in ns.
@@ -716,13 +716,13 @@ class Stream:
         None leaves the frame out, as in old files.
     fsp
         put a record of the software trigger in front of each other record
-        (section 2.2).
+        (format 2.2).
     status_every
         number of events after which a status record is sent; 0 for never.
     deadtime
         True makes dead regions, before and also after the event that reports them.
     event_type
-        1, or 11 for cards that trigger on their own (section 2.1).
+        1, or 11 for cards that trigger on their own (format 2.1).
     rate
         mean number of events in a second.
     seed
@@ -781,7 +781,7 @@ class Stream:
     def _make_blocks(self) -> list[_Block]:
         # Cards that trigger alone have their own counters and dead regions. The
         # first region of such a card runs from 0 until it is enabled; a common
-        # readout starts without one (sections 4.4 and 8.2).
+        # readout starts without one (format 4.4 and 8.2).
         if not self._by_card:
             return [_Block(0, self._n_traces)]
         step = self._channels_per_card
@@ -868,7 +868,7 @@ class Stream:
         word1 = height + rng.normal(0, noise, shape)
         if self.adcbits == 12:
             # The integrator starts from the baseline, and noise may take it below
-            # (section 4.3).
+            # (format 4.3).
             word1 = word0 + word1 * self._blprecision / self._sumlength
         word1 = np.rint(word1).astype("i8") % 2**16
         return with_headers(samples, word0, word1)
@@ -911,7 +911,7 @@ class Stream:
             yield event_header(listed, traces[listed, :2], **common)
 
     def _move_dead_region(self, block: _Block, before: int) -> None:
-        """Set the region that the next event reports (section 4.4).
+        """Set the region that the next event reports (format 4.4).
 
         Most begin before that event. The others are still to come, so that they
         wait for a later event, and sometimes two become due at once. None lasts
@@ -1000,7 +1000,7 @@ class Stream:
                 environment=environment,
                 linkstates=(1,) * 12,
             )
-        # Words past the counts hold junk (section 2.1).
+        # Words past the counts hold junk (format 2.1).
         return StatusCard(
             *(reqid, 1, self._sent, pps, ticks),
             numenv=15,

@@ -1,4 +1,4 @@
-"""Writer of llamaDAQ files, from the format document "llamaDAQ files".
+"""Writer of llamaDAQ files, from the llamaDAQ format.
 
 It shares nothing with the decoder, and writes wrong numbers too if it is told to.
 """
@@ -14,11 +14,11 @@ import numpy as np
 MAGIC = 0x4972414C
 
 BLOCK_WORDS = {1: 7, 2: 2, 4: 3, 8: 2}
-"""Words of the block of each format bit (section 2)."""
+"""Words of the block of each format bit (format 2)."""
 
 
 def block_offsets(format_bits: int) -> list[int]:
-    """Return where the block of each format bit begins in an event (section 2)."""
+    """Return where the block of each format bit begins in an event (format 2)."""
     at = 2
     offsets = []
     for bit, n in BLOCK_WORDS.items():
@@ -29,7 +29,10 @@ def block_offsets(format_bits: int) -> list[int]:
 
 @dataclass
 class Channel:
-    """A channel configuration; lengths that are None follow from the others (1.2)."""
+    """A channel configuration; lengths that are None follow from the others.
+
+    Format 1.2.
+    """
 
     fadc: int = 0
     channel: int = 0
@@ -116,7 +119,7 @@ def header(
     length: int = 88,
     number: int | None = None,
 ) -> bytes:
-    """Write file header and configurations (section 1)."""
+    """Write file header and configurations (format 1)."""
     number = len(channels) if number is None else number
     major, minor, patch = version
     head = struct.pack("<I4HI", magic, patch, minor, major, length, number)
@@ -139,7 +142,7 @@ def first_words(e: Event, bits: int, ident: int) -> list[int]:
 
 
 def event(channel: Channel, e: Event) -> bytes:
-    """Write an event (section 2)."""
+    """Write an event (format 2)."""
     bits = channel.format_bits if e.bits is None else e.bits
     words = first_words(e, bits, channel.key)
     n_averaged = len(e.averaged) // 2

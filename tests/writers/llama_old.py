@@ -1,4 +1,4 @@
-"""Writer of llamaDAQ files of 2019, from section 8 of "llamaDAQ files".
+"""Writer of llamaDAQ files of 2019, from llamaDAQ format, 8.
 
 It is independent of the decoder, and writes wrong numbers if told to.
 """
@@ -18,7 +18,10 @@ MAGIC = 0x5572414C
 
 @dataclass
 class OldChannel:
-    """A channel configuration; lengths that are None follow from the others (8.2)."""
+    """A channel configuration; lengths that are None follow from the others.
+
+    Format 8.2.
+    """
 
     fadc: int = 0
     channel: int = 0
@@ -79,7 +82,7 @@ def header(
     number: int | None = None,
     lengths: tuple[int, int] | None = None,
 ) -> bytes:
-    """Write file header and configurations (8.1, 8.2).
+    """Write file header and configurations (format 8.1, 8.2).
 
     Parameters
     ----------
@@ -98,7 +101,7 @@ def header(
 
 
 def event(channel: OldChannel, e: Event, ident: int | None = None) -> bytes:
-    """Write an event (8.5); `ident`: channel number in its first word."""
+    """Write an event (format 8.5); `ident`: channel number in its first word."""
     ident = channel.channel & 3 if ident is None else ident
     words = first_words(e, channel.format_bits, ident)
     flag = channel.maw_buffer_length > 0
@@ -111,7 +114,7 @@ def event(channel: OldChannel, e: Event, ident: int | None = None) -> bytes:
 
 
 def chunk(channel: OldChannel, events: list[bytes], count: int | None = None) -> bytes:
-    """Write a chunk (8.3); `count`: its word for the number of events."""
+    """Write a chunk (format 8.3); `count`: its word for the number of events."""
     count = len(events) if count is None else count
     return struct.pack("<2I", channel.fadc, count) + b"".join(events)
 
@@ -124,7 +127,7 @@ def random_event(rng: np.random.Generator, channel: OldChannel, ticks: int) -> E
 
 
 def row(channel: OldChannel, e: Event, packet_id: int, start: float = 0.0) -> dict:
-    """Return the row that an event must give (8.7), by column."""
+    """Return the row that an event must give (format 8.7), by column."""
     dt = 1 / channel.sample_freq * 1000
     seconds = e.ticks * dt * 1e-9
     values: dict[str, Any] = {

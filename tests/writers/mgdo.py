@@ -1,4 +1,4 @@
-"""Writer of tree entries (``MGTEvent``), from the format document "MGDO ROOT files".
+"""Writer of tree entries (``MGTEvent``), from the MGDO format.
 
 It shares nothing with the decoder. :func:`container` puts entries into a file that
 only the tests know: nothing but ROOT writes such trees.
@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 DOUBLE, SHORT, DIFFERENCES, UNSIGNED = 1, 2, 3, 4
-"""Encodings of samples (section 4.2)."""
+"""Encodings of samples (format 4.2)."""
 
 FORMATS = {0: ">f8", DOUBLE: ">f8", SHORT: ">i2", UNSIGNED: ">u2"}
 
 
 def differences(samples: Any) -> bytes:
-    """Encode samples as differences (section 4.2)."""
+    """Encode samples as differences (format 4.2)."""
     out = bytearray()
     last = 0
     for sample in map(int, samples):
@@ -39,7 +39,7 @@ def counted(content: bytes) -> bytes:
 
 
 def versioned(version: int, content: bytes) -> bytes:
-    """Put byte count and version in front (VH in section 3)."""
+    """Put byte count and version in front (VH in format 3)."""
     return counted(struct.pack(">H", version) + content)
 
 
@@ -63,7 +63,7 @@ def data_object(bits: int = 0x03000000) -> bytes:
 
 @dataclass
 class Wave:
-    """A waveform (section 4.2)."""
+    """A waveform (format 4.2)."""
 
     samples: Any
     channel: int = 0
@@ -92,7 +92,7 @@ class Wave:
 
 @dataclass
 class Digitizer:
-    """Digitizer data of GERDA (section 4.3)."""
+    """Digitizer data of GERDA (format 4.3)."""
 
     channel: int = 0
     energy: float = 0.0
@@ -132,7 +132,7 @@ def array(
     version: int = 2,
     count: int | None = None,
 ) -> bytes:
-    """Write an MGTClonesArray (section 3); None is an empty slot."""
+    """Write an MGTClonesArray (format 3); None is an empty slot."""
     count = len(objects) if count is None else count
     content = root_object(bits) + root_string(name) + root_string(what)
     content += struct.pack(">ii", count, 0)
@@ -141,7 +141,7 @@ def array(
 
 
 def pointer(content: bytes | None, class_name: str | int) -> bytes:
-    """Write a pointer (section 3), to a new class by name or to one seen before."""
+    """Write a pointer (format 3), to a new class by name or to one seen before."""
     if content is None:
         return bytes(4)
     if isinstance(class_name, int):
@@ -151,7 +151,7 @@ def pointer(content: bytes | None, class_name: str | int) -> bytes:
 
 @dataclass
 class Entry:
-    """An entry of the tree (section 4.1)."""
+    """An entry of the tree (format 4.1)."""
 
     waves: list[Wave | None] | None
     digitizers: list[Digitizer | None] | None
@@ -241,7 +241,7 @@ def random_entry(
 
 
 def row(entry: Entry, i: int, number: int) -> dict[str, Any]:
-    """Return the row that the objects of index `i` give (section 8)."""
+    """Return the row that the objects of index `i` give (format 8)."""
     d = entry.digitizers[i]
     out = {
         "packet_id": number + 1,

@@ -1,8 +1,8 @@
 """Writer of synthetic ORCA files.
 
-Made from the format document ORCA alone, so that it shares no mistake with a decoder;
-"section" in this module means a section of that document, and "FCIO, section" one of
-the format document FCIO, whose records `writers.fcio` writes.
+Made from the ORCA format alone, so that it shares no mistake with a decoder;
+"format N" means its section N, and "FCIO format, N" one of
+the FCIO format, whose records `writers.fcio` writes.
 
 There are four levels:
 
@@ -49,7 +49,7 @@ HEADER = "header"
 """Kind of a header packet in an index; all others go by their decoder's name."""
 
 MAX_LONG = 0x3FFFF
-"""Words in the longest long packet (section 1.1)."""
+"""Words in the longest long packet (format 1.1)."""
 
 
 class Packet(NamedTuple):
@@ -64,11 +64,11 @@ class Packet(NamedTuple):
     kind: str
 
 
-# --- data ids (section 1.5) -------------------------------------------------------
+# --- data ids (format 1.5) -------------------------------------------------------
 
 
 class Record(NamedTuple):
-    """An entry of the header's ``dataDescription`` (section 1.5).
+    """An entry of the header's ``dataDescription`` (format 1.5).
 
     ``length`` and ``variable`` are what the header declares, right or wrong.
     """
@@ -85,7 +85,7 @@ RECORDS = (
     Record("ORCAScript", "State", "ORScriptDecoderForState", 4),
     Record("ORCAScript", "Record", "ORScriptDecoderForRecord"),
     Record("1DHisto", "Histograms", "OR1DHistoDecoder"),
-    # FlashCam, first generation (section 4.3): the declared length is wrong.
+    # FlashCam, first generation (format 4.3): the declared length is wrong.
     Record(
         "ORFlashCamListenerModel",
         "FlashCamConfig",
@@ -97,7 +97,7 @@ RECORDS = (
     ),
     Record("ORFlashCamADCModel", "FlashCamADC", "ORFlashCamADCWaveformDecoder"),
     Record("ORFlashCamADCStdModel", "FlashCamADCStd", "ORFlashCamWaveformDecoder"),
-    # FlashCam, FCIO (section 4.4).
+    # FlashCam, FCIO (format 4.4).
     Record("ORFlashCamListenerModel", "FlashCamConfig", "ORFCIOConfigDecoder"),
     Record("ORFlashCamListenerModel", "FlashCamStatus", "ORFCIOStatusDecoder"),
     Record("ORFlashCamListenerModel", "FlashCamEvent", "ORFCIOEventDecoder"),
@@ -105,7 +105,7 @@ RECORDS = (
         "ORFlashCamListenerModel", "FlashCamEventHeader", "ORFCIOEventHeaderDecoder"
     ),
     Record("ORFlashCamListenerModel", "FlashCamFCIO", "ORFCIODecoder"),
-    # Struck (sections 4.5, 4.6, 5.3, 5.4).
+    # Struck (format 4.5, 4.6, 5.3, 5.4).
     Record("ORSIS3302", "Energy", "ORSIS3302DecoderForEnergy"),
     Record("ORSIS3302", "LostData", "ORSIS3302DecoderForLostData", 3),
     Record("ORSIS3302", "MCA", "ORSIS3302DecoderForMca"),
@@ -115,17 +115,17 @@ RECORDS = (
     Record("ORSIS3316Model", "Statistics", "ORSIS3316StatisticsDecoder"),
     Record("ORSIS3305", "Waveform", "ORSIS3305DecoderForWaveform"),
     Record("ORSIS3320Model", "Waveform", "ORSIS3320WaveformDecoder"),
-    # Gretina (sections 5.1 and 5.2).
+    # Gretina (format 5.1 and 5.2).
     Record("ORGretina4M", "Gretina4M", "ORGretina4MWaveformDecoder"),
     Record("ORGretina4A", "Gretina4A", "ORGretina4AWaveformDecoder"),
-    # CAEN (sections 5.5 and 5.6).
+    # CAEN (format 5.5 and 5.6).
     Record("ORCV1730Model", "CAEN1720", "ORCV1730WaveformDecoder"),
     Record("ORCaen1724Model", "CAEN", "ORCaen1724WaveformDecoder"),
     Record("ORCaen1720Model", "CAEN1720", "ORCaen1720WaveformDecoder"),
     Record("ORCV1721Model", "CAEN1721", "ORCV1721WaveformDecoder"),
     Record("ORDT5725Model", "waveform", "ORDT5725Decoder"),
     Record("ORDT5720Model", "waveform", "ORDT5720Decoder"),
-    # Simple records (section 5.7).
+    # Simple records (format 5.7).
     Record("ORMJDPreAmpModel", "Adc", "ORMJDPreAmpDecoderForAdc", 20),
     Record("ORiSegHVCard", "HV", "ORiSegHVCardDecoderForHV"),
     Record("ORVHQ224LModel", "HVStatus", "ORVHQ224LDecoderForHVStatus", 11),
@@ -141,7 +141,7 @@ RECORDS = (
     Record(
         "ORKJL2200IonGaugeModel", "Pressure", "ORKJL2200IonGaugeDecoderForPressure", 4
     ),
-    # Declares 8 words and ships 6 (section 1.1).
+    # Declares 8 words and ships 6 (format 1.1).
     Record("ORMksPdr2000Model", "Pressure", "ORMksPdr2000DecoderForPressure", 8),
     Record("ORTPG256AModel", "Pressure", "ORTPG256ADecoderForPressure", 14),
     Record("ORBocTIC3Model", "Pressure", "ORBocTIC3DecoderForPressure", 8),
@@ -158,7 +158,7 @@ RECORDS = (
     Record("ORMCA927Model", "Spectra", "ORMCA927SpectraDecoder"),
     Record("ORShaperModel", "Shaper", "ORShaperDecoderForShaper", 1, is_short=True),
     Record("ORPollingTimeStamp", "Times", "ORPollingTimeStampDecoder", 3),
-    # Records of no known decoder (section 1.5).
+    # Records of no known decoder (format 1.5).
     Record("ORUnheardOfModel", "Long", "ORUnheardOfDecoderForLong"),
     Record("ORUnheardOfModel", "Short", "ORUnheardOfDecoderForShort", 1, is_short=True),
 )
@@ -197,7 +197,7 @@ SECOND_GENERATION = tuple(
 """Decoders of a set-up with FCIO inside ORCA."""
 
 
-# --- framing (section 1) ----------------------------------------------------------
+# --- framing (format 1) ----------------------------------------------------------
 
 
 def _encode(*parts: Part) -> bytes:
@@ -228,12 +228,12 @@ def _samples(values: ArrayLike, dtype: str = "<u2") -> bytes:
 
 
 def short_packet(data_id: int, payload: int = 0) -> bytes:
-    """Write a packet of one word with 26 bits of content (section 1.1)."""
+    """Write a packet of one word with 26 bits of content (format 1.1)."""
     return _encode(data_id & 0xFC000000 | payload & 0x3FFFFFF)
 
 
 def long_packet(data_id: int, *parts: Part, length: int | None = None) -> bytes:
-    """Write a packet whose length is in its first word (section 1.1).
+    """Write a packet whose length is in its first word (format 1.1).
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ def long_packet(data_id: int, *parts: Part, length: int | None = None) -> bytes:
 
 
 def extended_packet(data_id: int, *parts: Part, length: int | None = None) -> bytes:
-    """Write a packet whose length is in its second word (section 1.1)."""
+    """Write a packet whose length is in its second word (format 1.1)."""
     body = _encode(*parts)
     if length is None:
         length = 2 + len(body) // 4
@@ -298,7 +298,7 @@ def _index(parts: Iterable[bytes], ids: Mapping[str, int] = DATA_IDS) -> list[Pa
 
 
 def swapped(packets: Iterable[bytes], ids: Mapping[str, int] = DATA_IDS) -> list[bytes]:
-    """Turn packets into those of a big-endian machine (section 1.3).
+    """Turn packets into those of a big-endian machine (format 1.3).
 
     Words are swapped one by one, but text is not: that of a header from word 2, that
     of a script record from word 5, and the key words of a histogram.
@@ -325,13 +325,13 @@ def swapped(packets: Iterable[bytes], ids: Mapping[str, int] = DATA_IDS) -> list
     return turned
 
 
-# --- header: parts of the property list (section 2) -------------------------------
+# --- header: parts of the property list (format 2) -------------------------------
 
 
 def crate(
     number: int, cards: Sequence[Plist] | None, class_name: str = "ORVme64CrateModel"
 ) -> Plist:
-    """Describe a crate; ``cards`` None leaves the key out (section 2)."""
+    """Describe a crate; ``cards`` None leaves the key out (format 2)."""
     described: Plist = {
         "ClassName": class_name,
         "CrateNumber": number,
@@ -350,7 +350,7 @@ def flashcam_adc(
     std: bool = False,
     **settings: Any,
 ) -> Plist:
-    """Describe a FlashCam ADC card (section 4.3).
+    """Describe a FlashCam ADC card (format 4.3).
 
     Parameters
     ----------
@@ -416,7 +416,7 @@ def sis3302_card(
     energy_samples: int = 0,
     **settings: Any,
 ) -> Plist:
-    """Describe an SIS3302 (section 4.5); each length holds for two channels."""
+    """Describe an SIS3302 (format 4.5); each length holds for two channels."""
     return vme_card(
         "ORSIS3302Model",
         card,
@@ -440,7 +440,7 @@ def sis3316_card(
     maw_lengths: Sequence[int] = (0,) * 4,
     **settings: Any,
 ) -> Plist:
-    """Describe an SIS3316 (section 4.6); each MAW length holds for four channels."""
+    """Describe an SIS3316 (format 4.6); each MAW length holds for four channels."""
     return vme_card(
         "ORSIS3316Model",
         card,
@@ -460,7 +460,7 @@ def gretina4m_card(
     down_sample: int = 0,
     **settings: Any,
 ) -> Plist:
-    """Describe a Gretina4M (section 5.1)."""
+    """Describe a Gretina4M (format 5.1)."""
     return vme_card(
         "ORGretina4MModel",
         card,
@@ -491,7 +491,7 @@ def gretina4a_card(
     samples: int = 1000,
     **settings: Any,
 ) -> Plist:
-    """Describe a Gretina4A (section 5.2)."""
+    """Describe a Gretina4A (format 5.2)."""
     return vme_card(
         "ORGretina4AModel",
         card,
@@ -510,7 +510,7 @@ def listener(
     fsp: bool | None = None,
     **settings: Any,
 ) -> Plist:
-    """Describe a FlashCam listener for ``AuxHw`` (sections 4.3 and 4.4).
+    """Describe a FlashCam listener for ``AuxHw`` (format 4.3 and 4.4).
 
     Parameters
     ----------
@@ -541,7 +541,7 @@ def listener(
 def readout(
     number: int, children: Iterable[tuple[int, int]], class_name: str = "ADC"
 ) -> Plist:
-    """Describe what a listener reads: crate and slot of each card (section 2)."""
+    """Describe what a listener reads: crate and slot of each card (format 2)."""
     return {
         "children": [
             {"crate": of, "name": f"ORFlashCam{class_name}Model", "station": card}
@@ -555,7 +555,7 @@ def readout(
 def data_description(
     decoders: Iterable[str] = FIRST_GENERATION, ids: Mapping[str, int] = DATA_IDS
 ) -> Plist:
-    """Describe the records of some decoders (section 1.5).
+    """Describe the records of some decoders (format 1.5).
 
     Two records that have one name get different ones, so that a file may hold both
     generations of FlashCam. An entry without a data id is always among them.
@@ -590,7 +590,7 @@ def header(
     start_time: int = 1_700_000_000,
     objects: Mapping[str, Any] | None = None,
 ) -> Plist:
-    """Make the property list of a header (section 2).
+    """Make the property list of a header (format 2).
 
     Parameters
     ----------
@@ -615,7 +615,7 @@ def header(
     folder = {"CopyEnabled": 0, "DeleteWhenCopied": 0, "DirectoryName": "/data"}
     info: Plist = {
         "AuxHw": [*aux_hw],
-        # Run Control need not come first (section 2).
+        # Run Control need not come first (format 2).
         "DataChain": [
             {"Data File": {"DataFolder": folder, "SaveConfiguration": 1}},
             {"Run Control": control},
@@ -664,7 +664,7 @@ def header_packet(
     length: int | None = None,
     text_length: int | None = None,
 ) -> bytes:
-    """Write a header packet (section 1.2) with 1 to 4 zero bytes after the text.
+    """Write a header packet (format 1.2) with 1 to 4 zero bytes after the text.
 
     Parameters
     ----------
@@ -695,7 +695,7 @@ def header_packet(
     return (start + text).ljust(4 * words, b"\0")
 
 
-# --- run records (section 4.2) ----------------------------------------------------
+# --- run records (format 4.2) ----------------------------------------------------
 
 
 def run(
@@ -706,7 +706,7 @@ def run(
     subrun: int = 0,
     data_id: int = DATA_IDS["ORRunDecoderForRun"],
 ) -> bytes:
-    """Write a run record (section 4.2).
+    """Write a run record (format 4.2).
 
     Parameters
     ----------
@@ -720,11 +720,11 @@ def run(
 
 
 def heartbeat(time: int = 1_700_000_000, *, seconds: int = 30) -> bytes:
-    """Write a heartbeat (section 4.2)."""
+    """Write a heartbeat (format 4.2)."""
     return run(0x08, number=seconds, time=time)
 
 
-# --- FlashCam, first generation (section 4.3) -------------------------------------
+# --- FlashCam, first generation (format 4.3) -------------------------------------
 
 
 def flashcam_config(
@@ -746,7 +746,7 @@ def flashcam_config(
     boards: Sequence[tuple[int, int]] | None = None,
     data_id: int = DATA_IDS["ORFlashCamListenerConfigDecoder"],
 ) -> bytes:
-    """Write a listener's configuration (section 4.3.1).
+    """Write a listener's configuration (format 4.3.1).
 
     Parameters
     ----------
@@ -792,7 +792,7 @@ def flashcam_status(
     stride: int = 39,
     data_id: int = DATA_IDS["ORFlashCamListenerStatusDecoder"],
 ) -> bytes:
-    """Write a listener's status (section 4.3.2).
+    """Write a listener's status (format 4.3.2).
 
     Parameters
     ----------
@@ -846,7 +846,7 @@ def flashcam_waveform(
     wide_input: bool = False,
     data_id: int = DATA_IDS["ORFlashCamADCWaveformDecoder"],
 ) -> bytes:
-    """Write a trace (section 4.3.3).
+    """Write a trace (format 4.3.3).
 
     Parameters
     ----------
@@ -888,7 +888,7 @@ def flashcam_waveform(
     )
 
 
-# --- FCIO inside ORCA (section 4.4) -----------------------------------------------
+# --- FCIO inside ORCA (format 4.4) -----------------------------------------------
 
 _FCIO_DECODERS = {
     fcio.TAG_CONFIG: "ORFCIOConfigDecoder",
@@ -909,7 +909,7 @@ def fcio_packet(
     padding: int = 0,
     data_id: int | None = None,
 ) -> bytes:
-    """Write an extended packet with FCIO records (section 4.4).
+    """Write an extended packet with FCIO records (format 4.4).
 
     Parameters
     ----------
@@ -935,7 +935,7 @@ def fcio_packets(
     """Put the records of an FCIO stream into packets.
 
     A record of the software trigger goes in front of the next one, and a handshake
-    in front of each Config (section 4.4).
+    in front of each Config (format 4.4).
     """
     waiting: list[bytes] = []
     for record in records:
@@ -948,7 +948,7 @@ def fcio_packets(
         waiting = []
 
 
-# --- Struck (sections 4.5, 4.6, 5.3, 5.4) -----------------------------------------
+# --- Struck (format 4.5, 4.6, 5.3, 5.4) -----------------------------------------
 
 
 def _location(crate: int, card: int, rest: int = 0) -> int:
@@ -975,7 +975,7 @@ def sis3302(
     trailer: int = 0xDEADBEEF,
     data_id: int = DATA_IDS["ORSIS3302DecoderForEnergy"],
 ) -> bytes:
-    """Write an SIS3302 event (section 4.5).
+    """Write an SIS3302 event (format 4.5).
 
     Parameters
     ----------
@@ -1011,7 +1011,7 @@ def sis3302(
 def sis3302_lost_data(
     *, crate: int = 0, card: int = 4, channel: int = 0, reset: bool = False, value: int
 ) -> bytes:
-    """Write how many records were lost, or a reset's channel mask (section 4.5)."""
+    """Write how many records were lost, or a reset's channel mask (format 4.5)."""
     where = _location(crate, card, channel << 8) | reset
     data_id = DATA_IDS["ORSIS3302DecoderForLostData"]
     return long_packet(data_id, where, value << 16 if reset else value)
@@ -1020,7 +1020,7 @@ def sis3302_lost_data(
 def sis3302_mca(
     spectrum: Sequence[int], *, crate: int = 0, card: int = 4, channel: int = 0
 ) -> bytes:
-    """Write a spectrum of an SIS3302 (section 4.5)."""
+    """Write a spectrum of an SIS3302 (format 4.5)."""
     where = _location(crate, card, channel << 8)
     return long_packet(DATA_IDS["ORSIS3302DecoderForMca"], where, [*spectrum])
 
@@ -1034,7 +1034,7 @@ def sis3302_pieces(
     channel: int = 0,
     tag: int = 1,
 ) -> list[bytes]:
-    """Write a long trace in pieces of some words each (section 4.5)."""
+    """Write a long trace in pieces of some words each (format 4.5)."""
     return [
         long_packet(
             DATA_IDS["ORSIS3302GenericDecoderForWaveform"],
@@ -1047,7 +1047,7 @@ def sis3302_pieces(
 
 @dataclass
 class SIS3316Event:
-    """An event of an SIS3316 (section 4.6).
+    """An event of an SIS3316 (format 4.6).
 
     ``format_bits`` tells which of the values are written. ``maw_data`` and
     ``averaged`` (words of two samples) go with the flags in the check word.
@@ -1113,7 +1113,7 @@ def sis3316(
     header_words: int = 0,
     data_id: int = DATA_IDS["ORSIS3316WaveformDecoder"],
 ) -> bytes:
-    """Write events of an SIS3316 (section 4.6).
+    """Write events of an SIS3316 (format 4.6).
 
     Parameters
     ----------
@@ -1139,14 +1139,14 @@ def sis3316(
 def sis3316_histogram(
     bins: Sequence[int], *, crate: int = 0, card: int = 5, channel: int = 0
 ) -> bytes:
-    """Write a spectrum of an SIS3316: 10 words of header and bins (section 4.6)."""
+    """Write a spectrum of an SIS3316: 10 words of header and bins (format 4.6)."""
     where = _location(crate, card, channel << 8)
     data_id = DATA_IDS["ORSIS3316HistogramDecoder"]
     return packet(data_id, where, (0,) * 8, [*bins])
 
 
 def sis3316_statistics(counters: ArrayLike, *, crate: int = 0, card: int = 5) -> bytes:
-    """Write the counters of an SIS3316: 6 of each of 16 channels (section 4.6)."""
+    """Write the counters of an SIS3316: 6 of each of 16 channels (format 4.6)."""
     data_id = DATA_IDS["ORSIS3316StatisticsDecoder"]
     words = np.asarray(counters).reshape(16, 6).ravel()
     return long_packet(data_id, _location(crate, card), (0,) * 8, words)
@@ -1154,7 +1154,7 @@ def sis3316_statistics(counters: ArrayLike, *, crate: int = 0, card: int = 5) ->
 
 @dataclass
 class SIS3305Event:
-    """An event of an SIS3305 (section 5.3): samples of 10 bits."""
+    """An event of an SIS3305 (format 5.3): samples of 10 bits."""
 
     samples: ArrayLike
     timestamp: int = 0x1234_89AB_CDEF
@@ -1216,7 +1216,7 @@ def sis3305(
     padding: int = 0,
     data_id: int = DATA_IDS["ORSIS3305DecoderForWaveform"],
 ) -> bytes:
-    """Write events of an SIS3305 (section 5.3), all of one length.
+    """Write events of an SIS3305 (format 5.3), all of one length.
 
     Parameters
     ----------
@@ -1243,7 +1243,7 @@ def sis3305(
 
 @dataclass
 class SIS3320Event:
-    """An event of an SIS3320 (section 5.4)."""
+    """An event of an SIS3320 (format 5.4)."""
 
     samples: ArrayLike = ()
     timestamp: int = 0x1234_89AB_CDEF
@@ -1279,17 +1279,17 @@ def sis3320(
     is_split: bool = False,
     data_id: int = DATA_IDS["ORSIS3320WaveformDecoder"],
 ) -> bytes:
-    """Write events of an SIS3320 (section 5.4)."""
+    """Write events of an SIS3320 (format 5.4)."""
     where = is_split << 31 | _location(crate, card, channel << 8)
     return packet(data_id, where, b"".join(event.pack() for event in events))
 
 
-# --- Gretina (sections 5.1 and 5.2) -----------------------------------------------
+# --- Gretina (format 5.1 and 5.2) -----------------------------------------------
 
 
 @dataclass
 class Gretina4MEvent:
-    """An event of a Gretina4M (section 5.1): 1024 words, 2018 samples.
+    """An event of a Gretina4M (format 5.1): 1024 words, 2018 samples.
 
     ``energy`` is signed; fewer samples than 2018 are filled up with zeros.
     """
@@ -1328,7 +1328,7 @@ def gretina4m(
     fifo_state: int = 0,
     data_id: int = DATA_IDS["ORGretina4MWaveformDecoder"],
 ) -> bytes:
-    """Write events of a Gretina4M (section 5.1).
+    """Write events of a Gretina4M (format 5.1).
 
     The upper bit of ``fifo_state`` means nearly full, the lower one half full.
     """
@@ -1338,7 +1338,7 @@ def gretina4m(
 
 @dataclass
 class Gretina4AEvent:
-    """An event of a Gretina4A (section 5.2): samples of 14 bits."""
+    """An event of a Gretina4A (format 5.2): samples of 14 bits."""
 
     samples: ArrayLike = ()
     channel: int = 0
@@ -1401,18 +1401,18 @@ def gretina4a(
     rest: Sequence[int] = (),
     data_id: int = DATA_IDS["ORGretina4AWaveformDecoder"],
 ) -> bytes:
-    """Write events of a Gretina4A (section 5.2), and the ``rest`` of a cut one."""
+    """Write events of a Gretina4A (format 5.2), and the ``rest`` of a cut one."""
     where = _location(crate, card, serial_number)
     blocks = b"".join(event.pack() for event in events)
     return packet(data_id, where, blocks, [*rest])
 
 
-# --- CAEN (sections 5.5 and 5.6) --------------------------------------------------
+# --- CAEN (format 5.5 and 5.6) --------------------------------------------------
 
 
 @dataclass
 class CaenEvent:
-    """An event of a CAEN card (section 5.5).
+    """An event of a CAEN card (format 5.5).
 
     Parameters
     ----------
@@ -1452,7 +1452,7 @@ class CaenEvent:
 
 
 def _pack_25(samples: ArrayLike) -> bytes:
-    """Pack 5 samples of 12 bits into 2 words of 30 (section 5.6)."""
+    """Pack 5 samples of 12 bits into 2 words of 30 (format 5.6)."""
     words = []
     for s in np.asarray(samples, dtype="i8").reshape(-1, 5).tolist():
         words.append(s[0] | s[1] << 12 | (s[2] & 0x3F) << 24)
@@ -1469,7 +1469,7 @@ def caen(
     padding: int = 0,
     data_id: int | None = None,
 ) -> bytes:
-    """Write events of a CAEN card in a VME crate (section 5.5).
+    """Write events of a CAEN card in a VME crate (format 5.5).
 
     Parameters
     ----------
@@ -1496,7 +1496,7 @@ def caen_usb(
     packed: bool = False,
     data_id: int | None = None,
 ) -> bytes:
-    """Write an event of a CAEN desktop digitizer (section 5.6).
+    """Write an event of a CAEN desktop digitizer (format 5.6).
 
     ``packed``, of the DT5720 only, puts 5 samples into 2 words.
     """
@@ -1506,7 +1506,7 @@ def caen_usb(
     return packet(data_id, unit << 16 | packed, data)
 
 
-# --- simple records (section 5.7) -------------------------------------------------
+# --- simple records (format 5.7) -------------------------------------------------
 
 TIME = 1_700_000_100
 
@@ -1796,7 +1796,7 @@ def polling_time(seconds: int = TIME, microseconds: int = 250_000) -> bytes:
 
 
 def simple_records() -> list[bytes]:
-    """Write one of each of the simple records (section 5.7)."""
+    """Write one of each of the simple records (format 5.7)."""
     return [
         script_state(),
         script_record(),
@@ -1829,7 +1829,7 @@ def simple_records() -> list[bytes]:
 
 
 def unknown(length: int = 5, *, short: bool = False, extended: bool = False) -> bytes:
-    """Write a packet that the header describes and no one decodes (section 1.5)."""
+    """Write a packet that the header describes and no one decodes (format 1.5)."""
     if short:
         return short_packet(DATA_IDS["ORUnheardOfDecoderForShort"], 0x12345)
     data_id = DATA_IDS["ORUnheardOfDecoderForLong"]
@@ -1897,7 +1897,7 @@ class Run:
         halfway all FCIO streams get another configuration, with half the samples.
     subruns
         how many further sub-runs there are: between them stand an end record, a
-        header and a start record (sections 1.2 and 4.2).
+        header and a start record (format 1.2 and 4.2).
     heartbeat_every
         number of events after which a heartbeat is written; 0 for the first only.
     seed
@@ -1941,7 +1941,7 @@ class Run:
         """Make the property list of the header."""
         crates = [of for each in self._listeners for of in each.crates()]
         crates.append(crate(VME_CRATE, self._vme_cards()))
-        # The order of the list is not that of the numbers (section 2).
+        # The order of the list is not that of the numbers (format 2).
         crates.insert(0, crates.pop(len(crates) // 2))
         fsp = bool(self.fcio_options.get("fsp"))
         return header(

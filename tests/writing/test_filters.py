@@ -473,7 +473,7 @@ class TestBytes:
                 assert zlib.decompress(payload) == shuffled(rows, dataset.chunks[0])
 
     def test_zstd_frames_tell_their_size(self, tmp_path):
-        """Which the filter of other programs needs (format document, section 6)."""
+        """Which the filter of other programs needs (LH5 format, 6)."""
         settings = dict(hdf5plugin.Zstd(9))
         rb = buffer_of(table(500, 1), tmp_path / "x.lh5")
         write_to_lh5_and_clear([rb], **settings)

@@ -64,12 +64,6 @@ FORMER = re.compile(
 """Forms of citations in which nobody sees what is cited."""
 
 
-PENDING = re.compile(
-    r"tests/|daq2lh5/(fc/|(orca|compass|llama|mgdo)/(_\w+|layout)\.(pyx|pxd|pxi)$)"
-)
-"""Files whose citations have the former forms still."""
-
-
 class Citation(NamedTuple):
     """A citation: where it begins, the document (or none), and what of it."""
 
@@ -153,7 +147,7 @@ def check(root: Path = ROOT) -> list[str]:
             if path.suffix not in SUFFIXES or "__pycache__" in path.parts:
                 continue
             name = path.relative_to(root).as_posix()
-            if name in EXAMPLES or PENDING.match(name):
+            if name in EXAMPLES:
                 continue
             text = path.read_text("utf-8")
             found += [
