@@ -48,7 +48,7 @@ def main() -> None:
 
     from daq2lh5.buffer_processor.buffer_processor import process_rows
     from daq2lh5.buffer_processor.plan import Plan
-    from daq2lh5.table_buffer import TableBuffer
+    from daq2lh5.buffers.table_buffer import TableBuffer
 
     rng = np.random.default_rng(0)
     shape = args.rows, args.samples

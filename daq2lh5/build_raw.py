@@ -10,15 +10,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import formats
-from .arguments import check_options, number_or_all, whole_number, yes_or_no
-from .buffer_writing import append_buffer
+from .conversion.arguments import check_options, number_or_all, whole_number, yes_or_no
+from .writing.rows import append_buffer
 from .errors import OutSpecError
-from .paths import expand_path
+from .resources.paths import expand_path
 from .places import split_out_stream
 from .report import ConversionReport, sizeof_fmt
-from .source import open_source
-from .targets import Target, target_of
-from .writing.memory import (
+from .reading.source import open_source
+from .conversion.targets import Target, target_of
+from .resources.memory import (
     DEFAULT_LIMIT,
     MIN_LIMIT,
     default_threads,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .data_streamer import DataStreamer
-    from .output import OutputFiles
+    from .publishing.output_files import OutputFiles
     from .raw_buffer import RawBuffer, RawBufferLibrary
 
 log = logging.getLogger(__name__)
@@ -370,7 +370,7 @@ def convert(
     if not isinstance(target, Target):
         target = target_of(out_spec, in_stream, keywords or {})
 
-    from .output import OutputFiles  # noqa: PLC0415  (imports h5py)
+    from .publishing.output_files import OutputFiles  # noqa: PLC0415  (imports h5py)
 
     options = {
         "compass_config_file": compass_config_file,

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import click
 
 from ._version import __version__
-from .cli_arguments import (
+from .command.arguments import (
     UsageError,
     check_inputs,
     message_of,
     parse_kwargs,
     parse_limit,
 )
-from .cli_run import (
+from .command.run import (
     EXIT_DAMAGED,
     EXIT_FAILED,
     EXIT_USAGE,
@@ -32,7 +32,7 @@ from .cli_run import (
     show_report,
     tell,
 )
-from .paths import expand_path
+from .resources.paths import expand_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .garbage import Garbage
-from .table_buffer import TableBuffer
+from .writing.garbage import Garbage
+from .buffers.table_buffer import TableBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from lh5 import LH5Store
 
-    from .columns import Table
+    from .buffers.declaration import Table
     from .writing.layout import Layout
 
 __all__ = ["DataDecoder"]

@@ -7,14 +7,14 @@ import os
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from .garbage import Garbage
-from .paths import escape
+from .writing.garbage import Garbage
+from .resources.paths import escape
 from .raw_buffer import RawBuffer, RawBufferLibrary
 from .report import ConversionReport
-from .selection import Selection
-from .source import Source, open_source
-from .wildcards import buffers_for
-from .writing.memory import DEFAULT_LIMIT, MemoryPlan, default_threads
+from .streaming.selection import Selection
+from .reading.source import Source, open_source
+from .buffers.templates import buffers_for
+from .resources.memory import DEFAULT_LIMIT, MemoryPlan, default_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .data_streamer import DataStreamer
-    from .source import Source
+    from .reading.source import Source
 
 __all__ = ["FORMATS", "Format", "detect", "find", "known_decoders", "make_streamer"]
 

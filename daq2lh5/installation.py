@@ -102,7 +102,7 @@ def main(**options: str) -> None:
     try:
         command_line(**options)
     except OSError as e:
-        from .cli_run import EXIT_FAILED, leave, say  # noqa: PLC0415  (seldom needed)
+        from .command.run import EXIT_FAILED, leave, say  # noqa: PLC0415  (seldom needed)
 
         say(f"error: standard output cannot be written: {e.strerror or e}")
         leave(EXIT_FAILED)

@@ -26,9 +26,9 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-from .buffer_writing import write_to_lh5_and_clear
+from .writing.rows import write_to_lh5_and_clear
 from .errors import OutSpecError
-from .out_spec import (
+from .buffers.out_spec import (
     describe,
     expand_buffers,
     expand_out_stream,
@@ -39,7 +39,7 @@ from .out_spec import (
     put_back_spec,
 )
 from .places import split_out_stream
-from .table_buffer import TableBuffer, arrays_of, grow_vectors
+from .buffers.table_buffer import TableBuffer, arrays_of, grow_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

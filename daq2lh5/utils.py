@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import OutSpecError
-from .paths import expand_path
+from .resources.paths import expand_path
 
 if TYPE_CHECKING:
     import os

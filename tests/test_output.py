@@ -18,7 +18,7 @@ from writers import fcio as writer
 import daq2lh5
 from daq2lh5.build_raw import convert
 from daq2lh5.errors import OutSpecError
-from daq2lh5.output import OutputFiles
+from daq2lh5.publishing.output_files import OutputFiles
 from daq2lh5.publishing import journal
 
 # what runs in other processes is the package that the tests import

@@ -25,12 +25,12 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daq2lh5 import source as source_module
+from daq2lh5.reading import source as source_module
 from daq2lh5.reading import members, readers
 from daq2lh5.reading.ahead import QUEUED_PIECES
 from daq2lh5.reading.magic import ALL_MAGICS, ZSTD_MAGIC, recognize
 from daq2lh5.reading.raw_input import RawInput
-from daq2lh5.source import DEFAULT_BLOCK_SIZE, open_source
+from daq2lh5.reading.source import DEFAULT_BLOCK_SIZE, open_source
 
 COMPRESSIONS = ("gzip", "bzip2", "xz", "zstd")
 KINDS = (None, *COMPRESSIONS)
@@ -169,7 +169,7 @@ def reading_ahead(always):
 
 
 def run_python(code, *arguments, **options):
-    root = str(Path(source_module.__file__).parents[1])
+    root = str(Path(source_module.__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": root}
     command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
     return subprocess.Popen(command, env=environment, **options)
@@ -237,7 +237,7 @@ class TestTransports:
 
     def test_stdin_pipe(self, path, kind):
         code = (
-            "import sys; from daq2lh5.source import open_source\n"
+            "import sys; from daq2lh5.reading.source import open_source\n"
             "s = open_source('-'); s.fill(1)\n"
             "while s.window: sys.stdout.buffer.write(s.window);"
             " s.consume(len(s.window)); s.fill(1)\n"
@@ -302,7 +302,7 @@ class TestOpening:
     def test_closed_stdin(self):
         code = (
             "import os; os.close(0)\n"
-            "from daq2lh5.source import open_source\n"
+            "from daq2lh5.reading.source import open_source\n"
             "try: open_source('-')\n"
             "except OSError as e: assert e.filename == 'standard input'\n"
             "else: raise SystemExit(3)"
@@ -360,7 +360,7 @@ class TestOpening:
         path = tmp_path / "x"
         path.write_bytes(compress("xz", b"data"))
         code = (
-            "import sys; from daq2lh5.source import open_source\n"
+            "import sys; from daq2lh5.reading.source import open_source\n"
             "with open_source(sys.argv[1]) as s: assert s.fill(4) == b'data'\n"
             "assert 'zstandard' not in sys.modules"
         )
@@ -1011,7 +1011,7 @@ class TestThread:
             source.fill(1)
 
     WAITING = (
-        "import sys; from daq2lh5.source import open_source\n"
+        "import sys; from daq2lh5.reading.source import open_source\n"
         "s = open_source(sys.argv[1]); s.fill(4); print('ready', flush=True)\n"
     )
 
@@ -1242,7 +1242,7 @@ class TestReadAhead:
     def test_exit_without_close(self, tmp_path):
         path = tmp_path / "long"
         path.write_bytes(bytes(16 * 1024 * 1024))
-        code = "import sys; from daq2lh5.source import open_source\n"
+        code = "import sys; from daq2lh5.reading.source import open_source\n"
         code += "s = open_source(sys.argv[1]); s.fill(4)"
         process = run_python(code, path, stderr=subprocess.PIPE)
         _, errors = process.communicate(timeout=PATIENCE)

@@ -1,4 +1,4 @@
-"""`daq2lh5.threads`: workers whom no interruption leaves waiting."""
+"""`daq2lh5.resources.threads`: workers whom no interruption leaves waiting."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from daq2lh5.threads import Threads, start_thread, without_signals
+from daq2lh5.resources.threads import Threads, start_thread, without_signals
 
 
 class TestWithoutSignals:
@@ -89,7 +89,7 @@ class TestThreads:
 
 INTERRUPTED = """
 import signal, sys, threading, time
-from daq2lh5.threads import Threads
+from daq2lh5.resources.threads import Threads
 
 signal.signal(signal.SIGALRM, signal.default_int_handler)
 interrupted = 0

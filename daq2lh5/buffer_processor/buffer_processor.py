@@ -11,7 +11,7 @@ import copy
 import logging
 from typing import TYPE_CHECKING, Any
 
-from ..field import Field
+from ..buffers.column import Field
 from ..writing.codecs import use_lh5_codecs
 from .dsp import NativeChain
 from .spec import ProcSpec

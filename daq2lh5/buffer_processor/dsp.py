@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..field import Field
+from ..buffers.column import Field
 from ._kernels import largest_exact_factor, reduce_waveforms
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import h5py
 
 from ..errors import OutSpecError, did_you_mean
-from ..output import OutputFiles
-from ..paths import expand_path
+from ..publishing.output_files import OutputFiles
+from ..resources.paths import expand_path
 from ..raw_buffer import RawBufferLibrary, check_processing, place_of
 from ..report import ConversionReport
 from ..utils import load_dict
-from ..writing.memory import (
+from ..resources.memory import (
     CHUNK_ROWS,
     DEFAULT_LIMIT,
     MemoryPlan,

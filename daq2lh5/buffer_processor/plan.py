@@ -19,7 +19,7 @@ from .spec import ProcSpec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..field import Field
+    from ..buffers.column import Field
     from ..writing.codecs import Encoded
 
     Arrays = dict[str, np.ndarray]

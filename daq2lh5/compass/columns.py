@@ -1,11 +1,11 @@
-"""Columns of the CoMPASS tables; see :mod:`daq2lh5.columns`.
+"""Columns of the CoMPASS tables; see :mod:`daq2lh5.buffers.declaration`.
 
 Sections are those of the CoMPASS format.
 """
 
 from __future__ import annotations
 
-from ..columns import Column, Table
+from ..buffers.declaration import Column, Table
 
 __all__ = ["EVENT", "KERNEL_TABLES", "TABLES"]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
 from ..errors import DecodeError, show
-from ..paths import expand_path
+from ..resources.paths import expand_path
 from ..reading.magic import without_ending
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import DecodeError
-from ..kernel_streamer import KernelStreamer
+from ..streaming.kernel_streamer import KernelStreamer
 from ..raw_buffer import RawBuffer, RawBufferLibrary, place_of
-from ..sibling_tables import MAX_SIBLINGS, make_sibling
+from ..buffers.overflow_tables import MAX_SIBLINGS, make_sibling
 from ._kernel import CompassStream
 from .compass_config_parser import (
     TOO_LARGE,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import lgdo
 
     from ..data_decoder import DataDecoder
-    from ..source import Source
+    from ..reading.source import Source
     from .compass_config_parser import Settings
 
 __all__ = ["CompassStreamer"]

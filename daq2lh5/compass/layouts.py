@@ -14,7 +14,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
-from ..source import open_source
+from ..reading.source import open_source
 from ._framing import count_in_chains, walk
 
 if TYPE_CHECKING:

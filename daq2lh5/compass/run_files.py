@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
 from ..reading.magic import without_ending
-from ..source import open_source
+from ..reading.source import open_source
 from ._framing import walk
 from .layouts import (
     HEAD_BYTES,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..columns import Column, Table
+from ..buffers.declaration import Column, Table
 
 MAX_TRACES = 2400
 """Largest number of traces of a stream (FCIO format, 1.4)."""

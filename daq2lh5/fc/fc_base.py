@@ -11,7 +11,7 @@ from .fcio_objects import FcioObject, is_fcio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..columns import Table
+    from ..buffers.declaration import Table
     from ..raw_buffer import RawBuffer
     from ._kernel import FcioStream
 

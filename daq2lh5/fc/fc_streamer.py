@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
-from ..kernel_streamer import KernelStreamer
+from ..streaming.kernel_streamer import KernelStreamer
 from ..raw_buffer import RawBuffer, RawBufferLibrary
-from ..sibling_tables import MAX_SIBLINGS, make_sibling
+from ..buffers.overflow_tables import MAX_SIBLINGS, make_sibling
 from ._kernel import FcioStream
 from .fc_base import LONE_FSP
 from .fc_config_decoder import FCConfigDecoder

@@ -6,7 +6,7 @@ table has the columns that its configuration asks for, see :func:`columns_of`.
 
 from __future__ import annotations
 
-from ..columns import Column, Table
+from ..buffers.declaration import Column, Table
 
 MAX_RAW_SAMPLES = 2 * (2**26 - 1)
 """What the length in the status word can say (llamaDAQ format, 2)."""

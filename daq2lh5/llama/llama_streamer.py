@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..errors import DecodeError
-from ..kernel_streamer import KernelStreamer
+from ..streaming.kernel_streamer import KernelStreamer
 from ..raw_buffer import place_of
-from ..sibling_tables import MAX_SIBLINGS, make_sibling
-from ..wildcards import buffer_for, for_key, matches, names_key
+from ..buffers.overflow_tables import MAX_SIBLINGS, make_sibling
+from ..buffers.templates import buffer_for, for_key, matches, names_key
 from ._kernel import LlamaStream
 from .layouts import HEADER_BYTES, MAX_CHANNELS
 from .llama_event_decoder import LLAMAEventDecoder
@@ -18,7 +18,7 @@ from .llama_header_decoder import LLAMAHeaderDecoder
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
     from ..raw_buffer import RawBuffer, RawBufferLibrary
-    from ..source import Source
+    from ..reading.source import Source
 
 __all__ = ["LLAMAStreamer"]
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import DecodeError
-from ..threads import Task, start_thread
+from ..resources.threads import Task, start_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable

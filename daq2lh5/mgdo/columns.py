@@ -7,7 +7,7 @@ unless it names another section: ``MGTEvent`` (format 4.1), ``MGTWaveform`` (for
 
 from __future__ import annotations
 
-from ..columns import Column, Table
+from ..buffers.declaration import Column, Table
 
 MAX_SAMPLES = 2**24
 """Largest number of samples that is believed (MGDO format, 11)."""

@@ -11,7 +11,7 @@ from ..writing.codecs import ULEB128
 from .columns import DIGITIZER_DATA, FIELDS, PRESUMMED, WAVEFORM, WINDOWED
 
 if TYPE_CHECKING:
-    from ..columns import Column
+    from ..buffers.declaration import Column
 
 __all__ = ["GETGERDADigitizerDataDecoder"]
 

@@ -6,8 +6,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
-from ..kernel_streamer import KernelStreamer
-from ..sibling_tables import MAX_SIBLINGS, SiblingTables, make_sibling
+from ..streaming.kernel_streamer import KernelStreamer
+from ..buffers.overflow_tables import MAX_SIBLINGS, SiblingTables, make_sibling
 from ._framing import CLASS_NAMES
 from ._kernel import REASONS, MGDOStream
 from .baskets import Basket, BasketsAhead

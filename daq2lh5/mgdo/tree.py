@@ -14,13 +14,13 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import DecodeError, printable
-from ..writing.memory import parse_size
+from ..resources.memory import parse_size
 from .baskets import Basket, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..source import Source
+    from ..reading.source import Source
 
 TREE = "MGTree"
 BRANCH = "event"

@@ -23,10 +23,10 @@ from .._core.bytes cimport load_i32, load_u32
 from .._core.sink cimport RowSink, SinkTable, new_sink_table
 from .._core.status cimport *
 from ..fc._kernel cimport FcioStream
-from ._contents cimport *
-from ._digitizers cimport *
-from ._events cimport *
-from ._framing cimport *
+from .packets._contents cimport *
+from .digitizers._digitizers cimport *
+from .digitizers._events cimport *
+from .packets._framing cimport *
 
 include "_columns.pxi"
 
@@ -228,7 +228,7 @@ cdef class OrcaStream:
             by id, not shifted: the number of the decoder.
         kinds
             by number: a name of `KINDS`, its `Ids.variant`, and, of records, their
-            :class:`~daq2lh5.orca.record_shape.Shape`.
+            :class:`~daq2lh5.orca.slow_control.record_shape.Shape`.
 
         Raises
         ------

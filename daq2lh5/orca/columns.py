@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..columns import Column, Table
+from ..buffers.declaration import Column, Table
 from ..fc.columns import FC_EVENT, MAX_TRACES
 from .common_columns import PACKET_ID
-from .digitizer_columns import TABLES as DIGITIZER_TABLES
+from .digitizers.columns import TABLES as DIGITIZER_TABLES
 
 
 def _bit(name: str, description: str, bit: int) -> Column:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..columns import Column
+from ..buffers.declaration import Column
 
 PACKET_ID = Column(
     "packet_id",

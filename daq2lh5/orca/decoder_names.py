@@ -82,7 +82,7 @@ DECODERS = {
     **dict.fromkeys(_FLASHCAM, "orca_flashcam"),
     **dict.fromkeys(FCIO, "orca_fcio"),
     **dict.fromkeys(_DIGITIZERS, "orca_digitizers"),
-    **dict.fromkeys(_SIS_RECORDS, "orca_sis_records"),
-    **dict.fromkeys(_SLOW_CONTROL, "orca_slow_control"),
+    **dict.fromkeys(_SIS_RECORDS, "digitizers.sis_records"),
+    **dict.fromkeys(_SLOW_CONTROL, "slow_control.decoders"),
 }
 """Modules of the decoders of packets, by their names."""

@@ -4,8 +4,8 @@ What the cards were set to is in the header, the traces are in packets. The kern
 decodes them.
 """
 
-from .digitizer_decoder import DigitizerDecoder
-from .orca_caen import (
+from .digitizers.decoder import DigitizerDecoder
+from .digitizers.caen import (
     ORCaen1720WaveformDecoder,
     ORCaen1724WaveformDecoder,
     ORCV1721WaveformDecoder,
@@ -13,8 +13,8 @@ from .orca_caen import (
     ORDT5720Decoder,
     ORDT5725Decoder,
 )
-from .orca_gretina import ORGretina4AWaveformDecoder, ORGretina4MWaveformDecoder
-from .orca_sis import (
+from .digitizers.gretina import ORGretina4AWaveformDecoder, ORGretina4MWaveformDecoder
+from .digitizers.sis import (
     ORSIS3302DecoderForEnergy,
     ORSIS3305DecoderForWaveform,
     ORSIS3316WaveformDecoder,

@@ -12,8 +12,8 @@ from ..fc.fc_event_decoder import fc_event_decoded_values
 from .columns import LISTENER_CONFIG, LISTENER_STATUS, MAX_CARDS, MAX_TRACES, WAVEFORM
 from .orca_base import KernelDecoder
 from .orca_packet import as_long
-from .record_decoder import RecordDecoder, enough
-from .record_shape import ANY_WORD, Shape
+from .slow_control.record_decoder import RecordDecoder, enough
+from .slow_control.record_shape import ANY_WORD, Shape
 
 if TYPE_CHECKING:
     from ..raw_buffer import RawBuffer

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .columns import RUN
-from .record_decoder import RecordDecoder
-from .record_shape import Shape
+from .slow_control.record_decoder import RecordDecoder
+from .slow_control.record_shape import Shape
 
 if TYPE_CHECKING:
     import numpy as np

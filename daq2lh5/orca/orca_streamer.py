@@ -14,7 +14,7 @@ from ..fc.fc_base import LONE_FSP
 from . import orca_packet
 from ._kernel import OrcaStream
 from .decoder_names import ANY_FCIO, DECODERS, FCIO
-from .digitizer_decoder import MAX_NOTES
+from .digitizers.decoder import MAX_NOTES
 from .orca_base import KernelDecoder
 from .orca_digitizers import DigitizerDecoder
 from .orca_fcio import ANY_RECORDS, ORFCIOEventDecoder
@@ -32,8 +32,8 @@ from .orca_header_decoder import (
     find_header,
     parse_header_packet,
 )
-from .packet_access import PacketAccess
-from .record_decoder import RecordDecoder
+from .packets.access import PacketAccess
+from .slow_control.record_decoder import RecordDecoder
 from .trace_tables import TraceTables
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import DecodeError
-from ..paths import expand_path
+from ..resources.paths import expand_path
 from .orca_streamer import OrcaStreamer
 
 __all__ = ["skim_orca_file"]

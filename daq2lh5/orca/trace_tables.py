@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from ..sibling_tables import MAX_SIBLINGS, make_sibling
-from .fcio_packets import FcioPackets
+from ..buffers.overflow_tables import MAX_SIBLINGS, make_sibling
+from .flashcam.fcio_packets import FcioPackets
 from .orca_digitizers import DigitizerDecoder, ORSIS3316WaveformDecoder
 from .orca_fcio import FCIODecoder
 

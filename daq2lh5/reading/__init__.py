@@ -1,1 +1,1 @@
-"""Parts of :mod:`daq2lh5.source`: how bytes are read, and decompressed."""
+"""Parts of :mod:`daq2lh5.reading.source`: how bytes are read, and decompressed."""

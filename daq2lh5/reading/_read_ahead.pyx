@@ -17,7 +17,7 @@ from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
 from posix.types cimport off_t
 from posix.unistd cimport getpid
 
-from ..threads import start_thread
+from ..resources.threads import start_thread
 
 cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_mutex_t:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from ..threads import start_thread
+from ..resources.threads import start_thread
 from .damage import DamagedError
 from .raw_input import RawInput, StoppedError, do_nothing
 

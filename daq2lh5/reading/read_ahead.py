@@ -12,7 +12,7 @@ from queue import SimpleQueue
 
 import numpy as np
 
-from ..threads import start_thread
+from ..resources.threads import start_thread
 
 __all__ = ["ReadAhead"]
 

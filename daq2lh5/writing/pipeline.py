@@ -8,13 +8,13 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..threads import Threads
+from ..resources.threads import Threads
 from .filters import ChunkEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..threads import Task
+    from ..resources.threads import Task
 
 __all__ = ["Pipeline"]
 

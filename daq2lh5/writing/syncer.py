@@ -6,7 +6,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..threads import Task, Threads
+from ..resources.threads import Task, Threads
 
 if TYPE_CHECKING:
     import h5py

@@ -29,7 +29,7 @@ from daq2lh5.buffer_processor.lh5_buffer_processor import (
 from daq2lh5.build_raw import get_streamer
 from daq2lh5.errors import OutSpecError
 from daq2lh5.raw_buffer import RawBuffer, RawBufferLibrary, write_to_lh5_and_clear
-from daq2lh5.writing.memory import MIN_LIMIT
+from daq2lh5.resources.memory import MIN_LIMIT
 
 # what runs in other processes is the package that the tests import
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(daq2lh5.__file__).parents[1])}

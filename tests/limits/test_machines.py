@@ -17,7 +17,7 @@ from writers import fcio as writer
 
 import daq2lh5
 from daq2lh5 import build_raw
-from daq2lh5.cli_arguments import MEMORY_ADVICE, message_of
+from daq2lh5.command.arguments import MEMORY_ADVICE, message_of
 from daq2lh5.errors import lacks_memory
 from daq2lh5.publishing.temporary import parse
 

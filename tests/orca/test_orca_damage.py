@@ -59,7 +59,7 @@ from writers import orca as writer
 
 import daq2lh5
 from daq2lh5.errors import DecodeError
-from daq2lh5.source import Source
+from daq2lh5.reading.source import Source
 
 SECONDS = 20
 """More than a damaged file of some hundred kilobytes may take."""

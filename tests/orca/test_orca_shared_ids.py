@@ -10,7 +10,7 @@ from orca.test_orca_streamer import config_packet, decode, event_packet, fcio_fi
 from writers import fcio
 from writers import orca as writer
 
-from daq2lh5.orca.fcio_packets import TOO_MANY_LENGTHS
+from daq2lh5.orca.flashcam.fcio_packets import TOO_MANY_LENGTHS
 from daq2lh5.orca.orca_header import OrcaHeader
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from orca.test_orca_streamer import decode, differences, read_lh5, wanted_tables
 from writers import orca as writer
 
 import daq2lh5
-from daq2lh5.orca import slow_control_columns
+from daq2lh5.orca.slow_control import columns as slow_control_columns
 from daq2lh5.orca.decoder_names import DECODERS
 from daq2lh5.raw_buffer import RawBuffer
 
@@ -366,7 +366,7 @@ def test_pieces_that_do_not_belong_together(file):
 
 def test_traces_that_are_never_finished(file, monkeypatch):
     """They take a limited amount of memory."""
-    monkeypatch.setattr("daq2lh5.orca.orca_sis_records.MAX_PIECES_WORDS", 100)
+    monkeypatch.setattr("daq2lh5.orca.digitizers.sis_records.MAX_PIECES_WORDS", 100)
     unfinished = [pieces_of(1000, 30, channel)[0] for channel in range(5)]
     file.write_bytes(file_of(*unfinished, *pieces_of(10, 10, 7)))
     decoded, columns = traces_of(file)

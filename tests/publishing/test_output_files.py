@@ -11,7 +11,7 @@ import pytest
 from writers import fcio, orca
 
 import daq2lh5
-from daq2lh5.output import OutputFiles
+from daq2lh5.publishing.output_files import OutputFiles
 from daq2lh5.report import ConversionReport
 
 OLDER = b"\x89HDF\r\n\x1a\nolder"

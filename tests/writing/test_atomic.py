@@ -24,7 +24,7 @@ from writing.objects import table
 from writing.trees import datasets
 
 import daq2lh5
-from daq2lh5 import lh5_writer
+from daq2lh5.writing import lh5_writer
 from daq2lh5.build_raw import convert
 from daq2lh5.raw_buffer import RawBuffer, write_to_lh5_and_clear
 from daq2lh5.writing import filters, pipeline, syncer, templates
@@ -361,7 +361,7 @@ class TestFullDisk:
 
 INTERRUPTED = """
 import signal, sys, threading, time
-import daq2lh5, daq2lh5.output
+import daq2lh5, daq2lh5.publishing.output_files
 signal.signal(signal.SIGINT, signal.default_int_handler)
 print("ready", flush=True)
 try:

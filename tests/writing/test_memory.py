@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from writers import fcio as writer
 
 import daq2lh5
-from daq2lh5.writing.memory import DEFAULT_LIMIT, MIN_LIMIT, MemoryPlan, parse_size
+from daq2lh5.resources.memory import DEFAULT_LIMIT, MIN_LIMIT, MemoryPlan, parse_size
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(daq2lh5.__file__).parents[1])}
 MIB = 2**20

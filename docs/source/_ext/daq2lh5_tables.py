@@ -30,7 +30,7 @@ from daq2lh5.formats import FORMATS
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-    from daq2lh5.columns import Column, Table
+    from daq2lh5.buffers.declaration import Column, Table
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""The tables of the output: declared, described by specifications, and held in memory."""

@@ -1,0 +1,253 @@
+"""Rows of one output table in plain numpy arrays.
+
+A :class:`TableBuffer` is what a kernel fills and what a writer reads. It is described
+by a `decoded_values` dictionary (see :class:`.DataDecoder`), allocates its arrays when
+they are first asked for, and shows itself as an :class:`lgdo.Table` of views on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .column import Field
+from ..writing.layout import Layout, table_type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import lgdo
+
+    from ..buffer_processor.plan import Plan
+    from ..writing.codecs import Encoded
+
+__all__ = ["TableBuffer", "arrays_of", "grow_vectors"]
+
+
+class _Shared:
+    """What buffers of the same columns have in common.
+
+    Attributes
+    ----------
+    layout
+        how they are written.
+    spares
+        arrays that are not in use, by number of rows.
+    plans
+        how they are processed, by the identity of the specification, which is kept.
+    encoded
+        the same columns, of which some have waveforms that come encoded, by their names
+        and codec.
+    """
+
+    def __init__(self, fields: list[Field]) -> None:
+        self._fields = fields
+        self.spares: dict[int, list[dict[str, np.ndarray]]] = {}
+        self.plans: dict[int, tuple[Any, Plan]] = {}
+        self.encoded: dict[tuple[frozenset[str], str], TableBuffer] = {}
+
+    @cached_property
+    def layout(self) -> Layout:
+        datatype = table_type([column.name for column in self._fields])
+        layout = Layout({"": {"datatype": datatype}})
+        for column in self._fields:
+            column.describe(layout)
+        return layout
+
+
+class TableBuffer:
+    """`size` rows of a table that `decoded_values` describes.
+
+    Attributes
+    ----------
+    size
+        number of rows.
+    fields
+        the columns, in order.
+    """
+
+    def __init__(
+        self, decoded_values: dict[str, dict[str, Any]], size: int, owner: str = "table"
+    ) -> None:
+        self.size = int(size)
+        self.fields = [
+            Field.parse(name, description, owner)
+            for name, description in decoded_values.items()
+        ]
+        self._shared = _Shared(self.fields)
+        self._arrays: dict[str, np.ndarray] | None = None
+        self._lgdo: lgdo.Table | None = None
+
+    def like(self, size: int) -> TableBuffer:
+        """Return another buffer with the same columns."""
+        other = TableBuffer({}, size)
+        other.fields = self.fields
+        other._shared = self._shared
+        return other
+
+    def with_encoded(self, names: frozenset[str], codec: str) -> TableBuffer:
+        """Return another buffer, some of whose waveforms come as bytes of a codec.
+
+        They are written as they are, so they can be neither processed nor shown.
+
+        Parameters
+        ----------
+        names
+            of their columns.
+        codec
+            name of the codec.
+        """
+        known = self._shared.encoded
+        if (names, codec) not in known:
+            other = known[names, codec] = TableBuffer({}, 0)
+            other.fields = [
+                replace(f, encoded=codec) if f.name in names else f for f in self.fields
+            ]
+            other._shared = _Shared(other.fields)
+        return known[names, codec].like(self.size)
+
+    @property
+    def layout(self) -> Layout:
+        """How the table is written."""
+        return self._shared.layout
+
+    def plan_for(self, proc_spec: dict[str, Any] | str) -> Plan:
+        """Return how its rows are processed as a specification says."""
+        plans = self._shared.plans
+        if id(proc_spec) not in plans:
+            from ..buffer_processor.plan import Plan  # noqa: PLC0415  (seldom needed)
+
+            plans[id(proc_spec)] = proc_spec, Plan(self.fields, proc_spec)
+        return plans[id(proc_spec)][1]
+
+    def resize(self, size: int) -> None:
+        """Forget all rows and have `size` new ones; memory is taken when needed."""
+        self.size = int(size)
+        self._arrays = None
+        self._lgdo = None
+
+    @property
+    def allocated(self) -> bool:
+        """Whether the arrays exist yet."""
+        return self._arrays is not None
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All arrays by path inside the table; allocated at the first use."""
+        if self._arrays is None:
+            spares = self._shared.spares.get(self.size)
+            self._arrays = spares.pop() if spares else {}
+            if not self._arrays:
+                for column in self.fields:
+                    self._arrays |= column.allocate(self.size)
+        return self._arrays
+
+    def take(self) -> tuple[dict[str, np.ndarray], Callable[[], None]]:
+        """Hand over the arrays; others stand in when rows come.
+
+        Returns
+        -------
+        arrays
+            the arrays.
+        give_back
+            to be called when they are not needed any more.
+        """
+        arrays = self.arrays
+        self._arrays = None
+        spares = self._shared.spares.setdefault(self.size, [])
+        return arrays, lambda: spares.append(arrays)
+
+    def rows(self, arrays: dict[str, np.ndarray], n: int) -> list[np.ndarray | Encoded]:
+        """Return the first `n` rows in `arrays`, for each dataset of the layout."""
+        return [rows for column in self.fields for rows in column.rows(arrays, n)]
+
+    def row_bytes(self) -> int:
+        """Bytes that one row takes."""
+        return sum(column.row_bytes() for column in self.fields)
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of its waveforms; 0 if it has none."""
+        return next((f.width for f in self.fields if f.kind == "waveform"), 0)
+
+    def widest_bytes(self) -> int:
+        """Bytes that a row of its widest dataset takes; vectors have no rows."""
+        no_rows = ("vector", "lists")
+        widths = [
+            f.dtype.itemsize * f.width for f in self.fields if f.kind not in no_rows
+        ]
+        return max(widths, default=0)
+
+    def as_lgdo(self) -> lgdo.Table:
+        """Return the table of views on the arrays: always the same object."""
+        if self._lgdo is None:
+            import lgdo  # noqa: PLC0415  (takes a second: only where a user asks)
+
+            self._lgdo = lgdo.Table(size=self.size)
+            for column in self.fields:
+                self._lgdo.add_field(column.name, column.make_lgdo(self.arrays))
+        return self._lgdo
+
+    def end_vectors(self, n: int) -> None:
+        """Make vectors behind the first `n` rows empty, for readers of all rows."""
+        for path, array in (self._arrays or {}).items():
+            if path.endswith("/offsets"):
+                array[n + 1 :] = array[n]
+
+    def grow_vectors(self, row: int, n: int) -> None:
+        """Make room in all vector columns for `n` more elements after `row` rows."""
+        for column in self.fields:
+            if column.kind not in ("vector", "lists"):
+                continue
+            name = column.name if column.kind == "vector" else column.values.name
+            path = f"{name}/flattened_data"
+            used = int(self.arrays[f"{name}/offsets"][row])
+            data = _grown(self.arrays[path], used, n)
+            self.arrays[path] = data
+            if self._lgdo is not None:
+                self._lgdo[name].flattened_data.nda = data
+
+
+def _grown(data: np.ndarray, used: int, n: int) -> np.ndarray:
+    """Return `data` with room for `n` elements after the first `used`."""
+    if used + n <= len(data):
+        return data
+    grown = np.zeros(max(2 * len(data), used + n), data.dtype)
+    grown[:used] = data[:used]
+    return grown
+
+
+def arrays_of(table: lgdo.Table) -> dict[str, np.ndarray]:
+    """Return the arrays of an LGDO table by path, as `TableBuffer.arrays` does.
+
+    Columns of types that no decoder fills are left out.
+    """
+    import lgdo  # noqa: PLC0415  (the caller has an object of it already)
+
+    arrays: dict[str, np.ndarray] = {}
+    for name, column in table.items():
+        if isinstance(column, lgdo.Table):
+            inner = arrays_of(column)
+            arrays |= {f"{name}/{path}": array for path, array in inner.items()}
+        elif isinstance(column, lgdo.VectorOfVectors):
+            arrays[f"{name}/offsets"] = column._offsets.nda
+            arrays[f"{name}/flattened_data"] = column.flattened_data.nda
+        elif isinstance(column, lgdo.Array):
+            arrays[name] = column.nda
+    return arrays
+
+
+def grow_vectors(table: lgdo.Table, row: int, n: int) -> None:
+    """Make room in all vector columns of an LGDO table, see `TableBuffer`."""
+    import lgdo  # noqa: PLC0415  (the caller has an object of it already)
+
+    # (in tables of waveforms, `values` is a property for the samples)
+    for _, column in table.items():
+        if isinstance(column, lgdo.Table):
+            grow_vectors(column, row, n)
+        elif isinstance(column, lgdo.VectorOfVectors):
+            used = int(column._offsets.nda[row])
+            column.flattened_data.nda = _grown(column.flattened_data.nda, used, n)

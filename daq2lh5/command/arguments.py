@@ -1,0 +1,220 @@
+"""Arguments of the command line, checked before data are read."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import lacks_memory, show
+from ..resources.paths import expand_path
+from ..reading.magic import without_ending
+from ..utils import parse_json
+
+if TYPE_CHECKING:
+    from ..conversion.targets import Target
+
+MEMORY_ADVICE = (
+    "lower --memory-limit or --threads, or give the process more memory (ulimit -v, "
+    "the limit of the batch job)"
+)
+
+HANDLES_ADVICE = (
+    "each output takes two: raise the limit by 'ulimit -n', or write tables to groups "
+    "of fewer files"
+)
+
+HAVE_OPTIONS = {
+    "in_stream": "FILE",
+    "in_stream_type": "--stream-type",
+    "out_spec": "--out-spec",
+    "buffer_size": "--buffer-size",
+    "n_max": "--max-rows",
+    "overwrite": "--overwrite",
+    "threads": "--threads",
+    "memory_limit": "--memory-limit",
+    "extra_columns": "--extra-columns",
+    "verify_compression": "--verify-compression",
+}
+"""Arguments of build_raw that --kwargs must not give a second time."""
+
+
+class _Kind(NamedTuple):
+    """Type of a value in --kwargs."""
+
+    types: tuple[type, ...]
+    text: str
+
+
+_TEXT = _Kind((str,), "text")
+_OBJECT = _Kind((dict,), "a JSON object")
+KINDS = {
+    "compass_config_file": _TEXT,
+    "compass_layout": _TEXT,
+    "compass_sampling_period": _Kind((int, float), "a number"),
+    "llama_time_zone": _TEXT,
+    "hdf5_settings": _OBJECT,
+    "db_dict": _OBJECT,
+}
+"""Options that --kwargs can give; other names are keywords of the specification."""
+
+
+class UsageError(Exception):
+    """The command line is wrong; the conversion has not begun."""
+
+
+def parse_kwargs(text: str) -> dict[str, Any]:
+    """Read further arguments of build_raw, and keywords."""
+    options = parse_json(text.strip() or "{}", "--kwargs")
+    if not isinstance(options, dict):
+        msg = f"--kwargs must be a JSON object, not {show(options)}"
+        raise UsageError(msg)
+    for name, option in HAVE_OPTIONS.items():
+        if name in options:
+            msg = f"'{name}' in --kwargs: use the option {option}"
+            raise UsageError(msg)
+    for name, value in options.items():
+        kind = KINDS.get(name)
+        # true and false are numbers in Python
+        if kind and (not isinstance(value, kind.types) or isinstance(value, bool)):
+            msg = f"{show(name)} in --kwargs is {show(value)}: it must be {kind.text}"
+            raise UsageError(msg)
+    return options
+
+
+def parse_limit(text: str) -> int:
+    """Read the memory limit."""
+    from ..resources.memory import MIN_LIMIT, parse_size  # noqa: PLC0415
+
+    limit = parse_size(text)
+    if limit < MIN_LIMIT:
+        msg = f"--memory-limit {text} is too little: at least {MIN_LIMIT >> 20}M"
+        raise UsageError(msg)
+    return limit
+
+
+def check_json_file(json_file: str | None, others: list[str]) -> None:
+    """Check that the report can be written, before data are read."""
+    if json_file is None or json_file == "-":
+        return
+    path = Path(json_file)
+    real = os.path.realpath(path)
+    if any(o and real == os.path.realpath(o) for o in others):
+        msg = f"the report would overwrite {json_file}"
+        raise UsageError(msg)
+    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+        msg = f"cannot write the report to {json_file}"
+        raise UsageError(msg)
+
+
+def check_inputs(files: tuple[str, ...]) -> tuple[str, ...]:
+    """Check that all inputs exist, before the first is read.
+
+    Returns
+    -------
+    files
+        with ``~`` and environment variables expanded.
+    """
+    expanded = tuple(map(expand_path, files))
+    for file in expanded:
+        path = Path(file.removeprefix("file://"))
+        if not file:
+            msg = "an input has an empty name"
+            raise UsageError(msg)
+        if file != "-" and not path.exists():
+            msg = f"input file {file} not found"
+            raise UsageError(msg)
+        if path.is_dir():
+            msg = f"input {file} is a directory"
+            raise UsageError(msg)
+    return expanded
+
+
+def targets_of(
+    files: tuple[str, ...], out_spec: str | None, keywords: dict[str, Any]
+) -> dict[str, Target]:
+    """Return the target of each input.
+
+    Parameters
+    ----------
+    files
+        the inputs.
+    out_spec
+        output or specification from the user.
+    keywords
+        values of keywords, besides those from the inputs' names.
+
+    Raises
+    ------
+    UsageError
+        if two inputs would write to one file.
+    """
+    from ..places import is_folder  # noqa: PLC0415
+    from ..conversion.targets import load_spec, target_in, target_of  # noqa: PLC0415
+
+    paths = {f if f == "-" else os.path.realpath(f) for f in files}
+    if len(paths) < len(files):
+        msg = "an input is given twice"
+        raise UsageError(msg)
+    spec = load_spec(out_spec)
+    in_folder = isinstance(spec, str) and is_folder(expand_path(spec))
+    targets: dict[str, Target] = {}
+    writers: dict[str, str] = {}
+    for file in files:
+        own = {"orig_basename": basename_of(file)} | keywords
+        if in_folder:
+            target = target_in(spec, basename_of(file), own)
+        else:
+            target = target_of(spec, file, own)
+        targets[file] = target
+        for output in target.files:
+            path = os.path.realpath(output)
+            if path in writers:
+                msg = f"{writers[path]} and {file} would both write {output}; "
+                raise UsageError(msg + _way_out(writers[path], file, out_spec))
+            writers[path] = file
+    return targets
+
+
+def _way_out(one: str, other: str, out_spec: str | None) -> str:
+    """Return advice for two inputs that would write one file."""
+    name = basename_of(other)
+    if basename_of(one) != name:
+        if out_spec is not None and "{orig_basename}" not in out_spec:
+            return "use '{orig_basename}' in the output, or a directory"
+        return "convert them one by one, with different outputs (-o)"
+    # equal names: '{orig_basename}' does not help
+    folder = Path(os.path.abspath(other)).parent.name
+    example = f"{folder}_{name}.lh5" if folder else f"other_{name}.lh5"
+    return (
+        f"both are called '{name}': convert them one by one, with different outputs, "
+        f"as -o {example}"
+    )
+
+
+def basename_of(file: str) -> str:
+    """Return the name of an input without directory and extension.
+
+    Only one extension is removed, as in legend-daq2lh5; compressed files lose two.
+    """
+    return "stdin" if file == "-" else without_ending(Path(file)).stem
+
+
+def message_of(error: BaseException) -> str:
+    """Return the message of an error in one line."""
+    if lacks_memory(error):
+        text = f"out of memory: {MEMORY_ADVICE}"
+    elif isinstance(error, KeyError) and error.args:
+        text = str(error.args[0])
+    elif isinstance(error, OSError) and error.strerror:
+        names = [str(n) for n in (error.filename, error.filename2) if n is not None]
+        text = ": ".join([*names, error.strerror])
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            text += f" ({HANDLES_ADVICE})"
+    else:
+        text = str(error) or type(error).__name__
+        if "error message = '" in text:
+            # HDF5's message has the text twice, with addresses
+            text = "cannot write: " + text.split("error message = '")[-1].split("'")[0]
+    return " ".join(text.split())

@@ -1,0 +1,87 @@
+"""Arguments of conversions, checked before data are read."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import show
+
+MAX_ROWS = 2**63 - 1
+"""Largest number of rows that kernels can count."""
+
+OPTION_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "in_stream_type": ((str,), "the name of a format"),
+    "compass_layout": ((str,), "text"),
+    "llama_time_zone": ((str,), "the name of a time zone"),
+    "hdf5_settings": ((Mapping,), "a dictionary"),
+    "db_dict": ((Mapping,), "a dictionary"),
+}
+"""Types of options other than numbers, and their names in messages."""
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """Convert an argument of any numeric type to an integer.
+
+    Raises
+    ------
+    TypeError
+        if it is no number.
+    ValueError
+        if it is no integer, or too small.
+    """
+    number = value.item() if hasattr(value, "item") else value
+    if isinstance(number, float) and number.is_integer():
+        number = int(number)
+    try:
+        if isinstance(number, bool):
+            raise TypeError
+        number = operator.index(number)
+    except TypeError:
+        kind = ValueError if isinstance(number, float) else TypeError
+        msg = f"bad {name} {show(value)}: an integer is needed"
+        raise kind(msg) from None
+    if number < least:
+        msg = f"bad {name} {number}: at least {least}"
+        raise ValueError(msg)
+    return number
+
+
+def number_or_all(name: str, value: Any) -> int | None:
+    """Return a number of rows; None for all (None or infinity)."""
+    if value is None or (isinstance(value, float) and math.isinf(value) and value > 0):
+        return None
+    number = whole_number(name, value, 0)
+    return None if number > MAX_ROWS else number
+
+
+def yes_or_no(name: str, value: Any) -> bool:
+    """Convert an argument to a Boolean.
+
+    Raises
+    ------
+    TypeError
+        for other types, such as the text ``"no"``.
+    """
+    number = value.item() if hasattr(value, "item") else value
+    if not isinstance(number, (bool, int)) or number not in (0, 1):
+        msg = f"bad {name} {show(value)}: it is True or False"
+        raise TypeError(msg)
+    return bool(number)
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Check the types of options; None stands for the default.
+
+    Raises
+    ------
+    TypeError
+        if one is wrong.
+    """
+    for name, (types, what) in OPTION_TYPES.items():
+        value = options.get(name)
+        if value is not None and not isinstance(value, types):
+            msg = f"bad {name} {show(value)}: it must be {what}"
+            raise TypeError(msg)

@@ -1,0 +1,1 @@
+"""Digitizers in VME crates and on the desktop, read out by ORCA."""

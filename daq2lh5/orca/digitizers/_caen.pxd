@@ -1,0 +1,12 @@
+# Events in the packets of CAEN digitizers.
+
+from libc.stdint cimport int64_t, uint8_t
+
+from ._events cimport Event
+from ..packets._framing cimport Packet
+
+cdef bint next_caen(const uint8_t* w, const Packet* p, Event* e) noexcept nogil
+cdef void write_caen(
+    int table, void* columns, int64_t row, int64_t packet_id, const uint8_t* w,
+    const Event* e,
+) noexcept nogil

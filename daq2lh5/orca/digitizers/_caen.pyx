@@ -1,0 +1,206 @@
+"""Events in the packets of CAEN digitizers: V1730, V1724, V1720, V1721 and DT57xx.
+
+An event of the card has a trace for each of some channels: what the kernel calls an
+event is one of these.
+
+The sections named are those of the ORCA format.
+"""
+
+from libc.stdint cimport (
+    int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
+)
+
+from ..._core.binding cimport (
+    Binding, BoundColumn, BoundVector, BoundWaveform, vector_has_room, vector_row,
+)
+from ..._core.bytes cimport load_u32
+from ._events cimport *
+from ..packets._framing cimport *
+
+include "../_columns.pxi"
+
+
+cdef bint next_caen(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
+    """Find the next trace (format 5.5, 5.6)."""
+    if e.next == 0:
+        if p.n_words < 6:
+            return refuse(e, p, REASON_CONTENT)
+        e.next = e.end = 2
+        e.mask = 0
+        e.exact = True
+    while e.mask == 0:
+        # channels of the next event; some have none
+        if not next_caen_event(w, p, e):
+            return False
+        if e.reason != REASON_NONE:
+            return True
+    e.channel = 0
+    while not (e.mask >> e.channel) & 1:
+        e.channel += 1
+    e.mask &= e.mask - 1
+    e.samples = e.next
+    e.next += e.words
+    if p.kind == KIND_V1721:
+        e.n_samples = 4 * e.words
+    elif is_packed(w, p):
+        e.n_samples = e.words // 2 * 5
+    else:
+        e.n_samples = 2 * e.words
+    if p.kind >= KIND_DT5725:
+        e.key = ((load_u32(w + 4) >> 16) & 0xF) * 100 + e.channel
+    else:
+        set_key(e)
+    return True
+
+
+cdef inline bint is_packed(const uint8_t* w, const Packet* p) noexcept nogil:
+    """Whether 5 samples are in two words."""
+    return p.kind == KIND_DT5720 and load_u32(w + 4) & 1
+
+
+cdef bint next_caen_event(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
+    """Read the header of the next event: its channels, and how long they are."""
+    cdef int64_t start = e.end
+    cdef const uint8_t* h = w + 4 * start
+    cdef uint32_t word
+    cdef int64_t size
+    cdef int n = 0
+    cdef int k
+    if p.n_words - start < 4 or (p.kind >= KIND_DT5725 and start > 2):
+        return False
+    word = load_u32(h)
+    if word == 0:
+        # the last block of a transfer is filled up
+        return False
+    size = word & 0xFFFFFFF
+    if word >> 28 != 0xA:
+        return refuse(e, p, REASON_TRAILER)
+    if size < 4 or size > p.n_words - start:
+        return refuse(e, p, REASON_TRACE_LENGTH)
+    e.start = start
+    e.end = start + size
+    e.next = start + 4
+    word = load_u32(h + 4)
+    e.mask = word & (0xF if p.kind == KIND_DT5720 else 0xFF)
+    if p.kind == KIND_V1730:
+        e.mask |= load_u32(h + 8) >> 24 << 8
+    for k in range(16):
+        n += (e.mask >> k) & 1
+    if n == 0:
+        return True
+    e.words = (size - 4) // n
+    if e.words * n != size - 4 or ((word >> 24) & 1 and has_zero_suppression(p)):
+        # nothing can be made of this event
+        e.reason = REASON_CONTENT
+        e.mask = 0
+        e.next = e.end
+    return True
+
+
+cdef inline bint has_zero_suppression(const Packet* p) noexcept nogil:
+    """Whether bit 24 says that the traces are encoded: of x720 and x724 only."""
+    return p.kind in (KIND_V1724, KIND_V1720, KIND_DT5720)
+
+
+cdef void write_caen(
+    int table, void* columns, int64_t row, int64_t packet_id, const uint8_t* w,
+    const Event* e,
+) noexcept nogil:
+    if table == INTO_V1721:
+        write_caen_8_bits(<ORCV1721WaveformColumns*>columns, row, packet_id, w, e)
+    elif table >= INTO_DT5725:
+        write_caen_usb(table, <ORDT57xxColumns*>columns, row, packet_id, w, e)
+    else:
+        write_caen_vme(table, <ORCaenWaveformColumns*>columns, row, packet_id, w, e)
+
+
+cdef void write_fields(
+    ORCaenFieldsColumns* c, int64_t row, int64_t packet_id, const uint8_t* w,
+    const Event* e,
+) noexcept nogil:
+    cdef const uint8_t* h = w + 4 * e.start
+    cdef uint32_t word = load_u32(h + 4)
+    cdef uint32_t tag = load_u32(h + 12)
+    or_caen_fields_set_packet_id(c, row, <uint32_t>packet_id)
+    or_caen_fields_set_eventnumber(c, row, load_u32(h + 8) & 0xFFFFFF)
+    or_caen_fields_set_timestamp(c, row, tag & 0x7FFFFFFF)
+    or_caen_fields_set_timestamp_rollover(c, row, <uint8_t>(tag >> 31))
+    or_caen_fields_set_board_id(c, row, <uint8_t>(word >> 27))
+    or_caen_fields_set_pattern(c, row, <uint16_t>((word >> 8) & 0xFFFF))
+    or_caen_fields_set_board_fail(c, row, <uint8_t>((word >> 26) & 1))
+    or_caen_fields_set_channel(c, row, <uint8_t>e.channel)
+
+
+cdef inline void mask_samples(
+    BoundWaveform* to, int64_t row, int64_t n, uint16_t mask
+) noexcept nogil:
+    """Clear the bits of samples that an ADC does not have."""
+    cdef uint16_t* values
+    cdef int64_t i
+    if to.values == NULL:
+        return
+    values = <uint16_t*>(to.values + row * to.step)
+    for i in range(n):
+        values[i] &= mask
+
+
+cdef void unpack(
+    BoundWaveform* to, int64_t row, const uint8_t* words, const Event* e
+) noexcept nogil:
+    """Write samples of 12 bits that are stored 5 in two words (format 5.6)."""
+    cdef uint16_t* values
+    cdef int64_t i
+    cdef int64_t n = e.n_samples
+    cdef uint32_t a, b
+    write_period(to, row, e.period)
+    if to.values == NULL:
+        return
+    values = <uint16_t*>(to.values + row * to.step)
+    for i in range(n // 5):
+        a = load_u32(words + 8 * i)
+        b = load_u32(words + 8 * i + 4)
+        values[5 * i] = a & 0xFFF
+        values[5 * i + 1] = (a >> 12) & 0xFFF
+        values[5 * i + 2] = (a >> 24) & 0x3F | (b & 0x3F) << 6
+        values[5 * i + 3] = (b >> 6) & 0xFFF
+        values[5 * i + 4] = (b >> 18) & 0xFFF
+    for i in range(n, to.width):
+        values[i] = 0
+
+
+cdef void write_caen_vme(
+    int table, ORCaenWaveformColumns* c, int64_t row, int64_t packet_id,
+    const uint8_t* w, const Event* e,
+) noexcept nogil:
+    write_fields(&c.fields, row, packet_id, w, e)
+    or_caen_waveform_set_crate(c, row, <uint8_t>e.crate)
+    or_caen_waveform_set_card(c, row, <uint8_t>e.card)
+    write_samples(&c.waveform, row, w + 4 * e.samples, e, 0, 2)
+    mask_samples(
+        &c.waveform, row, e.n_samples, 0xFFF if table == INTO_V1720 else 0x3FFF
+    )
+
+
+cdef void write_caen_8_bits(
+    ORCV1721WaveformColumns* c, int64_t row, int64_t packet_id, const uint8_t* w,
+    const Event* e,
+) noexcept nogil:
+    write_fields(&c.fields, row, packet_id, w, e)
+    orcv1721waveform_set_crate(c, row, <uint8_t>e.crate)
+    orcv1721waveform_set_card(c, row, <uint8_t>e.card)
+    write_samples(&c.waveform, row, w + 4 * e.samples, e, 0, 1)
+
+
+cdef void write_caen_usb(
+    int table, ORDT57xxColumns* c, int64_t row, int64_t packet_id, const uint8_t* w,
+    const Event* e,
+) noexcept nogil:
+    write_fields(&c.fields, row, packet_id, w, e)
+    ordt57xx_set_unit(c, row, <uint8_t>((load_u32(w + 4) >> 16) & 0xF))
+    if table == INTO_DT5720 and load_u32(w + 4) & 1:
+        unpack(&c.waveform, row, w + 4 * e.samples, e)
+        return
+    write_samples(&c.waveform, row, w + 4 * e.samples, e, 0, 2)
+    mask_samples(
+        &c.waveform, row, e.n_samples, 0xFFF if table == INTO_DT5720 else 0x3FFF
+    )

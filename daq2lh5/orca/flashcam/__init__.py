@@ -1,0 +1,1 @@
+"""FlashCam data in ORCA packets."""

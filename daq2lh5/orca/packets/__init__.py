@@ -1,0 +1,1 @@
+"""ORCA packets: found, checked, and read by number."""

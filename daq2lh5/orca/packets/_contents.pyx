@@ -1,0 +1,394 @@
+"""Whether the contents of a packet fit its kind and its length (format 1.7 d).
+
+Small samples read like words that begin packets: in a search, and next to damage, only
+what looks right is believed.
+
+The sections named are those of the ORCA format.
+"""
+
+from libc.string cimport memcmp
+
+from ..._core.bytes cimport load_i32, load_u32
+
+cdef enum:
+    PROTOCOL_TAG = -1000000001
+    PROTOCOL_BYTES = 68
+    LAST_TAG = 10           # of the records of FCIO
+    MAX_FRAMES = 1024       # of a packet that are looked at
+    MAX_PADDING = 64        # bytes behind the text of a header that are looked at
+    # bits of the tags of records that a packet is for; the others are of the stream
+    # processor (format 4.4)
+    MAIN_TAGS = 1 << 1 | 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7
+    FIRST_TIME = 1 << 29    # 1987: no run was before
+    # of the configuration of a listener (format 4.3.1)
+    MAX_TRACES = 2400
+    MAX_CARDS = 256
+
+
+cdef bint looks_right(const Window* w, const Ids* ids, const Packet* p) noexcept nogil:
+    """Whether the contents of a packet fit its kind and its length.
+
+    If it is longer than the window, the first words alone are looked at.
+    """
+    cdef const uint8_t* words = w.data + p.start + 4 * (p.head_words - 1)
+    cdef int64_t n_words = p.n_words - p.head_words + 1
+    cdef int64_t there = min((w.n - p.start) // 4 - p.head_words + 1, n_words)
+    if p.kind == KIND_HEADER:
+        return True
+    if p.kind == KIND_RECORD:
+        return has_shape(words, n_words, there, &ids.shapes[p.slot])
+    if p.kind == KIND_HISTOGRAM:
+        return is_histogram(words, n_words, there)
+    if p.kind == KIND_LISTENER_CONFIG:
+        return is_listener_config(words, n_words, there)
+    if p.kind == KIND_FCIO:
+        return is_fcio(words, n_words, there, ids.variant[p.slot])
+    if p.kind == KIND_WAVEFORM:
+        return is_waveform(words, n_words, there)
+    if p.kind >= KIND_SIS3302:
+        return is_of_digitizer(words, n_words, there, p.kind)
+    return False
+
+
+cdef bint has_shape(
+    const uint8_t* words, int64_t n_words, int64_t there, const Shape* s
+) noexcept nogil:
+    """Whether a record has the length, and the times, that those of its kind have."""
+    cdef int64_t more = n_words - s.least
+    cdef int k
+    cdef bint is_timed = s.time == 0
+    if more < 0:
+        return False
+    if s.count_mask:
+        if there <= s.count_word:
+            return True
+        more -= s.step * <int64_t>(
+            load_u32(words + 4 * s.count_word) >> s.count_bit & s.count_mask
+        )
+        if more > s.spare or (more < 0 and not s.is_part):
+            return False
+    elif s.step:
+        if more % s.step:
+            return False
+    elif more > s.spare:
+        return False
+    if there > 1 and load_u32(words + 4) & s.clear:
+        return False
+    for k in range(s.time, s.time + 2 * s.n_times, 2):
+        if is_timed or k >= there:
+            return True
+        is_timed = load_u32(words + 4 * k) >= FIRST_TIME
+    return is_timed
+
+
+cdef bint is_histogram(
+    const uint8_t* words, int64_t n_words, int64_t there
+) noexcept nogil:
+    """Whether a name and bins, each with its number, fill a record (format 5.7)."""
+    cdef int64_t n_name
+    if n_words < 3:
+        return False
+    if there < 2:
+        return True
+    n_name = load_u32(words + 4)
+    if n_words < 3 + n_name:
+        return False
+    return there < 3 + n_name or (
+        n_words == 3 + n_name + load_u32(words + 4 * (2 + n_name))
+    )
+
+
+cdef bint is_listener_config(
+    const uint8_t* words, int64_t n_words, int64_t there
+) noexcept nogil:
+    """Whether a map of traces, maybe with cards' ids, fills a record (format 4.3.1)."""
+    cdef int64_t n_traces, n_cards
+    if n_words < 13:
+        return False
+    if there < 12:
+        return True
+    n_traces = load_u32(words + 12)
+    n_cards = load_u32(words + 44)
+    if n_traces > MAX_TRACES or n_cards > MAX_CARDS:
+        return False
+    # older ones always have the largest map, and no ids
+    return n_words == 13 + MAX_TRACES or (
+        n_words == 13 + n_traces + (n_cards + 3) // 4 + 2 * n_cards
+    )
+
+
+cdef bint is_fcio(
+    const uint8_t* words, int64_t n_words, int64_t there, int allowed
+) noexcept nogil:
+    """Whether records of a stream fill a packet (format 4.4)."""
+    cdef int64_t begin
+    cdef uint32_t word
+    if n_words < 3 or there < 3:
+        return False
+    if there >= n_words:
+        return fcio_records(
+            words + 8, 4 * (n_words - 2), allowed, &begin
+        ) == FOUND_YES
+    word = load_u32(words + 8)
+    return word == <uint32_t>PROTOCOL_TAG or word >= <uint32_t>-LAST_TAG
+
+
+cdef bint is_waveform(
+    const uint8_t* words, int64_t n_words, int64_t there
+) noexcept nogil:
+    """Whether the lengths in a trace of the first generation add up (format 4.3.3)."""
+    cdef uint32_t word
+    cdef int64_t oh, fh, ns
+    if n_words < 18 or there < 2:
+        return False
+    word = load_u32(words + 4)
+    oh = word >> 28
+    fh = (word >> 22) & 0x3F
+    ns = (word >> 6) & 0xFFFF
+    if oh == 0:
+        return word >> 5 == 0
+    return ns % 2 == 0 and oh >= 3 and fh >= 15 and (
+        oh + fh + ns // 2 == n_words or (ns == 0 and oh + fh <= n_words)
+    )
+
+
+cdef bint is_of_digitizer(
+    const uint8_t* words, int64_t n_words, int64_t there, Kind kind
+) noexcept nogil:
+    """Whether a packet's first event looks like one (format 4.5, 4.6, 5.1 to 5.6)."""
+    cdef uint32_t word
+    cdef int64_t least
+    cdef int k
+    if n_words < 6 or there < 5:
+        return False
+    word = load_u32(words + 8)
+    if kind == KIND_SIS3302:
+        # lengths, the channel twice, the mark at the end
+        least = 8 + (4 if load_u32(words + 4) & 1 else 2) + <int64_t>word
+        return (
+            n_words >= least
+            and load_u32(words + 16) & 7 == (load_u32(words + 4) >> 8 & 0xFF)
+            and (
+                there < n_words
+                or load_u32(words + 4 * n_words - 4) == <uint32_t>0xDEADBEEF
+            )
+        )
+    if kind == KIND_SIS3316:
+        # room for all events, the channel, words that are not used
+        if word == 0 or n_words < 10 + 3 * <int64_t>word or there < 10:
+            return False
+        for k in range(6, 10):
+            if load_u32(words + 4 * k):
+                return False
+        return load_u32(words + 4) >> 8 & 0xFF < 16
+    if kind == KIND_GRETINA4M:
+        return n_words % 1024 == 2 and word == <uint32_t>0xAAAAAAAA
+    if kind == KIND_GRETINA4A:
+        return word == <uint32_t>0xAAAAAAAA and (
+            2 + (load_u32(words + 12) >> 16 & 0x7FF) < n_words
+        )
+    if kind == KIND_SIS3305:
+        return word >= 4 and n_words >= 4 + <int64_t>word and (
+            load_u32(words + 12) & 0xFFFF
+        )
+    if kind == KIND_SIS3320:
+        if n_words < 12 or there < 12:
+            return False
+        word = load_u32(words + 44)
+        return word >> 16 == 0xEDED or (
+            word >> 16 == 0xDADA and n_words >= 12 + (<int64_t>(word & 0xFFFF) + 1) // 2
+        )
+    least = 2 + <int64_t>(word & 0xFFFFFFF)
+    return word >> 28 == 0xA and least >= 6 and (
+        n_words == least or (n_words > least and kind < KIND_DT5725)
+    )
+
+
+cdef Found fcio_records(
+    const uint8_t* data, int64_t n, int allowed, int64_t* begin
+) noexcept nogil:
+    """Whether there is a record in a packet that its decoder wants (format 4.4).
+
+    `begin` is set to where it is, or the record of the stream processor before it:
+    other records before these are not for the decoder. FOUND_MORE if it reaches beyond
+    the end of the packet, as far as its first frames tell: a packet may be filled up
+    with any number of zeros, and a search comes here for each of its words.
+    """
+    cdef int64_t at = 0
+    cdef int64_t word
+    cdef int k
+    cdef bint passing = False
+    cdef bint found = False
+    begin[0] = 0
+    for k in range(MAX_FRAMES):
+        if n - at < 4:
+            break
+        word = load_i32(data + at)
+        at += 4
+        if word > 0:
+            at += word
+        elif word == PROTOCOL_TAG:
+            at += PROTOCOL_BYTES - 4
+        elif -LAST_TAG <= word < 0 and not found:
+            found = allowed >> -word & 1
+            if passing and (found or not MAIN_TAGS >> -word & 1):
+                passing = False
+                begin[0] = at - 4
+            elif MAIN_TAGS >> -word & 1 and not found:
+                passing = True
+    if not found:
+        return FOUND_NO
+    return FOUND_MORE if at > n else FOUND_YES
+
+
+cdef int64_t end_of_records(const Window* w, const Packet* p) noexcept nogil:
+    """Return where the last frame of a packet of FCIO ends; zeros may follow."""
+    cdef int64_t at = p.start + 4 * p.head_words + 4
+    cdef int64_t end = at
+    cdef int64_t stop = p.start + 4 * p.n_words
+    cdef int64_t word
+    while stop - at >= 4:
+        word = load_i32(w.data + at)
+        at += PROTOCOL_BYTES if word == PROTOCOL_TAG else 4 + max(word, 0)
+        if word:
+            end = at
+    return end
+
+
+cdef bint is_zeroed(const uint8_t* words, int64_t n) noexcept nogil:
+    """Whether `n` words are zeros."""
+    cdef int64_t i
+    for i in range(n):
+        if load_u32(words + 4 * i):
+            return False
+    return True
+
+
+cdef Found runs_into_zeros(
+    const Window* w, const Packet* p, int64_t* need
+) noexcept nogil:
+    """Whether a packet of samples ends in zeros, and those go on behind it.
+
+    Up to the end of the data, or for more words than may be (format 7.4): then nothing
+    tells where the zeros begin that were never written.
+    """
+    cdef int64_t end = p.start + 4 * p.n_words
+    cdef int64_t stop = end + 4 * (MAX_ZERO_WORDS + 1)
+    cdef int64_t i
+    if p.kind != KIND_FCIO and p.kind != KIND_WAVEFORM and p.kind < KIND_SIS3302:
+        return FOUND_NO
+    for i in range(end, min(stop, w.n)):
+        if w.data[i]:
+            return FOUND_NO
+    if w.n < stop:
+        if not w.at_end:
+            need[0] = stop
+            return FOUND_MORE
+        if w.n == end:
+            return FOUND_NO
+    if p.kind == KIND_FCIO:
+        end = end_of_records(w, p)
+    for i in range(max(end - ZEROED_BYTES, p.start), end):
+        if w.data[i]:
+            return FOUND_NO
+    return FOUND_YES
+
+
+cdef bint can_look_wrong(const Ids* ids, const Packet* p) noexcept nogil:
+    """Whether the contents of a packet say anything of whether it is one."""
+    cdef const Shape* s = &ids.shapes[p.slot]
+    if p.kind == KIND_RECORD and (p.n_words == 1 or (
+        s.step and not s.time and (s.is_part or not s.count_mask)
+    )):
+        # of one word, or any number of them and without a time
+        return False
+    return p.kind != KIND_UNKNOWN
+
+
+cdef int evidence_of(const Window* w, const Ids* ids, const Packet* p) noexcept nogil:
+    """For how many packets one counts that looks right.
+
+    `SHORT_CHAIN` for what is believed between two damaged places: 50 bits and more of
+    it are as they must be.
+    """
+    cdef const uint8_t* words = w.data + p.start + 4 * (p.head_words - 1)
+    cdef int64_t n_words = p.n_words - p.head_words + 1
+    if not can_look_wrong(ids, p):
+        return 0
+    if p.start + 4 * p.n_words > w.n:
+        # not all of it can be looked at
+        return 2 if p.kind == KIND_WAVEFORM else 1
+    if p.kind == KIND_HEADER:
+        return SHORT_CHAIN if ends_well(w, ids, p) else 1
+    if p.kind == KIND_FCIO and ids.variant[p.slot] != 1 << 1:
+        # the frames of its records fill it
+        return SHORT_CHAIN
+    if p.kind == KIND_FCIO or p.kind == KIND_LISTENER_CONFIG:
+        return SHORT_CHAIN if is_awaited(words, ids, p.kind) else 1
+    if p.kind == KIND_WAVEFORM:
+        return SHORT_CHAIN if is_of_card(words, ids) else 2
+    if p.kind == KIND_SIS3316:
+        # words of an event (format 4.6), besides four that are zero
+        return SHORT_CHAIN if (
+            load_u32(words + 8) * <int64_t>load_u32(words + 12) == n_words - 10
+        ) else 1
+    if p.kind in (KIND_SIS3302, KIND_GRETINA4M, KIND_GRETINA4A) or (
+        p.kind >= KIND_V1730 and has_caen_events(words, n_words)
+    ):
+        # a word is as it must be: a mark, or the length once more
+        return SHORT_CHAIN
+    return 1
+
+
+cdef bint is_awaited(
+    const uint8_t* words, const Ids* ids, Kind kind
+) noexcept nogil:
+    """Whether a configuration is the first of its listener.
+
+    Without it little or nothing of what follows can be read, so that there is nothing
+    to lose. A later one that is none of the file would cost all that follows.
+    """
+    if not ids.awaited[load_u32(words + 4) & 0xFFFF]:
+        return False
+    # traces, and bits of a sample (format 4.3.1)
+    return kind == KIND_FCIO or (
+        load_u32(words + 12) > 0 and load_u32(words + 24) in (12, 16)
+    )
+
+
+cdef bint has_caen_events(const uint8_t* words, int64_t n_words) noexcept nogil:
+    """Whether events, and maybe zeros, fill a packet (format 5.5, 5.6)."""
+    cdef int64_t at = 2
+    cdef uint32_t word
+    cdef int k
+    for k in range(MAX_FRAMES):
+        if at >= n_words:
+            break
+        word = load_u32(words + 4 * at)
+        if word and (word >> 28 != 0xA or (word & 0xFFFFFFF) < 4):
+            return False
+        at += (word & 0xFFFFFFF) if word else 1
+    return at == n_words
+
+
+cdef bint is_of_card(const uint8_t* words, const Ids* ids) noexcept nogil:
+    """Whether a trace has the usual headers, and a known card (format 4.3.3)."""
+    cdef uint32_t word = load_u32(words + 8)
+    cdef int32_t address = ids.addresses[word >> 22]
+    cdef int32_t byte = word >> 14 & 0xFF
+    return (
+        load_u32(words + 4) >> 22 in (3 << 6 | 17, 3 << 6 | 15)
+        and address >= 0
+        and (byte == (address & 0xFF) or byte == (address >> 4 & 0xFF))
+    )
+
+
+cdef bint ends_well(const Window* w, const Ids* ids, const Packet* p) noexcept nogil:
+    """Whether the text of a header is whole, as far as its end tells (format 1.2)."""
+    cdef int64_t end = p.start + 4 * p.n_words
+    cdef int64_t start = max(p.start + 16, end - MAX_PADDING)
+    if ids.is_swapped:
+        return True
+    while end > start and w.data[end - 1] in (0, 10, 13, 32):
+        end -= 1
+    return end > start and memcmp(w.data + end - 8, b"</plist>", 8) == 0

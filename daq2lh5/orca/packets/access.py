@@ -1,0 +1,262 @@
+"""What an ORCA streamer has for looking into files: packets by number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...streaming.kernel_streamer import KernelStreamer
+from .. import orca_packet
+from ..orca_packet import get_data_id
+from .file import PacketFile
+
+if TYPE_CHECKING:
+    from io import BufferedReader
+
+    from ...raw_buffer import RawBuffer
+    from ...reading.source import Source
+    from ..orca_base import OrcaDecoder
+    from ..orca_header import OrcaHeader
+    from ..orca_packet import OrcaPacket
+
+__all__ = ["PacketAccess"]
+
+
+class PacketAccess(KernelStreamer):
+    """Shows packets one at a time, without decoding them.
+
+    Attributes
+    ----------
+    header
+        the header in force.
+    buffer
+        words of the packet that was loaded last.
+    """
+
+    header: OrcaHeader
+
+    def __init__(self) -> None:
+        self._packets: PacketFile | None = None
+        super().__init__()
+
+    def start_anew(self) -> None:
+        """Forget the last stream."""
+        super().start_anew()
+        self.buffer = np.empty(0, "<u4")
+        self.close_in_stream()
+
+    def close_stream(self) -> None:
+        """Close the input."""
+        self.close_in_stream()
+        super().close_stream()
+
+    def set_in_stream(self, stream_name: str) -> None:
+        """Open a file for :meth:`load_packet`, at its first packet.
+
+        Parameters
+        ----------
+        stream_name
+            name of the file, which may be compressed.
+        """
+        self.close_in_stream()
+        self._packets = PacketFile(stream_name)
+        self.packet_id = -1
+
+    def close_in_stream(self) -> None:
+        """Close the file of :meth:`load_packet`."""
+        if self._packets is not None:
+            self._packets.close()
+        self._packets = None
+
+    @property
+    def in_stream(self) -> BufferedReader | Source | None:
+        """The open file of :meth:`load_packet`, or what decompresses it."""
+        return None if self._packets is None else self._packets.stream
+
+    @property
+    def packet_locs(self) -> list[int]:
+        """Offsets of the packets that were looked at so far."""
+        if self._packets is None:
+            # that of the header
+            return [0] if self.header else []
+        return self._packets.locations
+
+    @property
+    def valid_ids(self) -> set[int]:
+        """Ids of the packets that the file can have, not shifted."""
+        return set(self.header.get_id_to_decoder_name_dict(shift_data_id=False)) - {0}
+
+    @property
+    def decoder_id_dict(self) -> dict[int, OrcaDecoder]:
+        """The decoders by id, not shifted."""
+        names = self.header.get_id_to_decoder_name_dict(shift_data_id=False)
+        decoders = {type(d).__name__: d for d in self.get_decoder_list()}
+        return {i: decoders[name] for i, name in names.items() if name in decoders}
+
+    @property
+    def rbl_id_dict(self) -> dict[int, list[RawBuffer]]:
+        """The buffers by id of their packets, not shifted."""
+        decoders = self.decoder_id_dict
+        library = self.rb_lib or {}
+        by_name = {i: type(d).__name__ for i, d in decoders.items()}
+        return {i: library[name] for i, name in by_name.items() if name in library}
+
+    def _packet_file(self) -> PacketFile:
+        if self._packets is None:
+            if self.source is None or not self.source.name:
+                msg = "no file is open"
+                raise RuntimeError(msg)
+            self._packets = PacketFile(self.source.name)
+        return self._packets
+
+    def load_packet(
+        self,
+        index: int | None = None,
+        whence: int = 0,
+        skip_unknown_ids: bool = False,
+    ) -> OrcaPacket | None:
+        """Return a packet of the file, without decoding it.
+
+        Damage is passed over as in decoding, so that numbers are those of ``packet_id``
+        in tables. The position of :meth:`.DataStreamer.read_packet` stays the same.
+
+        Parameters
+        ----------
+        index
+            its number, see `whence`; by default the one after the last.
+        whence
+            0: from the start of the file; 1: 1 is the packet that was last looked at;
+            2: 1 is the last packet of the file.
+        skip_unknown_ids
+            return no more than the first words of packets that no decoder is for.
+
+        Returns
+        -------
+        packet
+            its words; None if there is no such packet.
+
+        Raises
+        ------
+        ValueError
+            for another `whence`.
+        DecodeError
+            if the file has no header that can be read, is a pipe, or was cut meanwhile.
+        """
+        packets = self._packet_file()
+        if whence not in (0, 1, 2):
+            msg = f"whence is 0, 1 or 2, not {whence}"
+            raise ValueError(msg)
+        if index is None:
+            index = self.packet_id + 1
+        elif whence == 1:
+            index += self.packet_id - 1
+        elif whence == 2:
+            index += packets.count() - 2
+        if index < 0:
+            self.packet_id = -1
+            return None
+        index = int(index)
+        if not packets.find(index):
+            self.packet_id = packets.count() - 1
+            return None
+        self.packet_id = index
+        self.n_bytes_read = packets.end(index)
+        if skip_unknown_ids:
+            head = packets.head(index)
+            if int(get_data_id(head, shift=False)) not in self.decoder_id_dict:
+                return head
+        self.buffer = packets.packet(index)
+        return self.buffer
+
+    def load_packet_header(self) -> OrcaPacket | None:
+        """Return the first words of the next packet: two if it is extended."""
+        head = self._packet_file().head(self.packet_id + 1)
+        if head is not None:
+            self.packet_id += 1
+        return head
+
+    def skip_packet(self, n: int = 1) -> bool:
+        """Go on behind the next `n` packets; false if there are fewer.
+
+        Raises
+        ------
+        ValueError
+            if `n` is negative.
+        """
+        if n < 0:
+            msg = f"cannot skip {n} packets"
+            raise ValueError(msg)
+        n = int(n)
+        packets = self._packet_file()
+        if not packets.find(self.packet_id + n):
+            self.packet_id = packets.count() - 1
+            return False
+        self.packet_id += n
+        return True
+
+    def build_packet_locs(self, saveloc: bool = True) -> None:
+        """Find all packets; without `saveloc` go on behind the last one."""
+        n_packets = self._packet_file().count()
+        if not saveloc:
+            self.packet_id = n_packets - 1
+
+    def count_packets(self, saveloc: bool = True) -> int:
+        """Return the number of packets in the file; one cut off does not count.
+
+        Without `saveloc` go on behind the last one.
+        """
+        self.build_packet_locs(saveloc)
+        return len(self.packet_locs)
+
+    @staticmethod
+    def is_orca_stream(stream_name: str) -> bool:
+        """Whether a file is of ORCA, by its first bytes.
+
+        Parameters
+        ----------
+        stream_name
+            name of the file, which may be compressed.
+        """
+        packets = PacketFile(stream_name)
+        packets.close()
+        return packets.frame is not None
+
+    def hex_dump(
+        self,
+        stream_name: str,
+        n_packets: float = np.inf,
+        skip_header: bool = False,
+        shift_data_id: bool = True,
+        print_n_words: bool = False,
+        max_words: float = np.inf,
+        as_int: bool = False,
+        as_short: bool = False,
+    ) -> None:
+        """Show the packets of a file, see :func:`.orca_packet.hex_dump`.
+
+        Parameters
+        ----------
+        stream_name
+            name of the file.
+        n_packets
+            how many packets to show.
+        skip_header
+            begin with the packet after the header.
+        shift_data_id, print_n_words, max_words, as_int, as_short
+            see there.
+        """
+        self.set_in_stream(stream_name)
+        if skip_header:
+            self.skip_packet()
+        while n_packets > 0 and (packet := self.load_packet()) is not None:
+            orca_packet.hex_dump(
+                packet,
+                shift_data_id=shift_data_id,
+                print_n_words=print_n_words,
+                max_words=max_words,
+                as_int=as_int,
+                as_short=as_short,
+            )
+            n_packets -= 1
+        self.close_in_stream()

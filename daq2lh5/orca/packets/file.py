@@ -1,0 +1,157 @@
+"""Packets of an ORCA file one at a time, by number: for looking into files."""
+
+from __future__ import annotations
+
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import DecodeError
+from ...resources.paths import expand_path
+from ...reading.source import open_source
+from ..orca_header_decoder import find_header
+from ..orca_packet import is_extended, is_short
+
+if TYPE_CHECKING:
+    from ...reading.source import Source
+    from ..orca_packet import OrcaPacket
+    from .walker import PacketWalker
+
+__all__ = ["PacketFile"]
+
+MANY = 1 << 20
+"""Packets to look for at a time when all are wanted."""
+
+
+class PacketFile:
+    """An ORCA file as a sequence of packets, numbered as ``packet_id`` is.
+
+    Parameters
+    ----------
+    name
+        of the file, which may be compressed.
+
+    Attributes
+    ----------
+    stream
+        the open file, or what decompresses it.
+    frame
+        how the header at the start lies in the file; None if there is none.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = expand_path(name)
+        path = Path(self._name.removeprefix("file://"))
+        if self._name == "-" or path.is_fifo():
+            # what is read here would be missing where the packets are decoded
+            msg = "packets by number are read here and there, not from a pipe"
+            raise DecodeError(msg, self._name, advice="write it to a file first")
+        source = open_source(self._name)
+        self.frame = find_header(bytes(source.fill(16)[:16]).ljust(16))
+        self._swapped = self.frame is not None and self.frame.byte_order == "big"
+        self._walker: PacketWalker | None = None
+        self.stream: BufferedReader | Source = source
+        if source.seekable:
+            source.close()
+            self.stream = path.open("rb")
+
+    @property
+    def locations(self) -> list[int]:
+        """Offsets of the packets found so far."""
+        return [] if self._walker is None else self._walker.starts
+
+    @property
+    def n_damage(self) -> int:
+        """Number of damaged stretches so far."""
+        return 0 if self._walker is None else self._walker.report.n_damage
+
+    def close(self) -> None:
+        """Close the file."""
+        self.stream.close()
+        if self._walker is not None:
+            self._walker.close_stream()
+
+    def _walk(self, n: int) -> int:
+        """Go on until `n` packets are found, or all; return how many are."""
+        if self._walker is None:
+            from .walker import PacketWalker  # noqa: PLC0415  (it imports this)
+
+            walker = PacketWalker()
+            try:
+                walker.open_stream(self._name, {})
+            except BaseException:
+                walker.close_stream()
+                raise
+            self._walker = walker
+        self._walker.walk_to(n)
+        return len(self._walker.starts)
+
+    def find(self, index: int) -> bool:
+        """Go through the file up to packet `index`; false if there are fewer.
+
+        Damage is passed over as in decoding. A packet that is cut off does not count.
+
+        Raises
+        ------
+        DecodeError
+            if the file has no header that can be read.
+        """
+        return self._walk(index + 1) > index
+
+    def count(self) -> int:
+        """Return the number of all packets."""
+        n = MANY
+        while (found := self._walk(n)) == n:
+            n += MANY
+        return found
+
+    def end(self, index: int) -> int:
+        """Return the offset behind a packet that was found."""
+        return self._walker.ends[index]
+
+    def _bytes(self, start: int, end: int) -> bytes:
+        """Return the bytes between two offsets."""
+        if isinstance(self.stream, BufferedReader):
+            self.stream.seek(start)
+            return self.stream.read(end - start)
+        if start < self.stream.offset:
+            self.stream.close()
+            self.stream = open_source(self._name)
+        source = self.stream
+        while source.offset < start:
+            window = source.window or source.fill(1)
+            if not len(window):
+                return b""
+            source.consume(min(len(window), start - source.offset))
+        return bytes(source.fill(end - start)[: end - start])
+
+    def packet(self, index: int, n_words: int | None = None) -> OrcaPacket | None:
+        """Return a packet, or no more than its first words; None if there is none.
+
+        Bytes that the last word lacks are zeros.
+        """
+        if not self.find(index):
+            return None
+        start, end = self._walker.starts[index], self._walker.ends[index]
+        if n_words is not None:
+            end = min(end, start + 4 * n_words)
+        data = bytearray(self._bytes(start, end))
+        if len(data) + 3 < end - start:
+            msg = f"packet {index} is no longer in the file: was it cut meanwhile?"
+            raise DecodeError(msg, self._name, start, advice="open it again")
+        data += bytes(-len(data) % 4)
+        packet = np.frombuffer(data, "<u4")
+        if self._swapped:
+            packet = packet.byteswap()
+            # text is in order
+            self._walker.text_of(packet).byteswap(inplace=True)
+        return packet
+
+    def head(self, index: int) -> OrcaPacket | None:
+        """Return the first word or two of a packet; None if there is none."""
+        head = self.packet(index, 2)
+        if head is None or (not is_short(head) and is_extended(head)):
+            return head
+        return head[:1]

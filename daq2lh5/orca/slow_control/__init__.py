@@ -1,0 +1,1 @@
+"""Slow control, and what ORCA records of itself."""

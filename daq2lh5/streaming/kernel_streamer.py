@@ -1,0 +1,184 @@
+"""Base class of streamers whose packets are decoded by a kernel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..data_streamer import DataStreamer
+from ..raw_buffer import RawBuffer
+from ..buffers.overflow_tables import SiblingTables
+
+if TYPE_CHECKING:
+    from ..data_decoder import DataDecoder
+
+__all__ = ["KernelStreamer"]
+
+
+class KernelStreamer(DataStreamer):
+    """Hands the bytes of a stream to a kernel, which decodes many packets at a time.
+
+    A derived class sets `_kernel` in :meth:`start_anew`, or when a stream is opened. It
+    overloads what is its own of the methods below; :meth:`read_packet` and
+    :meth:`read_packets` need not be.
+    """
+
+    COUNTED: tuple[str, ...] = ("decoded", "skipped")
+    """What the kernel counts, in this order, in ``packets`` and ``bytes``."""
+
+    def start_anew(self) -> None:
+        """Forget the last stream; called before one is opened again."""
+        super().start_anew()
+        self._kernel: Any = None
+        self._buffer_size = 0
+        self._header_bytes = 0
+        # whether reading is over, and rows that nobody asked for as last reported
+        self._is_over = False
+        self._n_unwanted: dict[str, int] = {}
+        self._siblings: SiblingTables[Any] = SiblingTables()
+
+    def close_stream(self) -> None:
+        """Close the input."""
+        if self.source is not None:
+            self.source.close()
+
+    # ---- for derived classes -------------------------------------------------------
+
+    def _resume(self) -> None:
+        """Do what had to wait until the last chunk was handed out."""
+
+    def _look(self, status: int, window: memoryview) -> None:
+        """Do what the kernel leaves to Python before the bytes are consumed."""
+
+    def _react(self, status: int) -> bool:  # noqa: ARG002
+        """Do what the kernel leaves to Python after that; True ends the chunk."""
+        return False
+
+    def _kind_of_unknown(self, reason: str) -> str:
+        """Return what an unknown stretch is counted as; nothing if it is not."""
+        return reason
+
+    # ---- reading -------------------------------------------------------------------
+
+    def read_packet(self) -> bool:
+        """Decode one packet; False if there was none left."""
+        return self.read_packets(1)
+
+    def read_packets(self, limit: int) -> bool:
+        """Decode up to `limit` packets, see :meth:`.DataStreamer.read_packets`."""
+        self._resume()
+        kernel = self._kernel
+        kernel.rows_left = -1 if self.rows_left is None else self.rows_left
+        kernel.begin()
+        try:
+            more = self._read(limit)
+            self._is_over = not more
+            if not more:
+                self.account_for_holes()
+        finally:
+            kernel.end()
+            self._account()
+        if self.rows_left is not None:
+            self.rows_left = kernel.rows_left
+        self.packet_id = kernel.packet_id
+        return more
+
+    def _read(self, limit: int) -> bool:
+        """Run the kernel until a buffer is full, or `limit` packets are decoded."""
+        kernel = self._kernel
+        more = True
+        done = 0
+        while done < limit:
+            status = self._decode(limit - done)
+            done += kernel.n_packets
+            over = self._react(status)
+            if status == kernel.FULL:
+                self.any_full = True
+                break
+            if status == kernel.END or kernel.rows_left == 0:
+                more = False
+                break
+            if over:
+                break
+        self.n_bytes_read = self.source.offset
+        return more
+
+    def _decode(self, limit: int) -> int:
+        """Run the kernel over the bytes at hand; get more when it asks for them."""
+        source, kernel = self.source, self._kernel
+        window = source.window
+        left = None if source.size is None else source.size - source.offset
+        if left is not None and left < len(window):
+            # the file has grown since it was opened
+            left = None
+        status = kernel.decode(window, source.offset, left, source.at_end, limit)
+        self._look(status, window)
+        if status == kernel.SKIPPED or kernel.scanning:
+            self._keep_stretch(window, status == kernel.SKIPPED)
+        del window
+        source.consume(kernel.consumed)
+        if status == kernel.MORE:
+            source.fill(kernel.need - kernel.consumed)
+        return status
+
+    # ---- buffers -------------------------------------------------------------------
+
+    def _header_buffer(self, decoder: DataDecoder) -> RawBuffer:
+        """Return the buffer of a header, with its one row."""
+        rbs = self.rb_lib.get(type(decoder).__name__)
+        rb = rbs[0] if rbs else RawBuffer()
+        if not rbs:
+            rb.make_later(decoder.make_lgdo, decoder.describe_lgdo)
+        rb.loc = 1
+        return rb
+
+    def _add_sibling(
+        self, first: RawBuffer, shape: Any, sibling: RawBuffer, decoder: DataDecoder
+    ) -> None:
+        """Have a new buffer stand in for `first`, for rows of a shape."""
+        self.rb_lib[type(decoder).__name__].append(sibling)
+        self._set_up([sibling], decoder, self._buffer_size)
+        self._siblings.add(first, shape, sibling)
+
+    # ---- accounting ----------------------------------------------------------------
+
+    def _keep_stretch(self, window: memoryview, over: bool) -> None:
+        """Hold on to the bytes of a stretch; account for it when it is over."""
+        kernel = self._kernel
+        start, end, fate, reason = kernel.stretch[:4]
+        first = max(start - self.source.offset, 0)
+        self.hold_stretch(window[first : max(kernel.consumed, first)])
+        if not over:
+            return
+        if fate == "unknown" and (kind := self._kind_of_unknown(reason)):
+            self.report.add_unknown(kind)
+        code, packet_id = kernel.stretch_reason, kernel.packet_id
+        self.end_stretch(start, end, fate, reason, code, packet_id)
+
+    def _account(self) -> None:
+        """Bring the report up to date with the kernel's counts."""
+        report, kernel = self.report, self._kernel
+        for i, fate in enumerate(self.COUNTED):
+            report.packets[fate] = kernel.packets[i]
+            report.bytes[fate] = kernel.bytes[i]
+        report.bytes["decoded"] += self._header_bytes
+        self.account_for_source()
+
+    def _account_for_irregular(self) -> None:
+        """Report what the kernel accepted although it breaks a rule of the format."""
+        irregular = self.report.irregular
+        irregular.update(
+            {k: n - irregular[k] for k, n in self._kernel.irregular.items()}
+        )
+
+    def _account_for_channels(self, decoder: DataDecoder) -> None:
+        """Report rows of channels that nobody asked for."""
+        if not decoder.skipped_channels:
+            return
+        name = type(decoder).__name__
+        n = sum(decoder.skipped_channels.values())
+        # the whole list not each time: there may be many channels, and many chunks
+        if not self._is_over and n < self._n_unwanted.get(name, 0) * 5 // 4:
+            return
+        self._n_unwanted[name] = n
+        counts = {str(key): n for key, n in decoder.skipped_channels.items()}
+        self.report.skipped_channels[name] = counts

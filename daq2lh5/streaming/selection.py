@@ -1,0 +1,380 @@
+"""Selection: the buffers that the specification gives the rows of a stream."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..data_decoder import DataDecoder
+from ..errors import OutSpecError
+from ..buffers.out_spec import has_wildcard
+from ..raw_buffer import RawBuffer, RawBufferLibrary, check_processing, place_of
+from ..buffers.templates import (
+    buffer_for,
+    buffers_for,
+    expand_key_names,
+    for_key,
+    matches,
+    names_key,
+)
+from ..resources.memory import MemoryPlan
+
+if TYPE_CHECKING:
+    from ..report import ConversionReport
+
+log = logging.getLogger(__name__)
+
+__all__ = ["MAX_TABLES", "Selection"]
+
+MAX_TABLES = 4096
+"""Tables of a decoder that a stream may have opened beyond those of its beginning."""
+
+
+class Selection:
+    """The part of a streamer that matches buffers with decoders and keys.
+
+    Attributes
+    ----------
+    rb_lib, selects_anything, plan, report, memory_limit
+        those of :class:`.DataStreamer`.
+    """
+
+    may_bring_more = False
+    """Whether a stream may have decoders and keys that its start does not announce."""
+
+    report: ConversionReport
+    memory_limit: int
+
+    def _forget_selection(self) -> None:
+        """Reset the selection for another stream."""
+        self.rb_lib: RawBufferLibrary | None = None
+        self.selects_anything = False
+        self.plan = MemoryPlan(self.memory_limit)
+        self._patterns: dict[str, list[tuple[RawBuffer, list]]] = {}
+        # the template for all other decoders; the same by decoder; the buffers of a
+        # decoder's key lists; and buffers by decoder, file and table
+        self._everything: RawBuffer | None = None
+        self._wildcards: dict[str, RawBuffer] = {}
+        self._lists: dict[str, list[RawBuffer]] = {}
+        self._tables: dict[str, dict[tuple[str, str], RawBuffer]] = {}
+        # file and path of all tables; set when a table is added
+        self._places: set[tuple[str, str]] | None = None
+        # keys of buffers, by id: lists that get long are not searched
+        self._keys_of: dict[int, set[int | str]] = {}
+        # tables that the stream has opened by decoder, and keys that have none
+        self._n_opened: Counter[str] = Counter()
+        self._without_table: set[int | str] = set()
+        # names of decoders that are filled in
+        self._selected: set[str] = set()
+
+    def _select(self, decoder: DataDecoder) -> None:
+        """Fill in the wildcards of the specification for a decoder."""
+        name = type(decoder).__name__
+        if name not in self.rb_lib and self._everything is not None:
+            self._wildcards[name] = self._everything
+            self.rb_lib[name] = buffers_for(self._everything, name, decoder)
+            self._patterns[name] = [(rb, ["*"]) for rb in self.rb_lib[name]]
+        if name in self.rb_lib:
+            self._match_patterns(name, decoder)
+            expand_key_names(self.rb_lib[name])
+        self._selected.add(name)
+
+    def _match_patterns(self, name: str, decoder: DataDecoder) -> None:
+        """Replace patterns in key lists by the keys that are free."""
+        keys = list(dict.fromkeys(k for keys in decoder.get_key_lists() for k in keys))
+        asked = {k for rb in self.rb_lib[name] for k in rb.key_list}
+        asked |= {str(k) for k in asked}
+        free = [k for k in keys if str(k) not in asked]
+        with_patterns = [
+            rb for rb in self.rb_lib[name] if any(map(has_wildcard, rb.key_list))
+        ]
+        if sum("*" in rb.key_list for rb in with_patterns) > 1:
+            msg = f"{name}: only one buffer can have the key '*'"
+            raise KeyError(msg)
+        # '*' comes last
+        with_patterns.sort(key=lambda rb: "*" in rb.key_list)
+        for rb in with_patterns:
+            patterns = [k for k in rb.key_list if has_wildcard(k)]
+            self._patterns.setdefault(name, []).append((rb, patterns))
+            found = [k for k in free if matches(k, patterns)]
+            free = [k for k in free if k not in found]
+            rb.key_list = [k for k in rb.key_list if k not in patterns] + found
+            if not rb.key_list and not self.may_bring_more:
+                log.warning(
+                    "%s: no key of the stream matches %s of buffer '%s'",
+                    name,
+                    patterns,
+                    rb.out_name,
+                )
+        self.rb_lib[name].keyed_dict = None
+
+    def _check_places(self, decoders: dict[str, DataDecoder]) -> None:
+        """Refuse two buffers for one table."""
+        places = Counter(
+            place_of(rb)
+            for name, rb in self.rb_lib.buffers()
+            if name in decoders and rb.out_stream
+        )
+        for (file, table), count in places.items():
+            if count > 1:
+                msg = f"{count} buffers would write the table '{table}' of {file}"
+                raise OutSpecError(msg)
+
+    def _check_selection(self, keys: dict[str, set]) -> None:
+        """Warn of decoders and keys that the stream lacks.
+
+        Parameters
+        ----------
+        keys
+            those that it has, by decoder.
+        """
+        for name in self.rb_lib:
+            if name not in keys:
+                self.report.warn(
+                    f"this stream has no decoder '{name}': its buffers stay empty"
+                )
+        self.selects_anything = False
+        for name, there in keys.items():
+            for rb in self.rb_lib.get(name, ()):
+                if self._had_rows(rb) or there.intersection(rb.key_list):
+                    self.selects_anything = True
+                elif rb.key_list and name not in self._wildcards:
+                    self.report.warn(
+                        f"{name}: the stream has none of the keys of buffer "
+                        f"'{rb.out_name}'"
+                    )
+
+    def _had_rows(self, rb: RawBuffer) -> bool:
+        """Whether a buffer has, or had, rows."""
+        return bool(rb.used or rb.loc)
+
+    def _set_up(
+        self,
+        rbs: list[RawBuffer],
+        decoder: DataDecoder,
+        buffer_size: int,
+        columns_of: int | str | None = None,
+    ) -> None:
+        """Set the tables of a decoder's buffers, without allocating memory.
+
+        Columns are those of the key `columns_of`, or of a buffer's first announced key.
+        """
+        keys = Counter(k for keys in decoder.get_key_lists() for k in keys)
+        most = decoder.get_max_rows_in_packet()
+        described: dict | None = None
+        for rb in rbs:
+            rb.fill_safety = most
+            if most > 1:
+                # a packet has a row for each key: the buffer gets those of its own
+                own = sum(keys[k] for k in set(rb.key_list))
+                rb.fill_safety = max(1, min(most, own))
+            key = rb.key_list[0] if len(rb.key_list) > 0 else None
+            key = next((k for k in rb.key_list if k in keys), key)
+            key = key if columns_of is None else columns_of
+            if type(decoder).make_lgdo is not DataDecoder.make_lgdo:
+                make = partial(decoder.make_lgdo, key=key, size=buffer_size)
+                rb.make_later(make, decoder.describe_lgdo)
+                continue
+            if (columns := decoder.columns_of(key)) != described:
+                table = decoder.make_buffer(key, 0)
+                described = columns
+            rb.use_table(table.like(0))
+            for text in check_processing(rb):
+                self.report.warn(text)
+            # processed rows take memory, too
+            plan = rb.plan
+            row_bytes = table.row_bytes() + (plan.copied_bytes if plan else 0)
+            rows = self.plan.buffer_rows(row_bytes, table.widest_bytes())
+            if self.to_files_only and decoder.codec_of_input:
+                rb.pass_encoded(decoder.codec_of_input)
+            rb.table.resize(max(min(rows, buffer_size), rb.fill_safety))
+
+    def offer_keys(
+        self,
+        decoder: DataDecoder,
+        keyed: dict,
+        buffer_size: int,
+        keys: list[int | str] | None = None,
+    ) -> None:
+        """Give new keys of the stream to the buffers with patterns.
+
+        Parameters
+        ----------
+        decoder
+            the decoder with the new keys.
+        keyed
+            its buffers by key: the new keys are added.
+        buffer_size
+            largest number of rows of a new buffer.
+        keys
+            the new keys; by default all of the decoder's.
+        """
+        name = type(decoder).__name__
+        if keys is None:
+            keys = [k for keys in decoder.get_key_lists() for k in keys]
+        for key in dict.fromkeys(k for k in keys if k not in keyed):
+            for rb, patterns in self._patterns.get(name, ()):
+                if not matches(key, patterns):
+                    continue
+                if names_key(rb):
+                    if not self._may_open(name, key):
+                        break
+                    keyed[key] = for_key(rb, key)
+                    self.rb_lib[name].append(keyed[key])
+                    self._set_up([keyed[key]], decoder, buffer_size)
+                else:
+                    # (kernels enlarge an empty buffer that is too small for a packet)
+                    keyed[key] = rb
+                    rb.key_list.append(key)
+                break
+
+    # ---- later decoders and keys ---------------------------------------------------
+
+    def buffers_by_key(
+        self, decoder: DataDecoder, buffer_size: int
+    ) -> dict[int | str | None, RawBuffer]:
+        """Return the buffers of a decoder by key, after a new header of the stream.
+
+        Tables from wildcards are those of a stream that begins with this header;
+        existing ones are used again.
+
+        Parameters
+        ----------
+        decoder
+            a decoder of the stream; it may be new.
+        buffer_size
+            largest number of rows of a new buffer.
+        """
+        name = type(decoder).__name__
+        if name not in self._selected:
+            self._select(decoder)
+            self._set_up(self.rb_lib.get(name, []), decoder, buffer_size)
+        if name not in self.rb_lib:
+            return {}
+        template = self._wildcards.get(name)
+        if template is None:
+            keyed = self.rb_lib[name].get_keyed_dict()
+            self.offer_keys(decoder, keyed, buffer_size)
+            return dict(keyed)
+        self._lists[name] = buffers_for(template, name, decoder)
+        keyed = {}
+        for i, wanted in enumerate(self._lists[name]):
+            if names_key(wanted):
+                for key in wanted.key_list:
+                    rb = for_key(wanted, key)
+                    keyed[key] = self._table(decoder, rb, buffer_size)
+                continue
+            self._lists[name][i] = rb = self._table(decoder, wanted, buffer_size)
+            keyed.update(dict.fromkeys(wanted.key_list, rb))
+        return keyed
+
+    def buffer_for_key(
+        self, decoder: DataDecoder, key: int | str, buffer_size: int
+    ) -> RawBuffer | None:
+        """Return the buffer for an unannounced key.
+
+        Parameters
+        ----------
+        decoder
+            the decoder with the key; its ``place_of`` tells the table.
+        key
+            the key.
+        buffer_size
+            largest number of rows of a new buffer.
+
+        Returns
+        -------
+        rb
+            None if the specification does not select the key, or there are too many
+            tables.
+        """
+        name = type(decoder).__name__
+        if name not in self.rb_lib:
+            return None
+        template = self._wildcards.get(name)
+        if template is None:
+            keyed = self.rb_lib[name].get_keyed_dict()
+            self.offer_keys(decoder, keyed, buffer_size, [key])
+            return keyed.get(key)
+        number, ending = decoder.place_of(key)
+        if number is None:
+            rb = buffer_for(template, name, [key], f"_{ending}")
+        else:
+            rb = self._lists[name][number]
+        if names_key(rb):
+            rb = for_key(rb, key)
+        if self._find_table(name, rb) is None and not self._may_open(name, key):
+            return None
+        rb = self._table(decoder, rb, buffer_size)
+        self._add_keys(rb, [key])
+        return rb
+
+    def _may_open(self, name: str, key: int | str) -> bool:
+        """Whether there can be one more table, of a decoder, for a key."""
+        if self._n_opened[name] < MAX_TABLES:
+            self._n_opened[name] += 1
+            return True
+        self._without_table.add(key)
+        self.report.warn(
+            f"{name}: more than {MAX_TABLES} new tables: rows of others are not "
+            "decoded (have channels share a table)"
+        )
+        return False
+
+    def _add_keys(self, rb: RawBuffer, keys: list[int | str]) -> None:
+        """Have a buffer take more keys, those that it does not take yet."""
+        known = self._keys_of.setdefault(id(rb), set())
+        if len(known) != len(rb.key_list):
+            known |= set(rb.key_list)
+        new = [key for key in dict.fromkeys(keys) if key not in known]
+        rb.key_list.extend(new)
+        known.update(new)
+
+    def _table(
+        self, decoder: DataDecoder, wanted: RawBuffer, buffer_size: int
+    ) -> RawBuffer:
+        """Return the buffer that has the table of `wanted` already, or `wanted`."""
+        name = type(decoder).__name__
+        rbs = self.rb_lib[name]
+        rb = self._find_table(name, wanted)
+        if rb is not None:
+            if not rb.key_list and wanted.key_list and not self._had_rows(rb):
+                # its first keys determine the columns
+                rb.key_list = [*wanted.key_list]
+                self._set_up([rb], decoder, buffer_size)
+                return rb
+            if rb is not wanted:
+                self._add_keys(rb, wanted.key_list)
+            return rb
+        rb = self._tables[name][place_of(wanted)] = wanted
+        self._give_name(rb)
+        rbs.append(rb)
+        rbs.keyed_dict = None
+        self._plan_for_more()
+        self._set_up([rb], decoder, buffer_size)
+        return rb
+
+    def _find_table(self, name: str, wanted: RawBuffer) -> RawBuffer | None:
+        """Return the buffer of a decoder for the table that `wanted` is for."""
+        if name not in self._tables:
+            self._tables[name] = {place_of(rb): rb for rb in self.rb_lib[name]}
+        return self._tables[name].get(place_of(wanted))
+
+    def _plan_for_more(self) -> None:
+        """Divide the memory limit by one more buffer."""
+        self.plan = MemoryPlan(self.memory_limit, self.plan.tables + 1)
+
+    def _give_name(self, rb: RawBuffer) -> None:
+        """Make the table name of a new buffer unique."""
+        taken = self._places_taken()
+        while place_of(rb) in taken:
+            rb.out_name += "_"
+        taken.add(place_of(rb))
+
+    def _places_taken(self) -> set[tuple[str, str]]:
+        """Return the places of all tables, for those that are new to be added."""
+        if self._places is None:
+            self._places = {place_of(other) for _, other in self.rb_lib.buffers()}
+        return self._places
