@@ -10,14 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import formats
+from .buffers.places import split_out_stream
 from .conversion.arguments import check_options, number_or_all, whole_number, yes_or_no
-from .writing.rows import append_buffer
-from .errors import OutSpecError
-from .resources.paths import expand_path
-from .places import split_out_stream
-from .report import ConversionReport, sizeof_fmt
-from .reading.source import open_source
 from .conversion.targets import Target, target_of
+from .errors import OutSpecError
+from .reading.source import open_source
+from .report import ConversionReport, sizeof_fmt
 from .resources.memory import (
     DEFAULT_LIMIT,
     MIN_LIMIT,
@@ -25,6 +23,8 @@ from .resources.memory import (
     parse_size,
     peak_memory,
 )
+from .resources.paths import expand_path
+from .writing.rows import append_buffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -26,8 +26,6 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-from .writing.rows import write_to_lh5_and_clear
-from .errors import OutSpecError
 from .buffers.out_spec import (
     describe,
     expand_buffers,
@@ -38,8 +36,10 @@ from .buffers.out_spec import (
     put_back,
     put_back_spec,
 )
-from .places import split_out_stream
+from .buffers.places import split_out_stream
 from .buffers.table_buffer import TableBuffer, arrays_of, grow_vectors
+from .errors import OutSpecError
+from .writing.rows import write_to_lh5_and_clear
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

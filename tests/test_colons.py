@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from writers import fcio as writer
 
 import daq2lh5
+from daq2lh5.buffers.places import HDF5_ENDINGS, as_out_stream, split_out_stream
 from daq2lh5.cli import main
-from daq2lh5.places import HDF5_ENDINGS, as_out_stream, split_out_stream
 
 if TYPE_CHECKING:
     from pathlib import Path

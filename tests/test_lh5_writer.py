@@ -20,10 +20,10 @@ from writing.objects import ARRAYS, SCALARS, TABLES, VECTORS, histogram
 from writing.trees import differences, tree
 
 import daq2lh5
-from daq2lh5.writing import lh5_writer
-from daq2lh5.raw_buffer import RawBuffer, RawBufferLibrary, write_to_lh5_and_clear
 from daq2lh5.buffers.table_buffer import TableBuffer
+from daq2lh5.raw_buffer import RawBuffer, RawBufferLibrary, write_to_lh5_and_clear
 from daq2lh5.resources.memory import MemoryPlan
+from daq2lh5.writing import lh5_writer
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(daq2lh5.__file__).parents[1])}
 

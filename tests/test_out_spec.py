@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from writers import fcio as writer
 
 import daq2lh5
-from daq2lh5.errors import OutSpecError
 from daq2lh5.buffers.out_spec import fill_in
+from daq2lh5.conversion.targets import target_of
+from daq2lh5.errors import OutSpecError
 from daq2lh5.raw_buffer import (
     RawBuffer,
     RawBufferLibrary,
     RawBufferList,
     write_to_lh5_and_clear,
 )
-from daq2lh5.conversion.targets import target_of
 
 KEYS = [1027200, 1027201, 1027202]
 

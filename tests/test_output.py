@@ -18,8 +18,8 @@ from writers import fcio as writer
 import daq2lh5
 from daq2lh5.build_raw import convert
 from daq2lh5.errors import OutSpecError
-from daq2lh5.publishing.output_files import OutputFiles
 from daq2lh5.publishing import journal
+from daq2lh5.publishing.output_files import OutputFiles
 
 # what runs in other processes is the package that the tests import
 PACKAGE_PATH = str(Path(daq2lh5.__file__).parents[1])

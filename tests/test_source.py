@@ -25,8 +25,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daq2lh5.reading import source as source_module
 from daq2lh5.reading import members, readers
+from daq2lh5.reading import source as source_module
 from daq2lh5.reading.ahead import QUEUED_PIECES
 from daq2lh5.reading.magic import ALL_MAGICS, ZSTD_MAGIC, recognize
 from daq2lh5.reading.raw_input import RawInput

@@ -14,10 +14,8 @@ import h5py
 
 from ..errors import OutSpecError, did_you_mean
 from ..publishing.output_files import OutputFiles
-from ..resources.paths import expand_path
 from ..raw_buffer import RawBufferLibrary, check_processing, place_of
 from ..report import ConversionReport
-from ..utils import load_dict
 from ..resources.memory import (
     CHUNK_ROWS,
     DEFAULT_LIMIT,
@@ -25,6 +23,8 @@ from ..resources.memory import (
     default_threads,
     peak_memory,
 )
+from ..resources.paths import expand_path
+from ..utils import load_dict
 from .buffer_processor import process_rows
 from .spec import OPERATIONS, ProcSpec
 

@@ -1,1 +1,1 @@
-"""The tables of the output: declared, described by specifications, and held in memory."""
+"""Tables of the output: declarations, specifications, and rows in memory."""

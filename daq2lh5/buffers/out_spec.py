@@ -24,7 +24,7 @@ from ..resources.paths import (
     expand_variables,
     literal,
 )
-from ..places import check_file, check_place, split_out_stream
+from .places import check_file, check_place, split_out_stream
 
 BUFFER_FIELDS = ("key_list", "out_stream", "out_name", "proc_spec")
 """Fields in the description of a buffer."""

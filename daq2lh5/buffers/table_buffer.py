@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .column import Field
 from ..writing.layout import Layout, table_type
+from .column import Field
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 from ..errors import OutSpecError, UndefinedKeywordError, show
-from .out_spec import fields_of, fill_in, fill_in_field
 from ..raw_buffer import RawBuffer, RawBufferList
+from .out_spec import fields_of, fill_in, fill_in_field
 
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder

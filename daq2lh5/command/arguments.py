@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import lacks_memory, show
-from ..resources.paths import expand_path
 from ..reading.magic import without_ending
+from ..resources.paths import expand_path
 from ..utils import parse_json
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def targets_of(
     UsageError
         if two inputs would write to one file.
     """
-    from ..places import is_folder  # noqa: PLC0415
+    from ..buffers.places import is_folder  # noqa: PLC0415
     from ..conversion.targets import load_spec, target_in, target_of  # noqa: PLC0415
 
     paths = {f if f == "-" else os.path.realpath(f) for f in files}

@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import lacks_memory, printable
+from ..publishing.targets import check_replaceable
+from ..resources.paths import expand_path
+from ..resources.threads import signals_as_interrupts
 from .arguments import (
     KINDS,
     UsageError,
@@ -23,10 +27,6 @@ from .arguments import (
     parse_limit,
     targets_of,
 )
-from ..errors import lacks_memory, printable
-from ..resources.paths import expand_path
-from ..publishing.targets import check_replaceable
-from ..resources.threads import signals_as_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

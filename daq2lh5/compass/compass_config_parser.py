@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
 from ..errors import DecodeError, show
-from ..resources.paths import expand_path
 from ..reading.magic import without_ending
+from ..resources.paths import expand_path
 
 if TYPE_CHECKING:
     import os

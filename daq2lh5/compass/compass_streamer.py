@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import DecodeError
-from ..streaming.kernel_streamer import KernelStreamer
-from ..raw_buffer import RawBuffer, RawBufferLibrary, place_of
 from ..buffers.overflow_tables import MAX_SIBLINGS, make_sibling
+from ..errors import DecodeError
+from ..raw_buffer import RawBuffer, RawBufferLibrary, place_of
+from ..streaming.kernel_streamer import KernelStreamer
 from ._kernel import CompassStream
 from .compass_config_parser import (
     TOO_LARGE,

@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import formats
-from ..errors import OutSpecError, UndefinedKeywordError, did_you_mean, show
 from ..buffers.out_spec import MaskedKeywords, fields_of, fill_in_field
-from ..resources.paths import bound_variables, expand_home, expand_path, expand_variables
-from ..places import as_out_stream, check_file, check_place, split_out_stream
+from ..buffers.places import as_out_stream, check_file, check_place, split_out_stream
+from ..buffers.templates import final_out_stream
+from ..errors import OutSpecError, UndefinedKeywordError, did_you_mean, show
 from ..raw_buffer import RawBufferLibrary, check_processing
 from ..reading.magic import without_ending
+from ..resources.paths import (
+    bound_variables,
+    expand_home,
+    expand_path,
+    expand_variables,
+)
 from ..utils import is_spec_file, load_dict, load_if_dict
-from ..buffers.templates import final_out_stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,10 +6,10 @@ from collections import Counter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from ..errors import DecodeError
-from ..streaming.kernel_streamer import KernelStreamer
-from ..raw_buffer import RawBuffer, RawBufferLibrary
 from ..buffers.overflow_tables import MAX_SIBLINGS, make_sibling
+from ..errors import DecodeError
+from ..raw_buffer import RawBuffer, RawBufferLibrary
+from ..streaming.kernel_streamer import KernelStreamer
 from ._kernel import FcioStream
 from .fc_base import LONE_FSP
 from .fc_config_decoder import FCConfigDecoder

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ..errors import DecodeError
-from ..streaming.kernel_streamer import KernelStreamer
-from ..raw_buffer import place_of
 from ..buffers.overflow_tables import MAX_SIBLINGS, make_sibling
 from ..buffers.templates import buffer_for, for_key, matches, names_key
+from ..errors import DecodeError
+from ..raw_buffer import place_of
+from ..streaming.kernel_streamer import KernelStreamer
 from ._kernel import LlamaStream
 from .layouts import HEADER_BYTES, MAX_CHANNELS
 from .llama_event_decoder import LLAMAEventDecoder

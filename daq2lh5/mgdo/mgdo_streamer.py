@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from ..buffers.overflow_tables import MAX_SIBLINGS, SiblingTables, make_sibling
 from ..errors import DecodeError
 from ..streaming.kernel_streamer import KernelStreamer
-from ..buffers.overflow_tables import MAX_SIBLINGS, SiblingTables, make_sibling
 from ._framing import CLASS_NAMES
 from ._kernel import REASONS, MGDOStream
 from .baskets import Basket, BasketsAhead

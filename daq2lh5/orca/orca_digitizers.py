@@ -4,7 +4,6 @@ What the cards were set to is in the header, the traces are in packets. The kern
 decodes them.
 """
 
-from .digitizers.decoder import DigitizerDecoder
 from .digitizers.caen import (
     ORCaen1720WaveformDecoder,
     ORCaen1724WaveformDecoder,
@@ -13,6 +12,7 @@ from .digitizers.caen import (
     ORDT5720Decoder,
     ORDT5725Decoder,
 )
+from .digitizers.decoder import DigitizerDecoder
 from .digitizers.gretina import ORGretina4AWaveformDecoder, ORGretina4MWaveformDecoder
 from .digitizers.sis import (
     ORSIS3302DecoderForEnergy,

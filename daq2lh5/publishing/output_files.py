@@ -13,26 +13,26 @@ from typing import TYPE_CHECKING, Any
 import h5py
 
 from ..errors import OutSpecError, WriteError
+from ..raw_buffer import files_of
+from ..report import MAX_ATTRIBUTE_BYTES
+from ..resources.memory import MemoryPlan
+from ..resources.threads import without_signals
 from ..writing.lh5_writer import LH5Writer, check_settings, split_settings
+from ..writing.parents import write_attributes
+from ..writing.pipeline import Pipeline
 from .locks import hold_beside_hdf5, release_beside_hdf5
 from .publish import Finished, publish, sync_folder
 from .repair import Leftovers
 from .targets import check_replaceable, resolve, status_of
 from .temporary import Temporary
-from ..raw_buffer import files_of
-from ..report import MAX_ATTRIBUTE_BYTES
-from ..resources.threads import without_signals
-from ..resources.memory import MemoryPlan
-from ..writing.parents import write_attributes
-from ..writing.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import TracebackType
 
-    from ..writing.garbage import Garbage
     from ..raw_buffer import RawBufferLibrary
     from ..report import ConversionReport
+    from ..writing.garbage import Garbage
 
 __all__ = ["COLUMNS_ATTRIBUTE", "REPORT_ATTRIBUTE", "OutputFiles"]
 

@@ -7,10 +7,7 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..data_decoder import DataDecoder
-from ..errors import OutSpecError
 from ..buffers.out_spec import has_wildcard
-from ..raw_buffer import RawBuffer, RawBufferLibrary, check_processing, place_of
 from ..buffers.templates import (
     buffer_for,
     buffers_for,
@@ -19,6 +16,9 @@ from ..buffers.templates import (
     matches,
     names_key,
 )
+from ..data_decoder import DataDecoder
+from ..errors import OutSpecError
+from ..raw_buffer import RawBuffer, RawBufferLibrary, check_processing, place_of
 from ..resources.memory import MemoryPlan
 
 if TYPE_CHECKING:

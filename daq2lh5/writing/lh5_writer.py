@@ -23,6 +23,7 @@ import h5py
 import numpy as np
 from h5py import h5d
 
+from ..resources.memory import MemoryPlan
 from .codecs import Encoded, use_lh5_codecs
 from .columns import WIDE_ROW, Chunk, Column
 from .datasets import (
@@ -36,7 +37,6 @@ from .datasets import (
 )
 from .filters import dataset_settings
 from .layout import layout_of_lgdo
-from ..resources.memory import MemoryPlan
 from .objects import WrittenObject, compare_attributes, compare_rows
 from .parents import Parents
 from .pipeline import Pipeline

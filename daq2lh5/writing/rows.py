@@ -7,15 +7,15 @@ from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..places import split_out_stream
+from ..buffers.places import split_out_stream
 from .codecs import use_lh5_codecs
 
 if TYPE_CHECKING:
     import h5py
     from lh5 import LH5Store
 
-    from .lh5_writer import LH5Writer
     from ..raw_buffer import RawBuffer
+    from .lh5_writer import LH5Writer
 
 LH5_ARGUMENTS = frozenset({"start_row", "n_rows", "write_start"})
 """Arguments of :meth:`lh5.LH5Store.write` that this package leaves to it."""

@@ -14,9 +14,9 @@ from daq2lh5.buffer_processor import buffer_processor as bp
 from daq2lh5.buffer_processor.dsp import NativeChain
 from daq2lh5.buffer_processor.plan import Plan
 from daq2lh5.buffer_processor.spec import ProcSpec
+from daq2lh5.buffers.table_buffer import TableBuffer
 from daq2lh5.errors import OutSpecError
 from daq2lh5.raw_buffer import RawBuffer
-from daq2lh5.buffers.table_buffer import TableBuffer
 from daq2lh5.writing.layout import Dataset, layout_of_lgdo
 
 N, FILLED, SAMPLES = 12, 7, 100

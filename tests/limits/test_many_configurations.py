@@ -9,8 +9,8 @@ import pytest
 from writers import fcio, llama, orca
 
 from daq2lh5 import build_raw
-from daq2lh5.fc.fc_streamer import TOO_MANY_LENGTHS
 from daq2lh5.buffers.overflow_tables import MAX_SIBLINGS
+from daq2lh5.fc.fc_streamer import TOO_MANY_LENGTHS
 
 TRACES = 6
 

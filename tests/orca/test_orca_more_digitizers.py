@@ -23,8 +23,8 @@ from writers import orca as writer
 
 import daq2lh5
 from daq2lh5.orca import orca_digitizers
-from daq2lh5.orca.orca_header import OrcaHeader
 from daq2lh5.orca.digitizers.sis import ORSIS3302DecoderForEnergy
+from daq2lh5.orca.orca_header import OrcaHeader
 from daq2lh5.raw_buffer import RawBuffer, RawBufferList
 
 CAEN = {

@@ -19,8 +19,8 @@ from orca.test_orca_streamer import decode, differences, read_lh5, wanted_tables
 from writers import orca as writer
 
 import daq2lh5
-from daq2lh5.orca.slow_control import columns as slow_control_columns
 from daq2lh5.orca.decoder_names import DECODERS
+from daq2lh5.orca.slow_control import columns as slow_control_columns
 from daq2lh5.raw_buffer import RawBuffer
 
 RECORDS = {

@@ -24,10 +24,9 @@ from writing.objects import table
 from writing.trees import datasets
 
 import daq2lh5
-from daq2lh5.writing import lh5_writer
 from daq2lh5.build_raw import convert
 from daq2lh5.raw_buffer import RawBuffer, write_to_lh5_and_clear
-from daq2lh5.writing import filters, pipeline, syncer, templates
+from daq2lh5.writing import filters, lh5_writer, pipeline, syncer, templates
 from daq2lh5.writing.pipeline import Pipeline
 
 OF_BEFORE = b"\x89HDF\r\n\x1a\nof before"

@@ -18,9 +18,9 @@ from writing.objects import array, struct, table, vectors, waveforms
 from writing.trees import datasets, differences, tree
 
 import daq2lh5
-from daq2lh5.writing.lh5_writer import LH5Writer
 from daq2lh5.raw_buffer import RawBuffer, write_to_lh5_and_clear
 from daq2lh5.resources.memory import MemoryPlan
+from daq2lh5.writing.lh5_writer import LH5Writer
 
 MIB = 2**20
 

@@ -17,11 +17,11 @@ from writing.objects import vectors, waveforms
 from writing.trees import differences, tree
 
 import daq2lh5
-from daq2lh5.writing import lh5_writer
 from daq2lh5.fc import fc_event_decoder
-from daq2lh5.writing.lh5_writer import LH5Writer
 from daq2lh5.raw_buffer import RawBuffer, write_to_lh5_and_clear
+from daq2lh5.writing import lh5_writer
 from daq2lh5.writing.layout import layout_of_lgdo
+from daq2lh5.writing.lh5_writer import LH5Writer
 from daq2lh5.writing.pipeline import Pipeline
 
 RADWARE = "RadwareSigcompress(codec_shift=-32768)"

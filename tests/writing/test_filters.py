@@ -32,8 +32,8 @@ from writing.trees import (
 import daq2lh5
 from daq2lh5.build_raw import convert
 from daq2lh5.fc import fc_event_decoder
-from daq2lh5.writing.lh5_writer import LH5Writer
 from daq2lh5.raw_buffer import RawBuffer, write_to_lh5_and_clear
+from daq2lh5.writing.lh5_writer import LH5Writer
 
 
 def buffer_of(obj, path, name="obj", loc=None) -> RawBuffer:

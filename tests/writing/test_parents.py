@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from lh5.io.exceptions import LH5EncodeError
 from writing.trees import differences, tree
 
-from daq2lh5.writing.lh5_writer import LH5Writer
 from daq2lh5.raw_buffer import RawBuffer, write_to_lh5_and_clear
+from daq2lh5.writing.lh5_writer import LH5Writer
 
 # few names, so that they meet often; some look alike
 NAMES = ("a", "b", "ab", "c", "é")

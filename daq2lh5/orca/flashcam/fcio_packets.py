@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ...buffers.templates import names_key
 from ...errors import DecodeError
 from ...fc._kernel import FcioStream
 from ...streaming.kernel_streamer import KernelStreamer
-from ...buffers.templates import names_key
 from ..orca_fcio import (
     FCIODecoder,
     ORFCIOEventDecoder,

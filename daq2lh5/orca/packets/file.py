@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import DecodeError
-from ...resources.paths import expand_path
 from ...reading.source import open_source
+from ...resources.paths import expand_path
 from ..orca_header_decoder import find_header
 from ..orca_packet import is_extended, is_short
 

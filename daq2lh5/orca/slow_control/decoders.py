@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import columns as tables
 from ..orca_packet import is_short
+from . import columns as tables
 from .record_decoder import (
     OneValueDecoder,
     RecordDecoder,

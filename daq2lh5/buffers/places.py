@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from .errors import OutSpecError, show
+from ..errors import OutSpecError, show
 
 HDF5_ENDINGS = (".lh5", ".h5", ".hdf5", ".hdf", ".he5")
 """File name extensions behind which a colon begins a group."""
