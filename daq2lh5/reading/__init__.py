@@ -1,1 +1,1 @@
-"""Parts of :mod:`daq2lh5.reading.source`: how bytes are read, and decompressed."""
+"""Bytes of input files, pipes and standard input, compressed or not."""

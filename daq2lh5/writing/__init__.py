@@ -1,1 +1,1 @@
-"""Parts of :mod:`daq2lh5.writing.lh5_writer`: how LH5 objects become HDF5 objects, fast."""
+"""LH5 objects written as HDF5 objects, fast."""
