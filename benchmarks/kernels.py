@@ -46,8 +46,8 @@ def main() -> None:
     import lgdo
     from dspeed.processing_chain import build_processing_chain
 
-    from daq2lh5.buffer_processor.buffer_processor import process_rows
     from daq2lh5.buffer_processor.plan import Plan
+    from daq2lh5.buffer_processor.steps import process_rows
     from daq2lh5.buffers.table_buffer import TableBuffer
 
     rng = np.random.default_rng(0)

@@ -306,7 +306,7 @@ class RawBuffer:
         if not isinstance(data, lgdo.Table):
             log.info("buffer '%s' has no table: not processed", self.out_name)
             return data, n_rows
-        from .buffer_processor.buffer_processor import process_rows  # noqa: PLC0415
+        from .buffer_processor.steps import process_rows  # noqa: PLC0415
 
         # the plan's specification is checked already
         spec = self.proc_spec if self.plan is None else self.plan.spec
@@ -584,7 +584,7 @@ def check_processing(rb: RawBuffer) -> list[str]:
         msg = f"buffer '{rb.out_name}': {e}"
         raise OutSpecError(msg) from e
     if rb.plan is not None and rb.plan.needs_dspeed:
-        from .buffer_processor.buffer_processor import check_dspeed  # noqa: PLC0415
+        from .buffer_processor.steps import check_dspeed  # noqa: PLC0415
 
         check_dspeed()
     return spec.warnings

@@ -25,8 +25,8 @@ from ..resources.memory import (
 )
 from ..resources.paths import expand_path
 from ..utils import load_dict
-from .buffer_processor import process_rows
 from .spec import OPERATIONS, ProcSpec
+from .steps import process_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     import lgdo
 
-    from .layouts import CompassLayout
 
 log = logging.getLogger(__name__)
 
@@ -197,17 +196,6 @@ class Settings:
     boards: list[Board]
     energy_format: str | None = None
     mode: str | None = None
-
-    def allow(self, layout: CompassLayout) -> bool:
-        """Whether records may have a layout, as far as the settings tell (3)."""
-        if self.energy_format == "ADCCH" and (not layout.energy or layout.calibrated):
-            return False
-        firmwares = {board.dpp_type for board in self.boards}
-        if firmwares == {"DPP_PSD"} and not layout.short_energy:
-            return False
-        if firmwares == {"DPP_PHA"} and layout.short_energy:
-            return False
-        return self.mode != "WAVES" or layout.has_count
 
 
 def number_of(text: str | float | None) -> float:

@@ -212,7 +212,7 @@ def detect_layout(
         if no layout fits, or several do.
     """
     tries = candidates()
-    fitting = [] if settings is None else [x for x in tries if settings.allow(x)]
+    fitting = [] if settings is None else [x for x in tries if is_allowed(x, settings)]
     found: list[CompassLayout] = []
     # usual board numbers first, then any
     for look, wide in product((_best, _by_chains), (False, True)):
@@ -231,6 +231,18 @@ def detect_layout(
         what = "its records fit" if found else "a single record fits"
         problem = f"the file has no header, and {what} several layouts: {names}"
     raise DecodeError(problem, source, advice=ADVICE)
+
+
+def is_allowed(layout: CompassLayout, settings: Settings) -> bool:
+    """Whether records may have a layout, as far as the settings tell (format 3)."""
+    if settings.energy_format == "ADCCH" and (not layout.energy or layout.calibrated):
+        return False
+    firmwares = {board.dpp_type for board in settings.boards}
+    if firmwares == {"DPP_PSD"} and not layout.short_energy:
+        return False
+    if firmwares == {"DPP_PHA"} and layout.short_energy:
+        return False
+    return settings.mode != "WAVES" or layout.has_count
 
 
 def _best(

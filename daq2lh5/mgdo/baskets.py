@@ -1,4 +1,4 @@
-"""Baskets of a tree: unpacked faster than uproot does it, and in advance.
+"""Baskets of a tree: unpacked faster than uproot does it.
 
 What is unpacked here are baskets that are compressed as ROOT does by default: a key, as
 all objects in a ROOT file have one, and blocks of zlib. Everything else is left to
@@ -8,22 +8,16 @@ uproot.
 from __future__ import annotations
 
 import struct
-import time
 import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import DecodeError
-from ..resources.threads import Task, start_thread
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .tree import MGTree
-
-__all__ = ["Basket", "BasketsAhead", "unpack"]
+__all__ = ["Basket", "unpack"]
 
 KEY = struct.Struct(">i2xi4xh2x")
 """Of a ``TKey``: its length with the object, that of the object, that without it."""
@@ -34,13 +28,6 @@ END_OF_KEY = struct.Struct(">10xiix")
 BLOCK = b"ZL\x08"
 BLOCK_HEADER = 9
 """Bytes in front of a block: `BLOCK`, and its length (3 bytes) stored and unpacked."""
-
-AHEAD_BYTES = 2**20
-"""Bytes of entries that are unpacked in advance, at least: more than a switch of
-threads costs. Of the next ones as many wait."""
-
-AHEAD_BASKETS = 256
-"""Baskets that are unpacked in advance, at most: some may have no bytes."""
 
 
 class Basket(NamedTuple):
@@ -126,78 +113,3 @@ def _inflate() -> Callable[[memoryview], bytes]:
 
         return other.decompress
     return zlib.decompress
-
-
-class BasketsAhead:
-    """Reads baskets in the order of the file, and the next ones in a thread meanwhile.
-
-    Parameters
-    ----------
-    tree
-        where they are.
-    """
-
-    def __init__(self, tree: MGTree) -> None:
-        self._tree = tree
-        self._first = 0
-        self._baskets: list[Basket | DecodeError] = []
-        self._next: Task | None = None
-
-    def read(self, number: int) -> Basket:
-        """Read a basket: the first one, or that behind the last one that was read.
-
-        Raises
-        ------
-        DecodeError
-            if it cannot be read; others may be.
-        """
-        if number >= self._first + len(self._baskets):
-            begin = time.perf_counter()
-            self._first = number
-            self._baskets = (self._next or self._start(number)).result()
-            self._next = self._start(number + len(self._baskets))
-            self._tree.read_seconds += time.perf_counter() - begin
-        i = number - self._first
-        basket = self._baskets[i]
-        # not kept any longer than it takes
-        self._baskets[i] = DecodeError("read already", self._tree.name)
-        if isinstance(basket, DecodeError):
-            raise basket
-        return basket
-
-    def _start(self, first: int) -> Task | None:
-        """Have some baskets read."""
-        if first >= self._tree.n_baskets:
-            return None
-        tree = self._tree
-        task = Task(lambda: _read_some(tree, first))
-        try:
-            start_thread(task.run, (), "daq2lh5-baskets")
-        except RuntimeError:
-            # the system lets none start
-            task.run()
-        return task
-
-    def close(self) -> None:
-        """Wait for what is being read; it is not wanted any more."""
-        if self._next is not None:
-            with suppress(Exception):
-                self._next.result()
-            self._next = None
-
-
-def _read_some(tree: MGTree, first: int) -> list[Basket | DecodeError]:
-    """Read baskets until there are enough bytes."""
-    baskets: list[Basket | DecodeError] = []
-    n_bytes = 0
-    for number in range(first, min(first + AHEAD_BASKETS, tree.n_baskets)):
-        try:
-            basket = tree.read(number)
-        except DecodeError as e:
-            baskets.append(e)
-            continue
-        baskets.append(basket)
-        n_bytes += len(basket.data)
-        if n_bytes >= AHEAD_BYTES:
-            break
-    return baskets

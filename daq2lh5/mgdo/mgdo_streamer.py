@@ -10,7 +10,7 @@ from ..errors import DecodeError
 from ..streaming.kernel_streamer import KernelStreamer
 from ._framing import CLASS_NAMES
 from ._kernel import REASONS, MGDOStream
-from .baskets import Basket, BasketsAhead
+from .baskets_ahead import BasketsAhead
 from .mgdo_digitizer_decoder import DEFAULT_LAYOUT, GETGERDADigitizerDataDecoder
 from .mgdo_header_decoder import MGDOHeaderDecoder
 from .tree import MGTree, import_uproot, open_tree
@@ -18,6 +18,7 @@ from .tree import MGTree, import_uproot, open_tree
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
     from ..raw_buffer import RawBuffer, RawBufferLibrary
+    from .baskets import Basket
     from .mgdo_digitizer_decoder import DigitizerLayout
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..buffers.places import split_out_stream
 from .codecs import use_lh5_codecs
@@ -14,15 +14,51 @@ if TYPE_CHECKING:
     import h5py
     from lh5 import LH5Store
 
-    from ..raw_buffer import RawBuffer
+    from ..buffers.table_buffer import TableBuffer
+    from .layout import Layout
     from .lh5_writer import LH5Writer
 
 LH5_ARGUMENTS = frozenset({"start_row", "n_rows", "write_start"})
 """Arguments of :meth:`lh5.LH5Store.write` that this package leaves to it."""
 
 
+class Rows(Protocol):
+    """A buffer of rows for a table: :class:`.RawBuffer`, as far as it is written.
+
+    Attributes
+    ----------
+    out_stream, out_name
+        file and group, and name of the table.
+    loc
+        number of rows.
+    table
+        the rows; None if only an LGDO has them.
+    layout
+        HDF5 objects that the processed rows become; None if only an LGDO can tell.
+    plan
+        processing of `table`; None without processing.
+    """
+
+    out_stream: str
+    out_name: str
+    loc: int
+    table: TableBuffer | None
+
+    @property
+    def layout(self) -> Layout | None: ...  # noqa: D102
+
+    @property
+    def plan(self) -> Any: ...  # noqa: D102
+
+    def describe_unmade(self) -> tuple[Layout, list[Any]] | None:
+        """Return layout and values of a header whose LGDO was never asked for."""
+
+    def processed(self, db_dict: dict | None) -> tuple[Any, int | None]:
+        """Return the processed LGDO, and the number of rows to write."""
+
+
 def write_to_lh5_and_clear(
-    raw_buffers: list[RawBuffer],
+    raw_buffers: list[Rows],
     lh5_store: LH5Store | None = None,
     db_dict: dict | None = None,
     **kwargs: Any,
@@ -64,7 +100,7 @@ def write_to_lh5_and_clear(
 
 
 def append_buffer(
-    rb: RawBuffer,
+    rb: Rows,
     writer: LH5Writer,
     group: str,
     exchange: bool = False,
@@ -118,7 +154,7 @@ def append_buffer(
         writer.drain()
 
 
-def _database_of(rb: RawBuffer, group: str, db_dict: dict | None) -> dict | None:
+def _database_of(rb: Rows, group: str, db_dict: dict | None) -> dict | None:
     """Return the values for a buffer: its table's or its group's."""
     if db_dict is None:
         return None
@@ -156,7 +192,7 @@ def _open_to_append(
 
 
 def _write_with_lh5(
-    raw_buffers: list[RawBuffer],
+    raw_buffers: list[Rows],
     lh5_store: LH5Store | None,
     db_dict: dict | None,
     kwargs: dict[str, Any],

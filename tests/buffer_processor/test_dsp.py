@@ -212,7 +212,7 @@ class TestRecognition:
         ids=["int64", "floats", "microseconds", "too short"],
     )
     def test_waveforms_that_are_left_to_dspeed(self, values, units):
-        from daq2lh5.buffer_processor.buffer_processor import _as_field
+        from daq2lh5.buffer_processor.steps import _as_field
 
         source = _as_field("waveform", table_of(values, units)["waveform"])
         chain = NativeChain.of(configs.production())

@@ -8,7 +8,8 @@ import numpy as np
 
 from ...streaming.kernel_streamer import KernelStreamer
 from .. import orca_packet
-from ..orca_packet import get_data_id
+from ..orca_packet import get_data_id, is_extended
+from ..slow_control.record_decoder import RecordDecoder
 from .file import PacketFile
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class PacketAccess(KernelStreamer):
         the header in force.
     buffer
         words of the packet that was loaded last.
+    starts, ends
+        offsets of the packets found by `walk_to`, and those behind them.
     """
 
     header: OrcaHeader
@@ -44,6 +47,9 @@ class PacketAccess(KernelStreamer):
         """Forget the last stream."""
         super().start_anew()
         self.buffer = np.empty(0, "<u4")
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        self._walks = False
         self.close_in_stream()
 
     def close_stream(self) -> None:
@@ -60,7 +66,7 @@ class PacketAccess(KernelStreamer):
             name of the file, which may be compressed.
         """
         self.close_in_stream()
-        self._packets = PacketFile(stream_name)
+        self._packets = PacketFile(stream_name, type(self))
         self.packet_id = -1
 
     def close_in_stream(self) -> None:
@@ -107,8 +113,45 @@ class PacketAccess(KernelStreamer):
             if self.source is None or not self.source.name:
                 msg = "no file is open"
                 raise RuntimeError(msg)
-            self._packets = PacketFile(self.source.name)
+            self._packets = PacketFile(self.source.name, type(self))
         return self._packets
+
+    # ---- finding packets -----------------------------------------------------------
+
+    def walk_to(self, n: int) -> None:
+        """Go on until `n` packets are found, or all.
+
+        The stream must have been opened without buffers: then nothing is decoded.
+        """
+        if not self.starts:
+            self._walks = True
+            self.starts, self.ends = [0], [self._header_bytes]
+        while len(self.starts) < n and self.read_packets(n - len(self.starts)):
+            pass
+
+    def text_of(self, packet: OrcaPacket) -> OrcaPacket:
+        """Return the words of a packet that are text, which has no byte order."""
+        data_id = int(get_data_id(packet, shift=False))
+        if data_id == 0:
+            return packet[2:]
+        decoder = self.decoder_id_dict.get(data_id)
+        if not isinstance(decoder, RecordDecoder) or len(packet) < 2:
+            return packet[:0]
+        words = packet[int(is_extended(packet)) :]
+        return words[decoder.text_words(words)]
+
+    def _decode(self, limit: int) -> int:
+        if not self._walks:
+            return super()._decode(limit)
+        # one at a time: where each begins must be seen
+        start = self.source.offset
+        status = super()._decode(1)
+        if self._kernel.packet_id == len(self.starts):
+            self.starts.append(start)
+            self.ends.append(self.source.offset)
+        return status
+
+    # ---- packets by number ---------------------------------------------------------
 
     def load_packet(
         self,

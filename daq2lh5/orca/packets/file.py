@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -15,14 +15,42 @@ from ..orca_header_decoder import find_header
 from ..orca_packet import is_extended, is_short
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ...reading.source import Source
+    from ...report import ConversionReport
     from ..orca_packet import OrcaPacket
-    from .walker import PacketWalker
 
 __all__ = ["PacketFile"]
 
 MANY = 1 << 20
 """Packets to look for at a time when all are wanted."""
+
+
+class Walker(Protocol):
+    """A streamer that notes where the packets of its stream are.
+
+    Attributes
+    ----------
+    starts, ends
+        offsets of the packets found so far, and those behind them.
+    """
+
+    starts: list[int]
+    ends: list[int]
+    report: ConversionReport
+
+    def open_stream(self, stream_name: str, rb_lib: dict) -> object:
+        """Open a file; without buffers nothing is decoded."""
+
+    def close_stream(self) -> None:
+        """Close the file."""
+
+    def walk_to(self, n: int) -> None:
+        """Go on until `n` packets are found, or all."""
+
+    def text_of(self, packet: OrcaPacket) -> OrcaPacket:
+        """Return the words of a packet that are text."""
 
 
 class PacketFile:
@@ -32,6 +60,8 @@ class PacketFile:
     ----------
     name
         of the file, which may be compressed.
+    new_walker
+        makes the streamer that finds the packets; None if only `frame` is wanted.
 
     Attributes
     ----------
@@ -41,7 +71,10 @@ class PacketFile:
         how the header at the start lies in the file; None if there is none.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(
+        self, name: str, new_walker: Callable[[], Walker] | None = None
+    ) -> None:
+        self._new_walker = new_walker
         self._name = expand_path(name)
         path = Path(self._name.removeprefix("file://"))
         if self._name == "-" or path.is_fifo():
@@ -51,7 +84,7 @@ class PacketFile:
         source = open_source(self._name)
         self.frame = find_header(bytes(source.fill(16)[:16]).ljust(16))
         self._swapped = self.frame is not None and self.frame.byte_order == "big"
-        self._walker: PacketWalker | None = None
+        self._walker: Walker | None = None
         self.stream: BufferedReader | Source = source
         if source.seekable:
             source.close()
@@ -76,9 +109,7 @@ class PacketFile:
     def _walk(self, n: int) -> int:
         """Go on until `n` packets are found, or all; return how many are."""
         if self._walker is None:
-            from .walker import PacketWalker  # noqa: PLC0415  (it imports this)
-
-            walker = PacketWalker()
+            walker = self._new_walker()
             try:
                 walker.open_stream(self._name, {})
             except BaseException:
