@@ -163,6 +163,7 @@ def _find(table: lgdo.Table, path: str) -> lgdo.LGDO:
 
 
 def apply_window(spec: ProcSpec, source: lgdo.Table, table: lgdo.Table) -> None:
+    """Add the window of a waveform column of `source` to `table`."""
     import lgdo  # noqa: PLC0415
 
     window = spec.window
@@ -185,6 +186,7 @@ def apply_window(spec: ProcSpec, source: lgdo.Table, table: lgdo.Table) -> None:
 def run_dsp(
     spec: ProcSpec, source: lgdo.Table, table: lgdo.Table, db_dict: dict | None
 ) -> None:
+    """Add the outputs of ``dsp_config`` to `table`, without dspeed where possible."""
     chain = NativeChain.of(spec.dsp_config)
     fields = None
     if chain is not None:
@@ -283,6 +285,7 @@ def check_dspeed() -> None:
 
 
 def convert_dtypes(spec: ProcSpec, table: lgdo.Table) -> None:
+    """Convert columns of `table` in place; the first missing one ends the step."""
     for path, dtype in spec.dtype_conv.items():
         try:
             obj = _find(table, path)
@@ -298,6 +301,7 @@ def convert_dtypes(spec: ProcSpec, table: lgdo.Table) -> None:
 
 
 def drop_columns(spec: ProcSpec, table: lgdo.Table) -> None:
+    """Remove columns from `table`; the first missing one ends the step."""
     for name in spec.drop:
         path, _, member = name.rpartition("/")
         try:
