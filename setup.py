@@ -25,7 +25,7 @@ MODULES = (
     "daq2lh5._core.codecs.deflate",
     "daq2lh5._core.codecs.radware",
     "daq2lh5._core.codecs.uleb128",
-    "daq2lh5.buffer_processor._kernels",
+    "daq2lh5.processing._kernels",
     "daq2lh5.reading._holes",
     "daq2lh5.reading._read_ahead",
     "daq2lh5.fc._dead_time",

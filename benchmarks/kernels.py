@@ -46,9 +46,9 @@ def main() -> None:
     import lgdo
     from dspeed.processing_chain import build_processing_chain
 
-    from daq2lh5.buffer_processor.plan import Plan
-    from daq2lh5.buffer_processor.steps import process_rows
     from daq2lh5.buffers.table_buffer import TableBuffer
+    from daq2lh5.processing.plan import Plan
+    from daq2lh5.processing.steps import process_rows
 
     rng = np.random.default_rng(0)
     shape = args.rows, args.samples

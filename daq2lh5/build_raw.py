@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import formats
+from .buffers.append import append_buffer
 from .buffers.places import split_out_stream
 from .conversion.arguments import check_options, number_or_all, whole_number, yes_or_no
 from .conversion.targets import Target, target_of
@@ -24,7 +25,6 @@ from .resources.memory import (
     peak_memory,
 )
 from .resources.paths import expand_path
-from .writing.rows import append_buffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

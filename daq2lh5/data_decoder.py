@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .buffers.garbage import Garbage
 from .buffers.table_buffer import TableBuffer
-from .writing.garbage import Garbage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

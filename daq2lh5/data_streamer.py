@@ -7,14 +7,14 @@ import os
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from .buffers.templates import buffers_for
+from .buffers.garbage import Garbage
 from .raw_buffer import RawBuffer, RawBufferLibrary
 from .reading.source import Source, open_source
 from .report import ConversionReport
 from .resources.memory import DEFAULT_LIMIT, MemoryPlan, default_threads
 from .resources.paths import escape
-from .streaming.selection import Selection
-from .writing.garbage import Garbage
+from .selection.selection import Selection
+from .selection.templates import buffers_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,6 +26,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+from .buffers.append import write_to_lh5_and_clear
 from .buffers.out_spec import (
     describe,
     expand_buffers,
@@ -39,7 +40,6 @@ from .buffers.out_spec import (
 from .buffers.places import split_out_stream
 from .buffers.table_buffer import TableBuffer, arrays_of, grow_vectors
 from .errors import OutSpecError
-from .writing.rows import write_to_lh5_and_clear
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     import lgdo
     import numpy as np
 
-    from .buffer_processor.plan import Plan
+    from .processing.plan import Plan
     from .writing.layout import Layout
 
 log = logging.getLogger(__name__)
@@ -283,7 +283,9 @@ class RawBuffer:
         """Plan of the processing of `table`; None without processing or `table`."""
         if self.proc_spec is None or self.table is None:
             return None
-        return self.table.plan_for(self.proc_spec)
+        from .processing.plan import plan_for  # noqa: PLC0415  (seldom needed)
+
+        return plan_for(self.table, self.proc_spec)
 
     @property
     def layout(self) -> Layout | None:
@@ -306,7 +308,7 @@ class RawBuffer:
         if not isinstance(data, lgdo.Table):
             log.info("buffer '%s' has no table: not processed", self.out_name)
             return data, n_rows
-        from .buffer_processor.steps import process_rows  # noqa: PLC0415
+        from .processing.steps import process_rows  # noqa: PLC0415
 
         # the plan's specification is checked already
         spec = self.proc_spec if self.plan is None else self.plan.spec
@@ -576,7 +578,7 @@ def check_processing(rb: RawBuffer) -> list[str]:
     """
     if rb.proc_spec is None:
         return []
-    from .buffer_processor.spec import ProcSpec  # noqa: PLC0415  (seldom needed)
+    from .processing.spec import ProcSpec  # noqa: PLC0415  (seldom needed)
 
     try:
         spec = ProcSpec.of(rb.proc_spec)
@@ -584,7 +586,7 @@ def check_processing(rb: RawBuffer) -> list[str]:
         msg = f"buffer '{rb.out_name}': {e}"
         raise OutSpecError(msg) from e
     if rb.plan is not None and rb.plan.needs_dspeed:
-        from .buffer_processor.steps import check_dspeed  # noqa: PLC0415
+        from .processing.steps import check_dspeed  # noqa: PLC0415
 
         check_dspeed()
     return spec.warnings

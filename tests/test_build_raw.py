@@ -24,12 +24,12 @@ import zstandard
 from writers import fcio as writer
 
 import daq2lh5
+from daq2lh5.buffers.garbage import Garbage
 from daq2lh5.build_raw import convert
 from daq2lh5.errors import DecodeError, OutSpecError, UnknownFormatError
 from daq2lh5.fc import fc_event_decoder
 from daq2lh5.fc.fc_streamer import FCStreamer
 from daq2lh5.raw_buffer import RawBufferLibrary, write_to_lh5_and_clear
-from daq2lh5.writing.garbage import Garbage
 
 REPOSITORY = Path(__file__).parents[1]
 # what runs in other processes is the package that the tests import

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ..writing.codecs import use_lh5_codecs
-from .spec import ProcSpec
-from .steps import (
+from ..processing.spec import ProcSpec
+from ..processing.steps import (
     apply_window,
     convert_dtypes,
     drop_columns,
@@ -16,6 +15,7 @@ from .steps import (
     run_dsp,
     window_array_of_arrays,
 )
+from ..writing.codecs import use_lh5_codecs
 
 if TYPE_CHECKING:
     import lgdo

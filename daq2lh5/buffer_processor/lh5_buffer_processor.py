@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import h5py
 
 from ..errors import OutSpecError, did_you_mean
+from ..processing.spec import OPERATIONS, ProcSpec
+from ..processing.steps import process_rows
 from ..publishing.output_files import OutputFiles
 from ..raw_buffer import RawBufferLibrary, check_processing, place_of
 from ..report import ConversionReport
@@ -25,8 +27,6 @@ from ..resources.memory import (
 )
 from ..resources.paths import expand_path
 from ..utils import load_dict
-from .spec import OPERATIONS, ProcSpec
-from .steps import process_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

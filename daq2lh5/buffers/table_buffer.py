@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     import lgdo
 
-    from ..buffer_processor.plan import Plan
     from ..writing.codecs import Encoded
 
 __all__ = ["TableBuffer", "arrays_of", "grow_vectors"]
@@ -46,7 +45,7 @@ class _Shared:
     def __init__(self, fields: list[Field]) -> None:
         self._fields = fields
         self.spares: dict[int, list[dict[str, np.ndarray]]] = {}
-        self.plans: dict[int, tuple[Any, Plan]] = {}
+        self.plans: dict[int, tuple[Any, Any]] = {}
         self.encoded: dict[tuple[frozenset[str], str], TableBuffer] = {}
 
     @cached_property
@@ -114,14 +113,13 @@ class TableBuffer:
         """How the table is written."""
         return self._shared.layout
 
-    def plan_for(self, proc_spec: dict[str, Any] | str) -> Plan:
-        """Return how its rows are processed as a specification says."""
-        plans = self._shared.plans
-        if id(proc_spec) not in plans:
-            from ..buffer_processor.plan import Plan  # noqa: PLC0415  (seldom needed)
+    @property
+    def plans(self) -> dict[int, tuple[Any, Any]]:
+        """Plans of processing by id of their specification, see :func:`.plan_for`.
 
-            plans[id(proc_spec)] = proc_spec, Plan(self.fields, proc_spec)
-        return plans[id(proc_spec)][1]
+        Tables of the same columns share them.
+        """
+        return self._shared.plans
 
     def resize(self, size: int) -> None:
         """Forget all rows and have `size` new ones; memory is taken when needed."""

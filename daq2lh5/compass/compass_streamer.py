@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..buffers.overflow_tables import MAX_SIBLINGS, make_sibling
 from ..errors import DecodeError
 from ..raw_buffer import RawBuffer, RawBufferLibrary, place_of
+from ..selection.overflow_tables import MAX_SIBLINGS, make_sibling
 from ..streaming.kernel_streamer import KernelStreamer
 from ._kernel import CompassStream
 from .compass_config_parser import (

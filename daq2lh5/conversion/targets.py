@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from .. import formats
 from ..buffers.out_spec import MaskedKeywords, fields_of, fill_in_field
 from ..buffers.places import as_out_stream, check_file, check_place, split_out_stream
-from ..buffers.templates import final_out_stream
 from ..errors import OutSpecError, UndefinedKeywordError, did_you_mean, show
 from ..raw_buffer import RawBufferLibrary, check_processing
 from ..reading.magic import without_ending
@@ -21,6 +20,7 @@ from ..resources.paths import (
     expand_path,
     expand_variables,
 )
+from ..selection.templates import final_out_stream
 from ..utils import is_spec_file, load_dict, load_if_dict
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections import Counter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from ..buffers.overflow_tables import MAX_SIBLINGS, make_sibling
 from ..errors import DecodeError
 from ..raw_buffer import RawBuffer, RawBufferLibrary
+from ..selection.overflow_tables import MAX_SIBLINGS, make_sibling
 from ..streaming.kernel_streamer import KernelStreamer
 from ._kernel import FcioStream
 from .fc_base import LONE_FSP

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ..buffers.overflow_tables import MAX_SIBLINGS, make_sibling
-from ..buffers.templates import buffer_for, for_key, matches, names_key
 from ..errors import DecodeError
 from ..raw_buffer import place_of
+from ..selection.overflow_tables import MAX_SIBLINGS, make_sibling
+from ..selection.templates import buffer_for, for_key, matches, names_key
 from ..streaming.kernel_streamer import KernelStreamer
 from ._kernel import LlamaStream
 from .layouts import HEADER_BYTES, MAX_CHANNELS

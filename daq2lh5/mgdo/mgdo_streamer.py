@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ..buffers.overflow_tables import MAX_SIBLINGS, SiblingTables, make_sibling
 from ..errors import DecodeError
+from ..selection.overflow_tables import MAX_SIBLINGS, SiblingTables, make_sibling
 from ..streaming.kernel_streamer import KernelStreamer
 from ._framing import CLASS_NAMES
 from ._kernel import REASONS, MGDOStream

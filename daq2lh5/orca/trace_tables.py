@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from ..buffers.overflow_tables import MAX_SIBLINGS, make_sibling
+from ..selection.overflow_tables import MAX_SIBLINGS, make_sibling
 from .flashcam.fcio_packets import FcioPackets
 from .orca_digitizers import DigitizerDecoder, ORSIS3316WaveformDecoder
 from .orca_fcio import FCIODecoder

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import TracebackType
 
+    from ..buffers.garbage import Garbage
     from ..raw_buffer import RawBufferLibrary
     from ..report import ConversionReport
-    from ..writing.garbage import Garbage
 
 __all__ = ["COLUMNS_ATTRIBUTE", "REPORT_ATTRIBUTE", "OutputFiles"]
 

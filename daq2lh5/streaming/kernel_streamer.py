@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..buffers.overflow_tables import SiblingTables
 from ..data_streamer import DataStreamer
 from ..raw_buffer import RawBuffer
+from ..selection.overflow_tables import SiblingTables
 
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder

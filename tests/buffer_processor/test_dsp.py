@@ -12,7 +12,7 @@ from buffer_processor import configs, reference
 from buffer_processor.test_kernels import DTYPES, random_samples
 
 from daq2lh5.buffer_processor.buffer_processor import buffer_processor
-from daq2lh5.buffer_processor.dsp import NativeChain
+from daq2lh5.processing.dsp import NativeChain
 from daq2lh5.raw_buffer import RawBuffer
 
 PRESUM = "rate, presummed"
@@ -212,7 +212,7 @@ class TestRecognition:
         ids=["int64", "floats", "microseconds", "too short"],
     )
     def test_waveforms_that_are_left_to_dspeed(self, values, units):
-        from daq2lh5.buffer_processor.steps import _as_field
+        from daq2lh5.processing.steps import _as_field
 
         source = _as_field("waveform", table_of(values, units)["waveform"])
         chain = NativeChain.of(configs.production())

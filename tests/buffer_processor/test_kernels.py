@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from buffer_processor import reference
-from daq2lh5.buffer_processor._kernels import largest_exact_factor, reduce_waveforms
+from daq2lh5.processing._kernels import largest_exact_factor, reduce_waveforms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -11,11 +11,11 @@ import yaml
 from buffer_processor import configs, reference
 
 from daq2lh5.buffer_processor import buffer_processor as bp
-from daq2lh5.buffer_processor.dsp import NativeChain
-from daq2lh5.buffer_processor.plan import Plan
-from daq2lh5.buffer_processor.spec import ProcSpec
 from daq2lh5.buffers.table_buffer import TableBuffer
 from daq2lh5.errors import OutSpecError
+from daq2lh5.processing.dsp import NativeChain
+from daq2lh5.processing.plan import Plan, plan_for
+from daq2lh5.processing.spec import ProcSpec
 from daq2lh5.raw_buffer import RawBuffer
 from daq2lh5.writing.layout import Dataset, layout_of_lgdo
 
@@ -207,9 +207,9 @@ class TestOnArrays:
     def test_tables_of_the_same_columns_share_a_plan(self, table):
         spec = SPECS["production"]
         other = table.like(5)
-        assert table.plan_for(spec) is other.plan_for(spec)
-        assert table.plan_for(spec).layout is other.plan_for(spec).layout
-        assert table.plan_for(dict(spec)) is not table.plan_for(spec)
+        assert plan_for(table, spec) is plan_for(other, spec)
+        assert plan_for(table, spec).layout is plan_for(other, spec).layout
+        assert plan_for(table, dict(spec)) is not plan_for(table, spec)
 
 
 class TestOnLGDOs:

@@ -9,8 +9,8 @@ import pytest
 from writers import fcio, llama, orca
 
 from daq2lh5 import build_raw
-from daq2lh5.buffers.overflow_tables import MAX_SIBLINGS
 from daq2lh5.fc.fc_streamer import TOO_MANY_LENGTHS
+from daq2lh5.selection.overflow_tables import MAX_SIBLINGS
 
 TRACES = 6
 
@@ -178,7 +178,7 @@ def test_llama_headers_beyond_the_limit_are_told(tmp_path):
 @pytest.mark.parametrize("make", [in_fcio, in_orca])
 def test_tables_by_channel_have_a_limit(tmp_path, monkeypatch, make):
     """What has no table is neither decoded nor "not selected"."""
-    monkeypatch.setattr("daq2lh5.streaming.selection.MAX_TABLES", 20)
+    monkeypatch.setattr("daq2lh5.selection.selection.MAX_TABLES", 20)
     name = "FCEventDecoder" if make is in_fcio else "ORFCIOEventDecoder"
     out = str(tmp_path / "o.lh5")
     spec = {name: {"ch{key}": {"key_list": ["*"], "out_stream": out}}}
@@ -192,7 +192,7 @@ def test_tables_by_channel_have_a_limit(tmp_path, monkeypatch, make):
 
 
 def test_tables_by_listener_have_a_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr("daq2lh5.streaming.selection.MAX_TABLES", 20)
+    monkeypatch.setattr("daq2lh5.selection.selection.MAX_TABLES", 20)
     streams = (
         packet
         for i in range(40)

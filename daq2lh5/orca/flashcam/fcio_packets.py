@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ...buffers.templates import names_key
 from ...errors import DecodeError
 from ...fc._kernel import FcioStream
+from ...selection.templates import names_key
 from ...streaming.kernel_streamer import KernelStreamer
 from ..orca_fcio import (
     FCIODecoder,

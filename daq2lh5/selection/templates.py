@@ -6,9 +6,9 @@ import fnmatch
 import re
 from typing import TYPE_CHECKING
 
+from ..buffers.out_spec import fields_of, fill_in, fill_in_field
 from ..errors import OutSpecError, UndefinedKeywordError, show
 from ..raw_buffer import RawBuffer, RawBufferList
-from .out_spec import fields_of, fill_in, fill_in_field
 
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..buffers.table_buffer import TableBuffer
+from .table_buffer import TableBuffer
 
 if TYPE_CHECKING:
     import lgdo

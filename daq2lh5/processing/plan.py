@@ -1,6 +1,6 @@
 """Processing of rows in plain numpy arrays, on their way from decoder to writer.
 
-What is done is what :mod:`.buffer_processor.buffer_processor` does with LGDOs, but a
+What is done is what :mod:`.processing.steps` does with LGDOs, but a
 table's columns are looked at once, not each time that there are rows.
 """
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..buffers.column import Field
+    from ..buffers.table_buffer import TableBuffer
     from ..writing.codecs import Encoded
 
     Arrays = dict[str, np.ndarray]
@@ -27,7 +28,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Plan"]
+__all__ = ["Plan", "plan_for"]
+
+
+def plan_for(table: TableBuffer, proc_spec: dict[str, Any] | str) -> Plan:
+    """Return the plan for the rows of a table, made once for each specification."""
+    plans = table.plans
+    if id(proc_spec) not in plans:
+        plans[id(proc_spec)] = proc_spec, Plan(table.fields, proc_spec)
+    return plans[id(proc_spec)][1]
 
 
 class Plan:

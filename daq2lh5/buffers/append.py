@@ -7,16 +7,16 @@ from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..buffers.places import split_out_stream
-from .codecs import use_lh5_codecs
+from ..writing.codecs import use_lh5_codecs
+from .places import split_out_stream
 
 if TYPE_CHECKING:
     import h5py
     from lh5 import LH5Store
 
-    from ..buffers.table_buffer import TableBuffer
-    from .layout import Layout
-    from .lh5_writer import LH5Writer
+    from ..writing.layout import Layout
+    from ..writing.lh5_writer import LH5Writer
+    from .table_buffer import TableBuffer
 
 LH5_ARGUMENTS = frozenset({"start_row", "n_rows", "write_start"})
 """Arguments of :meth:`lh5.LH5Store.write` that this package leaves to it."""
@@ -78,7 +78,7 @@ def write_to_lh5_and_clear(
         passed to :meth:`lh5.LH5Store.write`: HDF5 settings of files and datasets. With
         any other argument (`wo_mode`, `start_row`, ...) lh5 does the writing.
     """
-    from .lh5_writer import LH5Writer, split_settings  # noqa: PLC0415  (imports h5py)
+    from ..writing.lh5_writer import LH5Writer, split_settings  # noqa: PLC0415  (imports h5py)
 
     modes = {kwargs.get("wo_mode") or "a", getattr(lh5_store, "default_mode", "a")}
     if not modes <= {"a", "append", "r"} or LH5_ARGUMENTS.intersection(kwargs):

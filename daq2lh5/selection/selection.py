@@ -8,7 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..buffers.out_spec import has_wildcard
-from ..buffers.templates import (
+from ..data_decoder import DataDecoder
+from ..errors import OutSpecError
+from ..raw_buffer import RawBuffer, RawBufferLibrary, check_processing, place_of
+from ..resources.memory import MemoryPlan
+from .templates import (
     buffer_for,
     buffers_for,
     expand_key_names,
@@ -16,10 +20,6 @@ from ..buffers.templates import (
     matches,
     names_key,
 )
-from ..data_decoder import DataDecoder
-from ..errors import OutSpecError
-from ..raw_buffer import RawBuffer, RawBufferLibrary, check_processing, place_of
-from ..resources.memory import MemoryPlan
 
 if TYPE_CHECKING:
     from ..report import ConversionReport

@@ -1,7 +1,7 @@
 """The steps of a processing, with LGDOs.
 
 Rows that go from a decoder to a file are processed without LGDOs where that is
-possible, see :mod:`.buffer_processor.plan`. This module does the rest: tables that the
+possible, see :mod:`.processing.plan`. This module does the rest: tables that the
 user got hold of, specifications that need dspeed, and files.
 """
 

@@ -1,0 +1,1 @@
+"""Processing of rows on their way to the file: windows, presummed waveforms, dspeed."""

@@ -1,0 +1,1 @@
+"""Selection: the buffers that the specification gives the rows of a stream."""
