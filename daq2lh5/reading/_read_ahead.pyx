@@ -1,8 +1,8 @@
 """A plain file, read ahead by a thread that does without the interpreter.
 
 Copying a cached file to memory takes about as long as decoding it; with a second core
-it costs no time. Neither thread should wait for the interpreter meanwhile, or sleep:
-blocks change hands some 10 000 times a second.
+it costs no time, as long as neither thread waits for the interpreter's lock: blocks
+change hands some 10 000 times a second.
 """
 
 import os
@@ -13,7 +13,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
-from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
+from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 from posix.types cimport off_t
 from posix.unistd cimport getpid
 
@@ -34,9 +34,6 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_cond_signal(pthread_cond_t*)
     int pthread_cond_destroy(pthread_cond_t*)
 
-cdef extern from "<sched.h>" nogil:
-    int sched_yield()
-
 cdef extern from "<unistd.h>" nogil:
     Py_ssize_t pread(int, void*, size_t, off_t)
 
@@ -47,21 +44,10 @@ cdef enum:
     N_BLOCKS = 4
     # after which a waiting consumer looks whether there was a signal
     LOOK_NANOSECONDS = 100_000_000
-    # for which a thread that waits looks again and again before it sleeps. Threads that
-    # wake each other up were often put on the same core, of virtual machines at least,
-    # and nothing was gained then.
-    AWAKE_NANOSECONDS = 200_000
 
 # Longer only if a read never returns, from a lost network file system; the thread is
 # left alone then.
 CLOSE_SECONDS = 5.0
-
-
-cdef int64_t now() noexcept nogil:
-    """Return a time in nanoseconds."""
-    cdef timespec t
-    clock_gettime(CLOCK_MONOTONIC, &t)
-    return t.tv_sec * 1_000_000_000 + t.tv_nsec
 
 
 cdef class Blocks:
@@ -106,16 +92,12 @@ cdef class Blocks:
 
     cdef void read_all(self) noexcept nogil:
         """Read while blocks are free, up to the end of the file, or to an error."""
-        cdef int64_t i, sleepy
+        cdef int64_t i
         cdef Py_ssize_t length
         pthread_mutex_lock(&self.mutex)
         while True:
-            sleepy = now() + AWAKE_NANOSECONDS
-            while not self.has_work():
-                if now() < sleepy:
-                    self.let_others()
-                else:
-                    pthread_cond_wait(&self.freed, &self.mutex)
+            while not self.stop and self.n_read - self.n_freed == N_BLOCKS:
+                pthread_cond_wait(&self.freed, &self.mutex)
             if self.stop:
                 break
             i = self.n_read % N_BLOCKS
@@ -130,15 +112,6 @@ cdef class Blocks:
         self.over = True
         pthread_cond_signal(&self.read)
         pthread_mutex_unlock(&self.mutex)
-
-    cdef bint has_work(self) noexcept nogil:
-        return self.stop or self.n_read - self.n_freed < N_BLOCKS
-
-    cdef void let_others(self) noexcept nogil:
-        """Let other threads run, the other one of these among them."""
-        pthread_mutex_unlock(&self.mutex)
-        sched_yield()
-        pthread_mutex_lock(&self.mutex)
 
     cdef Py_ssize_t read_block(self, uint8_t* to) noexcept nogil:
         """Read a whole block, less only before the end, or an error."""
@@ -157,11 +130,7 @@ cdef class Blocks:
         """Wait a moment for a block; whether it is settled if it is there."""
         cdef timespec until
         cdef bint settled
-        cdef int64_t sleepy
         pthread_mutex_lock(&self.mutex)
-        sleepy = now() + AWAKE_NANOSECONDS
-        while self.n_read <= number and not self.over and now() < sleepy:
-            self.let_others()
         if self.n_read <= number and not self.over:
             clock_gettime(CLOCK_REALTIME, &until)
             until.tv_nsec += LOOK_NANOSECONDS
@@ -197,18 +166,26 @@ def _read_all(Blocks blocks):
 cdef class ReadAhead:
     """The blocks of a regular file from an offset on, as far as they can be read.
 
-    After an error there are no more, nor in a forked process: who then goes on without
-    this object hears of the error, or gets the bytes.
+    They end at the end of the file, at a read error, and in a forked process, which has
+    no thread. The caller then reads on from the file itself: it gets the bytes that
+    were appended meanwhile, or the error.
 
     Parameters
     ----------
     fd
-        of the file; it is not closed, and its position stays where it is.
+        descriptor of the file; it stays open, and its position stays where it is.
     offset
         where to begin.
     block_size
         bytes to read at a time. There are four such blocks in memory, each with as
         much room in front of it.
+
+    Raises
+    ------
+    OSError
+        If there is no descriptor left.
+    RuntimeError
+        If no thread can be started.
     """
 
     cdef Blocks blocks
@@ -236,8 +213,13 @@ cdef class ReadAhead:
 
         Returns
         -------
-        memoryview
+        memoryview or None
             All of them, to be used until the next call; None if there are no more.
+
+        Raises
+        ------
+        ValueError
+            If `before` is longer than a block.
         """
         cdef const uint8_t[::1] rest = before
         cdef Py_ssize_t n = rest.shape[0]
