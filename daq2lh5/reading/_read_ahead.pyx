@@ -1,8 +1,8 @@
 """A plain file, read ahead by a thread that does without the interpreter.
 
 Copying a cached file to memory takes about as long as decoding it; with a second core
-it costs no time. Neither thread should wait for the interpreter meanwhile, or sleep:
-blocks change hands some 10 000 times a second.
+it costs no time, as long as neither thread waits for the interpreter's lock: blocks
+change hands some 10 000 times a second.
 """
 
 import os
@@ -34,8 +34,17 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_cond_signal(pthread_cond_t*)
     int pthread_cond_destroy(pthread_cond_t*)
 
-cdef extern from "<sched.h>" nogil:
-    int sched_yield()
+cdef extern from *:
+    """
+    #if defined(__x86_64__) || defined(__i386__)
+    #define read_ahead_relax() __builtin_ia32_pause()
+    #elif defined(__aarch64__)
+    #define read_ahead_relax() __asm__ __volatile__("yield")
+    #else
+    #define read_ahead_relax() ((void)0)
+    #endif
+    """
+    void read_ahead_relax() nogil
 
 cdef extern from "<unistd.h>" nogil:
     Py_ssize_t pread(int, void*, size_t, off_t)
@@ -47,10 +56,12 @@ cdef enum:
     N_BLOCKS = 4
     # after which a waiting consumer looks whether there was a signal
     LOOK_NANOSECONDS = 100_000_000
-    # for which a thread that waits looks again and again before it sleeps. Threads that
-    # wake each other up were often put on the same core, of virtual machines at least,
-    # and nothing was gained then.
-    AWAKE_NANOSECONDS = 200_000
+    # for which a thread that waits looks again and again before it sleeps: waking up
+    # takes as long. With much more, or with calls of sched_yield meanwhile, two threads
+    # and other processes that compete for the cores get in each other's way.
+    AWAKE_NANOSECONDS = 50_000
+    # pauses of the processor between two looks: a microsecond or two
+    RELAX = 20
 
 # Longer only if a read never returns, from a lost network file system; the thread is
 # left alone then.
@@ -113,7 +124,7 @@ cdef class Blocks:
             sleepy = now() + AWAKE_NANOSECONDS
             while not self.has_work():
                 if now() < sleepy:
-                    self.let_others()
+                    self.pause()
                 else:
                     pthread_cond_wait(&self.freed, &self.mutex)
             if self.stop:
@@ -134,10 +145,12 @@ cdef class Blocks:
     cdef bint has_work(self) noexcept nogil:
         return self.stop or self.n_read - self.n_freed < N_BLOCKS
 
-    cdef void let_others(self) noexcept nogil:
-        """Let other threads run, the other one of these among them."""
+    cdef void pause(self) noexcept nogil:
+        """Give the other thread time to do something."""
+        cdef int i
         pthread_mutex_unlock(&self.mutex)
-        sched_yield()
+        for i in range(RELAX):
+            read_ahead_relax()
         pthread_mutex_lock(&self.mutex)
 
     cdef Py_ssize_t read_block(self, uint8_t* to) noexcept nogil:
@@ -161,7 +174,7 @@ cdef class Blocks:
         pthread_mutex_lock(&self.mutex)
         sleepy = now() + AWAKE_NANOSECONDS
         while self.n_read <= number and not self.over and now() < sleepy:
-            self.let_others()
+            self.pause()
         if self.n_read <= number and not self.over:
             clock_gettime(CLOCK_REALTIME, &until)
             until.tv_nsec += LOOK_NANOSECONDS
@@ -197,18 +210,26 @@ def _read_all(Blocks blocks):
 cdef class ReadAhead:
     """The blocks of a regular file from an offset on, as far as they can be read.
 
-    After an error there are no more, nor in a forked process: who then goes on without
-    this object hears of the error, or gets the bytes.
+    They end at the end of the file, at a read error, and in a forked process, which has
+    no thread. The caller then reads on from the file itself: it gets the bytes that
+    were appended meanwhile, or the error.
 
     Parameters
     ----------
     fd
-        of the file; it is not closed, and its position stays where it is.
+        descriptor of the file; it stays open, and its position stays where it is.
     offset
         where to begin.
     block_size
         bytes to read at a time. There are four such blocks in memory, each with as
         much room in front of it.
+
+    Raises
+    ------
+    OSError
+        If there is no descriptor left.
+    RuntimeError
+        If no thread can be started.
     """
 
     cdef Blocks blocks
@@ -236,8 +257,13 @@ cdef class ReadAhead:
 
         Returns
         -------
-        memoryview
+        memoryview or None
             All of them, to be used until the next call; None if there are no more.
+
+        Raises
+        ------
+        ValueError
+            If `before` is longer than a block.
         """
         cdef const uint8_t[::1] rest = before
         cdef Py_ssize_t n = rest.shape[0]

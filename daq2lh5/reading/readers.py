@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from .read_ahead import ReadAhead
+from ._read_ahead import ReadAhead
 
 if TYPE_CHECKING:
     from .raw_input import RawInput
