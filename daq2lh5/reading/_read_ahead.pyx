@@ -13,7 +13,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
-from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
+from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 from posix.types cimport off_t
 from posix.unistd cimport getpid
 
@@ -34,18 +34,6 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_cond_signal(pthread_cond_t*)
     int pthread_cond_destroy(pthread_cond_t*)
 
-cdef extern from *:
-    """
-    #if defined(__x86_64__) || defined(__i386__)
-    #define read_ahead_relax() __builtin_ia32_pause()
-    #elif defined(__aarch64__)
-    #define read_ahead_relax() __asm__ __volatile__("yield")
-    #else
-    #define read_ahead_relax() ((void)0)
-    #endif
-    """
-    void read_ahead_relax() nogil
-
 cdef extern from "<unistd.h>" nogil:
     Py_ssize_t pread(int, void*, size_t, off_t)
 
@@ -56,23 +44,10 @@ cdef enum:
     N_BLOCKS = 4
     # after which a waiting consumer looks whether there was a signal
     LOOK_NANOSECONDS = 100_000_000
-    # for which a thread that waits looks again and again before it sleeps: waking up
-    # takes as long. With much more, or with calls of sched_yield meanwhile, two threads
-    # and other processes that compete for the cores get in each other's way.
-    AWAKE_NANOSECONDS = 50_000
-    # pauses of the processor between two looks: a microsecond or two
-    RELAX = 20
 
 # Longer only if a read never returns, from a lost network file system; the thread is
 # left alone then.
 CLOSE_SECONDS = 5.0
-
-
-cdef int64_t now() noexcept nogil:
-    """Return a time in nanoseconds."""
-    cdef timespec t
-    clock_gettime(CLOCK_MONOTONIC, &t)
-    return t.tv_sec * 1_000_000_000 + t.tv_nsec
 
 
 cdef class Blocks:
@@ -117,16 +92,12 @@ cdef class Blocks:
 
     cdef void read_all(self) noexcept nogil:
         """Read while blocks are free, up to the end of the file, or to an error."""
-        cdef int64_t i, sleepy
+        cdef int64_t i
         cdef Py_ssize_t length
         pthread_mutex_lock(&self.mutex)
         while True:
-            sleepy = now() + AWAKE_NANOSECONDS
-            while not self.has_work():
-                if now() < sleepy:
-                    self.pause()
-                else:
-                    pthread_cond_wait(&self.freed, &self.mutex)
+            while not self.stop and self.n_read - self.n_freed == N_BLOCKS:
+                pthread_cond_wait(&self.freed, &self.mutex)
             if self.stop:
                 break
             i = self.n_read % N_BLOCKS
@@ -141,17 +112,6 @@ cdef class Blocks:
         self.over = True
         pthread_cond_signal(&self.read)
         pthread_mutex_unlock(&self.mutex)
-
-    cdef bint has_work(self) noexcept nogil:
-        return self.stop or self.n_read - self.n_freed < N_BLOCKS
-
-    cdef void pause(self) noexcept nogil:
-        """Give the other thread time to do something."""
-        cdef int i
-        pthread_mutex_unlock(&self.mutex)
-        for i in range(RELAX):
-            read_ahead_relax()
-        pthread_mutex_lock(&self.mutex)
 
     cdef Py_ssize_t read_block(self, uint8_t* to) noexcept nogil:
         """Read a whole block, less only before the end, or an error."""
@@ -170,11 +130,7 @@ cdef class Blocks:
         """Wait a moment for a block; whether it is settled if it is there."""
         cdef timespec until
         cdef bint settled
-        cdef int64_t sleepy
         pthread_mutex_lock(&self.mutex)
-        sleepy = now() + AWAKE_NANOSECONDS
-        while self.n_read <= number and not self.over and now() < sleepy:
-            self.pause()
         if self.n_read <= number and not self.over:
             clock_gettime(CLOCK_REALTIME, &until)
             until.tv_nsec += LOOK_NANOSECONDS
