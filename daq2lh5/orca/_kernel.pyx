@@ -584,7 +584,7 @@ cdef class OrcaStream:
         if p.kind != KIND_UNKNOWN and not looks_right(w, &self.ids, p):
             self.start_scan(w.base, REASON_CONTENT)
             return STATUS_LIMIT
-        found = runs_into_zeros(w, p, &self.need)
+        found = runs_into_zeros(w, &self.ids, p, &self.need)
         if found == FOUND_MORE:
             return STATUS_MORE
         if found == FOUND_YES:

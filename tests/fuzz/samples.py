@@ -204,6 +204,9 @@ ORCA_ALONE = frozenset(
     for r in orca.RECORDS
     if r.decoder.startswith(("ORFCIO", "ORFlashCam")) and "Status" not in r.decoder
 )
+LISTENER_WORDS = 2413
+"""Of the configuration of a listener, as older versions wrote it."""
+
 ORCA_SETTINGS = (
     orca.HEADER,
     "ORFCIOConfigDecoder",
@@ -231,8 +234,14 @@ def orca_index(data: bytes) -> list[orca.Packet]:
     while at < len(data):
         word, second = struct.unpack_from("<II", data.ljust(at + 8, b"\0"), at)
         n = 1 if word >> 31 else word & orca.MAX_LONG or second
-        settings = b"<?xml" in data[at : at + 20]
-        index.append(orca.Packet(at, 4 * n, orca.HEADER if settings else "packet"))
+        kind = "packet"
+        if b"<?xml" in data[at : at + 20]:
+            kind = orca.HEADER
+        elif b"FlashCamV1" in data[at : at + 40]:
+            kind = "ORFCIOConfigDecoder"
+        elif n == LISTENER_WORDS:
+            kind = "ORFlashCamListenerConfigDecoder"
+        index.append(orca.Packet(at, 4 * n, kind))
         at += 4 * n
     return index
 

@@ -12,5 +12,7 @@ cdef int evidence_of(const Window* w, const Ids* ids, const Packet* p) noexcept 
 cdef Found fcio_records(
     const uint8_t* data, int64_t n, int allowed, int64_t* begin
 ) noexcept nogil
-cdef Found runs_into_zeros(const Window* w, const Packet* p, int64_t* need) noexcept nogil
+cdef Found runs_into_zeros(
+    const Window* w, const Ids* ids, const Packet* p, int64_t* need
+) noexcept nogil
 cdef bint is_zeroed(const uint8_t* words, int64_t n) noexcept nogil

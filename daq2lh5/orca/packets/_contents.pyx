@@ -13,6 +13,7 @@ from ..._core.bytes cimport load_i32, load_u32
 cdef enum:
     PROTOCOL_TAG = -1000000001
     PROTOCOL_BYTES = 68
+    STATUS_TAG = 4
     LAST_TAG = 10           # of the records of FCIO
     MAX_FRAMES = 1024       # of a packet that are looked at
     MAX_PADDING = 64        # bytes behind the text of a header that are looked at
@@ -265,7 +266,7 @@ cdef bint is_zeroed(const uint8_t* words, int64_t n) noexcept nogil:
 
 
 cdef Found runs_into_zeros(
-    const Window* w, const Packet* p, int64_t* need
+    const Window* w, const Ids* ids, const Packet* p, int64_t* need
 ) noexcept nogil:
     """Whether a packet of samples ends in zeros, and those go on behind it.
 
@@ -276,6 +277,9 @@ cdef Found runs_into_zeros(
     cdef int64_t stop = end + 4 * (MAX_ZERO_WORDS + 1)
     cdef int64_t i
     if p.kind != KIND_FCIO and p.kind != KIND_WAVEFORM and p.kind < KIND_SIS3302:
+        return FOUND_NO
+    if p.kind == KIND_FCIO and ids.variant[p.slot] >> STATUS_TAG & 1:
+        # links that a card does not use are zeros
         return FOUND_NO
     for i in range(end, min(stop, w.n)):
         if w.data[i]:
