@@ -155,7 +155,9 @@ def check(root: Path = ROOT) -> list[str]:
                 continue
             text = path.read_text("utf-8")
             parts = path.relative_to(root).parent.parts
-            of_format = next((p for p in reversed(parts) if p in FOLDERS), "")
+            of_format = next(
+                (p for p in reversed(parts) if p in FOLDERS), path.parent.name
+            )
             found += [
                 f"{name}:{text.count(chr(10), 0, at) + 1}: {message}"
                 for at, message in problems_of(text, items, of_format)
