@@ -20,11 +20,11 @@ DEBUG = os.environ.get("DAQ2LH5_DEBUG", "0") not in ("", "0")
 
 MODULES = (
     "daq2lh5._core.binding",
-    "daq2lh5._core.chunks",
-    "daq2lh5._core.deflate",
-    "daq2lh5._core.radware",
     "daq2lh5._core.sink",
-    "daq2lh5._core.uleb128",
+    "daq2lh5._core.codecs.chunks",
+    "daq2lh5._core.codecs.deflate",
+    "daq2lh5._core.codecs.radware",
+    "daq2lh5._core.codecs.uleb128",
     "daq2lh5.buffer_processor._kernels",
     "daq2lh5.reading._holes",
     "daq2lh5.reading._read_ahead",

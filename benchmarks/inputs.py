@@ -1,6 +1,6 @@
 """Input files for the benchmarks: the records of a sample, repeated to a size.
 
-Framing follows section 1 of the FCIO specification. Nothing here is imported from
+Framing follows the FCIO format, 1. Nothing here is imported from
 the package, so that the numbers of rows that a file must give are counted on their
 own.
 """

@@ -1,6 +1,6 @@
 """MGDO files with a large tree: the baskets of the real file, over and over.
 
-The sections named are those of the format document "MGDO ROOT files"; what ROOT's
+The sections named are those of the MGDO format; what ROOT's
 objects consist of was looked up in the file itself, whose streamer information
 describes them.
 """

@@ -1,4 +1,4 @@
-"""Arguments of conversions as users give them, checked before anything is read."""
+"""Arguments of conversions, checked before data are read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from .errors import show
 
 MAX_ROWS = 2**63 - 1
-"""Largest number of rows that kernels count to: no file has more."""
+"""Largest number of rows that kernels can count."""
 
 OPTION_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "in_stream_type": ((str,), "the name of a format"),
@@ -19,11 +19,11 @@ OPTION_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "hdf5_settings": ((Mapping,), "a dictionary"),
     "db_dict": ((Mapping,), "a dictionary"),
 }
-"""What options are that are no numbers."""
+"""Types of options other than numbers, and their names in messages."""
 
 
 def whole_number(name: str, value: Any, least: int) -> int:
-    """Return an argument as an integer, of whatever type of number it is.
+    """Convert an argument of any numeric type to an integer.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def whole_number(name: str, value: Any, least: int) -> int:
 
 
 def number_or_all(name: str, value: Any) -> int | None:
-    """Return how many rows are wanted; None (or infinity) for all."""
+    """Return a number of rows; None for all (None or infinity)."""
     if value is None or (isinstance(value, float) and math.isinf(value) and value > 0):
         return None
     number = whole_number(name, value, 0)
@@ -58,12 +58,12 @@ def number_or_all(name: str, value: Any) -> int | None:
 
 
 def yes_or_no(name: str, value: Any) -> bool:
-    """Return an argument that is true or false.
+    """Convert an argument to a Boolean.
 
     Raises
     ------
     TypeError
-        if it is neither, as the text ``"no"``.
+        for other types, such as the text ``"no"``.
     """
     number = value.item() if hasattr(value, "item") else value
     if not isinstance(number, (bool, int)) or number not in (0, 1):
@@ -73,12 +73,12 @@ def yes_or_no(name: str, value: Any) -> bool:
 
 
 def check_options(options: Mapping[str, Any]) -> None:
-    """Make sure that options which are given are of the right type.
+    """Check the types of options; None stands for the default.
 
     Raises
     ------
     TypeError
-        if one is not.
+        if one is wrong.
     """
     for name, (types, what) in OPTION_TYPES.items():
         value = options.get(name)

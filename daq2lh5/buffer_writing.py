@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .out_spec import split_out_stream
+from .places import split_out_stream
 from .writing.codecs import use_lh5_codecs
 
 if TYPE_CHECKING:
@@ -90,19 +90,20 @@ def append_buffer(
         entered while rows are processed, to time that.
     """
     processing = processing or nullcontext()
-    if rb._lgdo is None and rb._describe is not None:
-        # a header is no table with rows to process
-        writer.append(*rb._describe(), rb.out_name, group)
+    described = rb.describe_unmade()
+    if described is not None:
+        # headers have no rows to process
+        writer.append(*described, rb.out_name, group)
         writer.drain()
         return
-    layout = rb._layout
+    layout = rb.layout
     if layout is None:
         with processing:
-            data, n_rows = rb._processed(_database_of(rb, group, db_dict))
+            data, n_rows = rb.processed(_database_of(rb, group, db_dict))
         if data is not None:
             writer.append_lgdo(data, rb.out_name, group, n_rows)
         return
-    table, plan = rb._table, rb._plan
+    table, plan = rb.table, rb.plan
     release = None
     with processing:
         if plan is not None and (plan.own_rows or not exchange):
@@ -168,7 +169,7 @@ def _write_with_lh5(
     for rb in raw_buffers:
         file, group = split_out_stream(rb.out_stream)
         if rb.loc > 0 and file:
-            data, n_rows = rb._processed(_database_of(rb, group, db_dict))
+            data, n_rows = rb.processed(_database_of(rb, group, db_dict))
             if data is not None:
                 use_lh5_codecs(data)
                 rows = {"n_rows": n_rows} | kwargs

@@ -13,8 +13,8 @@ from . import formats
 from .arguments import check_options, number_or_all, whole_number, yes_or_no
 from .buffer_writing import append_buffer
 from .errors import OutSpecError
-from .out_spec import split_out_stream
 from .paths import expand_path
+from .places import split_out_stream
 from .report import ConversionReport, sizeof_fmt
 from .source import open_source
 from .targets import Target, target_of
@@ -123,7 +123,7 @@ def get_streamer(
 
 
 def _options_by_format(**options: Any) -> dict[str, dict[str, Any]]:
-    """Return the options of streamers by the name of the format they are for."""
+    """Sort the options of streamers by the name of their format."""
     by_format: dict[str, dict[str, Any]] = {"Compass": {}, "LlamaDaq": {}}
     for name, value in options.items():
         by_format["LlamaDaq" if name.startswith("llama_") else "Compass"][name] = value
@@ -131,7 +131,7 @@ def _options_by_format(**options: Any) -> dict[str, dict[str, Any]]:
 
 
 def _of_other_formats(name: str, options: dict[str, Any]) -> list[str]:
-    """Return the options that are given and of no use for the format called `name`."""
+    """Return the given options that belong to other formats than `name`."""
     return [
         option
         for format_, of_format in _options_by_format(**options).items()
@@ -217,6 +217,7 @@ def build_raw(
     extra_columns: bool = False,
     threads: int | None = None,
     memory_limit: int | str = DEFAULT_LIMIT,
+    verify_compression: bool = False,
     **kwargs: Any,
 ) -> ConversionReport:
     """Convert a DAQ file to LH5.
@@ -270,6 +271,8 @@ def build_raw(
         ahead. The files are the same.
     memory_limit
         bytes that buffers and queues may take together, also as text: ``"512M"``.
+    verify_compression
+        decompress each compressed chunk and compare: see :ref:`verify-compression`.
     **kwargs
         values of keywords in the output specification.
 
@@ -291,6 +294,8 @@ def build_raw(
         if an argument is of a type that it cannot have.
     RuntimeError
         if the format is not recognized, or nothing can be decoded.
+    VerificationError
+        if `verify_compression` finds a chunk that cannot be read back.
     """
     report = convert(
         in_stream,
@@ -308,6 +313,7 @@ def build_raw(
         extra_columns=extra_columns,
         threads=threads,
         memory_limit=memory_limit,
+        verify_compression=verify_compression,
         keywords=kwargs,
     )
     log.info("%s", "\n".join(report.lines()))
@@ -331,6 +337,7 @@ def convert(
     extra_columns: bool = False,
     threads: int | None = None,
     memory_limit: int | str = DEFAULT_LIMIT,
+    verify_compression: bool = False,
     keywords: dict[str, Any] | None = None,
     progress: Callable[[DataStreamer], None] | None = None,
     report: ConversionReport | None = None,
@@ -357,6 +364,7 @@ def convert(
     threads = default_threads() if threads is None else threads
     threads = whole_number("threads", threads, 1)
     overwrite = yes_or_no("overwrite", overwrite)
+    verify = yes_or_no("verify_compression", verify_compression)
     check_options({"hdf5_settings": hdf5_settings, "db_dict": db_dict})
     target = out_spec
     if not isinstance(target, Target):
@@ -385,7 +393,7 @@ def convert(
         # two cores are busy with compressing: a thread more gained nothing there
         streamer.read_ahead = threads > 2
         streamer.to_files_only = True
-        outputs = OutputFiles(overwrite, [in_stream], hdf5_settings, threads)
+        outputs = OutputFiles(overwrite, [in_stream], hdf5_settings, threads, verify)
         with outputs:
             outputs.check(target.files)
             header_data = streamer.open_stream(
@@ -414,7 +422,7 @@ def convert(
 
 
 def _check_selection(streamer: DataStreamer, rb_lib: RawBufferLibrary | None) -> None:
-    """Refuse a specification that selects nothing; of some only the end tells."""
+    """Refuse a specification that selects nothing, which may show only at the end."""
     if rb_lib is not None and not streamer.selects_anything:
         msg = "the output specification selects nothing of this stream"
         raise OutSpecError(msg)
@@ -479,7 +487,7 @@ def _write_rows(
     db_dict: dict | None,
     exchange: bool,
 ) -> None:
-    """Write the rows of a buffer to its table, if it has one; also none at all."""
+    """Write the rows of a buffer to its table, if it has one; zero rows too."""
     if not rb.out_stream:
         return
     file, group = split_out_stream(rb.out_stream)
@@ -490,10 +498,10 @@ def _write_rows(
 
 
 def _times_of(rb: RawBuffer) -> tuple[float, float] | None:
-    """Return the times of the first and the last row, where rows have one."""
-    if rb._table is None or not rb.loc:
+    """Return the times of the first and the last row; None without such a column."""
+    if rb.table is None or not rb.loc:
         return None
-    arrays = rb._arrays()
+    arrays = rb.arrays()
     for name in TIME_COLUMNS:
         if name in arrays:
             return float(arrays[name][0]), float(arrays[name][rb.loc - 1])
@@ -501,7 +509,7 @@ def _times_of(rb: RawBuffer) -> tuple[float, float] | None:
 
 
 def _account_for_rest(streamer: DataStreamer) -> None:
-    """Account for what was not read because enough rows were."""
+    """Count the input behind the last requested row as skipped."""
     source, report = streamer.source, streamer.report
     if streamer.rows_left != 0:
         return

@@ -1,4 +1,4 @@
-"""The command line: ``daq2lh5`` and, as the peer has it, ``legend-daq2lh5``.
+"""The command line: ``daq2lh5``, and ``legend-daq2lh5`` as in that package.
 
 Exit statuses: 0 all bytes accounted for and good; 1 failed, no output left behind;
 2 wrong usage or configuration, nothing touched; 3 converted, but the input breaks rules
@@ -68,6 +68,11 @@ _with_resources = _options(
         help="Memory for buffers and queues together, for instance 512M.",
     ),
 )
+_with_verification = click.option(
+    "--verify-compression",
+    is_flag=True,
+    help="Decompress each compressed chunk and compare, which takes longer.",
+)
 _with_verbosity = _options(
     click.option("-v", "--verbose", is_flag=True, help="Say more, with times."),
     click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong."),
@@ -113,6 +118,7 @@ def main() -> None:
 @click.option(
     "--checksum", is_flag=True, help="Store a checksum (Fletcher-32) with each chunk."
 )
+@_with_verification
 @click.option(
     "--extra-columns",
     is_flag=True,
@@ -144,6 +150,7 @@ def convert(
     threads: int | None,
     memory_limit: str,
     checksum: bool,
+    verify_compression: bool,
     extra_columns: bool,
     kwargs: str,
     json_file: str | None,
@@ -167,6 +174,7 @@ def convert(
         threads=threads,
         memory_limit=memory_limit,
         checksum=checksum,
+        verify_compression=verify_compression,
         extra_columns=extra_columns,
         kwargs=kwargs,
         json_file=json_file,
@@ -193,6 +201,7 @@ def convert(
 )
 @click.option("-w", "--overwrite", is_flag=True, help="Replace the output file.")
 @_with_resources
+@_with_verification
 @click.option(
     "-k",
     "--kwargs",
@@ -209,6 +218,7 @@ def process(
     overwrite: bool,
     threads: int | None,
     memory_limit: str,
+    verify_compression: bool,
     kwargs: str,
     verbose: bool,
     quiet: bool,
@@ -250,6 +260,7 @@ def process(
             overwrite=overwrite,
             threads=threads,
             memory_limit=limit,
+            verify_compression=verify_compression,
             progress=check_interrupt,
             report=report,
             **options,

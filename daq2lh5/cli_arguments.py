@@ -1,18 +1,29 @@
-"""What the command line is given, checked before anything is read."""
+"""Arguments of the command line, checked before data are read."""
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .errors import show
+from .errors import lacks_memory, show
 from .paths import expand_path
 from .reading.magic import without_ending
 from .utils import parse_json
 
 if TYPE_CHECKING:
     from .targets import Target
+
+MEMORY_ADVICE = (
+    "lower --memory-limit or --threads, or give the process more memory (ulimit -v, "
+    "the limit of the batch job)"
+)
+
+HANDLES_ADVICE = (
+    "each output takes two: raise the limit by 'ulimit -n', or write tables to groups "
+    "of fewer files"
+)
 
 HAVE_OPTIONS = {
     "in_stream": "FILE",
@@ -24,12 +35,13 @@ HAVE_OPTIONS = {
     "threads": "--threads",
     "memory_limit": "--memory-limit",
     "extra_columns": "--extra-columns",
+    "verify_compression": "--verify-compression",
 }
 """Arguments of build_raw that --kwargs must not give a second time."""
 
 
 class _Kind(NamedTuple):
-    """What a value in --kwargs may be."""
+    """Type of a value in --kwargs."""
 
     types: tuple[type, ...]
     text: str
@@ -45,11 +57,11 @@ KINDS = {
     "hdf5_settings": _OBJECT,
     "db_dict": _OBJECT,
 }
-"""What --kwargs can give that is no keyword of an output specification."""
+"""Options that --kwargs can give; other names are keywords of the specification."""
 
 
 class UsageError(Exception):
-    """Something that the user must change before anything is done."""
+    """The command line is wrong; the conversion has not begun."""
 
 
 def parse_kwargs(text: str) -> dict[str, Any]:
@@ -83,11 +95,12 @@ def parse_limit(text: str) -> int:
 
 
 def check_json_file(json_file: str | None, others: list[str]) -> None:
-    """Make sure that the report can be written before anything is read."""
+    """Check that the report can be written, before data are read."""
     if json_file is None or json_file == "-":
         return
     path = Path(json_file)
-    if any(o and path.resolve() == Path(o).resolve() for o in others):
+    real = os.path.realpath(path)
+    if any(o and real == os.path.realpath(o) for o in others):
         msg = f"the report would overwrite {json_file}"
         raise UsageError(msg)
     if path.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
@@ -96,7 +109,7 @@ def check_json_file(json_file: str | None, others: list[str]) -> None:
 
 
 def check_inputs(files: tuple[str, ...]) -> tuple[str, ...]:
-    """Make sure that all inputs exist before the first is read.
+    """Check that all inputs exist, before the first is read.
 
     Returns
     -------
@@ -121,22 +134,23 @@ def check_inputs(files: tuple[str, ...]) -> tuple[str, ...]:
 def targets_of(
     files: tuple[str, ...], out_spec: str | None, keywords: dict[str, Any]
 ) -> dict[str, Target]:
-    """Return where each input is to go.
+    """Return the target of each input.
 
     Parameters
     ----------
     files
         the inputs.
     out_spec
-        as the user gives it.
+        output or specification from the user.
     keywords
-        values of keywords, besides those that the inputs' names give.
+        values of keywords, besides those from the inputs' names.
 
     Raises
     ------
     UsageError
         if two inputs would write to one file.
     """
+    from .places import is_folder  # noqa: PLC0415
     from .targets import load_spec, target_in, target_of  # noqa: PLC0415
 
     paths = {f if f == "-" else os.path.realpath(f) for f in files}
@@ -144,12 +158,12 @@ def targets_of(
         msg = "an input is given twice"
         raise UsageError(msg)
     spec = load_spec(out_spec)
-    is_folder = isinstance(spec, str) and (os.path.isdir(spec) or spec.endswith(os.sep))
+    in_folder = isinstance(spec, str) and is_folder(expand_path(spec))
     targets: dict[str, Target] = {}
     writers: dict[str, str] = {}
     for file in files:
         own = {"orig_basename": basename_of(file)} | keywords
-        if is_folder:
+        if in_folder:
             target = target_in(spec, basename_of(file), own)
         else:
             target = target_of(spec, file, own)
@@ -164,13 +178,13 @@ def targets_of(
 
 
 def _way_out(one: str, other: str, out_spec: str | None) -> str:
-    """Return what helps if two inputs would write one file."""
+    """Return advice for two inputs that would write one file."""
     name = basename_of(other)
     if basename_of(one) != name:
         if out_spec is not None and "{orig_basename}" not in out_spec:
             return "use '{orig_basename}' in the output, or a directory"
         return "convert them one by one, with different outputs (-o)"
-    # their names do not tell them apart, so '{orig_basename}' does not help
+    # equal names: '{orig_basename}' does not help
     folder = Path(os.path.abspath(other)).parent.name
     example = f"{folder}_{name}.lh5" if folder else f"other_{name}.lh5"
     return (
@@ -182,22 +196,25 @@ def _way_out(one: str, other: str, out_spec: str | None) -> str:
 def basename_of(file: str) -> str:
     """Return the name of an input without directory and extension.
 
-    As in the peer only one extension goes, except where that says how the file is
-    compressed.
+    Only one extension is removed, as in legend-daq2lh5; compressed files lose two.
     """
     return "stdin" if file == "-" else without_ending(Path(file)).stem
 
 
 def message_of(error: BaseException) -> str:
-    """Return what went wrong as one line."""
-    if isinstance(error, KeyError) and error.args:
+    """Return the message of an error in one line."""
+    if lacks_memory(error):
+        text = f"out of memory: {MEMORY_ADVICE}"
+    elif isinstance(error, KeyError) and error.args:
         text = str(error.args[0])
     elif isinstance(error, OSError) and error.strerror:
         names = [str(n) for n in (error.filename, error.filename2) if n is not None]
         text = ": ".join([*names, error.strerror])
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            text += f" ({HANDLES_ADVICE})"
     else:
         text = str(error) or type(error).__name__
         if "error message = '" in text:
-            # HDF5 says it twice, with addresses
+            # HDF5's message has the text twice, with addresses
             text = "cannot write: " + text.split("error message = '")[-1].split("'")[0]
     return " ".join(text.split())

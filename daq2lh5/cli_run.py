@@ -1,4 +1,4 @@
-"""What the commands do: files one after the other, with messages and exit statuses."""
+"""The commands: converting files one by one, with messages and exit statuses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .cli_arguments import (
     parse_limit,
     targets_of,
 )
-from .errors import printable
+from .errors import lacks_memory, printable
 from .paths import expand_path
 from .publishing.targets import check_replaceable
 from .threads import signals_as_interrupts
@@ -53,6 +53,7 @@ def run(
     threads: int | None = None,
     memory_limit: str = "1G",
     checksum: bool = False,
+    verify_compression: bool = False,
     extra_columns: bool = False,
     json_file: str | None = None,
     quiet: bool = False,
@@ -107,6 +108,7 @@ def run(
             threads=threads,
             memory_limit=limit,
             extra_columns=extra_columns,
+            verify_compression=verify_compression,
             **named,
         )
         statuses.append(status)
@@ -114,12 +116,12 @@ def run(
             tell(show_report, report, verbose, err=json_file == "-")
     if json_file is not None:
         tell(_write_json, json_file, reports)
-    # a failure weighs more than wrong usage, and that more than damage
+    # failure outranks wrong usage, which outranks damage
     return next(s for s in (EXIT_FAILED, EXIT_USAGE, EXIT_DAMAGED, 0) if s in statuses)
 
 
 def _check_outputs(files: tuple[str, ...], outputs: list[str], overwrite: bool) -> None:
-    """Refuse outputs that would take something from the user, before all is done."""
+    """Refuse outputs that would replace inputs or other files, before all work."""
     inputs = {os.path.realpath(i.removeprefix("file://")): i for i in files}
     for output in outputs:
         found = inputs.get(os.path.realpath(output))
@@ -159,12 +161,13 @@ def attempt(
     debug: bool,
     work: Callable[[Callable[[], None]], None],
 ) -> int:
-    """Do something with a file, and say what went wrong; return the exit status.
+    """Process a file and report errors; return the exit status.
 
     Parameters
     ----------
     work
-        does it; called with a function that raises KeyboardInterrupt when it is time.
+        does the processing; it must call its argument regularly, which raises
+        KeyboardInterrupt after a signal.
     """
     from .errors import OutSpecError  # noqa: PLC0415
 
@@ -186,6 +189,8 @@ def attempt(
             leave(EXIT_FAILED)
         usage = (OutSpecError, FileExistsError, FileNotFoundError, NotImplementedError)
         plain = (ValueError, KeyError, PermissionError, ModuleNotFoundError)
+        if lacks_memory(e):
+            return EXIT_FAILED
         if isinstance(e, usage) or type(e) in plain:
             return EXIT_USAGE
         return EXIT_FAILED
@@ -223,15 +228,15 @@ def tell(write: Callable[..., None], *args: Any, **kwargs: Any) -> None:
 
 
 def say(text: str) -> None:
-    """Write a line to standard error, if anybody takes it."""
+    """Write a line to standard error; ignored if that is closed or full."""
     with suppress(OSError):
         click.echo(printable(text), err=True)
 
 
 def open_standard_streams() -> None:
-    """Have standard input, output and error lead somewhere, as daemons close them.
+    """Open standard streams that are closed, as in daemons, to the null device.
 
-    Output files must not get their numbers: what a library prints would go there.
+    Otherwise an output file could get the number of a stream that libraries print to.
     """
     names = ("stdin", "stdout", "stderr")
     for number, (name, mode) in enumerate(zip(names, "rww", strict=True)):
@@ -245,7 +250,7 @@ def open_standard_streams() -> None:
 
 
 def _silence_broken_streams() -> None:
-    """Have what a stream could not get rid of, now and at the end, go nowhere."""
+    """Redirect standard streams that cannot be flushed to the null device."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -262,7 +267,7 @@ def _cannot_clean_up() -> bool:
 
 
 def leave(status: int) -> None:
-    """Exit; at once if there is no way to clean up."""
+    """Exit; at once if HDF5 would crash in cleaning up."""
     _silence_broken_streams()
     if _cannot_clean_up():
         os._exit(status)
@@ -294,10 +299,10 @@ def _progress_bar(file: str, quiet: bool) -> Iterator[Callable[[DataStreamer], N
 
 @contextmanager
 def _without_echoes(debug: bool) -> Iterator[None]:
-    """Keep what is printed of exceptions that nobody can catch off the terminal.
+    """Suppress the printing of exceptions in destructors and callbacks.
 
-    On a full disk h5py prints one for each object that it lets go, and an interruption
-    that gets lost is printed where it was, and raised again.
+    On a full disk h5py prints one for each object that it releases; an interruption
+    inside a destructor is printed, too, although it is raised again.
     """
     if debug:
         yield

@@ -41,17 +41,19 @@ class Column:
         values a row of a ``"fixed"`` column; of the others, the largest number that
         the format allows.
     source
-        where the value comes from: field and section of the format's specification.
+        where the value comes from: the field, in the notation of the format document;
+        with a citation ("FCIO format, 4.1") where the table's section is not the one
+        that says it.
     attrs
         further attributes to store with the data.
     dt_dtype
         numpy name of the type of the sampling period of a ``"waveform"``.
     stored
-        text of the attribute ``description`` in files. None: no attribute. lh5 reads
-        and appends only where the names of attributes are the same (of groups, the
-        values too), so columns have it where those of legend-daq2lh5 have it.
+        attribute ``description`` in files; None for none. Columns have it where those
+        of legend-daq2lh5 do: lh5 reads and appends only if the names of attributes are
+        equal, and of groups the values.
     extra
-        whether the column is written on request only: legend-daq2lh5 lacks it.
+        whether the column is written only on request, since legend-daq2lh5 lacks it.
     """
 
     name: str
@@ -101,13 +103,15 @@ class Table:
     """An output table: its name and its columns, in order.
 
     Columns that a kernel fills alike in several tables are a table of their own,
-    named as `shared` by those.
+    named as `shared` by those. `section` cites the section of the format document
+    that describes the record.
     """
 
     name: str
     description: str
     columns: tuple[Column, ...]
     shared: Table | None = None
+    section: str = ""
 
     def decoded_values(self, extra: bool = False) -> dict[str, dict[str, Any]]:
         """Return a new dictionary in the form of `DataDecoder.decoded_values`.

@@ -97,29 +97,25 @@ class DataDecoder:
         table
             an :class:`lgdo.Table` of `size` rows.
         """
-        return self._make_buffer(key, size).as_lgdo()
+        return self.make_buffer(key, size).as_lgdo()
 
-    _describe: Callable[[], tuple[Layout, list[np.ndarray]]] | None = None
-    """Where `make_lgdo` makes no table: returns how to write what it makes."""
+    describe_lgdo: Callable[[], tuple[Layout, list[np.ndarray]]] | None = None
+    """Returns layout and arrays of the object that `make_lgdo` makes, for a writer.
+    None where that is a table."""
 
-    def _make_buffer(self, key: int | str | None, size: int) -> TableBuffer:
+    def make_buffer(self, key: int | str | None, size: int) -> TableBuffer:
+        """Make an empty table of `size` rows for data with `key`, without lgdo."""
         if not hasattr(self, "decoded_values"):
             msg = f"{type(self).__name__} has no decoded_values to make a table of"
             raise AttributeError(msg)
-        return TableBuffer(self._columns_of(key), size, type(self).__name__)
+        return TableBuffer(self.columns_of(key), size, type(self).__name__)
 
-    def _columns_of(self, key: int | str | None) -> dict:
-        """Return the columns of a key, also where data with it may only come later."""
+    def columns_of(self, key: int | str | None) -> dict:
+        """Return the columns for a key, which the stream need not have announced."""
         return self.get_decoded_values(key)
 
     def describe_columns(self) -> dict[str, dict[str, str]]:
-        """Return what the columns of its tables are.
-
-        Returns
-        -------
-        descriptions
-            by kind of table and name of the column.
-        """
+        """Return descriptions of its columns, by kind of table and column name."""
         if self.table is None:
             return {}
         return {self.table.name: self.table.describe(self.extra_columns)}

@@ -159,12 +159,12 @@ class DataStreamer(Selection, ABC):
         return self.source
 
     def describe_columns(self) -> dict[str, dict[str, str]]:
-        """Return what the columns are of the tables that have had rows.
+        """Return descriptions of the columns of all tables with rows.
 
         Returns
         -------
         descriptions
-            by kind of table and name of the column.
+            by kind of table and column name.
         """
         used = {name for name, rb in self.rb_lib.buffers() if rb.used}
         descriptions: dict[str, dict[str, str]] = {}
@@ -295,7 +295,7 @@ class DataStreamer(Selection, ABC):
         rb_lib.pop("*", None)
         self._check_places(decoders)
         if self.may_bring_more:
-            # what a stream does not have now it may have later
+            # the stream may bring decoders and keys later
             self.selects_anything = bool(rb_lib)
         else:
             self._check_selection(
@@ -371,11 +371,11 @@ class DataStreamer(Selection, ABC):
             self._flush = False
             self._more = self.read_packets(limit)
             everything = mode != "only_full" or self._flush or not self._more
-            chunk = [
-                rb
-                for _, rb in self.rb_lib.buffers()
-                if (rb.loc > 0 if everything else rb.is_full() and rb.loc > 0)
-            ]
+            filled = [rb for _, rb in self.rb_lib.buffers() if rb.loc > 0]
+            chunk = filled if everything else [rb for rb in filled if rb.is_full()]
+            if self.any_full and not chunk:
+                # a packet has more rows than the stream announced for any, and waits
+                chunk = filled
             for rb in chunk:
                 rb.hand_out()
             # nobody must take a stretch without rows for the end of the stream

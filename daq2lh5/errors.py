@@ -1,11 +1,12 @@
 """What can go wrong, as exceptions with a message for the user.
 
-Damage inside a stream is never an exception: it is passed over, counted and reported
-(:mod:`.report`). These are for what makes a conversion impossible.
+Damage inside a stream raises no exception: it is skipped, counted and reported
+(:mod:`.report`). These exceptions end a conversion.
 """
 
 from __future__ import annotations
 
+import re
 import reprlib
 from typing import TYPE_CHECKING
 from unicodedata import category
@@ -18,9 +19,13 @@ __all__ = [
     "OutSpecError",
     "UndefinedKeywordError",
     "UnknownFormatError",
+    "VerificationError",
+    "WriteError",
     "did_you_mean",
+    "lacks_memory",
     "printable",
     "show",
+    "told",
 ]
 
 
@@ -51,7 +56,7 @@ class DecodeError(RuntimeError):
             "".join(
                 (
                     f"{source}: " if source else "",
-                    problem,
+                    told(problem),
                     where,
                     f"; {advice}" if advice else "",
                 )
@@ -61,8 +66,20 @@ class DecodeError(RuntimeError):
         self.offset = offset
 
 
+class WriteError(OSError):
+    """An output that was begun cannot be completed; arguments as of OSError.
+
+    Its type never depends on the error number, as that of an OSError does: a missing
+    folder of an output is no missing input.
+    """
+
+
 class UnknownFormatError(RuntimeError):
     """No supported format was recognized in the input."""
+
+
+class VerificationError(RuntimeError):
+    """A compressed chunk does not give back the bytes that were compressed."""
 
 
 class OutSpecError(ValueError):
@@ -70,7 +87,7 @@ class OutSpecError(ValueError):
 
 
 class UndefinedKeywordError(OutSpecError, KeyError):
-    """The output specification has a keyword that nobody gives a value.
+    """The output specification has a keyword without a value.
 
     It is a KeyError too, which is what legend-daq2lh5 raises.
     """
@@ -84,8 +101,18 @@ _short.maxlevel = 3
 
 
 def show(value: object) -> str:
-    """Return a value as the user may have written it: short, and in one line."""
+    """Return a value as Python writes it, shortened, in one line."""
     return " ".join(_short.repr(value).split())
+
+
+NOT_SHOWN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+"""Categories of characters that nobody sees, or that a terminal or an editor obeys.
+
+Among them are marks that have text run from right to left.
+"""
+
+MAX_TOLD = 1000
+"""Characters of a text with names from the input."""
 
 
 def printable(text: str) -> str:
@@ -93,9 +120,36 @@ def printable(text: str) -> str:
 
     Names in files and of files may have any.
     """
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
-        c.encode("unicode_escape").decode() if category(c) == "Cc" else c for c in text
+        c.encode("unicode_escape").decode() if category(c) in NOT_SHOWN else c
+        for c in text
     )
+
+
+def told(text: str) -> str:
+    """Return a text with names from the input as it can be told: printable, short."""
+    if len(text) > MAX_TOLD:
+        # both ends tell something
+        half = MAX_TOLD // 2
+        text = f"{text[:half]}...{text[-half:]}"
+    return printable(text)
+
+
+_NO_MEMORY = re.compile(
+    "memory allocation failed|(can't|can not|cannot|unable to) allocate|out of memory|"
+    "failed to map segment|not enough memory",
+    re.IGNORECASE,
+)
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error is for want of memory, which libraries say in ways of their own.
+
+    HDF5, for instance, has one type of error for all of them.
+    """
+    return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

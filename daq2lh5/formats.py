@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import UnknownFormatError, did_you_mean, show
+from .errors import DecodeError, UnknownFormatError, did_you_mean, show
 from .orca.decoder_names import DECODERS as ORCA_DECODERS
 from .reading.magic import without_ending
 
@@ -53,7 +53,7 @@ class Format:
         as `probe`, on weaker evidence: asked where no probe fits and the extension is
         the format's.
     empty_if_named
-        given the name of an empty file, whether it is one of the format.
+        whether an empty file of the given name belongs to the format.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Format:
     empty_if_named: Callable[[str], bool] | None = None
 
     def has_extension(self, ending: str) -> bool:
-        """Whether files of this format end so, in any letter case."""
+        """Whether the format has this file name extension, in any letter case."""
         return ending.lower() in {e.lower() for e in self.extensions}
 
 
@@ -169,12 +169,12 @@ def known_decoders() -> set[str]:
 
 
 def find(name: str) -> Format:
-    """Return the format called `name`, or whose files end so, in any letter case.
+    """Return the format with a name, or an extension, in any letter case.
 
     Raises
     ------
     NotImplementedError
-        if there is none, or several have this extension.
+        if no format or several have it.
     """
     lower = name.strip().lower()
     for format_ in FORMATS:
@@ -230,10 +230,14 @@ def detect(name: str, source: Source | None) -> Format:
             return by_name
         names = ", ".join(f.name for f in FORMATS)
         tried.append(f"its first bytes fit none of {names}")
+        if head and source.error is not None:
+            tried.append(source.error)
         if not head:
             for format_ in FORMATS:
                 if format_.empty_if_named is not None and format_.empty_if_named(name):
                     return format_
+            if source.error is not None:
+                raise DecodeError(source.error, name)
             msg = f"{name} is empty"
             raise UnknownFormatError(msg)
         if head.startswith(HDF5_MAGIC):

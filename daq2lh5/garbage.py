@@ -25,6 +25,10 @@ DEFAULT_CAP = 64 * 2**20
 """Largest number of bytes kept of one input."""
 
 
+MAX_ROWS = 2**18
+"""Largest number of stretches kept of one input."""
+
+
 class Garbage:
     """Damaged stretches of an input, with where and why.
 
@@ -70,11 +74,12 @@ class Garbage:
         dropped
             bytes of the stretch that the caller could not hold.
         """
-        room = self.cap - self.bytes_kept
+        room = self.cap - self.bytes_kept if len(self.rows) < MAX_ROWS else 0
         kept = bytes(packet[:room])
         self.bytes_kept += len(kept)
         self.bytes_dropped += len(packet) - len(kept) + dropped
-        self.rows.append((kept, packet_id, code, offset))
+        if len(self.rows) < MAX_ROWS:
+            self.rows.append((kept, packet_id, code, offset))
 
     def as_table(self) -> TableBuffer:
         """Return the table: packets, packet_id, garbage_code and offset."""

@@ -1,8 +1,8 @@
-"""Whether the package is whole: legend-daq2lh5 has a package of the same name.
+"""Detects conflicts with legend-daq2lh5, whose package has the same name.
 
 If both distributions are installed their files get mixed, and uninstalling one deletes
-files of the other. This module says so. legend-daq2lh5 has none of its name, so that it
-stays when the others are overwritten, and it needs nothing but the standard library.
+files of the other. legend-daq2lh5 has no module of this name, so this one survives; it
+needs the standard library only.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ WAY_OUT = (
 
 
 def _distributions() -> dict[str, Path]:
-    """Return where this distribution and the peer's are installed.
+    """Return the metadata folders of this distribution and of legend-daq2lh5.
 
-    The names of directories tell. To ask ``importlib.metadata`` takes 50 times as long,
-    mostly to import it, and each import of the package would.
+    Found by name: importing ``importlib.metadata`` takes 50 times as long, and every
+    import of the package would pay for it.
     """
     found: dict[str, Path] = {}
     for folder in sys.path:
@@ -52,8 +52,8 @@ def _files(distribution: Path) -> list[str]:
 def peer_beside() -> str | None:
     """Return the version of legend-daq2lh5 if both are installed.
 
-    The small distribution of that name that depends on this one has no modules, and
-    does no harm.
+    Our own distribution of that name, which only depends on daq2lh5, has no modules and
+    does not count.
     """
     found = _distributions()
     if "daq2lh5" not in found or PEER not in found or not _files(found[PEER]):
@@ -69,12 +69,12 @@ def warn_of_peer() -> None:
             f"{PEER} {version} is installed, too, and has the same files: to uninstall "
             f"or update either breaks the other. {WAY_OUT}"
         )
-        # as of no line of a file: one line is shown
+        # without a source line: the warning is printed in one line
         warnings.warn_explicit(text, UserWarning, "<daq2lh5>", 1)
 
 
 def what_is_wrong() -> str | None:
-    """Say why modules cannot be imported; None if nothing explains it."""
+    """Return why modules cannot be imported; None if unknown."""
     version = peer_beside()
     if version is not None:
         return f"{PEER} {version} is installed over daq2lh5 and has replaced its files"
@@ -90,7 +90,7 @@ def what_is_wrong() -> str | None:
 
 
 def main(**options: str) -> None:
-    """Start the command line ``daq2lh5``, or say why there is none."""
+    """Start the command line ``daq2lh5``, or explain why it cannot be imported."""
     try:
         from .cli import main as command_line  # noqa: PLC0415
     except ImportError:

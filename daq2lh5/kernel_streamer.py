@@ -31,6 +31,9 @@ class KernelStreamer(DataStreamer):
         self._kernel: Any = None
         self._buffer_size = 0
         self._header_bytes = 0
+        # whether reading is over, and rows that nobody asked for as last reported
+        self._is_over = False
+        self._n_unwanted: dict[str, int] = {}
         self._siblings: SiblingTables[Any] = SiblingTables()
 
     def close_stream(self) -> None:
@@ -68,6 +71,7 @@ class KernelStreamer(DataStreamer):
         kernel.begin()
         try:
             more = self._read(limit)
+            self._is_over = not more
             if not more:
                 self.account_for_holes()
         finally:
@@ -123,7 +127,7 @@ class KernelStreamer(DataStreamer):
         rbs = self.rb_lib.get(type(decoder).__name__)
         rb = rbs[0] if rbs else RawBuffer()
         if not rbs:
-            rb._make_later(decoder.make_lgdo, decoder._describe)
+            rb.make_later(decoder.make_lgdo, decoder.describe_lgdo)
         rb.loc = 1
         return rb
 
@@ -146,7 +150,7 @@ class KernelStreamer(DataStreamer):
         if not over:
             return
         if fate == "unknown" and (kind := self._kind_of_unknown(reason)):
-            self.report.unknown_records[kind] += 1
+            self.report.add_unknown(kind)
         code, packet_id = kernel.stretch_reason, kernel.packet_id
         self.end_stretch(start, end, fate, reason, code, packet_id)
 
@@ -168,6 +172,13 @@ class KernelStreamer(DataStreamer):
 
     def _account_for_channels(self, decoder: DataDecoder) -> None:
         """Report rows of channels that nobody asked for."""
-        if decoder.skipped_channels:
-            counts = {str(key): n for key, n in decoder.skipped_channels.items()}
-            self.report.skipped_channels[type(decoder).__name__] = counts
+        if not decoder.skipped_channels:
+            return
+        name = type(decoder).__name__
+        n = sum(decoder.skipped_channels.values())
+        # the whole list not each time: there may be many channels, and many chunks
+        if not self._is_over and n < self._n_unwanted.get(name, 0) * 5 // 4:
+            return
+        self._n_unwanted[name] = n
+        counts = {str(key): n for key, n in decoder.skipped_channels.items()}
+        self.report.skipped_channels[name] = counts

@@ -34,7 +34,7 @@ from .writing.datasets import (
     memory_file,
     write_scalar,
 )
-from .writing.filters import ChunkEncoder, dataset_settings
+from .writing.filters import dataset_settings
 from .writing.layout import layout_of_lgdo
 from .writing.memory import MemoryPlan
 from .writing.objects import WrittenObject, compare_attributes, compare_rows
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     import lgdo
 
+    from .writing.filters import ChunkEncoder
     from .writing.layout import Coding, Layout
 
 log = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ class LH5Writer:
         self.pipeline = pipeline or Pipeline()
         self.write_seconds = 0.0
         self._held_bytes = 0
-        self._encoder = ChunkEncoder()
+        self._encoder = self.pipeline.new_encoder()
         self._more_to_come = more_to_come
         self._parents = Parents(file)
         self._objects: dict[str, WrittenObject] = {}

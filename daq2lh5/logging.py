@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections import Counter
 
 from .errors import printable
 
@@ -35,6 +36,31 @@ class _Formatter(logging.Formatter):
         return f"\033[{_COLORS.get(record.levelno, '0')}m{text}\033[0m"
 
 
+MAX_LINES = 1000
+"""Warnings from one place of the program that are shown."""
+
+
+class _Enough(logging.Filter):
+    """Ends series of warnings, where the input has them without end.
+
+    Those that a report has are counted there, for each input.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: Counter[tuple[str, int]] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno != WARNING or record.name == "daq2lh5.report":
+            return True
+        place = record.pathname, record.lineno
+        self._counts[place] += 1
+        if self._counts[place] == MAX_LINES:
+            record.msg = "more than %d messages like the last are not shown"
+            record.args = (MAX_LINES,)
+        return self._counts[place] <= MAX_LINES
+
+
 def setup(level: int = logging.INFO, logger: logging.Logger | None = None) -> None:
     """Show log messages on standard error.
 
@@ -57,4 +83,5 @@ def setup(level: int = logging.INFO, logger: logging.Logger | None = None) -> No
     handler = logging.StreamHandler(sys.stderr)
     color = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     handler.setFormatter(_Formatter(color))
+    handler.addFilter(_Enough())
     logger.addHandler(handler)

@@ -1,14 +1,13 @@
-"""The shorthand of output specifications, expanded.
+"""Expansion of the shorthand in output specifications.
 
-Names and keys are expanded in the user's dictionary, as in legend-daq2lh5, whose users
-read them there. Values of keywords and environment variables are not: the dictionary is
-as good for the next file.
+Names and keys are expanded in the user's dictionary, where users of legend-daq2lh5 read
+them. Values of keywords and environment variables stay out of it, so that the same
+dictionary serves for the next file.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import string
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -25,81 +24,27 @@ from .paths import (
     expand_variables,
     literal,
 )
+from .places import check_file, check_place, split_out_stream
 
 BUFFER_FIELDS = ("key_list", "out_stream", "out_name", "proc_spec")
-"""What the description of a buffer may say."""
+"""Fields in the description of a buffer."""
 
 MAX_KEYS = 2**20
-"""Keys of a decoder. More than any experiment has: such a range is meant as ``*``."""
+"""Most keys of a decoder, more than any experiment has; ``*`` stands for all."""
 
 MAX_BUFFERS = 2**16
-"""Buffers of a decoder: each is a table with datasets of its own."""
+"""Most buffers of a decoder; each is a table with datasets of its own."""
 
 MAX_WIDTH = 1000
-"""Largest number in the format of a field, such as a width."""
+"""Largest number in a field's format, such as a width."""
 
 LITERAL_KEYWORDS = ("orig_basename", "name", "key")
-"""Keywords whose values have no environment variables in them."""
+"""Keywords in whose values ``$`` is an ordinary character."""
 
 
 def has_wildcard(key: object) -> bool:
     """Whether a key of a key list is a pattern."""
     return isinstance(key, str) and "*" in key
-
-
-HDF5_ENDINGS = (".lh5", ".h5", ".hdf5", ".hdf", ".he5")
-"""Endings of file names behind which a colon begins a group."""
-
-_BEHIND_ENDING = re.compile(
-    # the last one: folders may end so, too
-    rf"(.*(?:{'|'.join(map(re.escape, HDF5_ENDINGS))})):(.*)",
-    re.DOTALL | re.IGNORECASE,
-)
-_BEFORE_SLASH = re.compile(r"(.*):(/.*|)", re.DOTALL)
-_BEFORE_WORD = re.compile(r"(.*):((?![0-9])[\w{][^:.]*)", re.DOTALL)
-
-
-def split_out_stream(out_stream: str) -> tuple[str, str]:
-    """Split ``file:group`` into file and group (``/`` if there is none).
-
-    A colon belongs to the path unless what follows can only be a group:
-
-    - behind an ending of HDF5 files (``.lh5``, ``.h5``, ``.hdf5``, ``.hdf``, ``.he5``)
-      a group begins, unless what follows ends so itself;
-    - in a name without such an ending, a group begins behind the last colon if a slash
-      or nothing follows it, or a word: it begins with a letter, and has no dot. What
-      exists under the whole name, or has a colon in a folder that exists, is a path.
-    """
-    return _split(out_stream, _BEFORE_SLASH, _BEFORE_WORD)
-
-
-def as_out_stream(name: str) -> str:
-    """Return the `out_stream` for a name that the user gave for a file.
-
-    There a word behind a colon is no group: ``out:geds`` is that file.
-    """
-    if split_out_stream(name) == _split(name, _BEFORE_SLASH):
-        return name
-    return f"{name}:/"
-
-
-def _split(out_stream: str, *without_ending: re.Pattern[str]) -> tuple[str, str]:
-    if ":" not in out_stream or out_stream.lower().endswith(HDF5_ENDINGS):
-        return out_stream, "/"
-    match = _BEHIND_ENDING.fullmatch(out_stream)
-    if match is None and not _is_there(out_stream):
-        found = (pattern.fullmatch(out_stream) for pattern in without_ending)
-        match = next(filter(None, found), None)
-    if match is None:
-        return out_stream, "/"
-    file, group = match.groups()
-    return file, group or "/"
-
-
-def _is_there(path: str) -> bool:
-    """Whether there is such a file, or a folder for it with a colon in its name."""
-    folder = os.path.dirname(path)
-    return os.path.exists(path) or (":" in folder and os.path.isdir(folder))
 
 
 # ---- templates -----------------------------------------------------------------------
@@ -111,7 +56,7 @@ def fields_of(template: str) -> set[str]:
     Raises
     ------
     ValueError
-        if it is none.
+        if it is invalid.
     """
     fields = set()
     for _, name, spec, _ in string.Formatter().parse(template):
@@ -131,23 +76,25 @@ def fill_in(
     Parameters
     ----------
     template
-        text as for :meth:`str.format`. ``${NAME}``, where `values` have none of this
-        name, is an environment variable and stays.
+        text as for :meth:`str.format`. ``${NAME}`` is an environment variable and
+        stays, unless `values` has the name.
     values
         by name of the field.
     keep
-        fields that stay where `values` have none of the name.
+        fields that stay if `values` lacks them.
     again
-        whether the result is formatted again, so that braces which are no fields are
-        doubled; by default if a field stays.
+        whether the result is a template, in which literal braces are doubled; by
+        default if a field stays.
 
     Raises
     ------
     KeyError
-        if `values` lack a field.
+        if `values` lacks a field.
     ValueError
-        if the template is none, or a value cannot be formatted as asked.
+        if the template is invalid, or does not fit a value.
     """
+    if "{" not in template and "}" not in template:
+        return template
     parts = list(string.Formatter().parse(template))
     if again is None:
         again = any(
@@ -170,6 +117,30 @@ def fill_in(
         else:
             out.append(protect(_formatted(field, name, spec or "", values)))
     return "".join(out)
+
+
+def fill_in_field(
+    template: str,
+    values: Mapping[str, Any],
+    where: str,
+    keep: tuple[str, ...] = (),
+    again: bool | None = None,
+) -> str:
+    """Format a template of the specification; see `fill_in` for the arguments.
+
+    Raises
+    ------
+    UndefinedKeywordError, OutSpecError
+        with `where` the template stands.
+    """
+    try:
+        return fill_in(template, values, keep, again)
+    except KeyError as e:
+        msg = f"{e} in {where} is not defined"
+        raise UndefinedKeywordError(msg) from None
+    except ValueError as e:
+        msg = f"{where}: {e}"
+        raise OutSpecError(msg) from None
 
 
 def _root(field: str) -> str:
@@ -219,7 +190,7 @@ def expand_spec(config: Any) -> dict[str, dict[str, dict]]:
 def expand_buffers(buffers: Any) -> dict[str, dict]:
     """Return the buffers of a decoder with names and keys expanded, as new dictionary.
 
-    What is expanded already comes out as it is.
+    Expanding the result again changes nothing.
     """
     if not isinstance(buffers, dict):
         msg = f"the buffers of a decoder are a dictionary by name, not {show(buffers)}"
@@ -257,18 +228,18 @@ def expand_buffers(buffers: Any) -> dict[str, dict]:
 
 
 def put_back(config: dict, expanded: dict) -> None:
-    """Give the user's dictionary the expanded content."""
+    """Replace the content of the user's dictionary by the expanded one."""
     config.clear()
     for key, value in expanded.items():
         config[key] = value
 
 
 def put_back_spec(config: dict, expanded: dict[str, dict[str, dict]]) -> None:
-    """Give the user's specification, and the dictionaries in it, expanded content."""
+    """Replace the content of the user's specification and of its dictionaries."""
     seen = set()
     for decoder, buffers in expanded.items():
         if id(config[decoder]) in seen:
-            # two decoders had one dictionary, and names may differ by decoder
+            # two decoders share the dictionary, but names may differ by decoder
             config[decoder] = buffers
         else:
             seen.add(id(config[decoder]))
@@ -276,22 +247,22 @@ def put_back_spec(config: dict, expanded: dict[str, dict[str, dict]]) -> None:
 
 
 def plain_keys(keys: Iterable) -> list | range:
-    """Return keys as a list, where NumPy's numbers are plain ones; a range stays."""
+    """Return keys as a list with NumPy's numbers as Python's; a range stays."""
     if isinstance(keys, range):
         return keys
     return [k.item() if isinstance(k, np.generic) else k for k in keys]
 
 
 def keys_of(key_list: Any, whose: str) -> list[int | str]:
-    """Return a list of keys, where ranges are replaced by their keys.
+    """Return a list of keys with ranges expanded.
 
     Parameters
     ----------
     key_list
-        list, tuple, range, set or array of keys; two integers in a list or tuple in it
-        are the ends of a range.
+        list, tuple, range, set or array of keys; an inner list or tuple of two integers
+        is a range, from the first to the last.
     whose
-        what has the keys, for messages.
+        owner of the keys, for messages.
     """
     keys: list[int | str] = []
     for entry in _entries(key_list, whose):
@@ -308,13 +279,14 @@ def keys_of(key_list: Any, whose: str) -> list[int | str]:
 
 
 def _entries(key_list: Any, whose: str) -> list:
-    """Return what is in a list of keys, of whatever type."""
+    """Return the entries of a key list of any type."""
     if isinstance(key_list, range):
         return [key_list]
-    if isinstance(key_list, np.ndarray) and key_list.ndim > 0:
+    if isinstance(key_list, np.ndarray):
+        # one without dimensions becomes a number
         key_list = key_list.tolist()
     elif isinstance(key_list, (set, frozenset)):
-        # their order is another one in each process
+        # sorted, since the order in a set differs from process to process
         key_list = sorted(
             key_list, key=lambda k: (isinstance(k, str), str(k).zfill(20))
         )
@@ -330,7 +302,7 @@ def _entries(key_list: Any, whose: str) -> list:
 
 
 def _key_of(entry: Any, whose: str) -> int | str:
-    """Return a key as plain number or text."""
+    """Return a key as Python's number or text."""
     if isinstance(entry, str):
         return str(entry)
     if isinstance(entry, (np.generic, np.ndarray)) and entry.ndim == 0:
@@ -383,7 +355,7 @@ def _name_with_key(name: str, key: int | str) -> str:
 
 
 def _with_decoder(decoder: Any, buffers: Any) -> Any:
-    """Return buffers with the decoder filled in in their names."""
+    """Return buffers with ``{name}`` in their names replaced by the decoder."""
     if decoder == "*" or not isinstance(buffers, dict):
         return buffers
     short = str(decoder).removesuffix("Decoder")
@@ -398,7 +370,7 @@ def _with_decoder(decoder: Any, buffers: Any) -> Any:
 
 
 def _check_description(name: str, info: Any) -> None:
-    """Refuse a description of a buffer that cannot be meant so."""
+    """Refuse an invalid description of a buffer."""
     if name == "":
         msg = "a buffer needs a name"
         raise OutSpecError(msg)
@@ -419,11 +391,11 @@ def _check_description(name: str, info: Any) -> None:
 
 
 def _is_pattern(info: dict) -> bool:
-    """Whether the keys of a buffer are known only when the stream is open."""
+    """Whether a buffer has key patterns, which need the stream's keys."""
     return any(has_wildcard(key) for key in info["key_list"])
 
 
-# ---- what goes where -----------------------------------------------------------------
+# ---- files and tables ----------------------------------------------------------------
 
 
 def describe(
@@ -444,7 +416,7 @@ def describe(
     decoder
         whose buffer it is.
     lenient
-        leave environment variables that are not set as they stand.
+        keep unset environment variables as text.
     """
     out_stream = _out_stream_of(name, info.get("out_stream", ""))
     out_name = _out_name_of(name, info)
@@ -453,65 +425,64 @@ def describe(
     if len(info["key_list"]) == 1 and not pattern:
         values.setdefault("key", info["key_list"][0])
     if decoder == "*" and "name" not in keywords:
-        # the name is itself a template
+        # the name is a template
         out_stream = out_stream.replace("{name}", name)
         if "out_name" in info:
             out_name = out_name.replace("{name}", name)
         del values["name"]
-    # what a pattern stands for is known when the stream is open
+    # patterns are filled in once the stream is open
     again = decoder == "*" or (
         "key" not in values and "{key" in out_name + (out_stream if pattern else "")
     )
     keep = ("key", "name") if again else ()
-    filled = {}
-    bounded = bound_variables(out_stream)
-    for field, text in (("out_stream", bounded), ("out_name", out_name)):
-        if field == "out_name" and "out_name" not in info:
-            filled[field] = out_name
-            continue
-        try:
-            filled[field] = fill_in(text, _Masked(values), keep, again)
-        except KeyError as e:
-            msg = f"{e} in {field} of buffer {show(name)} is not defined"
-            raise UndefinedKeywordError(msg) from None
-        except ValueError as e:
-            msg = f"{field} of buffer {show(name)}: {e}"
-            raise OutSpecError(msg) from None
-    filled["out_name"] = literal(filled["out_name"])
+    whose = f"buffer {show(name)}"
+    masked = MaskedKeywords(values)
+    if "out_name" in info:
+        where = f"out_name of {whose}"
+        out_name = fill_in_field(out_name, masked, where, keep, again)
+    where = f"out_stream of {whose}"
+    out_stream = bound_variables(out_stream)
+    out_stream = fill_in_field(out_stream, masked, where, keep, again)
     try:
-        filled["out_stream"] = expand_out_stream(filled["out_stream"], again, lenient)
+        out_stream = expand_out_stream(out_stream, again, lenient)
     except ValueError as e:
-        msg = f"out_stream of buffer {show(name)}: {e}"
+        msg = f"{where}: {e}"
         raise OutSpecError(msg) from None
+    out_name = literal(out_name)
+    check_file(out_stream, where)
     if not again:
-        check_place(filled["out_stream"], filled["out_name"], f"buffer {show(name)}")
+        check_place(out_stream, out_name, whose)
     return {
         "key_list": info["key_list"],
         "proc_spec": info.get("proc_spec"),
-        **filled,
+        "out_stream": out_stream,
+        "out_name": out_name,
     }
 
 
-def check_place(out_stream: str, out_name: str, whose: str) -> None:
-    """Refuse paths that no table of an HDF5 file can have."""
-    group = split_out_stream(out_stream)[1]
-    parts = [p for p in out_name.split("/") if p]
-    wrong = {".", ".."}.intersection([*parts, *group.split("/")])
-    if wrong or not parts or "\0" in out_name + group:
-        path = f"{group}/{out_name}".replace("//", "/")
-        msg = f"{whose}: {show(path)} cannot be the path of a table"
-        raise OutSpecError(msg)
+class MaskedKeywords(dict):
+    """Values of keywords, in some of which ``$`` begins no variable.
 
+    Parameters
+    ----------
+    values
+        by name.
+    literal
+        names of those.
+    """
 
-class _Masked(dict):
-    """Values of keywords, where ``$`` begins no variable if they are not for that."""
+    def __init__(
+        self, values: Mapping[str, Any], literal: Iterable[str] = LITERAL_KEYWORDS
+    ) -> None:
+        super().__init__(values)
+        self._literal = frozenset(literal)
 
     def __getitem__(self, name: str) -> Any:
         value = super().__getitem__(name)
         if isinstance(value, str) and "\0" in value:
             msg = "there is a null byte in it"
             raise ValueError(msg)
-        if name in LITERAL_KEYWORDS and isinstance(value, str):
+        if name in self._literal and isinstance(value, str):
             return value.replace("$", LITERAL_DOLLAR)
         return value
 
@@ -542,12 +513,12 @@ def _out_name_of(name: str, info: dict) -> str:
 def expand_out_stream(
     out_stream: str, template: bool = False, lenient: bool = False
 ) -> str:
-    """Return where a buffer goes with ``~`` and environment variables expanded."""
+    """Return an `out_stream` with ``~`` and environment variables expanded."""
     file, _ = split_out_stream(literal(out_stream))
     rest = out_stream
     known = ""
     if "$" in file and os.path.exists(file):
-        # the first as many characters
+        # (LITERAL_DOLLAR is one character, too)
         known, rest = out_stream[: len(file)], out_stream[len(file) :]
     rest = expand_variables(rest, template=template, lenient=lenient)
     return expand_home(literal(known) + rest)

@@ -1,4 +1,4 @@
-"""Output files that appear complete or not at all."""
+"""Atomic output: all files of a conversion are published, or none."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 
-from .errors import OutSpecError
+from .errors import OutSpecError, WriteError
 from .lh5_writer import LH5Writer, check_settings, split_settings
 from .publishing.locks import hold_beside_hdf5, release_beside_hdf5
 from .publishing.publish import Finished, publish, sync_folder
 from .publishing.repair import Leftovers
-from .publishing.targets import check_replaceable, status_of
+from .publishing.targets import check_replaceable, resolve, status_of
 from .publishing.temporary import Temporary
 from .raw_buffer import files_of
 from .report import MAX_ATTRIBUTE_BYTES
@@ -27,7 +27,7 @@ from .writing.parents import write_attributes
 from .writing.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     from .garbage import Garbage
@@ -40,7 +40,7 @@ REPORT_ATTRIBUTE = "daq2lh5_report"
 """Attribute of a file's root group with the report, as JSON."""
 
 GARBAGE_ENDING = ".garbage"
-"""What is added to an output's name for the file with the damaged stretches."""
+"""Suffix of the file with the damaged stretches, behind the first output's name."""
 
 NAME_BYTES = 255
 """Longest name of a file on usual file systems."""
@@ -50,13 +50,13 @@ COLUMNS_ATTRIBUTE = "daq2lh5_columns"
 
 
 abandoned: list[object] = []
-"""Files that HDF5 could not even close. It might crash in trying so again: references
-are kept, and the command line leaves at once."""
+"""Files that HDF5 failed to close, with the error. Closing them again may crash: the
+references are kept, and the command line exits at once."""
 
 
 @dataclass
 class _File(Finished):
-    """A file in the making.
+    """A file that is being written.
 
     Attributes
     ----------
@@ -84,6 +84,8 @@ class OutputFiles:
         HDF5 settings of the files and of all datasets.
     threads
         number of threads that compress.
+    verify
+        whether to decompress each compressed chunk and compare.
 
     Attributes
     ----------
@@ -99,14 +101,15 @@ class OutputFiles:
         inputs: Iterable[str] = (),
         settings: dict[str, Any] | None = None,
         threads: int = 1,
+        verify: bool = False,
     ) -> None:
         self.overwrite = overwrite
         self.plan = MemoryPlan()
-        self.pipeline = Pipeline(threads)
+        self.pipeline = Pipeline(threads, verify=verify)
         self.settings = settings or {}
         check_settings(self.settings)
         self._of_file, self._of_datasets = split_settings(self.settings)
-        self._inputs = [Path(i.removeprefix("file://")).resolve() for i in inputs]
+        self._inputs = [resolve(i.removeprefix("file://")) for i in inputs]
         # by the file itself, wherever names and links lead
         self._files: dict[Path, _File] = {}
         self._writers: dict[str, LH5Writer] = {}
@@ -115,16 +118,16 @@ class OutputFiles:
         self._columns = ""
 
     def check(self, files: Iterable[str]) -> None:
-        """Make sure that the files may be written, before anything is read.
+        """Check that the files can be written, before data are read.
 
-        What a killed conversion to these files left in halves is completed before.
+        First, what a killed conversion to these files left incomplete is completed.
 
         Raises
         ------
         FileExistsError
             if a file exists and must not be replaced.
         OutSpecError
-            if a file is the input, or none that LH5 can be written to.
+            if a file is the input, or LH5 cannot be written to it.
         PermissionError
             if a directory cannot be written to.
         """
@@ -139,12 +142,17 @@ class OutputFiles:
             )
             raise OutSpecError(msg)
         path = Path(file)
-        target = path.resolve()
+        target = resolve(file)
         if target in self._inputs:
             msg = f"{file} is the input: give another output"
             raise OutSpecError(msg)
         self._leftovers_in(target.parent).complete(target)
-        found = status_of(path)
+        try:
+            found = status_of(path)
+        except OSError as e:
+            # a loop of links, or a name too long
+            msg = f"output {file}: {e.strerror}"
+            raise OutSpecError(msg) from e
         if found is not None:
             if stat.S_ISDIR(found.st_mode):
                 msg = f"output {file} is a directory"
@@ -193,11 +201,11 @@ class OutputFiles:
         Raises
         ------
         ValueError
-            if a column is to be written in a way that there is not.
+            if HDF5 has no such setting for a column.
         """
         self.plan = plan
         self.pipeline.limit = plan.in_flight
-        layouts = [rb._layout for _, rb in rb_lib.buffers()]
+        layouts = [rb.layout for _, rb in rb_lib.buffers()]
         check_settings(self.settings, filter(None, dict.fromkeys(layouts)))
         files = files_of(rb_lib)
         self.check(files)
@@ -205,10 +213,10 @@ class OutputFiles:
             self.writer_of(file)
 
     def writer_of(self, file: str) -> LH5Writer:
-        """Return the writer of a file, which is created if need be."""
+        """Return the writer of a file, which is created first where necessary."""
         if file in self._writers:
             return self._writers[file]
-        target = Path(file).resolve()
+        target = resolve(file)
         if target not in self._files:
             self._check(file)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -216,7 +224,7 @@ class OutputFiles:
             try:
                 temporary = Temporary(target)
             except OSError as e:
-                # of the name that the user knows
+                # with the name that the user gave
                 raise OSError(e.errno, os.strerror(e.errno), file) from e
             try:
                 handle = _open_new(temporary, self._of_file)
@@ -233,25 +241,19 @@ class OutputFiles:
         return self._writers[file]
 
     def name_beside(self, ending: str) -> str:
-        """Return the name of a file that goes with the first: that and an ending.
-
-        A name that gets too long for the system is cut.
-        """
+        """Return the first file's name with a suffix, cut to the longest length."""
         folder, name = os.path.split(next(iter(self._files.values())).name)
         kept = os.fsencode(name)[: NAME_BYTES - len(ending)]
         return os.path.join(folder, os.fsdecode(kept) + ending)
 
     def writer_beside(self, ending: str) -> LH5Writer:
-        """Return the writer of a file that goes with the first, made if need be.
-
-        It gets its name together with all others.
-        """
+        """Return the writer of the file with this suffix, published with the others."""
         return self.writer_of(self.name_beside(ending))
 
     def drop_beside(self, ending: str) -> None:
-        """Have an older file that went with the first removed with what it went with.
+        """Remove the old file with this suffix when the files are published.
 
-        Nothing is done to one that this conversion writes anew, and without overwrite.
+        Only with overwrite, and only if this conversion writes no such file.
 
         Raises
         ------
@@ -259,7 +261,7 @@ class OutputFiles:
             if a file of that name exists which is no LH5 file.
         """
         name = self.name_beside(ending)
-        target = Path(name).resolve()
+        target = resolve(name)
         if self.overwrite and target not in self._files and status_of(target):
             check_replaceable(name)
             self._obsolete[target] = Finished(name, target, None)
@@ -270,25 +272,25 @@ class OutputFiles:
         return sum(f.writer.write_seconds for f in self._files.values())
 
     def check_garbage(self) -> None:
-        """Make sure that damaged stretches may be kept beside the first file.
+        """Check that the file for damaged stretches can be written.
 
         Raises
         ------
         FileExistsError
-            if there is a file of that name that must not be replaced.
+            if a file of that name exists and must not be replaced.
         """
         if self._files:
             self._check(self.name_beside(GARBAGE_ENDING))
 
     def write_garbage(self, garbage: Garbage) -> str | None:
-        """Keep damaged stretches in a file of their own beside the first.
+        """Write damaged stretches to a file of their own beside the first.
 
-        An older one that belongs to what is replaced goes with it.
+        Without such stretches an old file of that name is removed.
 
         Returns
         -------
         name
-            of the file; None if there are no such stretches.
+            of the file; None without such stretches.
         """
         if not self._files:
             return None
@@ -302,9 +304,9 @@ class OutputFiles:
         return self.name_beside(GARBAGE_ENDING)
 
     def describe(self, columns: dict[str, dict[str, str]]) -> None:
-        """Take note of what the columns are, by kind of table, for all files.
+        """Set the descriptions of the columns, by kind of table, for all files.
 
-        Kinds of tables that do not fit into the attribute are left out.
+        Kinds of tables beyond the size of an attribute are left out.
         """
         kept: dict[str, dict[str, str]] = {}
         for kind, descriptions in columns.items():
@@ -313,24 +315,25 @@ class OutputFiles:
                 kept[kind], self._columns = descriptions, longer
 
     def describe_as(self, file: h5py.File) -> None:
-        """Take note of what the columns are in a file that was converted before."""
+        """Take over the descriptions of the columns from a converted file."""
         text = file.attrs.get(COLUMNS_ATTRIBUTE, "")
         self._columns = text if isinstance(text, str) else ""
 
     def complete(self) -> None:
-        """Write all that is left to write."""
+        """Write all queued rows."""
         for file in self._files.values():
             file.writer.finish()
         self.pipeline.close()
 
     def finish(self, report: ConversionReport) -> None:
-        """Complete the files, and give them their names, all at the end.
+        """Complete the files and publish them.
 
-        The report has the names then, and the times of the stages. From the moment that
-        the files have their names, an interruption comes too late: it is raised, but
-        the files stay.
+        The report gets their names and the times of the stages. An interruption after
+        publishing is raised, but the files stay.
         """
         self.complete()
+        for text in _faults(self.pipeline.faults):
+            report.warn(text)
         report.seconds["compress"] = self.pipeline.work_seconds
         report.seconds["write"] = self.write_seconds
         with report.timed("finish"):
@@ -343,7 +346,7 @@ class OutputFiles:
             if self._columns:
                 attributes[COLUMNS_ATTRIBUTE] = self._columns
             write_attributes(file.handle, attributes)
-            # what fails must fail while the file can still be closed in peace
+            # errors must come before closing: HDF5 may crash on a second close
             file.handle.flush()
         for file in self._files.values():
             try:
@@ -352,7 +355,10 @@ class OutputFiles:
                 abandoned.append((file, e))
                 raise
         for file in self._files.values():
-            file.temporary.sync()
+            try:
+                file.temporary.sync()
+            except OSError as e:
+                raise WriteError(e.errno, e.strerror, file.name) from e
         with without_signals():
             publish([*self._files.values(), *self._obsolete.values()], self.overwrite)
             finished, self._files = self._files, {}
@@ -361,11 +367,10 @@ class OutputFiles:
             names = [file.name for file in finished.values()]
             report.outputs = [n for n in names if n != report.garbage_file]
         for folder in {target.parent for target in finished}:
-            # too late for an error: the files are there
             sync_folder(folder)
 
     def discard(self) -> None:
-        """Remove what was written and is not finished."""
+        """Remove the unfinished files."""
         with without_signals():
             for file in self._files.values():
                 file.temporary.discard()
@@ -375,11 +380,23 @@ class OutputFiles:
             self._files = {}
 
 
-def _open_new(temporary: Temporary, settings: dict[str, Any]) -> h5py.File:
-    """Return the file, opened by HDF5.
+def _faults(faults: list[tuple[str, int]]) -> Iterator[str]:
+    """Say which chunks were compressed a second time, a line for each dataset."""
+    # threads find them in any order
+    for path in sorted({path for path, _ in faults}):
+        rows = [row for other, row in faults if other == path]
+        yield (
+            f"'{path}': {len(rows)} chunks, first that from row {min(rows)}, did not "
+            "inflate to what was compressed, and were compressed by zlib instead; the "
+            "file is right, but please report this, and check this computer's memory"
+        )
 
-    We lock it, so HDF5 need not. Where it does so all the same, by its settings or
-    HDF5_USE_FILE_LOCKING, our lock is in its way, and has to be another one.
+
+def _open_new(temporary: Temporary, settings: dict[str, Any]) -> h5py.File:
+    """Open a temporary file with HDF5.
+
+    Our lock replaces that of HDF5. If settings or HDF5_USE_FILE_LOCKING demand HDF5's
+    lock, ours has to become one of another kind.
     """
     settings = {"locking": False} | settings
     for give_way in (hold_beside_hdf5, release_beside_hdf5):
@@ -391,29 +408,35 @@ def _open_new(temporary: Temporary, settings: dict[str, Any]) -> h5py.File:
 
 
 def _explain(error: Exception, files: list[tuple[str, str]]) -> None:
-    """Raise a plain OSError for what HDF5 says in many words.
+    """Raise a WriteError with the user's file name for errors of the system and HDF5.
 
     Parameters
     ----------
     error
-        as h5py raised it.
+        of reading or of writing; errors of other files are left alone.
     files
-        names of the files, and of the temporary ones.
+        name and temporary name of each file.
     """
-    number = re.search(r"errno = (\d+)", str(error))
-    if number is None or not files:
+    if isinstance(error, (WriteError, FileExistsError)) or not files:
         return
-    code = int(number[1])
-    names = [name for name, temporary in files if temporary in str(error)]
+    named = getattr(error, "filename", None)
+    names = [n for n, temporary in files if temporary in str(error) or n == named]
+    number = re.search(r"errno = (\d+)", str(error))
+    if number is not None:
+        code = int(number[1])
+    elif isinstance(error, OSError) and error.errno is not None and names:
+        code = error.errno
+    else:
+        return
     name = (names or [name for name, _ in files])[0]
-    raise OSError(code, os.strerror(code), name) from error
+    raise WriteError(code, os.strerror(code), name) from error
 
 
 def _close_unfinished(file: _File) -> None:
-    """Close a file that nobody wants any more.
+    """Close an unfinished file.
 
-    HDF5 writes what it still holds, and where it cannot (on a full disk) it fails in
-    ways that end in crashes: it gets memory to write to instead.
+    HDF5 flushes its cache on closing; on a full disk that fails, and crashes later. So
+    its descriptor is redirected to memory first.
     """
     if not file.handle or any(file is other for other, _ in abandoned):
         return

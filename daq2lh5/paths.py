@@ -1,4 +1,4 @@
-"""Paths as users write them: ``~`` and environment variables expanded."""
+"""Expansion of ``~`` and environment variables in paths."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import re
 URL_PREFIX = "file://"
 
 LITERAL_DOLLAR = "\0"
-"""Stands for a ``$`` that begins no variable: no path can have this character."""
+"""Placeholder of a ``$`` that begins no variable; paths cannot have this character."""
 
-# in a template that is formatted again, braces are doubled
+# (braces are doubled in templates)
 _VARIABLE = re.compile(
     r"\$(?:(NAME)|\{(NAME)\}|\{\{(NAME)\}\})".replace("NAME", r"[A-Za-z_]\w*"),
     re.ASCII,
@@ -20,15 +20,15 @@ _VARIABLE = re.compile(
 def expand_path(path: str | os.PathLike[str]) -> str:
     """Return a path with ``~`` and environment variables expanded.
 
-    What exists under the very name is taken as it is, and so is a folder in the path
-    for a variable that is not set: names of files may have a ``$``.
+    Names may contain ``$``: an existing path is returned unchanged, and an unset
+    variable stays if it is part of an existing folder's name.
 
     Raises
     ------
     TypeError
         if it is no path.
     ValueError
-        if a variable is not set, or a user is not known.
+        if a variable is not set, or a user is unknown.
     """
     if not isinstance(path, (str, bytes, os.PathLike)):
         msg = f"expected the name of a file, not a {type(path).__name__}: {path!r:.80}"
@@ -54,9 +54,9 @@ def expand_variables(
     text
         the path.
     template
-        whether it is one that is formatted again: braces are doubled in it.
+        whether the result is a template, in which literal braces are doubled.
     lenient
-        leave variables that are not set as they stand.
+        keep unset variables as text.
     """
     out: list[str] = []
     end = 0
@@ -78,7 +78,7 @@ def expand_variables(
 
 
 def bound_variables(template: str) -> str:
-    """Return a template where no field's value goes on with a variable's name.
+    """Return a template with braces around variables in front of a field.
 
     ``$FOLDER{run}`` is the variable FOLDER and the keyword run.
     """
@@ -91,7 +91,7 @@ def expand_home(text: str) -> str:
         return text
     user = text.partition("/")[0]
     if user != "~" and (user == text or os.path.exists(user)):
-        return text  # names may begin so
+        return text  # a file name that begins with ~
     expanded = os.path.expanduser(text)
     if expanded.startswith("~"):
         what = "your home folder is" if user == "~" else f"the user '{user[1:]}' is"
@@ -101,10 +101,10 @@ def expand_home(text: str) -> str:
 
 
 def literal(text: str) -> str:
-    """Put each ``$`` back that was kept from being expanded."""
+    """Replace the placeholders of ``$``."""
     return text.replace(LITERAL_DOLLAR, "$")
 
 
 def escape(text: str) -> str:
-    """Return text that comes out of :meth:`str.format` as it is."""
+    """Double braces, which :meth:`str.format` turns back."""
     return text.replace("{", "{{").replace("}", "}}")

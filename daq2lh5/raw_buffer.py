@@ -37,8 +37,8 @@ from .out_spec import (
     plain_keys,
     put_back,
     put_back_spec,
-    split_out_stream,
 )
+from .places import split_out_stream
 from .table_buffer import TableBuffer, arrays_of, grow_vectors
 
 if TYPE_CHECKING:
@@ -87,6 +87,14 @@ class RawBuffer:
     fill_safety
         rows that a single packet may add: with less room than that the buffer counts
         as full.
+    table
+        the rows as decoders and writers use them, behind `lgdo`; None if the user
+        set `lgdo`, or if the decoder makes its object later.
+    exposed
+        whether `lgdo` was asked for since `table` was set: the user may change the
+        arrays from then on.
+    names_are_final
+        whether braces in `out_stream` and `out_name` are ordinary characters.
     """
 
     def __init__(
@@ -97,10 +105,9 @@ class RawBuffer:
         out_name: str = "",
         proc_spec: dict | str | None = None,
     ) -> None:
-        self._table: TableBuffer | None = None
-        self._exposed = False
-        # whether braces in the names are meant as such
-        self._names_are_final = False
+        self.table: TableBuffer | None = None
+        self.exposed = False
+        self.names_are_final = False
         self.used = False
         self._make: Callable[[], lgdo.LGDO] | None = None
         self._describe: Callable[[], tuple[Layout, list[np.ndarray]]] | None = None
@@ -114,18 +121,17 @@ class RawBuffer:
 
     @property
     def lgdo(self) -> lgdo.LGDO | None:  # noqa: D102  (see the class)
-        if self._table is None:
+        if self.table is None:
             return self._writable()
-        # from now on the user may change the arrays behind our back
-        self._exposed = True
-        table = self._table.as_lgdo()
-        self._table.end_vectors(self.loc)
+        self.exposed = True
+        table = self.table.as_lgdo()
+        self.table.end_vectors(self.loc)
         return table
 
     @lgdo.setter
     def lgdo(self, value: lgdo.LGDO | None) -> None:
         self._lgdo = value
-        self._table = None
+        self.table = None
         self._make = None
         self._describe = None
 
@@ -135,7 +141,7 @@ class RawBuffer:
 
     @key_list.setter
     def key_list(self, value: Iterable[int | str]) -> None:
-        # a list of our own: keys are added while a stream is read
+        # a copy: keys are added while a stream is read
         self._key_list = plain_keys(value)
 
     @property
@@ -146,99 +152,114 @@ class RawBuffer:
     def out_stream(self, value: str | os.PathLike[str]) -> None:
         self._out_stream = os.fsdecode(value)
 
-    def _make_later(
+    def make_later(
         self,
         make: Callable[[], lgdo.LGDO],
         describe: Callable[[], tuple[Layout, list[np.ndarray]]] | None = None,
     ) -> None:
-        """Have `lgdo` made when it is first asked for: it takes an import.
+        """Delay making `lgdo` until it is asked for, since lgdo is slow to import.
 
-        `describe` returns what a writer needs instead, if nobody asks.
+        Parameters
+        ----------
+        make
+            returns the object.
+        describe
+            returns the layout and the arrays of the object for a writer, without
+            lgdo.
         """
         self.lgdo = None
         self._make = make
         self._describe = describe
 
-    def _own(self, table: TableBuffer) -> None:
+    def describe_unmade(self) -> tuple[Layout, list[np.ndarray]] | None:
+        """Return layout and arrays of the object that :meth:`make_later` delayed.
+
+        None once it is made, or if the decoder cannot describe it.
+        """
+        if self._lgdo is not None or self._describe is None:
+            return None
+        return self._describe()
+
+    def use_table(self, table: TableBuffer) -> None:
         """Fill `table` instead of an LGDO; `lgdo` shows it."""
         self.lgdo = None
-        self._table = table
-        self._exposed = False
+        self.table = table
+        self.exposed = False
 
     @property
     def n_samples(self) -> int:
         """Samples of the waveforms in a decoder's own table; 0 without waveforms."""
-        return self._table.n_samples
+        return self.table.n_samples
 
     def hand_out(self) -> None:
-        """Note that somebody gets the rows at hand, to read or to write them."""
+        """Prepare the filled rows to be read or written."""
         self.used = True
-        if self._exposed and self._table is not None:
-            self._table.end_vectors(self.loc)
+        if self.exposed and self.table is not None:
+            self.table.end_vectors(self.loc)
 
-    def _pass_encoded(self, codec: str) -> None:
-        """Have waveforms come encoded that are written so, and nothing else.
+    def pass_encoded(self, codec: str) -> None:
+        """Take waveforms as they are encoded in the input, if they are written so.
 
-        Nobody may ask for `lgdo` then.
+        Only for buffers whose `lgdo` the user cannot reach.
 
         Parameters
         ----------
         codec
-            name of the codec by which the input has them encoded.
+            name of the input's codec.
         """
-        plan = self._plan
-        fields = self._table.fields if plan is None else plan.untouched
+        plan = self.plan
+        fields = self.table.fields if plan is None else plan.untouched
         names = frozenset(
             f.name
             for f in fields
             if f.kind == "waveform" and f.codec is not None and f.codec.name == codec
         )
         if names:
-            self._table = self._table.with_encoded(names, codec)
+            self.table = self.table.with_encoded(names, codec)
 
     @property
-    def _allocated(self) -> bool:
-        """Whether there is memory to write rows to."""
-        if self._table is not None:
-            return self._table.allocated
+    def allocated(self) -> bool:
+        """Whether the arrays have memory already."""
+        if self.table is not None:
+            return self.table.allocated
         return self._lgdo is not None
 
     @property
-    def _private(self) -> bool:
-        """Whether nobody but this package can reach the arrays."""
-        return self._table is not None and not self._exposed
+    def private(self) -> bool:
+        """Whether only this package can reach the arrays."""
+        return self.table is not None and not self.exposed
 
-    def _arrays(self) -> dict[str, np.ndarray]:
-        """Return the arrays of the table's columns by path; allocates them."""
-        if self._private:
-            return self._table.arrays
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays of the columns by path, allocated where necessary."""
+        if self.private:
+            return self.table.arrays
         return arrays_of(self.lgdo)
 
-    def _grow(self, n: int) -> None:
+    def grow(self, n: int) -> None:
         """Make room in the vector columns for `n` more elements."""
-        if self._private:
-            self._table.grow_vectors(self.loc, n)
+        if self.private:
+            self.table.grow_vectors(self.loc, n)
         else:
             grow_vectors(self.lgdo, self.loc, n)
 
-    def _enlarge(self, rows: int) -> None:
-        """Make room for `rows` rows in the empty buffer.
+    def enlarge(self, rows: int) -> None:
+        """Give the empty buffer room for at least `rows` rows.
 
         Raises
         ------
         ValueError
-            if the rows are the user's: only the user can replace them.
+            if the arrays are the user's, who alone can replace them.
         """
-        if not self._private:
+        if not self.private:
             msg = f"buffer '{self.out_name}' is too small for a packet of {rows} rows"
             raise ValueError(msg)
-        self._table.resize(rows)
+        self.table.resize(rows)
 
-    def _append(self, values: dict[str, Any]) -> None:
-        """Fill the next row from a dictionary: for tables with few rows."""
+    def append(self, values: dict[str, Any]) -> None:
+        """Fill the next row from a dictionary; slow, for tables with few rows."""
         row = self.loc
-        self._grow(max(len(v) if hasattr(v, "__len__") else 0 for v in values.values()))
-        arrays = self._arrays()
+        self.grow(max(len(v) if hasattr(v, "__len__") else 0 for v in values.values()))
+        arrays = self.arrays()
         for name, value in values.items():
             if name in arrays:
                 arrays[name][row] = value
@@ -251,29 +272,29 @@ class RawBuffer:
 
     def _writable(self) -> lgdo.LGDO | None:
         """Return the data for a writer of this package."""
-        if self._table is not None:
-            return self._table.as_lgdo()
+        if self.table is not None:
+            return self.table.as_lgdo()
         if self._lgdo is None and self._make is not None:
             self._lgdo = self._make()
         return self._lgdo
 
     @property
-    def _plan(self) -> Plan | None:
-        """How the rows are processed; None if they are not, or not known before."""
-        if self.proc_spec is None or self._table is None:
+    def plan(self) -> Plan | None:
+        """Plan of the processing of `table`; None without processing or `table`."""
+        if self.proc_spec is None or self.table is None:
             return None
-        return self._table.plan_for(self.proc_spec)
+        return self.table.plan_for(self.proc_spec)
 
     @property
-    def _layout(self) -> Layout | None:
-        """How the rows are written; None if that must be seen from LGDOs."""
-        if not self._private:
+    def layout(self) -> Layout | None:
+        """Layout of the rows in the file; None if only the LGDO can tell."""
+        if not self.private:
             return None
-        plan = self._plan
-        return self._table.layout if plan is None else plan.layout
+        plan = self.plan
+        return self.table.layout if plan is None else plan.layout
 
-    def _processed(self, db_dict: dict | None) -> tuple[lgdo.LGDO | None, int | None]:
-        """Return the data for a writer, and how many rows count (None: all)."""
+    def processed(self, db_dict: dict | None) -> tuple[lgdo.LGDO | None, int | None]:
+        """Return the processed data and the number of rows to write (None: all)."""
         data = self._writable()
         if data is None:
             return None, None
@@ -283,23 +304,23 @@ class RawBuffer:
         import lgdo  # noqa: PLC0415  (there is an object of it already)
 
         if not isinstance(data, lgdo.Table):
-            log.info("buffer '%s' is no table: not processed", self.out_name)
+            log.info("buffer '%s' has no table: not processed", self.out_name)
             return data, n_rows
         from .buffer_processor.buffer_processor import process_rows  # noqa: PLC0415
 
-        # what the plan has is checked already
-        spec = self.proc_spec if self._plan is None else self._plan.spec
+        # the plan's specification is checked already
+        spec = self.proc_spec if self.plan is None else self.plan.spec
         return process_rows(data, n_rows, spec, db_dict), n_rows
 
     def _rows_to_write(self, data: lgdo.LGDO) -> int | None:
-        """Return how many rows of `data` count; None for what is written whole."""
+        """Return how many rows of `data` are filled; None for structs and scalars."""
         datatype = data.attrs["datatype"]
         whole = datatype.startswith("struct") or "{" not in datatype
         return None if whole else self.loc
 
     def __len__(self) -> int:
-        if self._table is not None:
-            return self._table.size
+        if self.table is not None:
+            return self.table.size
         if self._make is not None:
             return 1
         if self._lgdo is None:
@@ -320,7 +341,7 @@ class RawBuffer:
 
 
 class RawBufferList(list):
-    """The buffers that one decoder fills: all of the same columns."""
+    """The buffers that one decoder fills, all with the same columns."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -329,8 +350,8 @@ class RawBufferList(list):
     def get_keyed_dict(self) -> dict[int | str, RawBuffer]:
         """Return the buffer for each key.
 
-        Several keys may lead to the same buffer. Where two buffers ask for a key, the
-        last one gets it, and a warning is logged.
+        Several keys may lead to the same buffer. If two buffers list a key, the last
+        one gets it, and a warning is logged.
         """
         if self.keyed_dict is None:
             self.keyed_dict = {}
@@ -471,7 +492,7 @@ class RawBufferLibrary(dict):
         self._set(config, kw_dict, lenient=True)
 
     def _set(self, config: dict, kw_dict: dict[str, Any] | None, lenient: bool) -> None:
-        """Set up the library; `lenient` leaves variables that are not set."""
+        """Set up the library; `lenient` keeps unset environment variables as text."""
         expanded = expand_spec(config)
         lists = {
             decoder: _buffers_of(buffers, kw_dict, decoder, lenient)
@@ -489,7 +510,7 @@ class RawBufferLibrary(dict):
         attribute
             name of an attribute of :class:`RawBuffer`.
         unique
-            leave out what an earlier decoder's buffers have too.
+            list each value once, also if several decoders' buffers have it.
         """
         values = [v for rbs in self.values() for v in rbs.get_list_of(attribute)]
         if not unique:
@@ -532,26 +553,26 @@ def files_of(rb_lib: RawBufferLibrary) -> list[str]:
 
 
 def place_of(rb: RawBuffer) -> tuple[str, str]:
-    """Return the file and the path of a buffer's table, however they are spelled."""
+    """Return the file and path of a buffer's table in a normal form."""
     file, group = split_out_stream(rb.out_stream)
     parts = [p for p in f"{group}/{rb.out_name}".split("/") if p]
     return os.path.realpath(file), "/".join(parts)
 
 
 def check_processing(rb: RawBuffer) -> list[str]:
-    """Make sure that a buffer can be processed, as far as that is known before.
+    """Check a buffer's processing before data are read.
 
     Returns
     -------
     warnings
-        what of its specification is ignored.
+        a line for each part of its specification that is ignored.
 
     Raises
     ------
     OutSpecError
-        (a ValueError) if the specification is not as it must be.
+        (a ValueError) if the specification is invalid.
     ModuleNotFoundError
-        if it needs dspeed and that is not there.
+        if it needs dspeed, which is not installed.
     """
     if rb.proc_spec is None:
         return []
@@ -562,7 +583,7 @@ def check_processing(rb: RawBuffer) -> list[str]:
     except OutSpecError as e:
         msg = f"buffer '{rb.out_name}': {e}"
         raise OutSpecError(msg) from e
-    if rb._plan is not None and rb._plan.needs_dspeed:
+    if rb.plan is not None and rb.plan.needs_dspeed:
         from .buffer_processor.buffer_processor import check_dspeed  # noqa: PLC0415
 
         check_dspeed()

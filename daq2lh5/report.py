@@ -1,4 +1,4 @@
-"""The account of a conversion: what became of every byte of the input."""
+"""The report of a conversion: the fate of every byte of the input."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .errors import told
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,11 +21,20 @@ log = logging.getLogger(__name__)
 __all__ = ["FATES", "ConversionReport", "Damage", "TableSummary", "sizeof_fmt"]
 
 FATES = ("decoded", "skipped", "unknown", "corrupt", "cut_off")
-"""What can become of a byte: decoded, skipped because the specification does not
-select it, in a record that no decoder is for, damaged, or in a record that the end of
-the input cuts off."""
+"""Fates of a byte: decoded; not selected by the specification; in a record without a
+decoder; damaged; in a record that the end of the input cuts off."""
 
 MAX_DAMAGE_LISTED = 100
+
+MAX_NOTES = 1000
+"""Notes that are kept: others are counted."""
+
+MAX_NOTES_SHOWN = 50
+"""Notes that are printed."""
+
+MAX_KINDS = 1000
+"""Kinds of unknown records that are told apart."""
+
 MAX_ATTRIBUTE_BYTES = 60000
 """An HDF5 attribute holds at most 64 kB."""
 
@@ -73,11 +84,11 @@ class ConversionReport:
     tables
         by output file and path of the table.
     notes
-        what the user should know besides.
+        further messages to the user; the last one counts those that were too many.
     garbage_file
-        the file with the bytes of the damaged stretches; None if there are none.
+        the file with the bytes of the damaged stretches; None without such.
     outputs
-        the files written, that one apart.
+        the other files written.
     seconds
         time of each stage; that for compressing is of all threads together.
     peak_memory
@@ -108,6 +119,8 @@ class ConversionReport:
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory: int | None = None
     error: str | None = None
+    notes_dropped: int = 0
+    _known_notes: set[str] = field(default_factory=set, repr=False, compare=False)
 
     @property
     def n_bytes(self) -> int:
@@ -144,7 +157,14 @@ class ConversionReport:
         if fate in ("corrupt", "cut_off"):
             self.n_damage += 1
             if len(self.damage) < MAX_DAMAGE_LISTED:
-                self.damage.append(Damage(offset, length, reason, fate))
+                self.damage.append(Damage(offset, length, told(reason), fate))
+
+    def add_unknown(self, kind: str, n: int = 1) -> None:
+        """Account for records of a kind that no decoder is for."""
+        kind = told(kind)
+        if kind not in self.unknown_records and len(self.unknown_records) >= MAX_KINDS:
+            kind = "other kinds"
+        self.unknown_records[kind] += n
 
     def add_rows(
         self, file: str, table: str, rows: int, times: tuple[float, float] | None
@@ -169,13 +189,22 @@ class ConversionReport:
 
     def note(self, text: str) -> None:
         """Add a note, once."""
-        if text not in self.notes:
-            self.notes.append(text)
+        text = told(text)
+        if text in self._known_notes:
+            return
+        if len(self.notes) >= MAX_NOTES:
+            self.notes_dropped += 1
+            self.notes[MAX_NOTES - 1 :] = [f"and {self.notes_dropped + 1} more notes"]
+            return
+        self._known_notes.add(text)
+        self.notes.append(text)
 
     def warn(self, text: str) -> None:
         """Add a note that the user must not miss: it is logged at once, too."""
-        if text not in self.notes:
-            log.warning("%s: %s", self.source, text)
+        text = told(text)
+        if text not in self._known_notes:
+            if len(self.notes) < MAX_NOTES:
+                log.warning("%s: %s", self.source, text)
             self.note(text)
 
     def as_dict(self) -> dict[str, Any]:
@@ -248,7 +277,7 @@ class ConversionReport:
         return json.dumps(short)
 
     def _without_paths(self, value: Any) -> Any:
-        """Return texts in which the input is not named, nor where it is."""
+        """Return texts without the input's path."""
         if isinstance(value, dict):
             return {k: self._without_paths(v) for k, v in value.items()}
         if isinstance(value, list):
@@ -290,7 +319,7 @@ class ConversionReport:
             out.append(f"  irregular: {count} x {name}")
         if self.n_damage:
             bad = self.bytes["corrupt"] + self.bytes["cut_off"]
-            # of what cannot be decompressed nobody knows the bytes
+            # without decompression the number of bytes is unknown
             lost = f"{bad} bytes" if bad else f"{self.packets['corrupt']} packets"
             out.append(f"  damaged: {self.n_damage} stretches, {lost} lost")
             out += [
@@ -307,7 +336,10 @@ class ConversionReport:
             out.append(
                 f"    but for {self.garbage_bytes_dropped} bytes beyond its limit"
             )
-        out += [f"  note: {text}" for text in self.notes]
+        out += [f"  note: {text}" for text in self.notes[:MAX_NOTES_SHOWN]]
+        if len(self.notes) > MAX_NOTES_SHOWN:
+            n = len(self.notes) + self.notes_dropped - MAX_NOTES_SHOWN
+            out.append(f"  and {n} more notes")
         return out
 
 

@@ -1,4 +1,4 @@
-"""Which buffers take the rows of a stream: what the user has asked for."""
+"""Selection: the buffers that the specification gives the rows of a stream."""
 
 from __future__ import annotations
 
@@ -26,11 +26,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Selection"]
+__all__ = ["MAX_TABLES", "Selection"]
+
+MAX_TABLES = 4096
+"""Tables of a decoder that a stream may have opened beyond those of its beginning."""
 
 
 class Selection:
-    """What the specification selects, as far as the stream has told what there is.
+    """The part of a streamer that matches buffers with decoders and keys.
 
     Attributes
     ----------
@@ -39,30 +42,35 @@ class Selection:
     """
 
     may_bring_more = False
-    """Whether a stream may have decoders and keys that its beginning does not tell."""
+    """Whether a stream may have decoders and keys that its start does not announce."""
 
     report: ConversionReport
     memory_limit: int
 
     def _forget_selection(self) -> None:
-        """Forget what the last stream had."""
+        """Reset the selection for another stream."""
         self.rb_lib: RawBufferLibrary | None = None
         self.selects_anything = False
         self.plan = MemoryPlan(self.memory_limit)
         self._patterns: dict[str, list[tuple[RawBuffer, list]]] = {}
-        # what is for all decoders that nothing else asks for, by decoder; buffers of
-        # their lists of keys; and what writes to which file and table
+        # the template for all other decoders; the same by decoder; the buffers of a
+        # decoder's key lists; and buffers by decoder, file and table
         self._everything: RawBuffer | None = None
         self._wildcards: dict[str, RawBuffer] = {}
         self._lists: dict[str, list[RawBuffer]] = {}
         self._tables: dict[str, dict[tuple[str, str], RawBuffer]] = {}
-        # all tables, once a new one was made
+        # file and path of all tables; set when a table is added
         self._places: set[tuple[str, str]] | None = None
-        # decoders that were filled in
+        # keys of buffers, by id: lists that get long are not searched
+        self._keys_of: dict[int, set[int | str]] = {}
+        # tables that the stream has opened by decoder, and keys that have none
+        self._n_opened: Counter[str] = Counter()
+        self._without_table: set[int | str] = set()
+        # names of decoders that are filled in
         self._selected: set[str] = set()
 
     def _select(self, decoder: DataDecoder) -> None:
-        """Fill in what the specification leaves open for a decoder."""
+        """Fill in the wildcards of the specification for a decoder."""
         name = type(decoder).__name__
         if name not in self.rb_lib and self._everything is not None:
             self._wildcards[name] = self._everything
@@ -74,7 +82,7 @@ class Selection:
         self._selected.add(name)
 
     def _match_patterns(self, name: str, decoder: DataDecoder) -> None:
-        """Replace patterns in key lists by the keys that nothing else asks for."""
+        """Replace patterns in key lists by the keys that are free."""
         keys = list(dict.fromkeys(k for keys in decoder.get_key_lists() for k in keys))
         asked = {k for rb in self.rb_lib[name] for k in rb.key_list}
         asked |= {str(k) for k in asked}
@@ -85,7 +93,7 @@ class Selection:
         if sum("*" in rb.key_list for rb in with_patterns) > 1:
             msg = f"{name}: only one buffer can have the key '*'"
             raise KeyError(msg)
-        # '*' takes what the other patterns leave
+        # '*' comes last
         with_patterns.sort(key=lambda rb: "*" in rb.key_list)
         for rb in with_patterns:
             patterns = [k for k in rb.key_list if has_wildcard(k)]
@@ -125,7 +133,7 @@ class Selection:
         for name in self.rb_lib:
             if name not in keys:
                 self.report.warn(
-                    f"this stream has no decoder '{name}': nothing comes of it"
+                    f"this stream has no decoder '{name}': its buffers stay empty"
                 )
         self.selects_anything = False
         for name, there in keys.items():
@@ -139,7 +147,7 @@ class Selection:
                     )
 
     def _had_rows(self, rb: RawBuffer) -> bool:
-        """Whether a buffer has, or has had, rows."""
+        """Whether a buffer has, or had, rows."""
         return bool(rb.used or rb.loc)
 
     def _set_up(
@@ -149,10 +157,9 @@ class Selection:
         buffer_size: int,
         columns_of: int | str | None = None,
     ) -> None:
-        """Give a decoder's buffers their rows; memory is taken when the first come.
+        """Set the tables of a decoder's buffers, without allocating memory.
 
-        They have the columns of the key `columns_of`, or of their first key that the
-        stream announces.
+        Columns are those of the key `columns_of`, or of a buffer's first announced key.
         """
         keys = Counter(k for keys in decoder.get_key_lists() for k in keys)
         most = decoder.get_max_rows_in_packet()
@@ -160,7 +167,7 @@ class Selection:
         for rb in rbs:
             rb.fill_safety = most
             if most > 1:
-                # one row for each key: only those that the buffer takes count
+                # a packet has a row for each key: the buffer gets those of its own
                 own = sum(keys[k] for k in set(rb.key_list))
                 rb.fill_safety = max(1, min(most, own))
             key = rb.key_list[0] if len(rb.key_list) > 0 else None
@@ -168,21 +175,21 @@ class Selection:
             key = key if columns_of is None else columns_of
             if type(decoder).make_lgdo is not DataDecoder.make_lgdo:
                 make = partial(decoder.make_lgdo, key=key, size=buffer_size)
-                rb._make_later(make, decoder._describe)
+                rb.make_later(make, decoder.describe_lgdo)
                 continue
-            if decoder._columns_of(key) is not described:
-                table = decoder._make_buffer(key, 0)
-                described = decoder._columns_of(key)
-            rb._own(table.like(0))
+            if (columns := decoder.columns_of(key)) != described:
+                table = decoder.make_buffer(key, 0)
+                described = columns
+            rb.use_table(table.like(0))
             for text in check_processing(rb):
                 self.report.warn(text)
-            # what comes of the rows takes memory besides
-            plan = rb._plan
+            # processed rows take memory, too
+            plan = rb.plan
             row_bytes = table.row_bytes() + (plan.copied_bytes if plan else 0)
             rows = self.plan.buffer_rows(row_bytes, table.widest_bytes())
             if self.to_files_only and decoder.codec_of_input:
-                rb._pass_encoded(decoder.codec_of_input)
-            rb._table.resize(max(min(rows, buffer_size), rb.fill_safety))
+                rb.pass_encoded(decoder.codec_of_input)
+            rb.table.resize(max(min(rows, buffer_size), rb.fill_safety))
 
     def offer_keys(
         self,
@@ -191,7 +198,7 @@ class Selection:
         buffer_size: int,
         keys: list[int | str] | None = None,
     ) -> None:
-        """Give keys that the stream has only now to the buffers with patterns.
+        """Give new keys of the stream to the buffers with patterns.
 
         Parameters
         ----------
@@ -212,29 +219,31 @@ class Selection:
                 if not matches(key, patterns):
                     continue
                 if names_key(rb):
+                    if not self._may_open(name, key):
+                        break
                     keyed[key] = for_key(rb, key)
                     self.rb_lib[name].append(keyed[key])
                     self._set_up([keyed[key]], decoder, buffer_size)
                 else:
-                    # a packet that does not fit the empty buffer gets a larger one
+                    # (kernels enlarge an empty buffer that is too small for a packet)
                     keyed[key] = rb
                     rb.key_list.append(key)
                 break
 
-    # ---- what a stream brings later ------------------------------------------------
+    # ---- later decoders and keys ---------------------------------------------------
 
     def buffers_by_key(
         self, decoder: DataDecoder, buffer_size: int
     ) -> dict[int | str | None, RawBuffer]:
-        """Return which buffer takes which key, after the stream has said it anew.
+        """Return the buffers of a decoder by key, after a new header of the stream.
 
-        Where the specification leaves the tables open they are those of a stream that
-        begins so: what of them there is already takes more rows.
+        Tables from wildcards are those of a stream that begins with this header;
+        existing ones are used again.
 
         Parameters
         ----------
         decoder
-            one of the stream's; it may be new.
+            a decoder of the stream; it may be new.
         buffer_size
             largest number of rows of a new buffer.
         """
@@ -264,13 +273,12 @@ class Selection:
     def buffer_for_key(
         self, decoder: DataDecoder, key: int | str, buffer_size: int
     ) -> RawBuffer | None:
-        """Return the buffer for a key that the stream did not announce.
+        """Return the buffer for an unannounced key.
 
         Parameters
         ----------
         decoder
-            the decoder with the key; its ``place_of`` says with which of its lists of
-            keys the key may share a table, and what sets a table of its own apart.
+            the decoder with the key; its ``place_of`` tells the table.
         key
             the key.
         buffer_size
@@ -279,7 +287,8 @@ class Selection:
         Returns
         -------
         rb
-            None if the specification leaves the key out.
+            None if the specification does not select the key, or there are too many
+            tables.
         """
         name = type(decoder).__name__
         if name not in self.rb_lib:
@@ -296,31 +305,50 @@ class Selection:
             rb = self._lists[name][number]
         if names_key(rb):
             rb = for_key(rb, key)
+        if self._find_table(name, rb) is None and not self._may_open(name, key):
+            return None
         rb = self._table(decoder, rb, buffer_size)
-        if key not in rb.key_list:
-            rb.key_list.append(key)
+        self._add_keys(rb, [key])
         return rb
+
+    def _may_open(self, name: str, key: int | str) -> bool:
+        """Whether there can be one more table, of a decoder, for a key."""
+        if self._n_opened[name] < MAX_TABLES:
+            self._n_opened[name] += 1
+            return True
+        self._without_table.add(key)
+        self.report.warn(
+            f"{name}: more than {MAX_TABLES} new tables: rows of others are not "
+            "decoded (have channels share a table)"
+        )
+        return False
+
+    def _add_keys(self, rb: RawBuffer, keys: list[int | str]) -> None:
+        """Have a buffer take more keys, those that it does not take yet."""
+        known = self._keys_of.setdefault(id(rb), set())
+        if len(known) != len(rb.key_list):
+            known |= set(rb.key_list)
+        new = [key for key in dict.fromkeys(keys) if key not in known]
+        rb.key_list.extend(new)
+        known.update(new)
 
     def _table(
         self, decoder: DataDecoder, wanted: RawBuffer, buffer_size: int
     ) -> RawBuffer:
-        """Return the buffer for the table that `wanted` is for: the first that was."""
+        """Return the buffer that has the table of `wanted` already, or `wanted`."""
         name = type(decoder).__name__
         rbs = self.rb_lib[name]
-        if name not in self._tables:
-            self._tables[name] = {place_of(rb): rb for rb in rbs}
-        place = place_of(wanted)
-        rb = self._tables[name].get(place)
+        rb = self._find_table(name, wanted)
         if rb is not None:
             if not rb.key_list and wanted.key_list and not self._had_rows(rb):
-                # columns are those of its keys
+                # its first keys determine the columns
                 rb.key_list = [*wanted.key_list]
                 self._set_up([rb], decoder, buffer_size)
                 return rb
-            known = set(rb.key_list)
-            rb.key_list += [key for key in wanted.key_list if key not in known]
+            if rb is not wanted:
+                self._add_keys(rb, wanted.key_list)
             return rb
-        rb = self._tables[name][place] = wanted
+        rb = self._tables[name][place_of(wanted)] = wanted
         self._give_name(rb)
         rbs.append(rb)
         rbs.keyed_dict = None
@@ -328,14 +356,25 @@ class Selection:
         self._set_up([rb], decoder, buffer_size)
         return rb
 
+    def _find_table(self, name: str, wanted: RawBuffer) -> RawBuffer | None:
+        """Return the buffer of a decoder for the table that `wanted` is for."""
+        if name not in self._tables:
+            self._tables[name] = {place_of(rb): rb for rb in self.rb_lib[name]}
+        return self._tables[name].get(place_of(wanted))
+
     def _plan_for_more(self) -> None:
-        """Share out the memory among one more buffer."""
+        """Divide the memory limit by one more buffer."""
         self.plan = MemoryPlan(self.memory_limit, self.plan.tables + 1)
 
     def _give_name(self, rb: RawBuffer) -> None:
-        """Have a new buffer write to no table that another one writes to."""
+        """Make the table name of a new buffer unique."""
+        taken = self._places_taken()
+        while place_of(rb) in taken:
+            rb.out_name += "_"
+        taken.add(place_of(rb))
+
+    def _places_taken(self) -> set[tuple[str, str]]:
+        """Return the places of all tables, for those that are new to be added."""
         if self._places is None:
             self._places = {place_of(other) for _, other in self.rb_lib.buffers()}
-        while place_of(rb) in self._places:
-            rb.out_name += "_"
-        self._places.add(place_of(rb))
+        return self._places

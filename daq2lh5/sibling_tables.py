@@ -1,4 +1,4 @@
-"""Tables for rows that do not fit those of another table."""
+"""Overflow tables (siblings) for rows of other shapes."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from .raw_buffer import RawBuffer
 __all__ = ["MAX_SIBLINGS", "SiblingTables", "make_sibling"]
 
 MAX_SIBLINGS = 64
-"""Tables that may be opened for rows of other shapes."""
+"""Largest number of siblings."""
 
 Shape = TypeVar("Shape", bound=Hashable)
 
 
 class SiblingTables(Generic[Shape]):
-    """Which buffers stand in for which, and for rows of what shape.
+    """Siblings: buffers that take rows of other shapes in place of a first buffer.
 
-    What a shape is, the streamer knows: a number of samples, for instance.
+    The streamer defines a shape, such as a number of samples.
 
     Attributes
     ----------
     shapes
-        of the rows of the buffers that are known, by their ids.
+        shape of the rows by id of the buffer, where it is known.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class SiblingTables(Generic[Shape]):
         self._siblings: dict[tuple[int, Shape], RawBuffer] = {}
 
     def __len__(self) -> int:
-        """Return how many buffers stand in for others."""
+        """Return the number of siblings."""
         return len(self._siblings)
 
     def __contains__(self, rb: RawBuffer) -> bool:
@@ -40,34 +40,34 @@ class SiblingTables(Generic[Shape]):
         return id(rb) in self.shapes
 
     def settle(self, rb: RawBuffer, shape: Shape) -> None:
-        """Take note of the rows that a buffer of the user's is for."""
+        """Set the shape of a first buffer's rows."""
         self.shapes[id(rb)] = shape
         self._firsts[id(rb)] = rb
 
     def add(self, first: RawBuffer, shape: Shape, sibling: RawBuffer) -> None:
-        """Have `sibling` stand in for `first`, for rows of a shape."""
+        """Add a sibling of `first` for rows of a shape."""
         self.shapes[id(sibling)] = shape
         self._firsts[id(sibling)] = first
         self._siblings[id(first), shape] = sibling
 
     def forget(self, rb: RawBuffer) -> None:
-        """Take a buffer's rows for unknown again: it has had none."""
+        """Reset the shape of a buffer without rows."""
         self.shapes.pop(id(rb), None)
 
     def first(self, rb: RawBuffer) -> RawBuffer:
-        """Return the buffer that `rb` stands in for; itself if for none."""
+        """Return the first buffer of a sibling; otherwise `rb` itself."""
         return self._firsts.get(id(rb), rb)
 
     def all(self) -> list[RawBuffer]:
-        """Return all buffers that stand in for others."""
+        """Return all siblings."""
         return [*self._siblings.values()]
 
     def of(self, first: RawBuffer) -> list[RawBuffer]:
-        """Return the buffers that stand in for `first`."""
+        """Return the siblings of `first`."""
         return [rb for (i, _), rb in self._siblings.items() if i == id(first)]
 
     def find(self, rb: RawBuffer, shape: Shape) -> RawBuffer | None:
-        """Return the buffer, of `rb` and all that stand in for it, for a shape."""
+        """Return the buffer for a shape among `rb`, its first buffer and siblings."""
         first = self.first(rb)
         if first in self and self.shapes[id(first)] == shape:
             return first
@@ -75,7 +75,7 @@ class SiblingTables(Generic[Shape]):
 
 
 def make_sibling(rb: RawBuffer, ending: object, keys: list | None = None) -> RawBuffer:
-    """Make a buffer like `rb`, of another name, with its keys or others."""
+    """Make a sibling of `rb` with another name, with the same keys or others."""
     return RawBuffer(
         key_list=rb.key_list if keys is None else keys,
         out_stream=rb.out_stream,

@@ -172,7 +172,7 @@ class Source:
         self.offset += n
 
     def read(self, n: int = -1) -> bytes:
-        """Return the next `n` bytes, or all, and drop them: as of an open file."""
+        """Read and consume `n` bytes, or all, like a file object."""
         if n >= 0:
             data = bytes(self.fill(n)[:n])
             self.consume(len(data))
@@ -184,7 +184,7 @@ class Source:
         return b"".join(parts)
 
     def tell(self) -> int:
-        """Return the offset in the (decompressed) stream of the next byte."""
+        """Return the offset of the next byte in the (decompressed) stream."""
         return self.offset
 
     @property

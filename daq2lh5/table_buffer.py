@@ -192,7 +192,7 @@ class TableBuffer:
         return self._lgdo
 
     def end_vectors(self, n: int) -> None:
-        """Have vectors behind the first `n` rows be empty: others read all rows."""
+        """Make vectors behind the first `n` rows empty, for readers of all rows."""
         for path, array in (self._arrays or {}).items():
             if path.endswith("/offsets"):
                 array[n + 1 :] = array[n]
@@ -244,7 +244,7 @@ def grow_vectors(table: lgdo.Table, row: int, n: int) -> None:
     """Make room in all vector columns of an LGDO table, see `TableBuffer`."""
     import lgdo  # noqa: PLC0415  (the caller has an object of it already)
 
-    # a table of waveforms has its samples in `values`
+    # (in tables of waveforms, `values` is a property for the samples)
     for _, column in table.items():
         if isinstance(column, lgdo.Table):
             grow_vectors(column, row, n)

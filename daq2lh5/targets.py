@@ -1,4 +1,4 @@
-"""Where a conversion writes: the output specification of one input, made out."""
+"""Targets: the output files and buffers of one input, from the specification."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import formats
 from .errors import OutSpecError, UndefinedKeywordError, did_you_mean, show
-from .out_spec import (
-    as_out_stream,
-    check_place,
-    fields_of,
-    fill_in,
-    split_out_stream,
-)
-from .paths import expand_path
+from .out_spec import MaskedKeywords, fields_of, fill_in_field
+from .paths import bound_variables, expand_home, expand_path, expand_variables
+from .places import as_out_stream, check_file, check_place, split_out_stream
 from .raw_buffer import RawBufferLibrary, check_processing
 from .reading.magic import without_ending
 from .utils import is_spec_file, load_dict, load_if_dict
 from .wildcards import final_out_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "Target",
@@ -32,7 +30,11 @@ __all__ = [
     "target_of",
 ]
 
-_FIELD = re.compile(r"\{\{|\}\}|\{([A-Za-z_]\w*)(?:![rsa])?(?::[^{}]*)?\}", re.ASCII)
+_FIELD = re.compile(
+    # with attributes and items: {run.number}, {run[0]}
+    r"\{\{|\}\}|\{([A-Za-z_]\w*)((?:\.\w+|\[[^\[\]{}]+\])*)(?:![rsa])?(?::[^{}]*)?\}",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,11 @@ class Target:
     Attributes
     ----------
     rb_lib
-        the buffers that the user asks for; None for one table of each kind.
+        the buffers of the specification; None for one table of each kind.
     file
-        the output file where `rb_lib` is None.
+        the output file if `rb_lib` is None.
     unused
-        keywords that the specification has no place for.
+        keywords that the specification does not use.
     """
 
     rb_lib: RawBufferLibrary | None
@@ -55,7 +57,7 @@ class Target:
 
     @property
     def files(self) -> list[str]:
-        """The files whose names are known before the input is read."""
+        """The files whose names do not depend on the input's content."""
         if self.rb_lib is None:
             places = [self.file]
         else:
@@ -68,10 +70,10 @@ class Target:
 def load_spec(
     out_spec: str | os.PathLike[str] | dict | RawBufferLibrary | None,
 ) -> str | dict | RawBufferLibrary | None:
-    """Return the content of an output specification that is in a file.
+    """Load an output specification from a file.
 
-    The ending of the name tells, in any spelling, or else the content. What is no
-    specification is the name of an output: it comes back expanded.
+    A specification is recognized by its extension, in any spelling, or by its content.
+    Any other name is that of an output; it is returned unchanged.
     """
     if out_spec is None or isinstance(out_spec, dict):
         return out_spec
@@ -85,7 +87,7 @@ def load_spec(
         raise OutSpecError(msg)
     content = load_dict(name) if is_spec_file(name) else load_if_dict(name)
     if content is None and not is_spec_file(name):
-        return name
+        return os.fsdecode(out_spec)
     if not isinstance(content, dict):
         msg = f"{name} is not an output specification: it is {show(content)}"
         raise OutSpecError(msg)
@@ -97,12 +99,12 @@ def target_of(
     in_stream: str,
     keywords: dict[str, Any],
 ) -> Target:
-    """Find out where the data of an input are to go.
+    """Return the target of an input.
 
     Parameters
     ----------
     out_spec
-        as the user gives it, or as :func:`load_spec` returns it.
+        the user's, or the result of :func:`load_spec`.
     in_stream
         name of the input.
     keywords
@@ -111,9 +113,9 @@ def target_of(
     Raises
     ------
     OutSpecError
-        (a ValueError) if the specification is not as it must be.
+        (a ValueError) if the specification is invalid.
     TypeError
-        if it is nothing that could be one.
+        if it has the wrong type.
     """
     spec = load_spec(out_spec)
     if spec is None:
@@ -145,19 +147,19 @@ def target_of(
 def default_output(in_stream: str) -> str:
     """Return the input's name with the extension ``lh5`` instead of its own.
 
-    Of a compressed file's name both extensions go.
+    Compressed files lose both extensions.
     """
     path = without_ending(Path(in_stream.removeprefix("file://")))
     return str(path.with_suffix("")) + ".lh5"
 
 
 def check_decoder_names(out_spec: dict) -> None:
-    """Refuse names that no format has a decoder for.
+    """Refuse unknown decoder names.
 
     Raises
     ------
     OutSpecError
-        with the nearest name that there is.
+        with the nearest known name.
     """
     known = formats.known_decoders()
     for name in out_spec:
@@ -168,35 +170,54 @@ def check_decoder_names(out_spec: dict) -> None:
 
 
 def target_in(folder: str, basename: str, keywords: dict[str, Any]) -> Target:
-    """Return the target for all data of an input, to be in a folder.
+    """Return the target for all data of an input in a folder.
 
     Parameters
     ----------
     folder
-        as :func:`load_spec` returns it.
+        result of :func:`load_spec`.
     basename
         name of the file without its extension.
     keywords
-        values of keywords, which the folder's name may have.
+        values of keywords in the folder's name.
     """
-    folder, used = _filled_in(folder, keywords)
+    folder, used = _expand_output(folder, keywords)
     file = as_out_stream(os.path.join(folder, f"{basename}.lh5"))
     return Target(None, file, _unused(keywords, used))
 
 
 def _target_named(name: str, keywords: dict[str, Any]) -> Target:
     """Return the target for the name of an output, which may have keywords."""
-    name, used = _filled_in(name, keywords)
+    name, used = _expand_output(name, keywords)
     name = as_out_stream(name)
+    check_file(name, "output")
     check_place(name, "table", f"output {show(name)}")
     return Target(None, name, _unused(keywords, used))
 
 
-def _filled_in(name: str, keywords: dict[str, Any]) -> tuple[str, set[str]]:
-    """Fill in the keywords in a path; return it, and which they were."""
+def _expand_output(name: str, keywords: dict[str, Any]) -> tuple[str, set[str]]:
+    """Fill in keywords and environment variables in the name of an output.
+
+    In this order: a value of either is text, in which braces and ``$`` are literal.
+
+    Returns
+    -------
+    name
+        the expanded name.
+    used
+        names of the keywords in it.
+    """
+    expanded = expand_path(name)
+    if os.path.exists(expanded):
+        return expanded, set()
+    masked = MaskedKeywords(keywords, keywords)
+    filled, used = _fill_in_output(bound_variables(name), masked)
+    return expand_home(expand_variables(filled)), used
+
+
+def _fill_in_output(name: str, keywords: Mapping[str, Any]) -> tuple[str, set[str]]:
+    """Fill in the keywords in the name of an output; return also which they were."""
     used: set[str] = set()
-    if os.path.exists(name):
-        return name, used
     out: list[str] = []
     end = 0
     for found in _FIELD.finditer(name):
@@ -206,14 +227,13 @@ def _filled_in(name: str, keywords: dict[str, Any]) -> tuple[str, set[str]]:
         if field is None:
             # doubled
             out.append(found[0][0])
+        elif found[0] == f"{{{field}}}" and name[: found.start()].endswith("$"):
+            # an environment variable
+            out.append(found[0])
         elif field in keywords:
             used.add(field)
-            try:
-                out.append(fill_in(found[0], keywords))
-            except ValueError as e:
-                msg = f"output {show(name)}: {e}"
-                raise OutSpecError(msg) from None
-        elif os.path.isdir("".join(out) + name[found.start() :].partition("/")[0]):
+            out.append(fill_in_field(found[0], keywords, f"output {show(name)}"))
+        elif _is_folder("".join(out) + name[found.start() :].partition("/")[0]):
             out.append(found[0])
         else:
             msg = (
@@ -222,6 +242,10 @@ def _filled_in(name: str, keywords: dict[str, Any]) -> tuple[str, set[str]]:
             )
             raise UndefinedKeywordError(msg)
     return "".join(out) + name[end:], used
+
+
+def _is_folder(name: str) -> bool:
+    return os.path.isdir(expand_home(expand_variables(name, lenient=True)))
 
 
 def _fields_in(spec: dict) -> set[str]:
@@ -236,5 +260,5 @@ def _fields_in(spec: dict) -> set[str]:
 
 
 def _unused(keywords: dict[str, Any], used: set[str]) -> list[str]:
-    """Return the keywords that the specification has no place for."""
+    """Return the keywords that the specification does not use."""
     return [k for k in keywords if k not in used and k != "orig_basename"]

@@ -9,6 +9,7 @@ threads start with signals held back.
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
+
+log = logging.getLogger(__name__)
 
 __all__ = [
     "Task",
@@ -138,6 +141,8 @@ class Task:
 class Threads:
     """A few threads that work on tasks in the order of their submission.
 
+    Where the system lets none start, who submits a task does the work.
+
     Parameters
     ----------
     n
@@ -155,12 +160,23 @@ class Threads:
     def submit(self, work: Callable[[], Any]) -> Task:
         """Have `work` called in one of the threads."""
         task = Task(work)
-        self._tasks.put(task)
         if len(self._threads) < self.n:
-            name = f"{self.name}_{len(self._threads)}"
+            self._start()
+        if self._threads:
+            self._tasks.put(task)
+        else:
+            task.run()
+        return task
+
+    def _start(self) -> None:
+        """Start one more thread; those that there are will do if there can be none."""
+        name = f"{self.name}_{len(self._threads)}"
+        try:
             with without_signals():
                 self._threads.append(start_thread(_work_on, (self._tasks,), name))
-        return task
+        except (RuntimeError, MemoryError) as e:
+            self.n = len(self._threads)
+            log.info("%s (%s): going on with %d", e, self.name, self.n)
 
     def close(self) -> None:
         """Give up the tasks that nobody works on yet, and end the threads."""

@@ -1,4 +1,4 @@
-"""Small helpers that the user's scripts share with the package."""
+"""Reading of JSON, YAML and TOML files, for users and the package."""
 
 from __future__ import annotations
 
@@ -23,17 +23,26 @@ __file_extensions__ = {
 }
 
 MAX_DEPTH = 100
-"""Levels of lists and dictionaries in a file: far more than any has."""
+"""Deepest nesting of lists and dictionaries in a file."""
 
-MAX_VALUES = 1_000_000
-"""Values in a file, after YAML's aliases are followed."""
+MAX_VALUES = 500_000
+"""Largest number of values in a file, with YAML's aliases resolved."""
 
 MAX_BYTES = 2**24
-"""Size of a file: reading a larger one as text would take minutes."""
+"""Largest size of a file; a larger one would take minutes to parse."""
+
+MAX_SLOW_BYTES = 2**20
+"""Size of a file in YAML or TOML, which are read more slowly."""
+
+MAX_BRACKETS = 200_000
+"""Lists and dictionaries in a JSON file."""
+
+MAX_NODES = 50_000
+"""Values in a YAML file as it is written: reading 10,000 takes a second."""
 
 
 def file_type(name: str | os.PathLike[str]) -> str | None:
-    """Return the type of a file by the ending of its name, in any spelling."""
+    """Return the type of a file by its extension, in any spelling."""
     ending = Path(name).suffix.lower()
     for known, endings in __file_extensions__.items():
         if ending in endings:
@@ -42,7 +51,7 @@ def file_type(name: str | os.PathLike[str]) -> str | None:
 
 
 def is_spec_file(name: str | os.PathLike[str]) -> bool:
-    """Whether a file name ends like a JSON, YAML or TOML file."""
+    """Whether a file has an extension of JSON, YAML or TOML."""
     return file_type(name) is not None
 
 
@@ -83,7 +92,7 @@ def load_if_dict(fname: str | os.PathLike[str]) -> dict | None:
         return None
     with path.open("rb") as f:
         head = f.read(512)
-    # data, HDF5 for instance, tell themselves by bytes that no text has
+    # binary files, such as HDF5, have control characters
     if re.search(rb"[\x00-\x08\x0e-\x1f]", head) and head[:2] not in (
         b"\xff\xfe",
         b"\xfe\xff",
@@ -106,7 +115,7 @@ def load_if_dict(fname: str | os.PathLike[str]) -> dict | None:
 
 
 class DuplicateKeyError(OutSpecError):
-    """A key stands twice in a dictionary: what it says first would be lost."""
+    """A dictionary has a key twice; the first value would be lost."""
 
 
 def parse_json(text: str, name: str) -> Any:
@@ -115,15 +124,18 @@ def parse_json(text: str, name: str) -> Any:
     Parameters
     ----------
     text
-        what to read.
+        the JSON.
     name
-        what to call it in messages.
+        its name in messages.
 
     Raises
     ------
     OutSpecError
         (a ValueError) if it is not valid.
     """
+    if text.count("[") + text.count("{") > MAX_BRACKETS:
+        msg = f"{name} has more than {MAX_BRACKETS} lists and dictionaries"
+        raise OutSpecError(msg)
     twice = False
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -146,7 +158,7 @@ def parse_json(text: str, name: str) -> Any:
 
 
 def _text_of(path: Path, data: bytes) -> str:
-    """Decode a file: UTF-8, or what its first bytes tell."""
+    """Decode a file as UTF-8, or UTF-16 or -32 if its first bytes say so."""
     encoding = json.detect_encoding(data)
     try:
         return data.decode(encoding).removeprefix("\ufeff")
@@ -160,8 +172,14 @@ def _text_of(path: Path, data: bytes) -> str:
 
 
 def _parse(path: Path, text: str, ftype: str) -> Any:
-    """Read a text; what comes of it is neither deep nor endless."""
+    """Parse a text, and check the depth and the number of the values."""
     parsers = {"json": parse_json, "yaml": _parse_yaml, "toml": _parse_toml}
+    if ftype != "json" and len(text) > MAX_SLOW_BYTES:
+        msg = (
+            f"{path} has more than {MAX_SLOW_BYTES >> 20} MB: write what is so long as "
+            "JSON"
+        )
+        raise OutSpecError(msg)
     value = parsers[ftype](text, str(path))
     left = [(value, 0)]
     count = 0
@@ -181,7 +199,7 @@ def _parse(path: Path, text: str, ftype: str) -> Any:
 
 
 def _duplicate_in_json(text: str, name: str) -> str:
-    """Say which key of a valid JSON text stands twice in an object, and where."""
+    """Return a message about the first duplicate key in a valid JSON text."""
     objects: list[dict[str, int]] = []
     word = ""
     line = 1
@@ -218,6 +236,15 @@ def _parse_toml(text: str, name: str) -> Any:
         except ImportError:
             msg = f"{name}: TOML needs Python 3.11 or the package tomli"
             raise NotImplementedError(msg) from None
+    # each part of a key takes as much memory and time as all before it
+    without_texts = re.sub(
+        r'"""(?s:.*?)"""|\'\'\'(?s:.*?)\'\'\'|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|#[^\n]*',
+        "x",
+        text,
+    )
+    if re.search(rf"(?:[\w-]+[ \t]*\.[ \t]*){{{MAX_DEPTH},}}", without_texts):
+        msg = f"{name} is nested too deeply: more than {MAX_DEPTH} levels"
+        raise OutSpecError(msg)
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as e:
@@ -229,12 +256,20 @@ def _parse_yaml(text: str, name: str) -> Any:
     import yaml  # noqa: PLC0415  (most conversions need none)
 
     class Loader(yaml.SafeLoader):
-        """Refuses keys that stand twice, and merges (``<<``) that multiply."""
+        """Refuses duplicate keys, and merges (``<<``) that multiply."""
 
         def __init__(self, stream: str) -> None:
             super().__init__(stream)
             self.flattened: set[yaml.Node] = set()
             self.n_merged = 0
+            self.n_nodes = 0
+
+        def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
+            self.n_nodes += 1
+            if self.n_nodes > MAX_NODES:
+                msg = f"{name} has more than {MAX_NODES} values: write them as JSON"
+                raise OutSpecError(msg)
+            return super().compose_node(parent, index)
 
         def flatten_mapping(self, node: yaml.MappingNode) -> None:
             if node in self.flattened:
@@ -253,7 +288,7 @@ def _parse_yaml(text: str, name: str) -> Any:
             super().flatten_mapping(node)
 
         def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
-            # each open bracket makes the scanner slower
+            # the scanner's time grows with every open bracket
             if self.flow_level > MAX_DEPTH:
                 raise RecursionError
             super().fetch_flow_collection_start(token)
@@ -276,7 +311,7 @@ def _parse_yaml(text: str, name: str) -> Any:
         msg = f"{name} is nested too deeply"
         raise OutSpecError(msg) from None
     except Exception as e:
-        # a date like 2024-13-01 is a ValueError, other texts are worse
+        # PyYAML raises various types: a ValueError for a date like 2024-13-01
         problem = " ".join(str(e).split())
         mark = getattr(e, "problem_mark", None)
         if mark is not None:

@@ -1,4 +1,4 @@
-"""What output specifications leave open, filled in with the keys of a stream."""
+"""Wildcards of output specifications, filled in with the keys of a stream."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import re
 from typing import TYPE_CHECKING
 
 from .errors import OutSpecError, UndefinedKeywordError, show
-from .out_spec import fields_of, fill_in
+from .out_spec import fields_of, fill_in, fill_in_field
 from .raw_buffer import RawBuffer, RawBufferList
 
 if TYPE_CHECKING:
     from .data_decoder import DataDecoder
 
 
-# braces that are doubled are no field
+# doubled braces are literal
 _KEY = re.compile(r"(?<!\{)(?:\{\{)*\{key\b")
 
 
 def buffers_for(template: RawBuffer, name: str, decoder: DataDecoder) -> RawBufferList:
-    """Make the buffers of a decoder that only a buffer for all asks for."""
+    """Make the buffers of a decoder from the template for all decoders."""
     rbs = RawBufferList()
     key_lists = decoder.get_key_lists()
     for key_list, suffix in zip(key_lists, _suffixes(key_lists), strict=True):
@@ -35,19 +35,19 @@ def expand_key_names(rbs: RawBufferList) -> None:
 
 
 def names_key(rb: RawBuffer) -> bool:
-    """Whether the name of a buffer, or of its file, has a key to be filled in."""
-    if rb._names_are_final:
+    """Whether the name of a buffer, or of its file, has the field ``{key}``."""
+    if rb.names_are_final:
         return False
     return bool(_KEY.search(rb.out_name) or _KEY.search(rb.out_stream))
 
 
 def final_out_stream(decoder: str, rb: RawBuffer) -> str | None:
-    """Return where a buffer is written to, if that is known before the input is.
+    """Return the `out_stream` of a buffer; None if it depends on the input.
 
     Parameters
     ----------
     decoder
-        what the specification calls the buffer's decoder.
+        the buffer's decoder in the specification; may be ``*``.
     rb
         a buffer whose wildcards are not expanded yet.
     """
@@ -60,10 +60,10 @@ def final_out_stream(decoder: str, rb: RawBuffer) -> str | None:
 
 
 def _suffixes(key_lists: list[list]) -> list[str]:
-    """Return what sets the tables of a decoder apart.
+    """Return suffixes for the tables of a decoder.
 
-    That is the key of a list of one, and the number of any other. Where a number is
-    another list's key, one of its own keys stands for the list.
+    A list of one key gets the key, others their number; if that is a key of another
+    list, one of its own keys.
     """
     if len(key_lists) == 1:
         return [""]
@@ -87,19 +87,12 @@ def matches(key: object, patterns: list) -> bool:
 def buffer_for(
     template: RawBuffer, name: str, key_list: list, suffix: str
 ) -> RawBuffer:
-    """Make the buffer of a decoder from one that is for all."""
+    """Make the buffer of a decoder from the template for all decoders."""
     short = {"name": name.removesuffix("Decoder")}
     again = names_key(template)
 
     def filled(text: str) -> str:
-        try:
-            return fill_in(text, short, keep=("key",), again=again)
-        except KeyError as e:
-            msg = f"{e} in {show(text)} is not defined"
-            raise UndefinedKeywordError(msg) from None
-        except ValueError as e:
-            msg = f"{show(text)} cannot be filled in: {e}"
-            raise OutSpecError(msg) from None
+        return fill_in_field(text, short, show(text), ("key",), again)
 
     rb = RawBuffer(
         key_list=key_list,
@@ -107,24 +100,24 @@ def buffer_for(
         out_name=filled(template.out_name) + suffix,
         proc_spec=template.proc_spec,
     )
-    rb._names_are_final = not again
+    rb.names_are_final = not again
     return rb
 
 
 def for_key(template: RawBuffer, key: object) -> RawBuffer:
-    """Make the buffer of one key from one with ``{key}`` in its names."""
+    """Make the buffer of one key from a template with ``{key}``."""
     rb = RawBuffer(
         key_list=[key],
         out_stream=_with_key(template.out_stream, key),
         out_name=_with_key(template.out_name, key),
         proc_spec=template.proc_spec,
     )
-    rb._names_are_final = True
+    rb.names_are_final = True
     return rb
 
 
 def _with_key(text: str, key: object) -> str:
-    """Fill in a key, also where a format for numbers meets text and vice versa."""
+    """Fill in a key, converted to text or number as the format needs it."""
     for fitting in (key, str(key), *([int(key)] if str(key).isdecimal() else [])):
         try:
             return fill_in(text, {"key": fitting})

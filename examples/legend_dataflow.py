@@ -1,11 +1,11 @@
-"""Convert as LEGEND's production does its raw tier: parts of a specification, aliases.
+"""Convert like LEGEND's production of the raw tier: parts of a specification, aliases.
 
     python legend_dataflow.py [INPUT [OUTPUT]]
 
-By default the sample in ``data/`` is converted, to ``raw.lh5`` where it is called.
-Each system of detectors has its part of the specification, and a channel map says which
-channels belong to it. When the file is written each channel gets its name, too: the
-table ``ch1027200/raw`` is also ``raw/V01`` and ``V01/raw``.
+By default the sample in ``data/`` is converted to ``raw.lh5`` in the current folder.
+Each detector system has its part of the specification, and a channel map lists its
+channels. Afterwards each channel's table gets further names: ``ch1027200/raw`` is also
+``raw/V01`` and ``V01/raw``.
 """
 
 import sys
@@ -30,7 +30,7 @@ CHANNEL_MAP = {
 TABLE = "ch{key:07d}/raw"
 """Each channel's table."""
 
-# {filekey}: the name of the output, which the caller gives
+# {filekey}: the name of the output, from the caller
 GENERAL = {
     "FCConfigDecoder": {"fc_config": {"key_list": ["*"], "out_stream": "{filekey}"}},
     "FCStatusDecoder": {"fc_status": {"key_list": ["*"], "out_stream": "{filekey}"}},
@@ -41,7 +41,7 @@ SUMS = (
     "offset=waveform.offset)"
 )
 
-# a window in full and sums of 8 samples; how long a baseline is says a data base
+# a window in full and sums of 8 samples; a database has the length of the baseline
 GEDS = {
     "window": ["waveform", 300, 700, "waveform_windowed"],
     "dsp_config": {
@@ -93,14 +93,14 @@ PARTS = {
 FILE = {
     "compression": "zstd",
     "shuffle": True,
-    # the file's own data in pages: a reader far away fetches few of them
+    # metadata in pages, of which remote readers fetch a few
     "fs_strategy": "page",
     "fs_page_size": 64 * 1024,
 }
 
 
 def specification() -> dict:
-    """Merge the parts; each has the channels of its system."""
+    """Merge the parts, each with the channels of its system."""
     spec = {decoder: dict(buffers) for decoder, buffers in GENERAL.items()}
     for system, part in PARTS.items():
         channels = [c["rawid"] for c in CHANNEL_MAP.values() if c["system"] == system]
@@ -114,7 +114,7 @@ def specification() -> dict:
 
 
 def add_alias(file: h5py.File, table: str, alias: str) -> None:
-    """Give a table another name, and tell the groups above that they have it."""
+    """Link a table to another name, and add it to the ``datatype`` of its groups."""
     file[alias] = file[table]
     node = file[alias]
     while node.name != "/":
@@ -127,7 +127,7 @@ def add_alias(file: h5py.File, table: str, alias: str) -> None:
 
 
 def main() -> int:
-    """Convert and add the names; return 0 if all of the input was good, else 3."""
+    """Convert and add the names; return the exit status of the report."""
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "data" / "sample.fcio"
     output = sys.argv[2] if len(sys.argv) > 2 else "raw.lh5"
     report = build_raw(

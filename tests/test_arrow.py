@@ -1,4 +1,4 @@
-"""Buffers seen as Arrow tables, and Parquet files of them, as users write them.
+"""Buffers viewed as Arrow tables, and Parquet files of them.
 
 There is no pyarrow among what the package needs: without it these tests are skipped.
 """
@@ -27,7 +27,7 @@ pq = pytest.importorskip("pyarrow.parquet")
 
 
 def written(rb: RawBuffer, path: Path) -> Any:
-    """Write the rows of a buffer to a Parquet file; return what is in it."""
+    """Write the rows of a buffer to a Parquet file, and read it."""
     table = rb.lgdo.view_as("arrow")
     table.validate(full=True)
     assert table.num_rows == len(rb.lgdo)
@@ -61,7 +61,7 @@ def test_compass(n_samples, tmp_path):
     streamer.open_stream(str(path), buffer_size=20)
     assert streamer.header.view_as is not None
     energies: list[int] = []
-    # the table that somebody has had from the start
+    # a table that the user took at the start
     table = streamer.rb_lib["CompassEventDecoder"][0].lgdo
     for chunk in streamer:
         (rb,) = chunk
@@ -76,7 +76,7 @@ def test_compass(n_samples, tmp_path):
 
 
 def test_vectors_that_become_shorter(tmp_path):
-    """Rows of the chunk before, behind those at hand, contradict nothing."""
+    """Rows of the last chunk behind the filled ones are harmless."""
     form = writer.form(0xCAE9)
     made = writer.events(form, 45, channels=[(0, 0)], n_samples=(30, 20, 10))
     made[20:40] = made[20:40][::-1]
@@ -122,7 +122,7 @@ def test_many_vectors(kind, tmp_path):
     path.write_bytes(fcio.make_stream(40, kind=kind, fsp=True, status_every=5))
     found = set()
     with open_stream(str(path), buffer_size=100) as (streamer, _):
-        tables = [rb for _, rb in streamer.rb_lib.buffers() if rb._table is not None]
+        tables = [rb for _, rb in streamer.rb_lib.buffers() if rb.table is not None]
         for rb in tables:
             rb.lgdo.view_as("arrow").validate(full=True)
         for chunk in streamer:

@@ -25,7 +25,7 @@ TESTDATA = Path(
     os.environ.get("DAQ2LH5_TESTDATA")
     or Path(__file__).resolve().parents[2] / "shared" / "testdata"
 )
-"""Real files, which are not in the repository."""
+"""Folder with real files."""
 
 EXPECTED = TESTDATA / "expected" / "attributes.json"
 """Names of the attributes in the output of legend-daq2lh5."""
@@ -81,7 +81,7 @@ def tables(file: Path) -> list[str]:
 
 
 def attribute_names(file: Path, path: str) -> dict[str, list[str]]:
-    """Return the names of the attributes of an object and all that is in it."""
+    """Return the names of the attributes of an object and its members."""
     with h5py.File(file) as f:
         names = {"": sorted(f[path].attrs)}
         f[path].visititems(lambda p, node: names.update({p: sorted(node.attrs)}))
@@ -94,7 +94,7 @@ def test_every_format_is_tested_here_or_has_no_writer_here():
 
 
 def test_a_group_has_only_what_lh5_keeps(output):
-    """Waveforms and tables have a datatype; lh5 forgets all else of them."""
+    """Waveforms and tables have a datatype only: lh5 drops all other attributes."""
     found = 0
     with h5py.File(output) as f:
 
@@ -117,7 +117,7 @@ def test_what_lh5_writes_has_the_same_attributes(output, tmp_path):
 
 
 def test_several_files_are_read_as_one(output, tmp_path):
-    """Ours twice, and ours with what lh5 writes, in both orders."""
+    """Our files twice, and together with those of lh5, in both orders."""
     for path in tables(output):
         once = lh5.read(path, output)
         lh5.write(once, path, tmp_path / "theirs.lh5", wo_mode="of")
@@ -148,7 +148,7 @@ def test_rows_are_appended_by_lh5(output, tmp_path):
 
 
 def test_lists_have_the_attributes_that_legend_daq2lh5_gives_them():
-    """Also their values: lh5 compares them when it appends."""
+    """Values of attributes, too: lh5 compares them when it appends."""
     for table in fc_columns.TABLES:
         for column in table.columns:
             if column.kind == "vector" and column.stored is not None:
@@ -157,7 +157,7 @@ def test_lists_have_the_attributes_that_legend_daq2lh5_gives_them():
 
 
 def test_descriptions_are_in_one_place(output):
-    """An attribute of the file itself has them, by kind of table and column."""
+    """An attribute of the file has them, by kind of table and column."""
     with h5py.File(output) as f:
         descriptions = json.loads(f.attrs["daq2lh5_columns"])
         report = json.loads(f.attrs["daq2lh5_report"])

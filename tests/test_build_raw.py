@@ -656,7 +656,7 @@ class TestGarbage:
         assert not os.path.exists(f"{whole}.garbage")
 
     def test_the_file_goes_with_its_output(self, run, tmp_path):
-        """With overwrite it is replaced, or removed where nothing is damaged."""
+        """With overwrite it is replaced, or removed if nothing is damaged."""
         source = tmp_path / "cut.fcio"
         source.write_bytes(damaged_stream())
         out = str(tmp_path / "x.lh5")

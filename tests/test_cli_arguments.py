@@ -1,4 +1,4 @@
-"""What users give on the command line: paths, specifications, names, options."""
+"""Arguments on the command line: paths, specifications, names, options."""
 
 from __future__ import annotations
 
@@ -279,7 +279,7 @@ class TestOptions:
         assert convert("-t", name, "run.fcio").exit_code == 0
 
     @pytest.mark.parametrize("name", ["bin", ".bin", "BIN"])
-    def test_an_extension_of_two_formats_is_none(self, here, name):
+    def test_an_extension_of_two_formats_is_refused(self, here, name):
         result = convert("-t", name, "run.fcio")
         assert is_refused(result, "Compass", "LlamaDaq")
 
@@ -316,7 +316,7 @@ class TestOptions:
         result = convert("-k", kwargs, "-o", "{run}.lh5", "run.fcio")
         assert is_refused(result, "'run'", "neither text nor number")
 
-    def test_options_for_another_format_are_told(self, here):
+    def test_options_for_another_format_are_reported(self, here):
         kwargs = '{"llama_time_zone": "Europe/Rome"}'
         result = convert("-k", kwargs, "run.fcio")
         assert result.exit_code == 0
@@ -326,7 +326,7 @@ class TestOptions:
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize("command", ["daq2lh5 convert", "daq2lh5.cli_of_the_peer"])
 def test_closed_standard_streams(here, closed, command):
-    """As daemons have them: no message goes into a file that has their number."""
+    """As in daemons: no message goes to an output with the number of a stream."""
     call = "-m daq2lh5 convert"
     if command != "daq2lh5 convert":
         call = "-c 'from daq2lh5.cli import daq2lh5_cli; daq2lh5_cli()'"

@@ -14,7 +14,7 @@ from writers import fcio as writer
 
 import daq2lh5
 from daq2lh5.cli import main
-from daq2lh5.out_spec import HDF5_ENDINGS, as_out_stream, split_out_stream
+from daq2lh5.places import HDF5_ENDINGS, as_out_stream, split_out_stream
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,10 +94,10 @@ def test_a_group_behind_an_ending_is_a_group(name, ending, group):
 
 @given(NAMES)
 def test_all_of_a_name_is_kept(name):
-    """What is split can be put together again."""
+    """File and group, joined again, give the same split."""
     file, group = split_out_stream(name)
     assert name in (file, f"{file}:{group}", f"{file}:")
-    # a name that was given for a file has no group that a file could be called after
+    # the name of a file has a group only behind an extension or with a slash
     file, group = split_out_stream(as_out_stream(name))
     assert file == name or group.startswith("/") or file.endswith(HDF5_ENDINGS)
 
@@ -134,7 +134,7 @@ def test_folder_with_a_colon(here, out):
 
 @pytest.mark.parametrize("out", ["my:file", "out/my:file", "12:30"])
 def test_a_word_behind_the_colon_of_a_file_name_is_no_group(here, out):
-    """With -o a file is given; it has the whole name, and no other is touched."""
+    """The file of -o has the whole name, and no other file is touched."""
     (here / "run.fcio").write_bytes(STREAM)
     for _ in range(2):
         assert convert("-w", "-o", out, "run.fcio").exit_code == 0
@@ -151,7 +151,7 @@ def test_group_of_an_output(here, out):
     assert files(here) == sorted(["run.fcio", file])
     with h5py.File(file) as f:
         assert sorted(f["geds"]) == ["FCConfig", "FCEvent"]
-    # it is known before anything is read that the file exists
+    # refused before data are read
     result = convert("-o", out, "run.fcio")
     assert (result.exit_code, "exists" in result.output) == (2, True)
 

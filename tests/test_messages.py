@@ -1,4 +1,4 @@
-"""What is shown on a terminal tells, and does nothing else to it."""
+"""Control characters in names never reach a terminal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_control_characters_are_written_out():
 def test_names_of_files_are_shown_without_control_characters(
     tmp_path, monkeypatch, status
 ):
-    """In the report as in errors, also on a terminal, where click leaves them."""
+    """In reports and errors, also on a terminal, where click keeps them."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / f"{NAME}.fcio").write_bytes(GOOD)
     if status:
@@ -51,3 +51,16 @@ def test_more_rows_than_kernels_count_are_all(tmp_path, n_max):
     full = build_raw(tmp_path / "a.fcio", out_spec=tmp_path / "all.lh5")
     part = build_raw(tmp_path / "a.fcio", out_spec=tmp_path / "b.lh5", n_max=n_max)
     assert part.n_rows == full.n_rows
+
+
+def test_endless_warnings_end(capsys):
+    logger = logging.Logger("messages")
+    setup(logging.WARNING, logger)
+    for i in range(3000):
+        logger.warning("of %d", i)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1000
+    assert lines[998] == "messages [WARNING] of 998"
+    assert lines[999].endswith("more than 1000 messages like the last are not shown")
+    logger.warning("of another kind")
+    assert capsys.readouterr().err

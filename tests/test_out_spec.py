@@ -1,4 +1,4 @@
-"""Output specifications: used many times, of any type of value, wrong in any way."""
+"""Output specifications: used many times, with all types of values, with errors."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def keys_of(key_list) -> list:
 
 
 class TestOneSpecificationManyRuns:
-    """What a conversion needs does not stay in the user's dictionary."""
+    """Values of one conversion stay out of the user's dictionary."""
 
     @pytest.mark.parametrize("key_list", [["*"], [KEYS], KEYS, [[KEYS[0], KEYS[2]]]])
     def test_three_runs_give_three_files(self, here, key_list):
@@ -76,7 +76,7 @@ class TestOneSpecificationManyRuns:
 
     @pytest.mark.parametrize("name", ["raw", "ch{key}"])
     def test_a_variable_ends_where_a_keyword_begins(self, here, monkeypatch, name):
-        """$OUT{run} is the variable OUT, not one whose name goes on with the run."""
+        """$OUT{run} is the variable OUT and the keyword run."""
         monkeypatch.setenv("OUT", "a{b}")
         monkeypatch.setenv("OUTrun1", "wrong")
         buffer = {"key_list": ["*"], "out_stream": "$OUT{run}.lh5"}
@@ -159,7 +159,7 @@ class TestOneSpecificationManyRuns:
         assert db_dict == {"a": {"x": 1}}
 
     def test_library_is_used_again(self, here):
-        """Wildcards that one run fills in are wildcards for the next."""
+        """Wildcards filled in by one run stay wildcards for the next."""
         spec = {"*": {"{name}": {"key_list": ["*"], "out_stream": "x.lh5"}}}
         library = RawBufferLibrary(spec)
         before = [str(rb) for _, rb in library.buffers()]
@@ -189,7 +189,8 @@ class TestTypes:
             iter([3, 4, 5]),
             {3: None, 4: None, 5: None}.keys(),
         ],
-        ids=repr,
+        # an iterator's repr has its address: processes would not agree on the name
+        ids=lambda keys: type(keys).__name__,
     )
     def test_any_collection_of_keys(self, key_list):
         keys = keys_of(key_list)
@@ -366,7 +367,7 @@ class TestKeywords:
             target_of(spec, "x.fcio", {"run": value})
 
     def test_undefined_keyword_is_both_errors(self):
-        """ValueError for what is wrong with a specification, KeyError as the peer's."""
+        """A ValueError, and a KeyError as in the peer."""
         spec = {"*": {"{name}": {"key_list": ["*"], "out_stream": "{run}.lh5"}}}
         for error in (KeyError, ValueError):
             with pytest.raises(error, match="'run' in out_stream"):
@@ -378,7 +379,7 @@ class TestKeywords:
             RawBufferLibrary(spec, {"run": 1})
 
     def test_values_with_braces_and_dollars_are_text(self, here):
-        """Also where names are filled in twice, for keys that are found later."""
+        """Also if names are filled in twice, for keys found later."""
         spec = {
             "FCEventDecoder": {
                 "c{key}": {"key_list": ["*"], "out_stream": "{orig_basename}.lh5"}
@@ -403,7 +404,7 @@ class TestKeywords:
         template = literal.replace("{", "{{").replace("}", "}}") + "{a}{b}"
         once = fill_in(template, {"a": value, "b": "b"})
         twice = fill_in(fill_in(template, {"a": value}, keep=("b",)), {"b": "b"})
-        # '$' before a field is no matter here: both have values
+        # (a '$' before a field has no effect: both have values)
         assert once == twice == literal + value + "b"
 
 
@@ -418,7 +419,7 @@ class TestVariables:
         assert len(list(here.iterdir())) == 3
 
     def test_library_alone_leaves_it(self, monkeypatch):
-        """As the peer's; its tests want it so."""
+        """The peer's interface, which its tests use."""
         monkeypatch.delenv("NO_SUCH", raising=False)
         rbs = RawBufferList()
         rbs.set_from_dict({"a": {"key_list": [1], "out_stream": "$NO_SUCH/x"}})
@@ -473,7 +474,7 @@ specs = st.dictionaries(
 
 
 def refusal_of(function, *arguments) -> str | None:
-    """Call a function; return why it refuses its arguments, or None."""
+    """Call a function; return the message of its error, or None."""
     try:
         function(*arguments)
     except (ValueError, TypeError) as error:
@@ -484,7 +485,7 @@ def refusal_of(function, *arguments) -> str | None:
 @settings(max_examples=400)
 @given(specs | json_values.filter(lambda v: not isinstance(v, str)))
 def test_any_value_is_taken_or_one_clear_error(spec):
-    """Whatever stands in a specification: no other exception, in one line, at once.
+    """Random specifications give no other exception, with one line, at once.
 
     On an error the user's dictionary is as it was.
     """

@@ -25,7 +25,7 @@ from daq2lh5.publishing import journal
 PACKAGE_PATH = str(Path(daq2lh5.__file__).parents[1])
 
 OF_BEFORE = b"\x89HDF\r\n\x1a\nof before"
-"""What only begins as HDF5: other files are not replaced."""
+"""A file with the signature of HDF5, since others are not replaced."""
 
 as_user = pytest.mark.skipif(
     hasattr(os, "geteuid") and os.geteuid() == 0,

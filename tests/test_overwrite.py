@@ -1,4 +1,4 @@
-"""Only LH5 is replaced, and clashes of names are told with advice that helps."""
+"""Only LH5 is replaced, and clashes of names are reported with advice."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class TestRefused:
         assert Path(name).read_bytes() == before
 
     def test_a_glob_behind_the_option(self, here):
-        """The shell writes all names: the first is the option's."""
+        """The shell expands the glob: its first file becomes the output."""
         result = invoke("convert", "-w", "-o", "run1.fcio", "run2.fcio", "run3.fcio")
         assert is_refused(result, "run1.fcio")
         assert Path("run1.fcio").read_bytes() == STREAM
@@ -95,7 +95,7 @@ class TestRefused:
 
 
 def test_named_after_keys(here):
-    """That is known when the stream is open, and before anything is written."""
+    """Refused once the stream is open, before anything is written."""
     Path("ch1027201.lh5").write_bytes(b"mine")
     spec = {"FCEventDecoder": {"a": {"key_list": ["*"], "out_stream": "ch{key}.lh5"}}}
     Path("spec.json").write_text(json.dumps(spec))
@@ -149,7 +149,7 @@ def test_processing(here, option):
 class TestClashes:
     @pytest.mark.parametrize("option", ["out/", "{orig_basename}.lh5"])
     def test_of_one_name_in_two_folders(self, here, option):
-        """A directory, or the name of the input, would not tell them apart."""
+        """A directory, or the input's name, would not distinguish them."""
         for folder in ("a", "b"):
             Path(folder).mkdir()
             Path(folder, "s.fcio").write_bytes(STREAM)

@@ -177,7 +177,7 @@ class TestExpansion:
         assert [rb.proc_spec for rb in rbs] == [spec, spec]
 
     def test_the_dictionary_is_expanded_in_place(self):
-        """The peer's users read names and keys afterwards; values are for one file."""
+        """The peer's users read names and keys later; values belong to one file."""
         config = {
             "FCEventDecoder": {
                 "g{key:02d}": {"key_list": [[1, 2]], "out_stream": "{run}.lh5:{key}"},

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from writers import fcio as writer
 
 import daq2lh5
+from daq2lh5.errors import told
 from daq2lh5.report import FATES, ConversionReport, TableSummary, sizeof_fmt
 
 N_CHANNELS = 3
@@ -379,7 +380,7 @@ class TestForms:
         report.note(note)
         short = json.loads(report.as_attribute("f"))
         assert short["unknown_records"] == counts
-        assert short["notes"] == [note]
+        assert short["notes"] == [told(note)]
 
 
 class TestLines:

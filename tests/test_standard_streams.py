@@ -1,4 +1,4 @@
-"""Who does not listen changes nothing: not the output, and not the exit status."""
+"""Closed and full standard streams change neither output nor exit status."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def here(tmp_path) -> Path:
 
 
 def shell(here: Path, arguments: str, redirection: str) -> tuple[int, str, str]:
-    """Return the status, and what was written to the two streams."""
+    """Return the status and the texts of the two streams."""
     command = f"{shlex.quote(sys.executable)} -m daq2lh5 {arguments} {redirection}"
     # the status is that of the conversion, also in front of a pipe
     done = subprocess.run(

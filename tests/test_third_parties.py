@@ -1,4 +1,4 @@
-"""What scripts of others do with the classes: the ways that were seen in public code.
+"""Uses of the classes that were found in public code.
 
 Each test is such a script in short. All of them work with legend-daq2lh5 1.7.1, too.
 """
@@ -64,7 +64,7 @@ def compass_file(tmp_path: Path) -> str:
 
 
 def test_chunks_written_by_hand(fcio_file, tmp_path):
-    """A loop over chunks, each written as it comes, gives the file of `build_raw`."""
+    """A loop that writes each chunk gives the file of `build_raw`."""
     by_hand, converted = str(tmp_path / "hand.lh5"), str(tmp_path / "built.lh5")
     store = lh5.LH5Store(keep_open=True)
     with daq2lh5.open_stream(fcio_file, buffer_size=10, out_stream=by_hand) as (
@@ -105,7 +105,7 @@ def test_library_of_buffers_made_by_hand(fcio_file, tmp_path):
 
 
 class Counts(DataDecoder):
-    """A decoder of somebody's own data."""
+    """A user's decoder."""
 
     def __init__(self) -> None:
         self.decoded_values: dict[str, dict[str, Any]] = {
@@ -143,7 +143,7 @@ class Counts(DataDecoder):
 
 
 class CountStreamer(DataStreamer):
-    """A streamer of somebody's own, as the documentation of the base class says."""
+    """A user's streamer, as documented for the base class."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -251,7 +251,7 @@ def test_views_of_chunks(library, fcio_file):
 
 
 def test_processing_of_a_table_at_hand(fcio_file):
-    """`buffer_processor` takes any table in a buffer, also if nobody counted rows."""
+    """`buffer_processor` takes any table in a buffer, also if `loc` is 0."""
     with daq2lh5.open_stream(fcio_file, buffer_size=64) as (streamer, _):
         chunk = streamer.read_chunk()
         rb = next(rb for rb in chunk if rb.out_name == "FCEvent")
@@ -276,7 +276,7 @@ def decoders_of_orca() -> dict[str, type]:
 
 
 def decode_packets(path: str, rows: int) -> dict[str, list[RawBuffer]]:
-    """Decode an ORCA file packet by packet into tables of one's own."""
+    """Decode an ORCA file packet by packet into the user's tables."""
     streamer = OrcaStreamer()
     streamer.open_stream(path)
     names = streamer.header.get_id_to_decoder_name_dict()
@@ -304,7 +304,7 @@ def decode_packets(path: str, rows: int) -> dict[str, list[RawBuffer]]:
 )
 @pytest.mark.parametrize("name", ORCA_FILES)
 def test_real_orca_file_packet_by_packet(name, tmp_path):
-    """All rows are those that a conversion writes, into tables of one's own.
+    """All rows in the user's tables are those of a conversion.
 
     In one of the files the header says 4096 samples, and the traces have 6402.
     """
@@ -341,7 +341,7 @@ def tables_with_ids(path: str) -> dict[str, np.ndarray]:
 
 
 def test_traces_of_another_length_than_the_header_says(tmp_path):
-    """An empty table takes the length that traces have; one with rows keeps its own."""
+    """An empty table takes its first trace's length; one with rows keeps its own."""
     header = orca.header(
         crates=[orca.crate(0, [orca.flashcam_adc(1, 0x120)])],
         aux_hw=[orca.listener(1, samples=4096)],

@@ -39,7 +39,10 @@ cdef class SinkTable:
         return 0
 
     cdef Py_ssize_t place_of(self, buffer) except -1:
-        """Return the number of a buffer's sink; it may be new, between the two as well."""
+        """Return the number of a buffer's sink, which is added if it is new.
+
+        This may happen between `acquire` and `release`.
+        """
         cdef Py_ssize_t i
         cdef Py_ssize_t room
         cdef void* moved
@@ -47,7 +50,7 @@ cdef class SinkTable:
             return self.places[id(buffer)]
         if self.n == self.room:
             room = 2 * self.room + 8
-            # what is bound is where it is: all of it is bound anew
+            # moving the memory invalidates all bindings
             for i in range(self.n):
                 self.unbind(i)
             moved = realloc(self.sinks, room * sizeof(RowSink))
@@ -84,10 +87,10 @@ cdef class SinkTable:
         sink.loc = buffer.loc
         sink.fill_safety = buffer.fill_safety
         sink.need = 0
-        if not buffer._allocated:
+        if not buffer.allocated:
             sink.capacity = 0
             self.bindings[i] = None
-        elif self.bindings[i] is None or not buffer._private:
+        elif self.bindings[i] is None or not buffer.private:
             self.bind_one(i)
         return 0
 
@@ -100,7 +103,7 @@ cdef class SinkTable:
                 f"buffer '{buffer.out_name}': loc is {buffer.loc} of {rows} rows"
             )
         cdef Binding binding = Binding(rows)
-        self.bind(self.sinks[i].columns, buffer._arrays(), binding)
+        self.bind(self.sinks[i].columns, buffer.arrays(), binding)
         self.sinks[i].capacity = rows
         self.sinks[i].loc = buffer.loc
         self.bindings[i] = binding
@@ -118,7 +121,7 @@ cdef class SinkTable:
         cdef Py_ssize_t i
         for i in range(self.n):
             self.unbind(i)
-            if self.bindings[i] is not None and not self.buffers[i]._private:
+            if self.bindings[i] is not None and not self.buffers[i].private:
                 self.bindings[i] = None
                 self.sinks[i].capacity = 0
         return 0

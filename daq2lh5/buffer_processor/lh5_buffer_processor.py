@@ -60,10 +60,9 @@ def lh5_buffer_processor(
         replace an output that exists.
     out_spec
         an output specification as for :func:`.build_raw`, or the name of a JSON, YAML
-        or TOML file with it: a table is processed as says the ``proc_spec`` of the
-        buffer that is called like the table's path, or like one of the two names in
-        it. Wildcards count. Or a ``proc_spec`` alone, which is for all tables with
-        waveforms.
+        or TOML file with one: each table is processed by the ``proc_spec`` of the
+        buffer with the name of the table's path, or of one of the two names in it.
+        Wildcards are allowed. Or a single ``proc_spec`` for all tables with waveforms.
     proc_file_name
         name of the output, by default that of the input with ``_proc`` in front of the
         extension.
@@ -101,6 +100,7 @@ def process_file(
     hdf5_settings: dict[str, Any] | None = None,
     threads: int | None = None,
     memory_limit: int = DEFAULT_LIMIT,
+    verify_compression: bool = False,
     progress: Callable[[], None] | None = None,
     report: ConversionReport | None = None,
 ) -> ConversionReport:
@@ -125,7 +125,9 @@ def process_file(
     for text in selection.warnings:
         report.warn(text)
     threads = default_threads() if threads is None else threads
-    outputs = OutputFiles(overwrite, [in_file], hdf5_settings, threads)
+    outputs = OutputFiles(
+        overwrite, [in_file], hdf5_settings, threads, verify_compression
+    )
     try:
         with outputs, _open_input(in_file) as source:
             outputs.check([out_file])

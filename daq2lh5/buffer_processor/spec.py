@@ -41,7 +41,7 @@ class Window:
 
 @dataclass(frozen=True)
 class ProcSpec:
-    """The operations of a ``proc_spec`` (format document "LH5", section 4.3).
+    """The operations of a ``proc_spec`` (LH5 format, 4.3).
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class ProcSpec:
 
 
 def _dictionary(name: str, value: Any) -> dict[str, Any]:
-    """Return a dictionary that is given, or that is in a file."""
+    """Return a dictionary, loaded from a file if a name is given."""
     if isinstance(value, (str, os.PathLike)):
         try:
             value = load_dict(value)

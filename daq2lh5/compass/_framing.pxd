@@ -5,11 +5,11 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 cdef enum:
     MAX_HEAD = 33               # fixed part of the longest layout (2)
     N_BOARDS = 65536
-    N_USUAL_BOARDS = 256        # that are believed without further evidence (3)
+    N_USUAL_BOARDS = 256        # accepted without further evidence (3)
     N_PLAUSIBLE_CHANNELS = 256
     N_KEYS = N_USUAL_BOARDS * N_PLAUSIBLE_CHANNELS
-    FEW_RECORDS = 16            # too few to estimate the usual record
-    NEAR_RECORDS = 256          # among which other high boards are looked for
+    FEW_RECORDS = 16            # too few to know the usual records
+    NEAR_RECORDS = 256          # searched for other high board numbers
     NEAR_BYTES = 1 << 22
     MAX_CHANNELS = 1 << 16      # of all boards
     MAX_SAMPLES = 1 << 24       # plausible (3, 10)
@@ -21,9 +21,9 @@ cdef enum:
 
 cdef enum Reason:
     REASON_NONE
-    REASON_CHANNEL              # a channel that cannot be
-    REASON_BOARD                # a board of which there is no other record
-    REASON_CHANNELS             # one of too many channels
+    REASON_CHANNEL              # impossible channel
+    REASON_BOARD                # high board number without a second record
+    REASON_CHANNELS             # beyond MAX_CHANNELS
     REASON_SAMPLES              # a number of samples that cannot be
     REASON_ZEROS                # nothing but zeros
     REASON_PAST_END             # a record longer than the rest of the data
@@ -66,11 +66,11 @@ cdef struct Channel:            # what is known of a channel
 
 cdef struct Known:
     int32_t index[N_KEYS]       # number of the channel by board << 8 | channel, or -1
-    int32_t page[N_BOARDS]      # the same of a board beyond: its page, or -1
+    int32_t page[N_BOARDS]      # page of a higher board number, or -1
     int32_t* pages
     int32_t n_pages
-    bint wide                   # there are boards beyond the usual numbers
-    bint like_headers           # and such whose numbers are those of header words
+    bint wide                   # there are higher board numbers
+    bint like_headers           # and some equal to header words
     Channel* channels
     int32_t n
     int64_t most_samples
@@ -83,7 +83,7 @@ cdef struct Frame:              # a window of the input, and what is known of it
     int64_t end                 # of the data; -1: not known yet
     int64_t need                # bytes that the window must have to go on
     uint64_t last_time          # of the record before
-    int64_t n_before            # records of the same joined file before
+    int64_t n_before            # records before, in the same joined file
     bint wide                   # see Known
     bint like_headers
     const Layout* layout

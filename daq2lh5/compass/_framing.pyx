@@ -157,7 +157,7 @@ cdef inline Found record_or_header(
 ) noexcept nogil:
     """Read the record at `at`; FOUND_NO with REASON_NONE if another file begins there.
 
-    The layout that this one says is written to `l`.
+    Its layout is written to `l`.
     """
     cdef Found found = record_at(f, at, r, reason)
     if found == FOUND_YES and not f.like_headers or found == FOUND_MORE:
@@ -170,7 +170,7 @@ cdef inline Found record_or_header(
 cdef Found header_or_record(
     Frame* f, int64_t at, Record* r, Reason* reason, Layout* l
 ) noexcept nogil:
-    """The same, where what begins reads like a header word: a board may, too."""
+    """The same for a word that is a header or a board number."""
     cdef Found found, joined
     f.like_headers = True
     found = record_at(f, at, r, reason)
@@ -216,10 +216,10 @@ cdef Found follows(Frame* f, const Record* before) noexcept nogil:
 
 
 cdef Found has_believable_board(Frame* f, const Record* r) noexcept nogil:
-    """Whether a board's number can be right.
+    """Whether to accept a board number.
 
-    A high one is, if high ones are met again nearby. A single one among many usual ones
-    is rather damaged.
+    A high number needs another high one nearby: a single one among many usual ones is
+    damage rather.
     """
     cdef Layout l
     cdef Record s
@@ -409,7 +409,7 @@ cdef Found chain_at(Frame* f, int64_t at) noexcept nogil:
         if not at_end:
             found = record_or_header(f, r.end, &s, &reason, &l)
             if found == FOUND_NO:
-                # or at the end of this file, with another one behind it
+                # or at the end of this file, with a joined one behind it
                 if reason != REASON_NONE:
                     return found
                 at_end = True
@@ -546,7 +546,7 @@ def walk(
     at_end
         whether `data` are the whole file.
     wide
-        whether boards may have any number, or only usual ones.
+        whether to accept any board number, or only usual ones.
 
     Returns
     -------

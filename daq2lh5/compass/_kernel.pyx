@@ -204,7 +204,7 @@ cdef class CompassStream:
         return {channel: met for channel, met in lengths.items() if met}
 
     cdef int32_t* place_of(self, int board, int channel) except NULL:
-        """Return where the number of a channel is noted."""
+        """Return the entry of a channel in the tables, which may grow."""
         cdef Known* k = &self.known
         cdef Py_ssize_t page_bytes = N_PLAUSIBLE_CHANNELS * sizeof(int32_t)
         cdef int32_t* pages
@@ -212,7 +212,7 @@ cdef class CompassStream:
         if board < N_USUAL_BOARDS:
             return &k.index[board << 8 | channel]
         if k.page[board] < 0:
-            # room for twice as many whenever it is a power of two
+            # at each power of two, double the memory
             if n & (n - 1) == 0:
                 pages = <int32_t*>realloc(k.pages, max(2 * n, 1) * page_bytes)
                 if pages == NULL:
@@ -400,7 +400,7 @@ cdef class CompassStream:
             if found == FOUND_NO:
                 self.start_scan(base, reason)
                 if reason == REASON_CHANNELS:
-                    # it is a record all the same: the next one is where it ends
+                    # a record all the same: the next one begins at its end
                     return self.finish_scan(base, r.end, STRETCH_CORRUPT)
                 continue
             c = channel_of(&self.known, &r)
@@ -539,9 +539,9 @@ cdef class CompassStream:
         table.unbind(self.detail_sink)
         buffer = table.buffers[self.detail_sink]
         if status == STATUS_GROW:
-            buffer._grow(self.detail_samples)
+            buffer.grow(self.detail_samples)
         else:
-            buffer._arrays()
+            buffer.arrays()
         table.bind_one(self.detail_sink)
         return True
 
@@ -604,11 +604,11 @@ cdef class CompassStream:
         cdef Record r
         cdef Reason reason
         cdef Status status
-        # a single packet begins with no header
+        # a single packet has no header
         f.like_headers = True
         if record_at(&f, 0, &r, &reason) != FOUND_YES or r.end != f.n:
             return <int>STATUS_END
-        lists = "waveform/values/offsets" in buffer._arrays()
+        lists = "waveform/values/offsets" in buffer.arrays()
         cdef const Channel* c = channel_of(&self.known, &r)
         if c == NULL:
             return <int>STATUS_HEADER

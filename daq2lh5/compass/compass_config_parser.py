@@ -1,6 +1,6 @@
 """Settings files of CoMPASS: boards, channels, sampling.
 
-Sections are those of the format document "CoMPASS".
+Sections are those of the CoMPASS format.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
-from ..errors import DecodeError
+from ..errors import DecodeError, show
 from ..paths import expand_path
 from ..reading.magic import without_ending
 
@@ -53,16 +53,19 @@ DT5730_sample_freq = 0.5
 DT5725_sample_freq = 0.25
 """Samples per ns."""
 
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = 16 * 2**20
 """Largest settings file; real ones have some 100 kB."""
 
+MAX_ELEMENTS = 1_000_000
+"""Elements of a settings file: each takes 100 bytes of memory."""
+
 TOO_LARGE = 1e18
-"""Time in ns, or number, that nothing in settings reaches: 30 years."""
+"""Bound of all times in ns, and of numbers, in settings: 30 years."""
 
 DATA_FOLDERS = ("RAW", "UNFILTERED", "FILTERED")
 """Folders of a run that data are in; the settings are above."""
 
-PARAMETER = re.compile(r"\w[\w.-]*")
+PARAMETER = re.compile(r"\w[\w.-]{0,200}")
 """Names that a parameter can have."""
 
 PERIODS_NS = {
@@ -86,28 +89,28 @@ PERIODS_NS = {
     "2730": 2.0,
     "2751": 1.0,
 }
-"""Sampling periods by family of boards, unless the settings say others (4.1)."""
+"""Sampling periods by family of boards, unless the settings say others (format 4.1)."""
 
 ADJUSTABLE = {"731", "742", "743", "751"}
-"""Families whose sampling period can be set (4.1)."""
+"""Families with an adjustable sampling period (format 4.1)."""
 
 FAMILY = re.compile(
     r"(?<![A-Z])(?:(?:VX|V|DT|N)[-_ ]?[156](7\d\d)|(?:VX|V|DT)[-_ ]?(27\d\d))(?!\d)",
     re.IGNORECASE,
 )
-"""Names of models: of all spellings, and with what may stand before and after."""
+"""Names of models in all spellings, with optional text around."""
 
 
 def sampling_period_ns(model: str | None) -> float:
-    """Return the sampling period of a model in ns; NaN if it is not known (4.1).
+    """Return the sampling period of a model in ns; NaN if unknown (format 4.1).
 
-    Where it can be set, this is the usual one.
+    The usual one if it is adjustable.
     """
     return PERIODS_NS.get(_family(model), math.nan)
 
 
 def fixed_period_ns(model: str | None) -> float:
-    """Return the sampling period of a model in ns; NaN if it can be set, or unknown."""
+    """Return a model's sampling period in ns; NaN if adjustable or unknown."""
     return math.nan if _family(model) in ADJUSTABLE else sampling_period_ns(model)
 
 
@@ -134,7 +137,7 @@ class Board:
         of each channel its own parameters; those that the file gives without a value
         have the board's.
     notes
-        what could not be made sense of.
+        messages about settings that cannot be understood.
     """
 
     model: str | None = None
@@ -162,14 +165,14 @@ class Board:
         return number_of(self.defaults.get("SRV_PARAM_RECLEN")) / self.period_ns
 
     def pre_trigger(self, channel: int) -> str | None:
-        """Return the pre-trigger of a channel as it stands in the file."""
+        """Return the pre-trigger of a channel as text from the file."""
         return self.parameter(channel, "SRV_PARAM_CH_PRETRG")
 
     def t0_ns(self, channel: int) -> float:
-        """Return the time of a channel's first sample, seen from the trigger.
+        """Return the time of a channel's first sample relative to the trigger.
 
-        If the settings do not have it, that is 0: times count from the first sample.
-        NaN if what they have is no number.
+        0 without such a setting: times count from the first sample. NaN if the setting
+        is no number.
         """
         pre_trigger = self.pre_trigger(channel)
         # no minus in front of zero
@@ -227,7 +230,7 @@ def read_settings(
         name of the file.
     period_ns
         sampling period of boards for which the file has none, instead of that of
-        their model (4.1).
+        their model (format 4.1).
 
     Raises
     ------
@@ -239,9 +242,14 @@ def read_settings(
     name = expand_path(path)
     file = Path(name)
     if file.stat().st_size > MAX_BYTES:
-        problem = "too large for a settings file"
+        problem = f"larger than any settings file ({MAX_BYTES >> 20} MiB)"
         raise DecodeError(problem, name)
-    root = _parse(file.read_bytes(), name)
+    text = file.read_bytes()
+    # each has a tag at its beginning, and most have one at their end
+    if text.count(b"<") > 2 * MAX_ELEMENTS:
+        problem = f"more elements than any settings file has ({MAX_ELEMENTS})"
+        raise DecodeError(problem, name)
+    root = _parse(text, name)
     boards = [_read_board(element, period_ns) for element in root.findall("board")]
     if root.tag != "configuration" or not boards:
         problem = "no settings of CoMPASS: there is no <board> in a <configuration>"
@@ -296,7 +304,7 @@ def _read_board(element: ET.Element, period_ns: float | None) -> Board:
     period = number_of(sample_time) / 1000
     if not period > 0:
         if sample_time is not None:
-            board.notes.append(f"its sampleTime, '{sample_time}', is no time")
+            board.notes.append(f"its sampleTime, {show(sample_time)}, is no time")
         period = fixed_period_ns(model) if period_ns is None else period_ns
     board.period_ns = period
     for entry in element.findall("parameters/entry"):
@@ -316,7 +324,7 @@ def _read_board(element: ET.Element, period_ns: float | None) -> Board:
         if index is not None and index.isdecimal() and len(index) < 6:
             number = int(index)  # noqa: PLW2901
         elif index is not None:
-            board.notes.append(f"'{index}' is no number of a channel")
+            board.notes.append(f"{show(index)} is no number of a channel")
         board.channels[number] = own
     return board
 
@@ -362,7 +370,7 @@ def find_settings(stream_name: str, period_ns: float | None = None) -> Settings 
 
 
 def header_tree(settings: Settings | None, wf_len: float | None) -> dict[str, Any]:
-    """Return the boards as the header struct has them (5.3), as dictionaries.
+    """Return the boards as the header struct has them (format 5.3), as dictionaries.
 
     Parameters
     ----------

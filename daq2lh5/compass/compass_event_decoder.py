@@ -53,7 +53,7 @@ class CompassEventDecoder(DataDecoder):
               | flags | waveform code? | number of samples? | samples?
 
     u16, u16, u64, u16, f64, u16, u32, u8, u32, and u16 each; the header of the file
-    says which there are (CoMPASS, section 2).
+    says which there are (CoMPASS format, 2).
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ class CompassEventDecoder(DataDecoder):
         )
 
     def known_period(self, board: int) -> float:
-        """Return the period that settings or header say of a board, in ns, or NaN."""
+        """Return a board's period from settings or header in ns; NaN if unknown."""
         if self._settings is not None:
             boards = self._settings.boards
             return boards[board].period_ns if board < len(boards) else math.nan

@@ -124,7 +124,7 @@ class CompassHeaderDecoder(DataDecoder):
         source
             name of the file, for messages.
         n_samples
-            of a waveform, for a file without records; NaN if it is unknown.
+            of a waveform, for a file without records; NaN if unknown.
         """
         if len(head) == 1 or (not len(head) and layout is None):
             problem = "the file is empty" if not len(head) else "the file has one byte"
@@ -161,7 +161,7 @@ class CompassHeaderDecoder(DataDecoder):
         present
             whether there is a header word before them.
         n_samples
-            of the first; by default that is looked at.
+            of the first record; read from it by default.
         """
         self.layout = layout
         first = first_length(records, layout) if n_samples is None else n_samples
@@ -177,7 +177,7 @@ class CompassHeaderDecoder(DataDecoder):
         self._struct = None
 
     def forget_layout(self) -> None:
-        """Have the header say that nothing is known of the records."""
+        """Set the header of a file without records and layout: all is unknown."""
         fields = ("energy_channels", "energy_calibrated", "energy_short")
         self.tree |= dict.fromkeys((*fields, "waveform_samples"), math.nan)
         self._struct = None
@@ -199,7 +199,7 @@ class CompassHeaderDecoder(DataDecoder):
             raise RuntimeError(msg)
         return self.config
 
-    def _describe(self) -> tuple[Layout, list[np.ndarray]]:
+    def describe_lgdo(self) -> tuple[Layout, list[np.ndarray]]:
         """Return how the header is written."""
         layout = Layout()
         _add(layout, "", self.tree)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["CompassStreamer"]
 
 MAX_TOLD = 8
-"""Boards or channels that are named in notes of a kind."""
+"""Largest number of notes of a kind."""
 
 SURVEY_BYTES = 2**16
 """Bytes, at least, in which channels are looked for before tables are made."""
@@ -60,8 +60,7 @@ class CompassStreamer(KernelStreamer):
         By default the settings and the records tell.
     compass_sampling_period
         time between samples, in ns, of boards for which the settings have none. By
-        default that of the board's model, which the settings or the name of the file
-        say.
+        default that of the board's model, from the settings or the name of the file.
 
     Attributes
     ----------
@@ -104,7 +103,7 @@ class CompassStreamer(KernelStreamer):
         self.event_decoder.skipped_channels = {}
         self._settings: Settings | None = None
         self._file = RunFile.of("")
-        # key of the channel of an empty file, as far as it is known
+        # key of the channel of an empty file; None if unknown
         self._own_keys: set[int] = set()
         self._told: Counter[str] = Counter()
         # keys of channels that the kernel knows
@@ -191,7 +190,7 @@ class CompassStreamer(KernelStreamer):
         return self._header_buffers()
 
     def _read_head(self, head: memoryview, layout: CompassLayout | None) -> None:
-        """Find out what the records have, if need be by another file of the run."""
+        """Determine the layout of the records, if necessary from another file."""
         decoder, source = self.header_decoder, self.source
         try:
             decoder.read_head(head, source.at_end, self._settings, layout, source.name)
@@ -214,7 +213,7 @@ class CompassStreamer(KernelStreamer):
         Returns
         -------
         sibling
-            the run's file whose columns this table gets; None without such a file.
+            the file of the run that gives the columns; None without such a file.
         """
         decoder, source, settings = self.header_decoder, self.source, self._settings
         if head:
@@ -240,7 +239,7 @@ class CompassStreamer(KernelStreamer):
         return sibling
 
     def _expect_channel(self, sibling: Sibling | None) -> None:
-        """Have columns for the channel that a file without events is of."""
+        """Set the columns for the channel of a file without events."""
         decoder, channel = self.event_decoder, self._file.channel
         if channel is not None and channel <= 0x1FF:
             boards = self._boards_of_file(sibling)
@@ -254,7 +253,7 @@ class CompassStreamer(KernelStreamer):
             decoder.expect_waveforms()
 
     def _boards_of_file(self, sibling: Sibling | None) -> set[int]:
-        """Return the boards that the channel in the name of the file can be of."""
+        """Return the boards that may have the channel in the file's name."""
         if sibling is not None and sibling.board is not None:
             return {sibling.board}
         boards = [] if self._settings is None else self._settings.boards
@@ -263,7 +262,7 @@ class CompassStreamer(KernelStreamer):
         return own or {*range(len(boards))} or {0}
 
     def final_buffers(self) -> list[RawBuffer]:
-        """Return the buffers of a file without events, in place of rows."""
+        """Return the empty buffers of a file without events, once."""
         if self.report.n_bytes > self._header_bytes or not self.source.at_end:
             return []
         rbs = [rb for rb in self.rb_lib.get("CompassEventDecoder", []) if rb.key_list]
@@ -385,7 +384,7 @@ class CompassStreamer(KernelStreamer):
         )
 
     def _tell(self, kind: str, text: str, warn: bool = False) -> None:
-        """Add a note, unless there are many of a kind."""
+        """Add a note; only the first ones of each kind."""
         if text in self.report.notes:
             return
         self._told[kind] += 1
@@ -431,11 +430,11 @@ class CompassStreamer(KernelStreamer):
         # (shapes of rows are numbers of samples; None is any)
         tables = self._siblings
         first = tables.first(rb)
-        if first._table is None or "waveform" not in compass_decoded_values:
-            # only the user can replace it, or nobody wants waveforms
+        if first.table is None or "waveform" not in compass_decoded_values:
+            # the user's own rows, or no column for waveforms
             return first
         if first not in tables:
-            if _samples_of(first) != n_samples and first._private and not first.loc:
+            if _samples_of(first) != n_samples and first.private and not first.loc:
                 # no channel of it was met before: what was expected does not count
                 for other in first.key_list:
                     if other not in self._met:
@@ -580,9 +579,9 @@ class CompassStreamer(KernelStreamer):
 
 def _samples_of(rb: RawBuffer) -> int | None:
     """Return the samples of a row of a buffer; None if they differ."""
-    if rb._table is None:
-        return None if "waveform/values/offsets" in rb._arrays() else 0
-    for column in rb._table.fields:
+    if rb.table is None:
+        return None if "waveform/values/offsets" in rb.arrays() else 0
+    for column in rb.table.fields:
         if column.name == "waveform":
             return None if column.kind == "lists" else column.width
     return 0

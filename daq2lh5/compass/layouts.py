@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 HEAD_BYTES = 2**20
-"""Bytes of another file of the run to look at."""
+"""Bytes to read of another file of the run."""
 
 MAX_RECORDS = 64
 """Records to look at before a layout is believed (3)."""
@@ -69,7 +69,10 @@ class CompassLayout:
 
     @classmethod
     def from_bits(cls, version: int, bits: int) -> CompassLayout:
-        """Return the layout that the lowest bits of a header word say (1.1)."""
+        """Return the layout that the lowest bits of a header word say.
+
+        CoMPASS format, 1.1.
+        """
         energy, calibrated, short, waveforms = (bool(bits >> i & 1) for i in range(4))
         return cls(version, energy, calibrated, short, waveforms or version < 2)
 
@@ -81,8 +84,8 @@ class CompassLayout:
         ----------
         text
             a header word, ``CAE0`` to ``CAEF``, or a version and bits: ``V1:5``, or
-            the name of another file of the run: of one that begins with a word, or
-            whose records tell.
+            the name of another file of the run with a header word, or with records
+            that fit one layout only.
 
         Raises
         ------
@@ -153,7 +156,7 @@ class CompassLayout:
 
 
 def has_header(head: bytes | memoryview) -> bool:
-    """Whether a file begins with a header word (1.1)."""
+    """Whether a file begins with a header word (format 1.1)."""
     return len(head) >= 2 and head[1] == 0xCA and head[0] & 0xF0 == 0xE0
 
 
@@ -175,7 +178,7 @@ def may_be_headerless(head: bytes) -> bool:
         n_records, _, _, end, _ = walk(head, *layout.parts, 2, False, wide)
         if len(head) < layout.head_bytes:
             continue
-        # a single record that is cut off must do, if its board has a usual number
+        # a single record that is cut off suffices with a usual board number
         if n_records or (end == "cut" and not wide):
             return True
     return False
@@ -211,9 +214,9 @@ def detect_layout(
     tries = candidates()
     fitting = [] if settings is None else [x for x in tries if settings.allow(x)]
     found: list[CompassLayout] = []
-    # boards have low numbers, or else any
+    # usual board numbers first, then any
     for look, wide in product((_best, _by_chains), (False, True)):
-        # of a single record not enough can be seen without settings
+        # a single record is evidence enough only together with settings
         found = look(head, at_end, fitting, wide, 1) or look(
             head, at_end, tries, wide, 2
         )
@@ -270,21 +273,8 @@ def board_like_a_header(
 ) -> CompassLayout | None:
     """Return the layout of a file whose first board reads like a header word.
 
-    There are sixteen such numbers.
-
-    Parameters
-    ----------
-    head
-        the start of the file.
-    at_end
-        whether that is all of it.
-    given
-        what the user says of the layout.
-
-    Returns
-    -------
-    layout
-        None if the word is a header, or nothing is certain.
+    Sixteen board numbers do. None if the word is a header, or in doubt; `given` is the
+    layout that the user names.
     """
     header = CompassLayout.from_bits(2, head[0])
     if walk(head[2:], *header.parts, 1, at_end)[3] != "bad" or has_header(head[2:]):
@@ -297,21 +287,10 @@ def board_like_a_header(
 def records_contradict(
     head: bytes | memoryview, at_end: bool, layout: CompassLayout
 ) -> CompassLayout | None:
-    """Return the layout that the records have instead of what a header says.
+    """Return the layout of records that contradict the file's header.
 
-    Parameters
-    ----------
-    head
-        the start of the file behind its header.
-    at_end
-        whether that is all of it.
-    layout
-        what the header says.
-
-    Returns
-    -------
-    layout
-        None if the records are as the header says, or nothing is certain.
+    None if they agree with `layout`, which the header says, or in doubt; `head` begins
+    behind the header.
     """
     n_records, _, _, end, n_bytes = walk(head, *layout.parts, 2, at_end)
     if n_records == 2 or end != "bad" or has_header(head[n_bytes:]):

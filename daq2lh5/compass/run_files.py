@@ -1,6 +1,6 @@
-"""Files of one run of CoMPASS: what their names say, and one tells of another.
+"""Files of one CoMPASS run: their names, and their layouts for each other.
 
-Sections are those of the format document "CoMPASS".
+Sections are those of the CoMPASS format.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["RunFile", "Sibling", "fitting", "is_name_of_compass", "siblings"]
 
 MAX_ENTRIES = 10_000
-"""Files of a folder to look through."""
+"""Largest number of files of a folder to look through."""
 
 NAME = re.compile(r"S?Data[A-Z]?_.+", re.IGNORECASE)
 
@@ -39,23 +39,21 @@ OF_CHANNEL = re.compile(
     r"@(?P<model>[^_@]+)_(?P<serial>[^_@]+)(?:_(?P<run>.+))?",
     re.IGNORECASE,
 )
-"""Names of files with the records of one channel (1), and what users put before."""
+"""Names of files with one channel (1), with an optional prefix of the user's."""
 
 
 @dataclass(frozen=True)
 class RunFile:
-    """What the name of a file says.
+    """Information from a file's name.
 
     Attributes
     ----------
     path
         the file.
     run
-        name of the run, with what the user put before the name; for parts of a run
-        behind the first one, with their number.
+        name of the run with the user's prefix; further parts of a run have a number.
     channel, model, serial
-        of a file of one channel: the channel, the model of its board, and that one's
-        serial number. None for files of all channels.
+        channel, model and serial number of the board; None for files of all channels.
     """
 
     path: Path
@@ -66,7 +64,7 @@ class RunFile:
 
     @classmethod
     def of(cls, name: str | os.PathLike[str]) -> RunFile:
-        """Read a name."""
+        """Parse a name."""
         path = Path(os.fspath(name).removeprefix("file://"))
         stem = without_ending(path).stem
         match = OF_CHANNEL.fullmatch(stem)
@@ -81,7 +79,7 @@ class RunFile:
 
     @property
     def runs(self) -> tuple[str, str]:
-        """The run, and what it is called if the name is that of a further part."""
+        """The run's name, and the same without the number of a part."""
         return self.run, re.sub(r"_\d+$", "", self.run)
 
 
@@ -94,9 +92,9 @@ class Sibling:
     file
         its name.
     layout
-        what its records have.
+        of its records.
     board, n_samples
-        of its first record; None if it has none.
+        of its first record; None without records.
     """
 
     file: RunFile
@@ -106,16 +104,15 @@ class Sibling:
 
 
 def is_name_of_compass(name: str) -> bool:
-    """Whether CoMPASS calls its files like that (1)."""
+    """Whether a name is one that CoMPASS gives its files (1)."""
     path = without_ending(Path(name))
     return path.suffix.lower() == ".bin" and NAME.fullmatch(path.stem) is not None
 
 
 def siblings(own: RunFile) -> Iterator[Sibling]:
-    """Look at the other files of a run in its folder, those of its board first.
+    """Find the other files of a run in its folder, those of the same board first.
 
-    Of files without a header, the records tell; those of which nothing is to be learned
-    are left out.
+    Files without a header are recognized by their records, or left out.
     """
     others: list[RunFile] = []
     try:
@@ -141,7 +138,7 @@ def siblings(own: RunFile) -> Iterator[Sibling]:
 
 
 def _look_at(file: RunFile) -> Sibling | None:
-    """Find out what a file's records have; None if it does not tell."""
+    """Determine the layout of a file's records; None if it is in doubt."""
     try:
         with open_source(str(file.path)) as source:
             head = bytes(source.fill(HEAD_BYTES)[:HEAD_BYTES])
@@ -164,16 +161,9 @@ def _look_at(file: RunFile) -> Sibling | None:
 def fitting(
     others: Iterable[Sibling], head: bytes | memoryview, at_end: bool
 ) -> Sibling | None:
-    """Return the first file by whose layout there are records at the start of another.
+    """Return the first of `others` whose layout fits the start of a file, `head`.
 
-    Parameters
-    ----------
-    others
-        files of its run.
-    head
-        the start of the file in question.
-    at_end
-        whether that is all of it.
+    `at_end` tells whether that is the whole file.
     """
     for other in others:
         if walk(head, *other.layout.parts, 1, at_end)[3] not in ("bad", "cut"):

@@ -22,7 +22,7 @@ cdef struct DeadTime:
     int64_t dead[MAX_TRACES]
     int64_t dead_interval[MAX_TRACES]
     int64_t now
-    bint given                          # somebody else keeps track, and says so
+    bint given                          # computed elsewhere, see set_times
     int64_t n_dropped                   # intervals that no queue could take
 
 cdef void reset_dead_time(DeadTime* d) noexcept nogil

@@ -290,9 +290,9 @@ cdef int whole_frames(const Record* r, int usual) noexcept nogil:
     """Return how many of the record's frames make it whole; 0 if it is not.
 
     It is if all frames of its kind are there with the right lengths, or as many as the
-    last record of that kind had (`usual`): some may be left out at the end. Of the first
-    configuration, without which there is nothing, the trace map is enough: older files
-    have no stream id.
+    last record of that kind had (`usual`): some may be left out at the end. The first
+    configuration, without which nothing can be decoded, may end with the trace map:
+    older files have no stream id.
     """
     if r.n_sound == r.n_expected:
         return r.n_sound
@@ -377,9 +377,9 @@ cdef Reason check_config(
 ) noexcept nogil:
     """Whether a configuration keeps the format's limits (1.4).
 
-    A later one may leave out frames: their values stay (2.3), and count here. What it
-    has must have the right lengths, since all that follows is read by it: a damaged
-    tag makes another record look like one, and erased space is tags alone.
+    A later one may leave out frames, whose values stay (2.3). Its frames must have the
+    right lengths: a damaged tag makes another record look like a configuration, and
+    erased space consists of tags.
     """
     cdef int64_t sizes[3]
     cdef int k

@@ -626,7 +626,7 @@ cdef class FcioStream(FcioTables):
             else:
                 self.packet_id = 0
                 self.number_shared = False
-            # what it lacks of what the one before had (2.3)
+            # a missing stream id keeps its value (2.3)
             self.kept_fields |= (
                 self.limits.configured and self.s.config.streamid != 0
                 and r.n_frames <= STREAM_ID_FRAME

@@ -129,7 +129,7 @@ cdef uint16_t fpga_energy(const Config* c, uint16_t h0, uint16_t h1) noexcept no
 
 
 cdef float sampling_period(const Config* c) noexcept nogil:
-    """Nanoseconds between samples (3); NaN if nothing says it."""
+    """Nanoseconds between samples (3); NaN if unknown."""
     if c.adcbits == 16:
         return 16
     if c.adcbits == 12:

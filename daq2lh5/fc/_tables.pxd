@@ -33,7 +33,7 @@ cdef class FcioTables:
     cdef int fsp_status_sink
     # by the lower half of a card's request id
     cdef int16_t status_sinks[MAX_REQUEST_IDS]
-    # cards that Python was asked about, or need not be
+    # cards that were reported to Python
     cdef uint8_t card_told[MAX_REQUEST_IDS]
     cdef public bint asks_for_cards
     cdef readonly int detail_card
@@ -46,6 +46,7 @@ cdef class FcioTables:
     cdef readonly int64_t detail_sink
     cdef readonly bint has_fsp
     cdef dict keyed
+    cdef list event_keys
     cdef int64_t irregular_count[N_IRREGULARITIES]
     cdef uint64_t skipped_traces[MAX_TRACES]
     cdef readonly int64_t n_lone_fsp

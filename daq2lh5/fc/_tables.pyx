@@ -52,6 +52,7 @@ cdef class FcioTables:
         if self.s == NULL or self.fsp_record == NULL:
             raise MemoryError
         self.tables = new_tables()
+        self.event_keys = []
         self.packet_id = -1
         self.rows_left = -1
         self.limits.listener = listener
@@ -85,8 +86,8 @@ cdef class FcioTables:
         ----------
         keyed
             by table name (``"FCEvent"``, ...): a dictionary of `RawBuffer` by key,
-            or a single `RawBuffer` for all keys, or None. That of the key None takes
-            the status of cards that have none of their own.
+            or a single `RawBuffer` for all keys, or None. The one with the key None
+            takes the status of all other cards.
         """
         cdef int i, t
         cdef SinkTable table
@@ -94,6 +95,7 @@ cdef class FcioTables:
         self.unmap_all()
         memset(self.card_told, 0, sizeof(self.card_told))
         keys = self.keys()
+        self.event_keys = keys["FCEvent"]
         maps = []
         for t, name in enumerate(TABLES):
             wanted = keyed.get(name)
@@ -126,7 +128,7 @@ cdef class FcioTables:
         self.fsp_status_sink = fsp_status.get(keys["FSPStatus"][0], -1)
         prefix = f"fcid_{self.s.config.streamid & 0xFFFF}/status/card"
         if None in status:
-            # what takes cards that the configuration does not name
+            # for cards that the configuration lacks
             self.status_wanted = True
             for i in range(MAX_REQUEST_IDS):
                 self.status_sinks[i] = status[None]
@@ -137,10 +139,7 @@ cdef class FcioTables:
                 self.status_wanted = True
 
     def set_card(self, int card, buffer):
-        """Say which buffer takes the status of one more card.
-
-        The buffers must not be bound.
-        """
+        """Set the buffer for the status of one more card, between `end` and `begin`."""
         cdef SinkTable table = self.tables[INTO_STATUS]
         cdef int16_t i
         if not 0 <= card < MAX_REQUEST_IDS:
@@ -249,11 +248,11 @@ cdef class FcioTables:
         buffer = table.buffers[self.detail_sink]
         table.unbind(self.detail_sink)
         if status == STATUS_GROW:
-            buffer._grow(self.need)
-        elif status == STATUS_ALLOCATE and not buffer._allocated:
-            buffer._arrays()
+            buffer.grow(self.need)
+        elif status == STATUS_ALLOCATE and not buffer.allocated:
+            buffer.arrays()
         else:
-            buffer._enlarge(self.need)
+            buffer.enlarge(self.need)
         table.bind_one(self.detail_sink)
         if self.detail_table == INTO_EVENT:
             self.check_width(sink)
@@ -352,7 +351,7 @@ cdef class FcioTables:
         return status
 
     cdef int n_cards_used(self, const uint8_t* data, const Record* r) noexcept nogil:
-        """Cards whose blocks there are, also of cards that the configuration lacks."""
+        """Number of cards with a block, also if the configuration lacks them."""
         return <int>max(0, min(r.n_frames - 4, load_i32(data + r.frames[2].start)))
 
     cdef Status room_for_status(
@@ -491,16 +490,16 @@ cdef class FcioTables:
         self, const uint16_t[:] traces, const int64_t[:] run, const int64_t[:] dead,
         const int64_t[:] intervals, int64_t now,
     ):
-        """Give the times of the next event: from now on they are not computed.
+        """Set the times of the next event, which are no longer computed.
 
-        For records that are read by somebody else, who has seen those before, too.
+        For single records: the times depend on all records before.
 
         Parameters
         ----------
         traces
             the event's traces.
         run, dead, intervals
-            run time, dead time, and dead time since the event before, of each in ns.
+            run time, dead time, and dead time since the last event, by trace, in ns.
         now
             time of the event in ns.
         """
@@ -524,8 +523,9 @@ cdef class FcioTables:
         """Return how many traces of each key nobody asked for; starts again at 0."""
         cdef int i
         counts = {}
-        keys = self.keys()["FCEvent"]
-        for i in range(self.limits.n_traces):
+        # those that the traces were read with: a configuration may have come since
+        keys = self.event_keys
+        for i in range(len(keys)):
             if self.skipped_traces[i]:
                 counts[keys[i]] = counts.get(keys[i], 0) + self.skipped_traces[i]
                 self.skipped_traces[i] = 0

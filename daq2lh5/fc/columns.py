@@ -1,8 +1,8 @@
 """The output tables of FCIO (FlashCam) data.
 
-``FCIO`` in a column's source is the format's specification (docs, "FCIO"); ``to``,
-``ts`` and ``dr`` are the time offset, time stamp and dead region arrays of an event
-record, ``h0`` and ``h1`` the two words in front of a trace.
+In a column's source (FCIO format, 2 to 4) ``to``, ``ts`` and ``dr`` are the time
+offset, time stamp and dead region arrays of an event record, ``h0`` and ``h1`` the two
+words in front of a trace.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import replace
 from ..columns import Column, Table
 
 MAX_TRACES = 2400
-"""Largest number of traces of a stream (FCIO 1.4)."""
+"""Largest number of traces of a stream (FCIO format, 1.4)."""
 
 MAX_SAMPLES = 32768
-"""Largest number of samples of a trace (FCIO 1.4)."""
+"""Largest number of samples of a trace (FCIO format, 1.4)."""
 
 GROUP_DESCRIPTIONS = {
     "board_id": "The MAC address of the FlashCam board which recorded this event.",
@@ -38,15 +38,14 @@ GROUP_DESCRIPTIONS = {
     "cti_links": "CTI debugging values, for experts only.",
     "link_states": "Trigger link debugging values, for experts only.",
 }
-"""Values of the attribute ``description`` of lists in files of legend-daq2lh5; of all
-other lists it is empty there. lh5 appends to a list, which is a group, only where the
-values of its attributes are the same."""
+"""Attribute ``description`` of lists in files of legend-daq2lh5, where it is empty for
+other lists. lh5 appends to groups, such as lists, only if attributes are equal."""
 
 
 def _with_descriptions(
     *columns: Column, without: tuple[str, ...] = ()
 ) -> tuple[Column, ...]:
-    """Give columns, but those named in `without`, the attribute ``description``."""
+    """Return columns with the attribute ``description``, except those in `without`."""
     return tuple(
         column
         if column.name in without
@@ -64,7 +63,7 @@ PACKET_ID = Column(
     "packet_id",
     "uint32",
     "Number of the packet in the stream; the first configuration is packet 0.",
-    source="FCIO 5",
+    source="FCIO format, 5",
 )
 
 
@@ -102,6 +101,7 @@ FC_CONFIG = Table(
             attrs=(("length", MAX_TRACES),),
         ),
     ),
+    section="FCIO format, 2.1",
 )
 
 
@@ -111,7 +111,9 @@ def _per_trace(name: str, dtype: str, description: str, **kwargs: str) -> Column
 
 _EVENT_HEADER_COLUMNS = (
     PACKET_ID,
-    Column("fcid", "uint16", "Id of the stream, lower 16 bits.", source="FCIO 5"),
+    Column(
+        "fcid", "uint16", "Id of the stream, lower 16 bits.", source="FCIO format, 5"
+    ),
     _per_trace(
         "board_id",
         "uint16",
@@ -136,45 +138,49 @@ _EVENT_HEADER_COLUMNS = (
         "float64",
         "Time of the event in UTC since 1970.",
         units="s",
-        source="FCIO 4.1, unix_ns",
+        source="FCIO format, 4.1, unix_ns",
     ),
     _per_trace(
         "runtime",
         "float64",
         "Time since the trigger was enabled.",
         units="s",
-        source="FCIO 4.4",
+        source="FCIO format, 4.4",
     ),
     _per_trace(
         "lifetime",
         "float64",
         "Run time less dead time.",
         units="s",
-        source="FCIO 4.4",
+        source="FCIO format, 4.4",
     ),
     _per_trace(
         "deadtime",
         "float64",
         "Dead time since the trigger was enabled.",
         units="s",
-        source="FCIO 4.4",
+        source="FCIO format, 4.4",
     ),
     _per_trace(
         "deadinterval_nsec",
         "int64",
         "Dead time since the event before.",
         units="ns",
-        source="FCIO 4.4",
+        source="FCIO format, 4.4",
     ),
-    _i32("numtraces", "Number of traces in the record.", "FCIO 2.1"),
-    _per_trace("tracelist", "uint16", "Indices of the traces.", source="FCIO 2.1"),
+    _i32("numtraces", "Number of traces in the record.", "FCIO format, 2.1"),
+    _per_trace(
+        "tracelist", "uint16", "Indices of the traces.", source="FCIO format, 2.1"
+    ),
     _per_trace(
         "baseline",
         "uint16",
         "Baseline found by the FPGA.",
-        source="FCIO 4.2, h0",
+        source="FCIO format, 4.2, h0",
     ),
-    _per_trace("daqenergy", "uint16", "Energy found by the FPGA.", source="FCIO 4.3"),
+    _per_trace(
+        "daqenergy", "uint16", "Energy found by the FPGA.", source="FCIO format, 4.3"
+    ),
     _i32("ts_pps", "Time stamp: PPS counter.", "ts[1]"),
     _i32("ts_ticks", "Time stamp: ticks of 4 ns since the PPS.", "ts[2]"),
     _i32("ts_maxticks", "Ticks at the last PPS.", "ts[3]"),
@@ -208,6 +214,7 @@ FC_EVENT_FIELDS = Table(
     "FCEventFields",
     "What an event has once, whatever its number of traces.",
     tuple(c for c in _EVENT_HEADER_COLUMNS if c.kind == "scalar"),
+    section="FCIO format, 2.1",
 )
 
 FC_EVENT_HEADER = Table(
@@ -215,6 +222,7 @@ FC_EVENT_HEADER = Table(
     "One row per EventHeader record: an event without samples.",
     _with_descriptions(*_EVENT_HEADER_COLUMNS, without=("numtraces",)),
     shared=FC_EVENT_FIELDS,
+    section="FCIO format, 2.1",
 )
 
 FC_EVENT = Table(
@@ -226,18 +234,19 @@ FC_EVENT = Table(
             for c in _EVENT_HEADER_COLUMNS
             if c.name != "tracelist"
         ),
-        Column("channel", "uint16", "Index of the trace.", source="FCIO 3"),
+        Column("channel", "uint16", "Index of the trace.", source="FCIO format, 3"),
         Column(
             "waveform",
             "uint16",
             "Samples of the trace.",
             kind="waveform",
             length=MAX_SAMPLES,
-            source="FCIO 3",
+            source="FCIO format, 3",
         ),
         without=("numtraces", "waveform"),
     ),
     shared=FC_EVENT_FIELDS,
+    section="FCIO format, 2.1",
 )
 
 FC_STATUS = Table(
@@ -274,7 +283,7 @@ FC_STATUS = Table(
             "uint32",
             "Time of the card's FPGA, modulo 2^32.",
             units="ns",
-            source="card pps, ticks (FCIO 4.1)",
+            source="card pps, ticks (FCIO format, 4.1)",
         ),
         Column("n_total_errors", "uint32", "All errors.", source="card totalerrors"),
         Column(
@@ -356,6 +365,7 @@ FC_STATUS = Table(
             source="card linkstates[:numlinks]",
         ),
     ),
+    section="FCIO format, 2.1",
 )
 
 
@@ -538,6 +548,7 @@ FSP_CONFIG = Table(
         *_trace_map("dsp_ct", "channel threshold", 24),
         _fsp_list("dsp_ct_thresholds", "uint16", "Threshold by trace.", "28"),
     ),
+    section="FCIO format, 2.2",
 )
 
 
@@ -618,6 +629,7 @@ FSP_EVENT = Table(
         ),
         _obs("obs_evt_nconsecutive", "int32", "Number of consecutive events.", "2"),
     ),
+    section="FCIO format, 2.2",
 )
 
 
@@ -657,6 +669,7 @@ FSP_STATUS = Table(
             "avg_rate_discard_events", "float64", "Mean rate of events discarded.", 104
         ),
     ),
+    section="FCIO format, 2.2",
 )
 
 KERNEL_TABLES = (FC_EVENT, FC_EVENT_HEADER, FC_STATUS, FSP_EVENT, FSP_STATUS)

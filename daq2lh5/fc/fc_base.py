@@ -1,4 +1,4 @@
-"""What the FCIO decoders share."""
+"""Base class of the FCIO decoders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from ..raw_buffer import RawBuffer
     from ._kernel import FcioStream
 
-__all__ = ["FCDecoder"]
+__all__ = ["LONE_FSP", "FCDecoder"]
+
+LONE_FSP = "FSP record before an FSPConfig, or without the record that it describes"
+"""Name in the report of records of the software trigger that give no row."""
 
 
 class FCDecoder(DataDecoder):
@@ -62,7 +65,7 @@ class FCDecoder(DataDecoder):
         return self.decoded_values
 
     def _follow(self) -> FcioObject:
-        """Return what follows ``fcio.FCIO`` objects."""
+        """Return the adapter for ``fcio.FCIO`` objects."""
         if self._fcio is None:
             self._fcio = FcioObject()
         return self._fcio
@@ -70,7 +73,7 @@ class FCDecoder(DataDecoder):
     def _bytes_of(
         self, fcio: bytes | Any, record: Callable[..., bytes], *details: Any
     ) -> bytes:
-        """Return the bytes of a packet; `record` has them of an ``fcio.FCIO``."""
+        """Return a packet's bytes; `record` makes them of an ``fcio.FCIO`` object."""
         if not is_fcio(fcio):
             return fcio
         follower = self._follow()

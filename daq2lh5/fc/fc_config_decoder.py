@@ -77,7 +77,7 @@ class FCConfigDecoder(FCDecoder):
     @staticmethod
     def append_row(stream: FcioStream, rb: RawBuffer, packet_id: int) -> None:
         """Fill the next row of a buffer with the configuration in force."""
-        rb._append({"packet_id": packet_id} | config_values(stream))
+        rb.append({"packet_id": packet_id} | config_values(stream))
 
     def decode_config(self, fcio: FcioStream | Any) -> lgdo.Struct:
         """Return the configuration in force as a struct of scalars.

@@ -65,7 +65,7 @@ class FSPConfigDecoder(FCDecoder):
         }
         return values, attrs
 
-    def _describe(self) -> tuple[Layout, list[np.ndarray]]:
+    def describe_lgdo(self) -> tuple[Layout, list[np.ndarray]]:
         """Return how the struct is written."""
         return layout_of_values(*self._values())
 
@@ -125,7 +125,7 @@ class FSPConfigDecoder(FCDecoder):
                 labels = np.zeros(self.decoded_values[name]["length"], value.dtype)
                 labels[: len(value)] = value
                 values[name] = labels
-        rb._append({"packet_id": packet_id} | values)
+        rb.append({"packet_id": packet_id} | values)
 
 
 class FSPEventDecoder(FCDecoder):
@@ -156,7 +156,7 @@ class FSPEventDecoder(FCDecoder):
         packet_id
             number of the packet.
         is_header
-            whether the event is an event header: bytes say so themselves.
+            whether the event is an event header; not used for bytes.
 
         Returns
         -------

@@ -11,6 +11,7 @@ from ..kernel_streamer import KernelStreamer
 from ..raw_buffer import RawBuffer, RawBufferLibrary
 from ..sibling_tables import MAX_SIBLINGS, make_sibling
 from ._kernel import FcioStream
+from .fc_base import LONE_FSP
 from .fc_config_decoder import FCConfigDecoder
 from .fc_event_decoder import FCEventDecoder
 from .fc_eventheader_decoder import FCEventHeaderDecoder
@@ -26,15 +27,17 @@ CONFIG_ROWS = 256
 """Rows of the FCConfig buffer: most files have one."""
 
 MAX_TOLD = 8
-"""Cards that are named in notes."""
+"""Largest number of cards named in notes."""
 
 MAX_CARDS = 4096
-"""Cards that can have tables of their own without being announced."""
+"""Largest number of tables for cards that the configuration lacks."""
 
 OBSOLETE_TAGS = {2: "Calib", 5: "RecEvent"}
 """Records that no table is for."""
 
 TOO_MANY_LENGTHS = "trace of more lengths than there can be tables"
+
+TOO_MANY_TABLES = "trace that there can be no more tables for"
 
 
 class FCStreamer(KernelStreamer):
@@ -64,11 +67,10 @@ class FCStreamer(KernelStreamer):
         super().start_anew()
         self.fcio = self._kernel = FcioStream()
         self.event_decoder.skipped_channels = {}
-        # packets and bytes that no buffer took so far
+        # packets and bytes without a buffer so far
         self._skipped = 0, 0
-        # traces, and packets and bytes, for which there can be no more tables
+        # traces, and packets and bytes, beyond the largest number of tables
         self._has_table = True
-        self._n_lost = 0
         self._lost = self._told = 0, 0
 
         self.event_rbkd: dict | None = None
@@ -82,13 +84,17 @@ class FCStreamer(KernelStreamer):
         self._config_rb: RawBuffer | None = None
         # a configuration with other waveforms waits for the chunk to be handed out
         self._new_width = False
-        # settings of stream processors met, as they stand in the stream, and the
-        # buffers of those behind the first configuration
+        # different FSPConfig records, and buffers of those behind the first Config
         self._fsp_configs: list[tuple[bytes, ...]] = []
         self._late_configs: list[RawBuffer] = []
         self._n_new_cards = 0
         # numbers of samples met so far, that of the tables of the user first
-        self._widths: list[int] = []
+        self._widths: dict[int, int] = {}
+        self._width: int | None = None
+        # buffers that had events since the number of samples changed, by id, and
+        # buffers of status by stream and key: configurations may be many
+        self._in_use: dict[int, RawBuffer] = {}
+        self._status_of: dict[str, dict[int | str, RawBuffer]] = {}
 
     def get_decoder_list(self) -> list[DataDecoder]:
         """Return the decoders of all tables."""
@@ -192,12 +198,12 @@ class FCStreamer(KernelStreamer):
         if rbs:
             self._config_rb = rbs[0]
             # a user's table may be shorter
-            if self._config_rb._private:
+            if self._config_rb.private:
                 rows = min(CONFIG_ROWS, self._buffer_size)
-                self._config_rb._table.resize(rows)
+                self._config_rb.table.resize(rows)
         else:
             self._config_rb = RawBuffer(key_list=decoder.key_list)
-            self._config_rb._own(decoder._make_buffer(None, 1))
+            self._config_rb.use_table(decoder.make_buffer(None, 1))
         decoder.append_row(self.fcio, self._config_rb, 0)
         header = [self._config_rb]
         if self.fcio.fsp:
@@ -227,11 +233,25 @@ class FCStreamer(KernelStreamer):
             {
                 "FCEvent": self._events_of_this_width(),
                 "FCEventHeader": self.eventheader_rbkd,
-                "FCStatus": self.status_rbkd,
+                "FCStatus": self._status_of_this_stream(),
                 "FSPEvent": self.fsp_event_rbkd,
                 "FSPStatus": self.fsp_status_rbkd,
             }
         )
+
+    def _status_of_this_stream(self) -> dict | None:
+        """Return the buffers of status by key, of the stream in force.
+
+        Cards that only an earlier configuration of it had may still report.
+        """
+        if self.status_rbkd is None or not self.fcio.configured:
+            return self.status_rbkd
+        news = self.status_decoder.key_list if self._status_of else self.status_rbkd
+        for key in news:
+            if key in self.status_rbkd:
+                of_stream = self._status_of.setdefault(str(key).partition("/")[0], {})
+                of_stream[key] = self.status_rbkd[key]
+        return self._status_of.get(f"fcid_{self.fcio.config.streamid & 0xFFFF}", {})
 
     # ---- reading -------------------------------------------------------------------
 
@@ -251,7 +271,7 @@ class FCStreamer(KernelStreamer):
             self._bind()
 
     def _react(self, status: int) -> bool:
-        """React to what is new in mid-stream; True ends the chunk."""
+        """React to a new configuration or card; True ends the chunk."""
         if status == FcioStream.KEY:
             self._new_card(self.fcio.detail_card)
         return status == FcioStream.HEADER and not self._new_header()
@@ -276,18 +296,13 @@ class FCStreamer(KernelStreamer):
                 "before"
             )
         if fcio.n_lone_fsp:
-            report.note(
-                "FSP records before an FSPConfig, or without the record that they "
-                "describe, give no rows"
-            )
+            report.irregular[LONE_FSP] = fcio.n_lone_fsp
         if report.bytes["corrupt"]:
             report.note(
                 "after damage packet numbers, run time, life time and dead time "
                 "are computed from what could be read"
             )
         self._count_skipped()
-        if self._n_lost:
-            report.irregular[TOO_MANY_LENGTHS] = self._n_lost
         for counts, lost, told in zip(
             (report.packets, report.bytes), self._lost, self._told, strict=True
         ):
@@ -297,20 +312,23 @@ class FCStreamer(KernelStreamer):
         self._account_for_channels(self.event_decoder)
 
     def _count_skipped(self) -> None:
-        """Count what no buffer took since the last time, by cause."""
+        """Count packets without a buffer since the last time, by cause."""
         fcio, decoder = self.fcio, self.event_decoder
         before = self._skipped
         self._skipped = fcio.packets[1], fcio.bytes[1]
-        if self._has_table:
+        if self._has_table and not self._without_table:
             decoder.count_skipped(fcio)
             return
         counts = fcio.skipped_channels()
-        lost = {key: n for key, n in counts.items() if key in self.event_rbkd}
+        # channels that the user wants, and there is no table for
+        wanted = self._without_table if self._has_table else self.event_rbkd
+        lost = {key: n for key, n in counts.items() if key in wanted}
         others = Counter(decoder.skipped_channels)
         others.update({key: n for key, n in counts.items() if key not in lost})
         decoder.skipped_channels = dict(others)
         if lost:
-            self._n_lost += sum(lost.values())
+            rule = TOO_MANY_TABLES if self._has_table else TOO_MANY_LENGTHS
+            self.report.irregular[rule] += sum(lost.values())
             packets, n_bytes = (
                 sum_ + now - then
                 for sum_, now, then in zip(
@@ -320,7 +338,7 @@ class FCStreamer(KernelStreamer):
             self._lost = packets, n_bytes
 
     def _note_config(self) -> None:
-        """Report what the configuration in force does not say."""
+        """Report what is unknown with the current configuration."""
         config = self.fcio.config
         if config is not None and config.adcbits not in (12, 16):
             self.report.warn(
@@ -332,10 +350,10 @@ class FCStreamer(KernelStreamer):
                 "blprecision is 0: baseline and 12-bit energy are set to 0"
             )
 
-    # ---- what is new in mid-stream -------------------------------------------------
+    # ---- new cards and settings in mid-stream --------------------------------------
 
     def _new_card(self, card: int) -> None:
-        """React to the status of a card that the configuration does not have."""
+        """React to the status of a card that the configuration lacks."""
         if self.status_rbkd is None:
             return
         fcid = self.fcio.config.streamid & 0xFFFF
@@ -347,22 +365,22 @@ class FCStreamer(KernelStreamer):
         self.offer_keys(decoder, self.status_rbkd, self._buffer_size, [key])
         rb = self.status_rbkd.get(key)
         if rb is None:
-            # nobody asked for such cards
+            # the specification does not select such cards
             return
         self._n_new_cards += 1
         if self._n_new_cards <= MAX_TOLD:
             self.report.note(
                 f"there is status of card {card}, not in the configuration"
             )
+        self._status_of.setdefault(f"fcid_{fcid}", {})[key] = rb
         self.fcio.end()
         self.fcio.set_card(card, rb)
         self.fcio.begin()
 
     def _new_fsp_config(self) -> None:
-        """Keep the settings of a stream processor that are met in mid-stream.
+        """Keep an FSPConfig record in mid-stream.
 
-        They are a struct, so that others than the first have one of their own, called
-        after the packet that they are in force from.
+        Each different one becomes a struct, named after the packet that it begins with.
         """
         frames = tuple(self.fcio.fsp_frames)
         if frames in self._fsp_configs:
@@ -374,7 +392,7 @@ class FCStreamer(KernelStreamer):
         self.offer_keys(self.fsp_config_decoder, keyed, self._buffer_size, keys)
         first = keyed.get(keys[0])
         if first is None:
-            # nobody asked for those of such a stream
+            # the specification does not select it
             return
         if len(self._fsp_configs) > MAX_SIBLINGS:
             self.report.warn(
@@ -392,12 +410,12 @@ class FCStreamer(KernelStreamer):
         else:
             rb.out_name = first.out_name
         self._fsp_configs.append(frames)
-        rb._make_later(decoder.make_lgdo, decoder._describe)
+        rb.make_later(decoder.make_lgdo, decoder.describe_lgdo)
         rb.loc = 1
         self._late_configs.append(rb)
 
     def final_buffers(self) -> list[RawBuffer]:
-        """Return the settings of stream processors that were met in mid-stream."""
+        """Return the FSPConfig records from mid-stream."""
         return self._late_configs
 
     # ---- configurations in mid-stream ----------------------------------------------
@@ -436,29 +454,31 @@ class FCStreamer(KernelStreamer):
     def _events_of_this_width(self) -> dict | None:
         """Return the event buffers by key, with room for the samples of a trace.
 
-        For another number of samples than at first there are tables of their own,
-        called after it. Buffers of other widths give their memory back.
+        They are those of the configuration in force. For another number of samples
+        than at first there are tables of their own, called after it. Buffers of other
+        widths give their memory back.
         """
         if self.event_rbkd is None or not self.fcio.configured:
             return self.event_rbkd
         samples = self.fcio.config.eventsamples
-        if samples not in self._widths:
-            self._widths.append(samples)
-        self._has_table = self._widths.index(samples) <= MAX_SIBLINGS
-        if samples == self._widths[0]:
-            current = self.event_rbkd
-        elif not self._has_table:
+        number = self._widths.setdefault(samples, len(self._widths))
+        self._has_table = number <= MAX_SIBLINGS
+        keys = self.event_decoder.key_list
+        current = {key: self.event_rbkd[key] for key in keys if key in self.event_rbkd}
+        if not self._has_table:
             self.report.warn(
                 f"more than {MAX_SIBLINGS} lengths of waveforms: others are not decoded"
             )
             return None
-        else:
-            rbkd = self.event_rbkd
-            current = {key: self._sibling(rb, samples) for key, rb in rbkd.items()}
-        in_use = {id(rb) for rb in current.values()}
-        for rb in self.rb_lib["FCEventDecoder"]:
-            if id(rb) not in in_use and rb._private and rb.loc == 0:
-                rb._table.resize(len(rb))
+        if number > 0:
+            current = {key: self._sibling(rb, samples) for key, rb in current.items()}
+        others = {} if samples == self._width else self._in_use
+        self._width = samples
+        in_use = {id(rb): rb for rb in current.values()}
+        for i, rb in others.items():
+            if i not in in_use and rb.private and rb.loc == 0:
+                rb.table.resize(len(rb))
+        self._in_use = in_use if others else self._in_use | in_use
         return current
 
     def _sibling(self, rb: RawBuffer, samples: int) -> RawBuffer:

@@ -1,13 +1,11 @@
-"""Records of an ``fcio.FCIO`` object, as the bytes that it has read them from.
+"""Adapter that encodes the current record of an ``fcio.FCIO`` object as FCIO bytes.
 
 The package ``fcio`` reads FCIO streams, too. Its object has the fields of the last
-record of each kind as public attributes, and scripts hand it to the decoders. Here the
-record at hand is put together from them again, so that all records take one way: that
-through the kernel, with its checks. What a record does not say, because it sums up all
-that came before (run time and dead time), is taken from the object: a decoder has seen
-only what it was handed.
+record of each kind as public attributes, and scripts pass it to the decoders. The
+record is encoded again, so that the kernel decodes and checks all records. Run time and
+dead time, which depend on all earlier records, are taken from the object.
 
-``fcio`` itself is never imported. Frame numbers are those of the FCIO specification,
+The package is never imported. Frame numbers are those of the FCIO specification,
 section 2.
 """
 
@@ -63,17 +61,17 @@ _WPS_MARGINS = (
 
 
 def is_fcio(obj: Any) -> bool:
-    """Whether an object is, or looks like, an ``fcio.FCIO``."""
+    """Whether an object has the interface of ``fcio.FCIO``."""
     return hasattr(obj, "get_record") and hasattr(obj, "config")
 
 
 class FcioObject:
-    """A stream of ours that follows an ``fcio.FCIO``.
+    """A kernel with the configuration of an ``fcio.FCIO`` object.
 
     Attributes
     ----------
     stream
-        the stream; it has the configuration of the object that was looked at last.
+        the kernel.
     """
 
     def __init__(self) -> None:
@@ -83,20 +81,19 @@ class FcioObject:
         self._config: tuple[bytes, bool] | None = None
 
     def configure(self, fcio: Any, with_fsp: bool = False) -> FcioStream:
-        """Take over the configuration in force, if it has changed.
+        """Take over the current configuration, if it has changed.
 
         Parameters
         ----------
         fcio
             the object.
         with_fsp
-            take over the settings of the stream processor in any case: to compare them
-            takes as long.
+            take over the FSPConfig in any case: comparing takes as long.
 
         Raises
         ------
         ValueError
-            if the object has read no configuration yet, or one that cannot be.
+            if the object has no configuration yet, or an impossible one.
         """
         if fcio.config is None:
             msg = "the fcio object has no configuration: open a stream first"
@@ -111,7 +108,7 @@ class FcioObject:
         return self.stream
 
     def event(self, fcio: Any) -> bytes:
-        """Return the event at hand: a SparseEvent, whose traces have any order."""
+        """Return the current event as a SparseEvent, whose traces have any order."""
         _check_tag(fcio, *_EVENTS)
         event = self._start_event(fcio)
         traces = np.hstack([event.theader, event.trace])
@@ -124,7 +121,7 @@ class FcioObject:
         )
 
     def header(self, fcio: Any) -> bytes:
-        """Return the header of the event at hand, or the event header."""
+        """Return the current event or event header as an EventHeader."""
         _check_tag(fcio, *_EVENTS, _EVENT_HEADER)
         event = self._start_event(fcio)
         return _record(
@@ -135,7 +132,7 @@ class FcioObject:
         )
 
     def _start_event(self, fcio: Any) -> Any:
-        """Return the event at hand; its times are those of the object."""
+        """Return the current event, with the times of the object."""
         event = fcio.event
         self.configure(fcio).set_times(
             np.asarray(event.trace_list, np.uint16),
@@ -147,7 +144,7 @@ class FcioObject:
         return event
 
     def status(self, fcio: Any) -> bytes:
-        """Return the status at hand."""
+        """Return the current Status."""
         _check_tag(fcio, _STATUS)
         self.configure(fcio)
         status = fcio.status
@@ -161,7 +158,7 @@ class FcioObject:
         )
 
     def fsp_event(self, fcio: Any, is_header: bool) -> bytes:
-        """Return the FSPEvent at hand, with an event header or event of no traces."""
+        """Return the current FSPEvent with an event (header) without traces."""
         _check_tag(fcio, _FSP_EVENT, *_EVENTS, _EVENT_HEADER)
         self.configure(fcio)
         last = (b"",) if is_header else (_i32(0), b"")
@@ -170,7 +167,7 @@ class FcioObject:
         return _fsp_event_record(_fsp(fcio).event) + record
 
     def fsp_status(self, fcio: Any) -> bytes:
-        """Return the FSPStatus at hand, with a status of no cards."""
+        """Return the current FSPStatus with a Status without cards."""
         _check_tag(fcio, _FSP_STATUS, _STATUS)
         self.configure(fcio)
         status = _fsp(fcio).status
@@ -181,7 +178,7 @@ class FcioObject:
 
 
 def _check_tag(fcio: Any, *tags: int) -> None:
-    """Make sure that the record at hand has one of the tags."""
+    """Check that the current record has one of the tags."""
     if fcio.tag not in tags:
         wanted = " or ".join(map(str, tags))
         msg = f"the fcio object is at a record with tag {fcio.tag}, not {wanted}"
@@ -235,7 +232,7 @@ def _config_record(config: Any) -> bytes:
 
 
 def _event_start(event: Any) -> tuple[bytes, ...]:
-    """Return the frames that SparseEvent and EventHeader begin with."""
+    """Return the first frames of a SparseEvent or EventHeader."""
     return (
         _i32(event.type),
         _f32(event.pulser),
@@ -283,7 +280,7 @@ def _time(time: dict[str, int]) -> tuple[bytes, bytes]:
 
 
 def _fsp_config_record(config: Any) -> bytes:
-    # each access makes dictionaries of all that is in it
+    # (each access builds the dictionaries anew)
     trigger, buffer = config.triggerconfig, config.buffer
     hwm, ct, wps = config.hwm, config.ct, config.wps
     n_hwm, n_ct, n_wps = (part["tracemap"]["n_mapped"] for part in (hwm, ct, wps))
@@ -346,7 +343,7 @@ def _fsp_event_record(event: Any) -> bytes:
     return _record(
         _FSP_EVENT,
         bytes(map(bool, flags)),
-        # what the processors said, and sub-events: no column has them
+        # flags of the processors and sub-events: no column has them
         bytes(32),
         _i32(event.obs_evt_nconsecutive),
         hwm,

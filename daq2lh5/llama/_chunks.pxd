@@ -1,4 +1,4 @@
-# The old version: events in chunks, and the channel of a chunk by turn.
+# The old version: chunks of events; the channels of a FADC take turns.
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
@@ -6,22 +6,22 @@ from ._framing cimport Channel, Found, Step, Window
 from .layout cimport *
 
 cdef struct Chunks:
-    # what the header says
-    bint counted                # chunks say how many events they have
+    # from the header
+    bint counted                # chunks have a number of events
     int n_channels
     int* keys                   # in the order of the configurations
-    int first[N_FADCS]          # first channel of each FADC; -1: not there
-    uint8_t heads[1 << 13]      # bits: lower halves that a first word may have
-    uint64_t* codes             # sorted: those, and the raw samples that go with them
+    int first[N_FADCS]          # first channel of each FADC, or -1
+    uint8_t heads[1 << 13]      # bit set: possible lower half of first words
+    uint64_t* codes             # sorted: lower half and number of raw samples
     int n_codes
-    # where the stream is
+    # state of the stream
     int turn[N_FADCS]           # channel whose chunk comes next
-    int key                     # channel of the chunk; -1: it is over
-    int last                    # channel of the last event; -1: none yet
-    int64_t events_left         # in the chunk; -1: as many as fit
-    # after damage: events may have been left out
+    int key                     # channel of the current chunk, or -1
+    int last                    # channel of the last event, or -1
+    int64_t events_left         # in the chunk; -1: unknown
+    # after damage: events may be lost
     bint lost
-    int64_t expected            # offset in the stream of the first event left out
+    int64_t expected            # offset in the stream of the first lost event
 
 cdef int set_turns(Chunks* c, Channel* channels, list keys, bint counted) except -1
 cdef list find_unfinished(const Chunks* c, const Channel* channels)

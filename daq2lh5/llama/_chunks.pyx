@@ -1,8 +1,8 @@
 """Find events of the old version ("LArU"), section 8 of "llamaDAQ files".
 
-Its events come in chunks, each of one channel, which takes its turn: an event itself
-tells the channel within four only. So where bytes are damaged, the channels that an
-event found there can be of are compared by what follows.
+Events come in chunks of one channel, and the channels take turns: an event itself has
+two bits of the channel's number only. Behind damage, the possible channels of an event
+are compared by the chunks that follow.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -14,17 +14,17 @@ from ._framing cimport *
 from .layout cimport *
 
 cdef enum:
-    # bytes behind damage that may be looked at to tell channels apart
+    # bytes to look at behind damage
     LOOK_BYTES = 1 << 22
-    # chunks behind it that are followed
+    # chunks to follow there
     MOST_FOLLOWING = 64
-    # a number of events above that, where it is no number of events (8.3), is damage
+    # largest second word of chunks without a number of events (8.3)
     MAX_COUNT_WORD = 0xFFFF
     START_BYTES = CHUNK_HEADER_BYTES + MAX_HEAD_BYTES
 
 
 cdef int set_turns(Chunks* c, Channel* channels, list keys, bint counted) except -1:
-    """Begin behind a file header: the first channel of each FADC has its turn."""
+    """Start behind a file header, with the first channel of each FADC."""
     cdef int key, last
     cdef Py_ssize_t i
     free(c.keys)
@@ -63,7 +63,7 @@ cdef int set_turns(Chunks* c, Channel* channels, list keys, bint counted) except
 
 
 cdef list find_unfinished(const Chunks* c, const Channel* channels):
-    """Return the channels that have not had their turn in the last round (8.3)."""
+    """Return the channels without a turn in the last round (8.3)."""
     cdef int fadc, key
     keys = []
     for fadc in range(N_FADCS):
@@ -75,7 +75,7 @@ cdef list find_unfinished(const Chunks* c, const Channel* channels):
 
 
 cdef void take_step(Chunks* c, const Channel* channels, const Step* s) noexcept nogil:
-    """Go on behind an event that was taken."""
+    """Advance the state behind an event."""
     c.key = s.key if s.events_left != 0 else -1
     c.last = s.key
     c.events_left = s.events_left
@@ -85,7 +85,7 @@ cdef void take_step(Chunks* c, const Channel* channels, const Step* s) noexcept 
 
 
 cdef void lose_chunk(Chunks* c, const Step* s, int64_t offset) noexcept nogil:
-    """Take note of damage, which begins where the step's event was to be."""
+    """Set the state to damaged, from the step's event on."""
     c.lost = True
     c.key = s.key
     c.events_left = s.events_left
@@ -96,7 +96,7 @@ cdef void lose_chunk(Chunks* c, const Step* s, int64_t offset) noexcept nogil:
 
 
 cdef bint id_fits(uint32_t word, uint32_t key) noexcept nogil:
-    """Whether a first word may be one of a channel (8.4)."""
+    """Whether a first word fits a channel (8.4)."""
     cdef uint32_t i = word >> 4 & (N_KEYS - 1)
     return i == (key & 3) or i == (key & (CHANNELS_OF_FADC - 1)) or i == key
 
@@ -104,7 +104,7 @@ cdef bint id_fits(uint32_t word, uint32_t key) noexcept nogil:
 cdef Reason read_event(
     const uint8_t* data, int64_t n, int key, const Channel* channels, Event* e
 ) noexcept nogil:
-    """Do the event test (8.3) for a channel, but for the samples being there."""
+    """Test an event of a channel (8.3), whose samples may lie behind the window."""
     cdef const Channel* c = &channels[key]
     cdef int64_t at = words_before_status(c.bits)
     cdef uint32_t word
@@ -140,7 +140,7 @@ cdef bint fits(
 
 
 cdef int fadc_at(const Window* w, int64_t at, const Chunks* c) noexcept nogil:
-    """Return the FADC that a chunk header at `at` has; -1 if it is none."""
+    """Return the FADC of the chunk header at `at`; -1 if there is no header."""
     cdef uint32_t fadc
     if w.n - at < CHUNK_HEADER_BYTES:
         return -1
@@ -162,7 +162,7 @@ cdef int find_channel(
 
 
 cdef bint may_be_head(const uint8_t* data, const Chunks* c) noexcept nogil:
-    """Whether some channel has events with the lower half of that first word."""
+    """Whether a first word fits any channel."""
     cdef uint16_t head = load_u16(data)
     return c.heads[head >> 3] >> (head & 7) & 1
 
@@ -248,7 +248,7 @@ cdef int n_following(
     const Channel* channels,
 ) noexcept nogil:
     """Return how many chunks of the FADC follow in turn, if this one is of `key`."""
-    cdef int chunk = key        # the chunk at `at` is of that channel
+    cdef int chunk = key        # channel of the chunk at `at`
     cdef int64_t count, length
     cdef int score = 0
     cdef int i, fadc
@@ -292,8 +292,8 @@ cdef int channel_after_damage(
 ) noexcept nogil:
     """Return the channel of an event found after damage; -1: none, -2: needs more.
 
-    The candidates' turns are followed, and the one that fits the most chunks is it. Of
-    equal ones the damaged chunk's channel counts, then the one whose turn is next.
+    The candidate whose turns fit the most chunks wins; among equals, the damaged chunk's
+    channel, then the one whose turn is next.
     """
     cdef int64_t event = at + CHUNK_HEADER_BYTES * with_header
     cdef int hint = c.last if c.key < 0 else c.key
@@ -332,7 +332,7 @@ cdef int channel_after_damage(
 cdef void step_after_damage(
     const Window* w, int64_t at, const Chunks* c, const Channel* channels, Step* s
 ) noexcept nogil:
-    """Take what was found after damage, if it is a chunk or an event."""
+    """Take a chunk or an event found after damage."""
     cdef bint with_header = any_chunk(w, at, c, channels)
     cdef int64_t length, n_out
     cdef int key
@@ -371,7 +371,7 @@ cdef Found is_sound_after(
     const Window* w, int64_t at, const Chunks* c, const Channel* channels,
     const Step* s, int64_t* need,
 ) noexcept nogil:
-    """Whether what must follow the event of a step, or the end, is at `at`."""
+    """Whether `at` has what must follow the event of a step, or is the end."""
     cdef Event e
     cdef Reason reason
     cdef int64_t rest = w.n - at
@@ -408,7 +408,7 @@ cdef void step_at_event(
     const Window* w, int64_t at, int64_t lead, const Chunks* c,
     const Channel* channels, Step* s,
 ) noexcept nogil:
-    """Take an event that fits, `lead` bytes behind `at`; the chunk is in the step."""
+    """Take an event `lead` bytes behind `at` that fits; its chunk is in the step."""
     cdef Found found
     cdef int64_t where, end
     cdef int64_t begin = at + lead
@@ -435,7 +435,7 @@ cdef void step_at_event(
 cdef bint may_go_on(
     const Window* w, int64_t at, const Chunks* c, const Channel* channels
 ) noexcept nogil:
-    """Whether a chunk that does not say how long it is has an event at `at`."""
+    """Whether a chunk without a number of events has an event at `at`."""
     cdef Event e
     cdef Reason reason
     if w.n - at < 4:
@@ -470,7 +470,7 @@ cdef void step_in_chunk(
 cdef bint is_empty(
     const Window* w, int64_t at, int key, const Chunks* c, const Channel* channels
 ) noexcept nogil:
-    """Whether the chunk at `at`, of a FADC in which `key` has its turn, is empty."""
+    """Whether the chunk at `at`, where it is the turn of `key`, is empty."""
     cdef Event e
     cdef int64_t begin = at + CHUNK_HEADER_BYTES
     cdef uint32_t count = load_u32(w.data + at + 4)
@@ -490,8 +490,8 @@ cdef bint step_at_empty(
 ) noexcept nogil:
     """Take chunks without events; False if there are none.
 
-    They keep their turn (8.4). The chunk behind them must be the one whose turn it is,
-    and there are no more than two rounds of them, for zeros look like that (8.3).
+    They keep the order of turns (8.4). The chunk behind them must be in turn, and there
+    are at most two rounds of them, since zeros look like empty chunks (8.3).
     """
     cdef int turn[N_FADCS]
     cdef int64_t q = at
@@ -570,7 +570,7 @@ cdef void step_at_chunk(
 cdef void next_in_chunks(
     const Window* w, int64_t at, Chunks* c, const Channel* channels, Step* s
 ) noexcept nogil:
-    """Say what is at `at`."""
+    """Determine the next step at `at`."""
     cdef int64_t rest = w.n - at
     s.lead = 0
     s.turn = -1

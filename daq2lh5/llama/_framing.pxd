@@ -18,11 +18,11 @@ cdef enum Reason:
     REASON_ZEROS            # zeros where an event, or a chunk, must be
     # old version only
     REASON_FADC             # a chunk of a FADC without a configuration
-    REASON_CHUNK            # a chunk that begins with no event of its FADC
-    REASON_EVENT            # no event where the chunk must have one
-    REASON_MISSING          # fewer events than the chunk says
-    REASON_MORE             # more events than the chunk says
-    REASON_EMPTY            # more chunks without events than can be
+    REASON_CHUNK            # a chunk that does not begin with an event of its FADC
+    REASON_EVENT            # no event where the chunk needs one
+    REASON_MISSING          # fewer events than the chunk's number
+    REASON_MORE             # more events than the chunk's number
+    REASON_EMPTY            # too many chunks without events
     N_REASONS
 
 cdef struct Channel:
@@ -66,36 +66,36 @@ cdef struct Window:
     const uint8_t* data
     int64_t n
     int64_t base            # offset of the first in the stream
-    int64_t left            # from there to the end of the stream; -1: not known
+    int64_t left            # from there to the end of the stream, or -1
     bint at_end             # nothing follows
 
 cdef enum StepKind:
     STEP_EVENT
     STEP_EMPTY              # chunks without events
-    STEP_HEADER             # the header of a file that was joined to the one before
+    STEP_HEADER             # the header of a joined file
     STEP_CHANNEL            # an event of a channel without a configuration
-    STEP_SCAN               # damage: the next event is to be looked for
-    STEP_MORE               # needs `need` bytes in the window to tell
+    STEP_SCAN               # damage: search for the next event
+    STEP_MORE               # needs `need` bytes in the window
     STEP_END
 
 cdef struct Step:
-    # what comes next in the stream
+    # the next item of the stream
     StepKind kind
     Event event
     int64_t lead            # bytes of a chunk header in front of the event
-    int64_t length          # bytes, if it is no event
+    int64_t length          # bytes, if it is not an event
     int64_t need
     Reason reason           # of STEP_SCAN
-    int64_t resume          # where to begin to look, in the window
-    bint cut                # cut off, if nothing is found
+    int64_t resume          # start of the search in the window
+    bint cut                # cut off, if the search finds nothing
     # the event behind, which was looked at already, and where it is; -1: none
     Event after
     int64_t after_at
-    # old version: the chunk, once the event is taken
-    int turn                # channel that has had its turn; -1: the chunk goes on
+    # old version: state of the chunk behind the event
+    int turn                # channel whose turn ends; -1: the chunk continues
     int key
-    int64_t events_left     # -1: as many as fit
-    bint missing            # a chunk lacks in front of it
+    int64_t events_left     # -1: unknown
+    bint missing            # a chunk is missing in front of it
 
 cdef inline uint64_t ticks_of(const uint8_t* event) noexcept nogil:
     """Return the time stamp (2), in ticks of the sampling clock."""

@@ -4,7 +4,7 @@ The sections named are those of the format document "llamaDAQ files". An event d
 not say how long it is: that is in the configuration of its channel. What it does say,
 in the status word and the average word, must agree with that.
 
-What the old version (8) does in another way is in `_chunks.pyx`.
+The old version (8) is in `_chunks.pyx`.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
@@ -13,8 +13,8 @@ from .._core.bytes cimport load_u16, load_u32
 from .layout cimport *
 
 cdef enum:
-    # an event of a channel that no configuration tells the length of is that long at
-    # most: words at random must not have the whole input read into memory
+    # longest event of a channel without a configuration: random words must not have
+    # the whole input read into memory
     MAX_UNANNOUNCED_BYTES = 1 << 22
 
 
@@ -64,7 +64,7 @@ cdef Reason read_marks(const uint8_t* data, int64_t n, Event* e) noexcept nogil:
 cdef Reason read_head(
     const uint8_t* data, int64_t n, const Channel* channels, Event* e
 ) noexcept nogil:
-    """Read what stands in front of the samples, of which `n` bytes are at hand."""
+    """Read the words in front of the samples, of which `n` bytes are in the window."""
     cdef const Channel* c
     cdef Reason reason
     cdef int64_t rest
@@ -133,7 +133,7 @@ cdef int64_t header_bytes(const uint8_t* data, int64_t n) noexcept nogil:
 
 
 cdef void look_for(Step* s, Reason reason, int64_t resume, bint cut) noexcept nogil:
-    """Say that there is damage, and where to look for the next event."""
+    """Set the step to damage, with the start of the search for the next event."""
     s.kind = STEP_SCAN
     s.reason = reason
     s.resume = resume
@@ -141,7 +141,7 @@ cdef void look_for(Step* s, Reason reason, int64_t resume, bint cut) noexcept no
 
 
 cdef void wait_for(Step* s, int64_t need) noexcept nogil:
-    """Say that the window must have so many bytes."""
+    """Set the step to wait for `need` bytes in the window."""
     s.kind = STEP_MORE
     s.need = need
 
@@ -191,14 +191,14 @@ cdef Found is_sound_after(
     if reason == REASON_NONE:
         s.after_at = at
         return FOUND_YES
-    # cut off in front of the samples: the first word must do
+    # cut off in front of the samples: judged by the first word
     if reason == REASON_PAST_END and rest >= 4 and e.bits == channels[e.key].bits:
         return FOUND_YES
     return FOUND_YES if header_bytes(w.data + at, rest) else FOUND_NO
 
 
 cdef bint may_be_event(const uint8_t* data, int64_t n, Event* e) noexcept nogil:
-    """Whether an event of any channel may be here, going by its own words alone."""
+    """Whether an event of any channel may be here, judged by its own words only."""
     return (
         read_marks(data, n, e) == REASON_NONE
         and not e.maw
@@ -213,8 +213,8 @@ cdef bint step_at_unannounced(
 ) noexcept nogil:
     """Take an event of a channel without a configuration; False if it is none.
 
-    Its length follows from its own words (1.2, 2). It counts if an event, a header or
-    the end is where it ends.
+    Its length follows from its own words (1.2, 2). It is accepted if an event, a header
+    or the end follows.
     """
     cdef Event after
     cdef Found found
@@ -244,10 +244,10 @@ cdef bint step_at_unannounced(
 cdef void next_event(
     const Window* w, int64_t at, const Channel* channels, Step* s
 ) noexcept nogil:
-    """Say what is at `at`.
+    """Determine the next step at `at`.
 
-    An event is taken where an event, or the end, follows it. Else another one may
-    start in it, as it does where bytes are missing: then that one counts (7).
+    An event is accepted if an event, or the end, follows. Otherwise another event that
+    starts inside, as where bytes are missing, is accepted instead (7).
     """
     cdef Found found
     cdef int64_t rest = w.n - at
@@ -295,7 +295,7 @@ cdef Found find_event(
     const Window* w, const Channel* channels, int64_t start, int64_t stop,
     int64_t* found, int64_t* need,
 ) noexcept nogil:
-    """Look for an event that is as its configuration has it, or a file header.
+    """Search for an event that fits its configuration, or a file header.
 
     Channel, format bits, mark and lengths must fit: that is 46 bits, and 28 more of
     accumulators, so samples are not taken for an event. Its samples need not be there.

@@ -95,7 +95,7 @@ cdef class LlamaStream:
     header_bytes
         length of the file header that `decode` stopped at.
     unannounced
-        of the event that it stopped at, for its channel has no configuration: key,
+        of the event that `decode` stopped at, whose channel has no configuration: key,
         format bits, and numbers of 32-bit words of raw and averaged samples.
     """
 
@@ -193,19 +193,19 @@ cdef class LlamaStream:
         c.sink = -1
 
     def set_chunks(self, bint counted):
-        """Say that the file is of the old version (8): events come in chunks.
+        """Read events in chunks, as of the old version (8).
 
         Parameters
         ----------
         counted
-            whether a chunk says how many events it has.
+            whether chunks have a number of events.
         """
         set_turns(&self.chunks, self.channels, self.keys, counted)
         self.in_chunks = True
 
     @property
     def unfinished(self):
-        """Channels that have not had their turn in the last round of chunks (8.3)."""
+        """Channels without a turn in the last round of chunks (8.3)."""
         return find_unfinished(&self.chunks, self.channels) if self.in_chunks else []
 
     def set_start(self, double timestamp, double accuracy):
@@ -274,10 +274,10 @@ cdef class LlamaStream:
             return False
         buffer = self.table.buffers[self.detail_sink]
         self.table.unbind(self.detail_sink)
-        if buffer._allocated:
-            buffer._enlarge(1)
+        if buffer.allocated:
+            buffer.enlarge(1)
         else:
-            buffer._arrays()
+            buffer.arrays()
         self.table.bind_one(self.detail_sink)
         for key in self.keys:
             if self.channels[<int>key].sink == self.detail_sink:
@@ -330,12 +330,12 @@ cdef class LlamaStream:
         return <int>status
 
     def pass_header(self):
-        """Go on behind the file header that `decode` stopped at."""
+        """Continue behind the file header that `decode` stopped at."""
         self.bytes_done[0] += self.step.length
         self.consumed += self.step.length
 
     def refuse(self, bint header):
-        """Take what `decode` stopped at, a file header or an event, for damage."""
+        """Treat the file header or event that `decode` stopped at as damage."""
         self.start_damage(
             REASON_HEADER if header else REASON_CHANNEL, self.consumed + 1, False
         )
@@ -352,7 +352,7 @@ cdef class LlamaStream:
         packet_id
             number of the event.
         key
-            its channel, which an event of the old version does not tell.
+            its channel, which events of the old version lack.
 
         Returns
         -------
@@ -409,7 +409,7 @@ cdef class LlamaStream:
                 return status
 
     cdef Status packet(self, const Window* w) noexcept nogil:
-        """Decode what is at `consumed`."""
+        """Decode the item at `consumed`."""
         cdef Step* s = &self.step
         if self.in_chunks:
             next_in_chunks(w, self.consumed, &self.chunks, self.channels, s)
@@ -575,7 +575,7 @@ cdef class LlamaStream:
         return self.stretch_start, self.stretch_end, fate, reason
 
     def skipped_channels(self):
-        """Return how many events of each key nobody asked for; starts again at 0."""
+        """Return the number of unselected events by key since the last call."""
         counts = {}
         for key in self.keys:
             if self.channels[<int>key].n_skipped:

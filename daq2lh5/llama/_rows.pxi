@@ -1,8 +1,8 @@
 # Rows of the table of events: one function fills the columns of one row. The sections
 # named are those of the format document "llamaDAQ files".
 #
-# Part of the kernel's module: called from another one, they took a fifth of the time
-# of short events more.
+# Included in the kernel's module: as functions of another module they make decoding of
+# short events a fifth slower.
 
 cdef SinkTable new_table():
     """Return the `SinkTable` of events."""

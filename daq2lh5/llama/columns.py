@@ -1,6 +1,6 @@
 """The output tables of llamaDAQ files.
 
-``llamaDAQ`` in a column's source is the format document "llamaDAQ files". A channel's
+In a column's source (llamaDAQ format, 2) ``w`` are the words of an event. A channel's
 table has the columns that its configuration asks for, see :func:`columns_of`.
 """
 
@@ -9,17 +9,17 @@ from __future__ import annotations
 from ..columns import Column, Table
 
 MAX_RAW_SAMPLES = 2 * (2**26 - 1)
-"""What the length in the status word can say (llamaDAQ 2)."""
+"""What the length in the status word can say (llamaDAQ format, 2)."""
 
 MAX_AVERAGED_SAMPLES = 2 * (2**16 - 1)
-"""What the length in the average word can say (llamaDAQ 2)."""
+"""What the length in the average word can say (llamaDAQ format, 2)."""
 
 ALWAYS = (
     Column(
         "packet_id",
         "uint32",
         "Number of the event in the file; the first is 1.",
-        source="llamaDAQ 3",
+        source="llamaDAQ format, 3",
     ),
     Column(
         "fadc_channel_id",
@@ -32,21 +32,21 @@ ALWAYS = (
         "float64",
         "Time stamp of the event.",
         units="s",
-        source="w[0], w[1] (llamaDAQ 2.1)",
+        source="w[0], w[1] (llamaDAQ format, 2.1)",
     ),
     Column(
         "unixtime",
         "float64",
         "The same plus the time in the file's name.",
         units="s",
-        source="llamaDAQ 2.2",
+        source="llamaDAQ format, 2.2",
     ),
     Column(
         "unixtime_accuracy",
         "float64",
         "Accuracy of the time in the file's name.",
         units="s",
-        source="llamaDAQ 2.1",
+        source="llamaDAQ format, 2.1",
     ),
     Column(
         "fadc_status_bits",
@@ -110,7 +110,7 @@ RAW = Column(
     kind="waveform",
     length=MAX_RAW_SAMPLES,
     dt_dtype="float64",
-    source="llamaDAQ 2",
+    source="llamaDAQ format, 2",
 )
 AVERAGED = Column(
     "waveform_presummed",
@@ -119,7 +119,7 @@ AVERAGED = Column(
     kind="waveform",
     length=MAX_AVERAGED_SAMPLES,
     dt_dtype="float64",
-    source="llamaDAQ 2",
+    source="llamaDAQ format, 2",
 )
 
 LLAMA_EVENT = Table(
@@ -127,6 +127,7 @@ LLAMA_EVENT = Table(
     "One row per event of a channel. Channels of another configuration have a table "
     "of their own.",
     (*ALWAYS, RAW, AVERAGED, *(column for block in BLOCKS for column in block)),
+    section="llamaDAQ format, 2",
 )
 
 

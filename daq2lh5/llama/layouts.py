@@ -11,13 +11,13 @@ from ..errors import DecodeError
 
 MAGIC = b"LArI"
 OLD_MAGIC = b"LArU"
-"""First bytes of files, and of those of 2019."""
+"""First bytes of files of 2019; `MAGIC` begins later ones."""
 
 HEADER_BYTES = 20
-"""Bytes at the start that tell the layout, where there are as many."""
+"""Bytes at the start that determine the layout."""
 
 MAX_CHANNELS = 4096
-"""Keys have 12 bits (llamaDAQ files, section 2)."""
+"""Keys have 12 bits (llamaDAQ format, 2)."""
 
 ADVICE = "compare the file with the original, or copy it again"
 
@@ -25,7 +25,7 @@ FIRST = ("fadc", "channel", "flags", "adc_offset", "sample_freq", "gain")
 AVERAGING = ("avg_sample_pretrigger", "avg_mode")
 LENGTHS = ("maw_buffer_length", "event_length", "event_header_length")
 OFFSETS = ("accum6_offset", "accum2_offset", "maw3_offset", "energy_offset")
-"""Where the block of each format bit begins."""
+"""Fields with the start of the block of each format bit."""
 
 BLOCK_WORDS = (7, 2, 3, 2)
 """Words of the block of each format bit."""
@@ -39,7 +39,7 @@ def _record(*names: str) -> np.dtype:
 
 @dataclass(frozen=True)
 class HeaderLayout:
-    """How a header is laid out.
+    """Layout of a header and of the events behind it.
 
     Attributes
     ----------
@@ -48,9 +48,9 @@ class HeaderLayout:
     config
         type of a configuration.
     in_chunks
-        whether events come in chunks, as they do in files of 2019.
+        whether events come in chunks, as in files of 2019.
     counted
-        whether a chunk says how many events it has.
+        whether chunks have a number of events.
     """
 
     start: int
@@ -59,7 +59,7 @@ class HeaderLayout:
     counted: bool = True
 
     def length(self, n_channels: int) -> int:
-        """Return the bytes of a header."""
+        """Return the length of a header in bytes."""
         return self.start + self.config.itemsize * n_channels
 
 
@@ -76,7 +76,7 @@ OLD_68 = HeaderLayout(
 )
 OLD_80 = HeaderLayout(
     20,
-    # the same as a C structure, with a word for each flag
+    # a C structure with padding, and a word for each flag
     _record(
         *("fadc", "channel", "flags", "padding_1", "sample_freq", "adc_offset"),
         *("padding_2", "gain", "format_bits", "sample_length", *LENGTHS, *OFFSETS),
@@ -88,7 +88,7 @@ OLD_80 = HeaderLayout(
 
 
 def recognize(head: bytes, name: str) -> tuple[HeaderLayout, int]:
-    """Find out the layout of a header, and the number of channels.
+    """Return the layout of a header, and the number of channels.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def recognize(head: bytes, name: str) -> tuple[HeaderLayout, int]:
     Raises
     ------
     DecodeError
-        (a RuntimeError) if it is no header of a known layout.
+        (a RuntimeError) if the header has no known layout.
     """
     if head[:4] not in (MAGIC, OLD_MAGIC):
         msg = "not a llamaDAQ file: it starts with neither 'LArI' nor 'LArU'"

@@ -29,7 +29,7 @@ ONE_TABLE = ("sample_length", "avg_sample_length", "avg_mode", "format_bits")
 """Fields that are equal for channels with a common table."""
 
 ONE_OLD_TABLE = ("sample_length", "sample_freq", "format_bits")
-"""The same for files of 2019 (llamaDAQ files, section 8.7)."""
+"""The same for files of 2019 (llamaDAQ format, 8.7)."""
 
 
 def check_dict_spec_equal(
@@ -54,8 +54,8 @@ class LLAMAEventDecoder(DataDecoder):
         1 word     length of the averaged samples, if there are any
         samples    of 16 bits: raw, then averaged
 
-    (llamaDAQ files, section 2). In files of 2019 ("LArU") the key is known from the
-    order of the events, and there are no averaged samples (section 8).
+    (llamaDAQ format, 2). In files of 2019 ("LArU") the key is known from the
+    order of the events, and there are no averaged samples (format 8).
 
     Attributes
     ----------
@@ -105,7 +105,7 @@ class LLAMAEventDecoder(DataDecoder):
         channels = {}
         for key, fields in channel_configs.items():
             config = {name: int(fields[name]) for name in fields if name != "gain"}
-            # in this order (2.1)
+            # in this order (format 2.1)
             dt_raw = np.float64(1 / fields["sample_freq"] * 1000)
             dt_averaged = np.float64(dt_raw * 2 ** (config["avg_mode"] + 1))
             t0_raw = t0_averaged = 0.0
@@ -135,14 +135,14 @@ class LLAMAEventDecoder(DataDecoder):
     def add_channel(
         self, key: int, format_bits: int, raw_words: int, averaged_words: int
     ) -> None:
-        """Take over a channel without a configuration: its times are not known.
+        """Add a channel without a configuration, whose times are unknown.
 
         Parameters
         ----------
         key
             the key.
         format_bits, raw_words, averaged_words
-            what its first event has: 32-bit words.
+            of its first event; 32-bit words.
         """
         blocks = sum(n * (format_bits >> b & 1) for b, n in enumerate(BLOCK_WORDS))
         words = 3 + blocks + raw_words + averaged_words + (averaged_words > 0)
@@ -157,7 +157,7 @@ class LLAMAEventDecoder(DataDecoder):
         self._stream.add_channel(key, channel, False)
 
     def _set_columns(self, key: int, channel: dict[str, Any]) -> None:
-        """Set columns and times of a channel from what its events have."""
+        """Set columns and times of a channel from the contents of its events."""
         raw, averaged = 2 * channel["raw_words"], 2 * channel["averaged_words"]
         self.dt_raw[key] = channel["dt_raw"]
         self.t0_raw[key] = channel["t0_raw"]
@@ -238,7 +238,7 @@ class LLAMAEventDecoder(DataDecoder):
         packet_id
             number of the event.
         fadc_channel_id
-            key of the channel, which events of 2019 do not have; others do.
+            key of the channel, needed for events of 2019.
 
         Returns
         -------

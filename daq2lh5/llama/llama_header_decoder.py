@@ -7,7 +7,7 @@
     byte 12   number of channels: u32
     byte 16   the configurations, 88 bytes each
 
-(llamaDAQ files, sections 1.1, 1.2 and 8.1, 8.2). The layouts are in `layouts.py`.
+(llamaDAQ format, 1.1, 1.2 and 8.1, 8.2). The layouts are in `layouts.py`.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def parse_filename_for_timestamp(f_in_name: str) -> float:
 
 
 def _time_in_name(name: str, zone: dt.tzinfo) -> float:
-    """Do that for names in local time, where no ``Z`` says otherwise (2.2)."""
+    """Do that for names in local time, where no ``Z`` says otherwise (format 2.2)."""
     name = os.path.basename(name)
     match = re.fullmatch(r".*(\d{8})[-T](\d{6})(Z?).*", name, re.ASCII | re.DOTALL)
     if match is None:
@@ -116,11 +116,12 @@ class LLAMAHeaderDecoder(DataDecoder):
     global_configs
         ``initial_timestamp`` and ``initial_timestamp_accuracy``, in s.
     closed_channels
-        keys of the channels that are not marked as open.
+        keys of the channels whose open flag is not set.
     moved_channels
-        keys of those with blocks elsewhere than the format bits say.
+        keys of the channels whose block offsets contradict the format bits.
     time_zone
-        of the time in the file's name, if no ``Z`` follows it: UTC at first.
+        time zone of the time in the file's name if no ``Z`` follows it; UTC by
+        default.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -167,8 +168,8 @@ class LLAMAHeaderDecoder(DataDecoder):
             **{f"fch_{key:02d}": fields for key, fields in channels},
         }
 
-    def _describe(self) -> tuple[Layout, list[np.ndarray]]:
-        """Return how the struct is written."""
+    def describe_lgdo(self) -> tuple[Layout, list[np.ndarray]]:
+        """Return layout and values of the struct for a writer."""
         return layout_of_values(self._values(), {})
 
     def make_lgdo(
@@ -209,7 +210,7 @@ class LLAMAHeaderDecoder(DataDecoder):
         Raises
         ------
         DecodeError
-            (a RuntimeError) if it is no header of this version, or a configuration
+            (a RuntimeError) if the header's version is unknown, or a configuration
             contradicts itself.
         """
         f_in.seek(0)
@@ -221,20 +222,7 @@ class LLAMAHeaderDecoder(DataDecoder):
 
     @staticmethod
     def measure(head: bytes, name: str) -> int:
-        """Return how long a header is.
-
-        Parameters
-        ----------
-        head
-            its first 20 bytes, or as many as there are.
-        name
-            of the file.
-
-        Raises
-        ------
-        DecodeError
-            see :meth:`decode_header`.
-        """
+        """Return the length of a header in bytes; arguments as of `recognize`."""
         layout, number = recognize(head, name)
         return layout.length(number)
 
@@ -248,7 +236,7 @@ class LLAMAHeaderDecoder(DataDecoder):
         name
             of the file.
         offset
-            where it is in the stream.
+            its offset in the stream.
 
         Raises
         ------
@@ -286,7 +274,7 @@ class LLAMAHeaderDecoder(DataDecoder):
                 msg = f"configuration of {where}: {problem}"
                 raise DecodeError(msg, name, at, ADVICE)
             configs[key] = fields
-            # in one layout each flag has a word of its own
+            # the layout of 80 bytes has a word for each flag
             separate = "open" in layout.config.names
             if not (record["open"] if separate else record["flags"] & 2):
                 self.closed_channels.append(key)
@@ -308,14 +296,14 @@ def _fields(record: np.void) -> dict[str, Any]:
         if name in record.dtype.names:
             fields[name] = record[name]
         elif name != "sample_pretrigger":
-            # files of 2019 have no averages, and whole windows (8.2); how long the
-            # pre-trigger was is not known
+            # files of 2019 have no averages, and their windows are whole (format 8.2);
+            # the length of the pre-trigger is unknown
             fields[name] = np.uint32(0)
     return fields
 
 
 def _find_problem(key: int, fields: dict[str, Any]) -> str:
-    """Say what is wrong with a configuration; nothing if it is sound (section 1.2)."""
+    """Return the error in a configuration, empty if it is valid (format 1.2)."""
     config = {
         name: value if name in ("sample_freq", "gain") else int(value)
         for name, value in fields.items()
@@ -346,7 +334,7 @@ def _find_problem(key: int, fields: dict[str, Any]) -> str:
 
 
 def _has_blocks_elsewhere(fields: dict[str, Any]) -> bool:
-    """Whether a configuration has blocks where its format bits do not (1.2)."""
+    """Whether block offsets contradict the format bits (format 1.2)."""
     at = 2
     for bit, (words, name) in enumerate(zip(BLOCK_WORDS, OFFSETS, strict=True)):
         if int(fields["format_bits"]) >> bit & 1:

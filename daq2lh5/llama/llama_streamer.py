@@ -71,9 +71,9 @@ class LLAMAStreamer(KernelStreamer):
         self.event_decoder._stream = self._kernel
         self.event_decoder.skipped_channels = {}
         self.event_rbkd: dict[int, RawBuffer] | None = None
-        # the different headers of the stream, channels that none announces, and the
-        # number of tables that were added since it was opened
-        self._headers: list[bytes] = []
+        # the different headers of the stream, unannounced channels, and the number of
+        # tables added since the stream was opened
+        self._headers: set[bytes] = set()
         self._unannounced: set[int] = set()
         self._n_late = 0
 
@@ -131,7 +131,7 @@ class LLAMAStreamer(KernelStreamer):
         header = bytes(source.fill(n_bytes)[:n_bytes])
         decoder.read(header, source.name)
         source.consume(n_bytes)
-        self._headers = [header]
+        self._headers = {header}
         self._header_bytes = n_bytes
         if not decoder.get_channel_configs() and len(source.fill(1)):
             msg = "no channel is configured, but data follow the header"
@@ -145,7 +145,7 @@ class LLAMAStreamer(KernelStreamer):
             )
 
     def _take_header(self, decoder: LLAMAHeaderDecoder) -> None:
-        """Have events decoded as a header says; note what is special about it."""
+        """Configure kernel and decoder by a header; note its peculiarities."""
         self.event_decoder.layout = decoder.layout
         self.event_decoder.set_channel_configs(decoder.get_channel_configs())
         self.event_decoder.set_global_configs(decoder.get_global_configs())
@@ -191,10 +191,10 @@ class LLAMAStreamer(KernelStreamer):
             rbs.keyed_dict = None
         super()._check_selection(decoders)
 
-    # ---- what the stream has only now ----------------------------------------------
+    # ---- headers and channels in mid-stream ----------------------------------------
 
     def _look(self, status: int, window: memoryview) -> None:
-        """Take in a header in mid-stream, or a channel that has no configuration."""
+        """React to a header in mid-stream, or to a channel without a configuration."""
         kernel = self._kernel
         if status == kernel.HEADER:
             n_bytes = kernel.header_bytes
@@ -219,7 +219,7 @@ class LLAMAStreamer(KernelStreamer):
             )
 
     def _change_header(self, header: bytes, offset: int) -> bool:
-        """Go on with another header; False if it contradicts itself."""
+        """Use another header; False if it contradicts itself."""
         decoder = LLAMAHeaderDecoder()
         decoder.time_zone = self.header_decoder.time_zone
         new = header not in self._headers
@@ -242,23 +242,29 @@ class LLAMAStreamer(KernelStreamer):
             "files were joined: packet numbers go on, times begin anew in each"
         )
         if new:
-            self._headers.append(header)
+            self._headers.add(header)
             self._write_header(decoder)
         return True
 
     def _write_header(self, decoder: LLAMAHeaderDecoder) -> None:
-        """Have a later header written, in a struct of its own."""
+        """Add a struct for a later header."""
         if HEADERS not in self.rb_lib:
+            return
+        if len(self._headers) > MAX_SIBLINGS:
+            self.report.warn(
+                f"more than {MAX_SIBLINGS} different headers: others are not written"
+            )
+            self.report.irregular["header that is not written"] += 1
             return
         rbs = self.rb_lib[HEADERS]
         rb = make_sibling(rbs[0], len(self._headers))
         self._make_unique(rb)
-        rb._make_later(decoder.make_lgdo, decoder._describe)
+        rb.make_later(decoder.make_lgdo, decoder.describe_lgdo)
         rb.loc = 1
         rbs.append(rb)
 
     def _place_channels(self, keys: list[int]) -> None:
-        """Say which buffers take the rows of channels that are new, or have changed."""
+        """Set the buffers of new or changed channels."""
         if self.event_rbkd is not None:
             for key in keys:
                 self._place_channel(key)
@@ -271,7 +277,7 @@ class LLAMAStreamer(KernelStreamer):
         if rb is None:
             return
         if rb not in self._siblings:
-            # it has no channel yet
+            # its first channel determines the columns
             rb.key_list = [key, *(k for k in rb.key_list if k != key)]
             self._set_up([rb], decoder, self._buffer_size)
             self._settle(rb)
@@ -288,11 +294,11 @@ class LLAMAStreamer(KernelStreamer):
         self.event_rbkd[key] = found
 
     def _settle(self, rb: RawBuffer) -> None:
-        """Take note of the columns that a buffer has."""
+        """Record the columns of a buffer."""
         self._siblings.settle(rb, self.event_decoder.layout_of(rb.key_list[0]))
 
     def _buffer_for_late(self, key: int) -> RawBuffer | None:
-        """Make a buffer for a channel that the first header lacks, if it is wanted."""
+        """Make a buffer for a channel that the first header lacks, if selected."""
         template = self._wildcards.get(EVENTS)
         if template is not None:
             by_key = names_key(template)
@@ -315,17 +321,18 @@ class LLAMAStreamer(KernelStreamer):
         return rb
 
     def _make_unique(self, rb: RawBuffer) -> None:
-        """Give a buffer a name that no other one has."""
-        taken = {place_of(other) for _, other in self.rb_lib.buffers()}
+        """Make the name of a buffer unique."""
+        taken = self._places_taken()
         name, number = rb.out_name, 1
         while place_of(rb) in taken:
             number += 1
             rb.out_name = f"{name}_{number}"
+        taken.add(place_of(rb))
 
     # ---- reading -------------------------------------------------------------------
 
     def _react(self, status: int) -> bool:
-        """Tell if the data end in the middle of a round of chunks."""
+        """Note whether the data end inside a round of chunks."""
         if status == self._kernel.END and self._kernel.unfinished:
             keys = ", ".join(map(str, self._kernel.unfinished))
             self.report.warn(

@@ -24,7 +24,7 @@ from .._core.binding cimport (
 from .._core.bytes cimport load_be_f64, load_be_u16, load_be_u32, load_be_u64
 from .._core.sink cimport RowSink, SinkTable, new_sink_table
 from .._core.status cimport *
-from .._core.uleb128 cimport (
+from .._core.codecs.uleb128 cimport (
     ROW_AS_WRITTEN, ROW_BAD, ROW_TOO_LARGE, RowState, check_row, next_number, put, zigzag,
 )
 from ._framing cimport *
@@ -123,7 +123,7 @@ cdef class MGDOStream:
     cdef int32_t sink_of[N_CHANNELS]
     # of channels with higher numbers
     cdef int32_t sink_beyond
-    # channels that Python was asked about
+    # channels that were reported to Python
     cdef uint8_t told[N_CHANNELS + 1]
     cdef int64_t n_skipped[N_CHANNELS]
 
@@ -185,12 +185,12 @@ cdef class MGDOStream:
             columns.kinds[1] = DTYPES.index(aux_dtype)
 
     def set_channel(self, channel, buffer):
-        """Say that a buffer takes the rows of one more channel, if it takes others.
+        """Give one more channel to a buffer that has other channels already.
 
         Returns
         -------
         done
-            whether it does.
+            False if the buffer has none.
         """
         cdef int64_t number = channel
         cdef int32_t i
@@ -223,10 +223,10 @@ cdef class MGDOStream:
             return False
         buffer = self.table.buffers[self.detail_sink]
         self.table.unbind(self.detail_sink)
-        if buffer._allocated:
-            buffer._enlarge(self.detail_rows)
+        if buffer.allocated:
+            buffer.enlarge(self.detail_rows)
         else:
-            buffer._arrays()
+            buffer.arrays()
         self.table.bind_one(self.detail_sink)
         return True
 

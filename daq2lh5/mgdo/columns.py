@@ -1,7 +1,8 @@
 """The output table of MGDO files.
 
-The source of a column is a member of the classes in the format document "MGDO ROOT
-files": of ``MGTEvent`` (4.1), ``GETGERDADigitizerData`` (4.3), ``MGTWaveform`` (4.2).
+The source of a column is a member of ``GETGERDADigitizerData`` (MGDO format, 4.3),
+unless it names another section: ``MGTEvent`` (format 4.1), ``MGTWaveform`` (format
+4.2).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from ..columns import Column, Table
 
 MAX_SAMPLES = 2**24
-"""Largest number of samples that is believed (MGDO 11)."""
+"""Largest number of samples that is believed (MGDO format, 11)."""
 
 
 def _event(name: str, dtype: str, source: str, description: str) -> Column:
@@ -20,17 +21,28 @@ FIELDS = Table(
     "MGDOFields",
     "What a row has besides waveforms.",
     (
-        _event("packet_id", "uint32", "MGDO 8", "Entry of the tree, from 1."),
+        _event("packet_id", "uint32", "MGDO format, 8", "Entry of the tree, from 1."),
         _event("channel", "uint32", "fID", "Channel."),
         _event("eventnumber", "int32", "fEventNumber (digitizer)", "Event number."),
         _event(
             "event_type",
             "int32",
-            "fEventType",
+            "fEventType (MGDO format, 4.1)",
             "0: real; 1: pulser; 2: simulation; 3: undefined; 4: baseline.",
         ),
-        _event("numtraces", "int32", "fWaveforms", "Waveforms in the entry."),
-        Column("timestamp", "float64", "Unix time.", units="s", source="fTime"),
+        _event(
+            "numtraces",
+            "int32",
+            "fWaveforms (MGDO format, 4.1)",
+            "Waveforms in the entry.",
+        ),
+        Column(
+            "timestamp",
+            "float64",
+            "Unix time.",
+            units="s",
+            source="fTime (MGDO format, 4.1)",
+        ),
         Column("ts_sec", "uint64", "Unix time.", units="s", source="fTimeStamp"),
         Column(
             "ts_nsec",
@@ -40,7 +52,12 @@ FIELDS = Table(
             source="fDecimalTimeStamp",
         ),
         _event("daqenergy", "float64", "fEnergy", "Energy found online."),
-        _event("energy_total", "float64", "fETotal", "Sum of the entry's energies."),
+        _event(
+            "energy_total",
+            "float64",
+            "fETotal (MGDO format, 4.1)",
+            "Sum of the entry's energies.",
+        ),
         _event("index", "uint64", "fIndex", "Index."),
         Column(
             "clock_frequency",
@@ -71,7 +88,7 @@ def _waveform(name: str, source: str, description: str) -> Column:
         description,
         kind="waveform",
         length=MAX_SAMPLES,
-        source=source,
+        source=f"{source} (MGDO format, 4.2)",
         dt_dtype="float64",
     )
 
@@ -92,6 +109,7 @@ DIGITIZER_DATA = Table(
     "GETGERDADigitizerData",
     "One row per waveform.",
     (*FIELDS.columns, PRESUMMED, WINDOWED, WAVEFORM),
+    section="MGDO format, 4.3",
 )
 
 KERNEL_TABLES = (FIELDS,)

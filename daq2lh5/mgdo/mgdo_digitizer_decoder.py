@@ -25,7 +25,7 @@ class GETGERDADigitizerDataDecoder(DataDecoder):
     """Decode the entries of the tree: a row for each waveform.
 
     An entry is an ``MGTEvent`` with arrays of ``MGTWaveform``,
-    ``GETGERDADigitizerData`` and again ``MGTWaveform`` (MGDO ROOT files, sections 3
+    ``GETGERDADigitizerData`` and again ``MGTWaveform`` (MGDO format, 3
     and 4). Those of the same index make a row.
 
     Attributes

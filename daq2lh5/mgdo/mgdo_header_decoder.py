@@ -85,6 +85,6 @@ class MGDOHeaderDecoder(DataDecoder):
             )
         return self._header
 
-    def _describe(self) -> tuple[Layout, list[np.ndarray]]:
+    def describe_lgdo(self) -> tuple[Layout, list[np.ndarray]]:
         """Return how the struct is written."""
         return layout_of_values(self.values, UNITS)

@@ -25,14 +25,16 @@ log = logging.getLogger(__name__)
 __all__ = ["MGDOStreamer"]
 
 MAX_TOLD = 8
-"""Channels that are named in notes."""
+"""Largest number of channels named in notes."""
 
 MAX_TABLES = 1024
-"""Tables that channels can have of their own without being announced."""
+"""Largest number of tables for unannounced channels."""
 
 UNREADABLE = next(c for c, text in REASONS.items() if "basket cannot" in text)
 
 TOO_MANY_TABLES = "row that there can be no more tables for"
+
+TRAILING = "ROOT file with bytes behind its end, which are not read"
 
 GERDA_CLASS = next(name for name in CLASS_NAMES if name.startswith("GETGERDA"))
 
@@ -70,7 +72,7 @@ class MGDOStreamer(KernelStreamer):
         super().start_anew()
         self._kernel = MGDOStream()
         self.digitizer_decoder.skipped_channels = {}
-        # channels that can have no more tables, and their rows
+        # channels beyond the largest number of tables, and their rows
         self._without_table: set[int] = set()
         self._n_lost = 0
         self.tree: MGTree | None = None
@@ -116,8 +118,9 @@ class MGDOStreamer(KernelStreamer):
             if there is no tree of MGTEvent that can be read.
         """
         source = self.open_source(stream_name)
-        # the tree takes its place: only that is read from now on
+        # the tree replaces the source
         self.tree = self.source = open_tree(source)
+        self._note_trailing()
         n_channels, layout, digitizer_class = self._look_ahead()
         self._note_missing(self.header_decoder.read(self.tree, digitizer_class))
         decoder = self.digitizer_decoder
@@ -163,7 +166,7 @@ class MGDOStreamer(KernelStreamer):
                 digitizer_class = digitizer_class or self._kernel.class_name
                 if found[1] is not None:
                     return n_channels, found[1:], GERDA_CLASS
-            # an entry of another class, or without rows, says enough for a header
+            # an entry of another class, or without rows, suffices for the header
             if n_channels:
                 break
         if problem and not n_channels:
@@ -176,13 +179,26 @@ class MGDOStreamer(KernelStreamer):
         for name in missing:
             self.report.warn(f"the file has no object '{name}' that can be read")
 
+    def _note_trailing(self) -> None:
+        """Tell of bytes behind the ROOT file, as of files that were joined."""
+        trailing = self.tree.trailing
+        if trailing is None:
+            return
+        what = f"{trailing.length} bytes follow and are not read"
+        if trailing.is_root:
+            what = (
+                f"another ROOT file of {trailing.length} bytes follows and is not "
+                "read: split the input there, and convert each file"
+            )
+        self.report.warn(f"the ROOT file ends at byte {trailing.start}; {what}")
+
     def _set_buffers(self) -> None:
         self._kernel.set_buffers(self._keyed, self._siblings.shapes)
 
     # ---- reading -------------------------------------------------------------------
 
     def _resume(self) -> None:
-        """Go on with waveforms that waited until the last chunk was handed out."""
+        """Resume with waveforms that waited until the last chunk was handed out."""
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
             self._use_sibling(*waiting)
@@ -210,7 +226,7 @@ class MGDOStreamer(KernelStreamer):
         return more
 
     def _read_basket(self) -> bool:
-        """Read the next basket that can be read; False if there is none."""
+        """Read the next readable basket; False at the end."""
         number = self._next_basket
         if number >= self.tree.n_baskets:
             self.tree.at_end = True
@@ -225,7 +241,7 @@ class MGDOStreamer(KernelStreamer):
         except DecodeError as e:
             first, stop = self.tree.entries_of(number)
             log.warning("%s", e)
-            # how long the entries are nobody knows
+            # the lengths of the entries are unknown
             problem = str(e).removeprefix(f"{self.tree.name}: ")
             self.end_stretch(
                 *(self._bytes_before, self._bytes_before, "corrupt", problem),
@@ -239,7 +255,7 @@ class MGDOStreamer(KernelStreamer):
         kernel, basket = self._kernel, self._basket
         status = kernel.decode(basket.data, basket.offsets, basket.first, limit)
         if status == MGDOStream.UNKNOWN:
-            self.report.unknown_records[kernel.class_name] += 1
+            self.report.add_unknown(kernel.class_name)
         elif status == MGDOStream.SKIPPED:
             i = kernel.next_entry - 1
             start, stop = (int(n) for n in basket.offsets[i : i + 2])
@@ -248,7 +264,7 @@ class MGDOStreamer(KernelStreamer):
             self.hold_stretch(memoryview(basket.data)[start:stop])
             problem = f"entry {basket.first + i}: {kernel.problem}"
             start, stop = (n + self._bytes_before for n in (start, stop))
-            # entries have numbers of their own: that before it counts
+            # the entry's own number
             code, number = kernel.reason, basket.first + i
             self.end_stretch(start, stop, "corrupt", problem, code, number)
         elif status == MGDOStream.MORE:
@@ -257,7 +273,7 @@ class MGDOStreamer(KernelStreamer):
         return status
 
     def _new_channel(self, channel: int) -> None:
-        """React to a channel that the first entry's list does not have."""
+        """React to a channel that the first entry's list lacks."""
         decoder = self.digitizer_decoder
         if type(decoder).__name__ not in self.rb_lib or channel in self._without_table:
             return
@@ -272,7 +288,7 @@ class MGDOStreamer(KernelStreamer):
         self.offer_keys(decoder, self._keyed, self._buffer_size, [channel])
         rb = self._keyed.get(channel)
         if rb is None:
-            # nobody asked for such channels
+            # the specification does not select such channels
             return
         self._n_new_channels += 1
         if self._n_new_channels <= MAX_TOLD:
@@ -286,17 +302,17 @@ class MGDOStreamer(KernelStreamer):
     # ---- waveforms that differ -----------------------------------------------------
 
     def _other_layout(self) -> bool:
-        """React to a row that its buffer is not made for; True ends the chunk."""
+        """React to a row that does not fit its buffer; True ends the chunk."""
         channel = self._kernel.detail_channel
-        # impossibly high ones share what the first of them got
+        # impossibly high channels share the table of the first of them
         channel = channel if channel in self._keyed else max(self._keyed)
         layout = self._kernel.wanted_layout
         rb = self._keyed[channel]
-        if self._siblings.shapes[id(rb)] == layout or not rb._private:
+        if self._siblings.shapes[id(rb)] == layout or not rb.private:
             msg = f"buffer '{rb.out_name}' has no room for the waveforms of {layout}"
             raise ValueError(msg)
         if rb.loc:
-            # what was read so far is handed out first
+            # rows at hand are handed out first
             self._waiting = channel, layout
             self._flush = True
             return True
@@ -342,6 +358,9 @@ class MGDOStreamer(KernelStreamer):
         self._account_for_irregular()
         report, kernel = self.report, self._kernel
         report.note("packets and bytes are those of the tree's entries, decompressed")
+        if self.tree.trailing is not None:
+            report.irregular[TRAILING] = 1
+            report.bytes["unknown"] += self.tree.trailing.length
         skipped = self.digitizer_decoder.skipped_channels
         for key, n in kernel.skipped_channels().items():
             if key in self._without_table:
@@ -351,7 +370,7 @@ class MGDOStreamer(KernelStreamer):
         if self._n_lost:
             report.irregular[TOO_MANY_TABLES] = self._n_lost
             if not skipped:
-                # nobody has left out anything: these are entries without a table
+                # the specification selects all: these are entries without a table
                 for counts in (report.packets, report.bytes):
                     counts["unknown"] += counts["skipped"]
                     counts["skipped"] = 0

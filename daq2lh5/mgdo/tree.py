@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import os
 import struct
-from contextlib import ExitStack, suppress
-from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack, contextmanager, suppress
+from tempfile import NamedTemporaryFile, gettempdir
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import DecodeError
+from ..errors import DecodeError, printable
+from ..writing.memory import parse_size
 from .baskets import Basket, unpack
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..source import Source
 
 TREE = "MGTree"
@@ -24,7 +27,20 @@ BRANCH = "event"
 EVENT_CLASS = "MGTEvent"
 RUN_VERSION = 2
 
+COPY_LIMIT = "4G"
+"""Largest input that is copied to a temporary file, if the environment has no other."""
+
+LIMIT_VARIABLE = "DAQ2LH5_COPY_LIMIT"
+"""Environment variable with that limit."""
+
 ADVICE = "compare the file with the original, or copy it again"
+
+
+LARGE_FILES = 1000000
+"""Added to a ROOT file's version if its header has positions of 64 bits."""
+
+BEGIN = 100
+"""Position of the first record in every ROOT file."""
 
 
 class MissingUprootError(ImportError, NotImplementedError):
@@ -47,26 +63,46 @@ class MissingUprootError(ImportError, NotImplementedError):
         )
 
 
+class Trailing(NamedTuple):
+    """Bytes behind the end of a ROOT file.
+
+    Attributes
+    ----------
+    start
+        their position.
+    length
+        their number.
+    is_root
+        whether they begin as another ROOT file.
+    """
+
+    start: int
+    length: int
+    is_root: bool
+
+
 class MGTree:
     """The entries of the tree in a file, basket by basket.
 
-    It stands for the stream's source in what a streamer and the driver ask of that.
+    It serves the streamer and the driver as the stream's source.
 
     Parameters
     ----------
     name
         name of the file, for messages.
     path
-        where it is, if not there. After this it may be removed.
+        its path, if that differs. It may be removed once the tree is open.
 
     Attributes
     ----------
     n_entries, n_baskets
-        how many there are.
+        number of entries and baskets.
     bytes_read
-        bytes of the baskets that were handed out, as they are in the file.
+        compressed bytes of the baskets that were read.
     read_seconds
         time that was spent waiting for them.
+    trailing
+        what follows the ROOT file; None if nothing does.
 
     Raises
     ------
@@ -80,6 +116,7 @@ class MGTree:
     compression: str | None = None
     size: int | None = None
     error: str | None = None
+    trailing: Trailing | None = None
 
     def __init__(self, name: str, path: str | None = None) -> None:
         self.name = name
@@ -237,18 +274,15 @@ def open_tree(source: Source) -> MGTree:
     Raises
     ------
     MissingUprootError, DecodeError
-        see `MGTree`.
+        see `MGTree`; a DecodeError also if the copy gets too large.
+    OSError
+        if it cannot be written.
     """
     with ExitStack() as stack:
         stack.callback(source.close)
         path = source.name.removeprefix("file://")
         if not source.seekable or source.name == "-":
-            copy = stack.enter_context(NamedTemporaryFile(prefix="daq2lh5-"))
-            while len(window := source.fill(1)):
-                copy.write(window)
-                source.consume(len(window))
-            copy.flush()
-            path = copy.name
+            path = stack.enter_context(_copy_of(source))
         try:
             tree = MGTree(source.name, path)
         except DecodeError as e:
@@ -257,8 +291,65 @@ def open_tree(source: Source) -> MGTree:
             problem = f"{source.error}, and what there is cannot be read"
             raise DecodeError(problem, source.name, advice=ADVICE) from e
         tree.compression, tree.error = source.compression, source.error
+        tree.trailing = find_trailing(path)
         tree.read_seconds = source.read_seconds
         return tree
+
+
+def find_trailing(path: str) -> Trailing | None:
+    """Return what follows the end that a ROOT file's header states (``fEND``)."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(20)
+        if len(head) < 20:
+            return None
+        version, begin, end = struct.unpack_from(">3i", head, 4)
+        if version >= LARGE_FILES:
+            (end,) = struct.unpack_from(">q", head, 12)
+        if begin != BEGIN or not begin < end < size:
+            return None
+        file.seek(end)
+        return Trailing(end, size - end, file.read(4) == head[:4])
+
+
+@contextmanager
+def _copy_of(source: Source) -> Iterator[str]:
+    """Copy an input to a temporary file, as long as it is wanted."""
+    given = os.environ.get(LIMIT_VARIABLE, COPY_LIMIT)
+    limit = parse_size(given)
+    folder = printable(gettempdir())
+    advice = (
+        "decompress it, or write what comes through the pipe to a file, and convert "
+        "that; or set TMPDIR to a folder with more room"
+    )
+    try:
+        with NamedTemporaryFile(prefix="daq2lh5-") as copy:
+            while len(window := source.fill(1)):
+                if source.offset + len(window) > limit:
+                    problem = (
+                        f"larger than {given} once decompressed, which is the limit "
+                        f"for its copy in the temporary folder {folder}"
+                    )
+                    how = f"{advice} and {LIMIT_VARIABLE} to a larger size"
+                    raise DecodeError(problem, source.name, advice=how)
+                _write(copy, window, folder, advice)
+                source.consume(len(window))
+            _write(copy, b"", folder, advice)
+            yield copy.name
+    except FileNotFoundError as e:
+        msg = f"no folder for temporary files: {e.strerror}; {advice}"
+        raise DecodeError(msg, source.name) from e
+
+
+def _write(copy: IO[bytes], data: bytes, folder: str, advice: str) -> None:
+    """Append to a copy; what is left of it is written, if there are no data."""
+    try:
+        copy.write(data)
+        if not data:
+            copy.flush()
+    except OSError as e:
+        reason = f"{e.strerror} (temporary folder, for a copy of the input); {advice}"
+        raise OSError(e.errno, reason, folder) from e
 
 
 def import_uproot() -> Any:
@@ -277,7 +368,7 @@ def _first_line(error: Exception) -> str:
 
 
 def parse_run(data: bytes) -> dict[str, Any]:
-    """Read an ``MGTRun`` of version 2 (MGDO ROOT files, section 6).
+    """Read an ``MGTRun`` of version 2 (MGDO format, 6).
 
     Parameters
     ----------

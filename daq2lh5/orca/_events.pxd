@@ -56,7 +56,7 @@ cdef inline void set_key(Event* e) noexcept nogil:
 
 
 cdef inline void write_period(BoundWaveform* to, int64_t row, float period) noexcept nogil:
-    """Write when the samples of a row were taken."""
+    """Write t0 and dt of a row."""
     (<float*>(to.t0.data + row * to.t0.step))[0] = 0
     (<float*>(to.dt.data + row * to.dt.step))[0] = period
 
@@ -65,7 +65,7 @@ cdef inline void write_samples(
     BoundWaveform* to, int64_t row, const uint8_t* samples, const Event* e,
     int64_t first, int size,
 ) noexcept nogil:
-    """Write the samples of an event, of `size` bytes, from number `first` on and around.
+    """Write the samples of a ring buffer of `size` bytes, from number `first` on.
 
     Zeros fill the row.
     """

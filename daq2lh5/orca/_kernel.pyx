@@ -37,8 +37,8 @@ cdef enum:
     N_CHANNELS = 8192       # crate, card and channel in one number (2.1)
     MAX_TRACES = 2400
     FIXED_ID = 1000         # above all values of Status
-    ASK = -1                # where rows of a key go, Python has not said
-    NOWHERE = -2            # nobody wants them
+    ASK = -1                # stop at the first row: Python has to find a buffer
+    NOWHERE = -2            # not selected
     MAX_PLACE = 0x7FFF      # sinks of a table are numbered in 16 bits
 
 cdef enum StretchKind:
@@ -90,7 +90,7 @@ cdef struct Card:
     int listener            # number of its listener; -1: no such card
     uint32_t address
     float dt
-    bint adopted            # the header does not have it there
+    bint adopted            # the header lacks it
     int16_t sinks[N_SPLITS][N_INPUTS]
     int64_t skipped[N_SPLITS][N_INPUTS]
 
@@ -133,7 +133,7 @@ cdef class OrcaStream:
 
     cdef Ids ids
     cdef Card* cards
-    # behind those of the header is one for cards of which no listener is known
+    # those of the header, and one for cards without a known listener
     cdef Listener* listeners
     cdef int n_listeners
     # ids of those of which a configuration was read
@@ -143,7 +143,7 @@ cdef class OrcaStream:
     cdef int16_t channel_sinks[N_DIGITIZERS][N_CHANNELS]
     cdef int32_t averages[N_CHANNELS]
     cdef float periods[N_DIGITIZERS][N_CHANNELS]
-    # events of the packet at hand that nobody wants
+    # events of the current packet that are not selected
     cdef int64_t n_unwanted
     cdef readonly int64_t n_short
     cdef readonly int64_t n_bad_events
@@ -177,6 +177,9 @@ cdef class OrcaStream:
     cdef readonly int64_t n_wrong_addresses
     cdef readonly int64_t n_corrected
     cdef int64_t skipped[N_DIGITIZERS][N_CHANNELS]
+    # of each table, whether rows were skipped since they were last counted
+    cdef bint any_skipped[N_TABLES]
+    cdef int n_adopted
 
     # where the packet is that no other begins in, as far as can be told
     cdef int64_t sound
@@ -264,7 +267,7 @@ cdef class OrcaStream:
             of each its id, the number of inputs in use, and its cards as
             ``(crate, slot, address, sampling period in ns)``.
         keep
-            whether the configurations that were read hold on.
+            whether earlier configurations stay valid.
         """
         cdef Py_ssize_t i, k
         cdef Listener* before = self.listeners
@@ -284,6 +287,7 @@ cdef class OrcaStream:
         if not keep:
             self.settled.clear()
         memset(self.ids.awaited, 0, sizeof(self.ids.awaited))
+        self.n_adopted = 0
         for i in range(N_CARDS):
             self.ids.addresses[i] = -1
             self.cards[i].listener = -1
@@ -328,7 +332,7 @@ cdef class OrcaStream:
                 self.listeners[i].map[k] = tracemap[k]
 
     cdef int add_listener(self, uint32_t fcid, int n_enabled) except -1:
-        """Add a listener that the header does not have."""
+        """Add a listener that the header lacks."""
         cdef Py_ssize_t i
         cdef int last = self.n_listeners
         cdef Listener* more = <Listener*>realloc(
@@ -337,7 +341,7 @@ cdef class OrcaStream:
         if more == NULL:
             raise MemoryError
         self.listeners = more
-        # the last one is still that of cards without one
+        # (the last one stays that of cards without a listener)
         more[last + 1] = more[last]
         for i in range(N_CARDS):
             if self.cards[i].listener == last:
@@ -425,7 +429,7 @@ cdef class OrcaStream:
         self.streams[stream_id] = stream
 
     def give(self, buffer, float period=NAN):
-        """Have rows of `detail_key` go to a buffer; None: nobody wants them.
+        """Give rows of `detail_key` to a buffer; None if they are not selected.
 
         Parameters
         ----------
@@ -444,7 +448,7 @@ cdef class OrcaStream:
             self.periods[self.detail_table - N_SPLITS][self.detail_key] = period
 
     def remove_stream(self, stream_id):
-        """Have a stream configured anew before any record of it is decoded."""
+        """Remove a stream until its next configuration."""
         self.streams.pop(stream_id, None)
         self.current_id = -1
 
@@ -800,6 +804,7 @@ cdef class OrcaStream:
             return self.lacks(STATUS_KEY, split, -1)
         if index == NOWHERE:
             place.skipped[split][input] += 1
+            self.any_skipped[split] = True
             self.done(p, False)
             return STATUS_LIMIT
         while True:
@@ -894,6 +899,7 @@ cdef class OrcaStream:
                 return self.lacks(STATUS_KEY, table, -1)
             if index == NOWHERE:
                 self.skipped[number][e.key] += 1
+                self.any_skipped[table] = True
                 self.n_unwanted += 1
             else:
                 e.period = self.periods[number][e.key]
@@ -998,7 +1004,7 @@ cdef class OrcaStream:
         return bool(stream.any_full)
 
     def skip_trace(self):
-        """Pass over the trace that the kernel stopped for: it fits no buffer."""
+        """Skip the trace that the kernel stopped for: there is no table for it."""
         self.n_too_many += 1
         if self.ids.kind[self.detail_slot] == KIND_WAVEFORM:
             self.reject("a trace of more lengths than there can be tables")
@@ -1006,10 +1012,10 @@ cdef class OrcaStream:
             self.inner += 1
 
     cdef bint adopt(self, Card* card, uint32_t word2, int split) noexcept nogil:
-        """Find the listener of a card that the header does not have where it is.
+        """Find the listener of a card that the header lacks, or has elsewhere.
 
-        The trace maps tell, if there are any, or else a card of that address elsewhere.
-        Of others only the byte of the address is known (4.3.3); False if it cannot be.
+        From the trace maps if there are any, or from a card with that address elsewhere.
+        Of others only a byte of the address is known (4.3.3); False if impossible.
         """
         cdef uint32_t byte = (word2 >> 14) & 0xFF
         cdef uint32_t input, trace
@@ -1027,6 +1033,7 @@ cdef class OrcaStream:
                 card.address = l.map[trace] >> 16
                 card.dt = l.dt
                 card.adopted = True
+                self.n_adopted += 1
                 return True
         if configured:
             return False
@@ -1042,6 +1049,7 @@ cdef class OrcaStream:
                 card.dt = self.cards[i].dt
                 break
         card.adopted = True
+        self.n_adopted += 1
         return True
 
     cdef Card* card_at(self, Card* card, uint32_t address) noexcept nogil:
@@ -1079,9 +1087,9 @@ cdef class OrcaStream:
         table.unbind(self.detail_sink)
         if status == STATUS_GROW:
             need = self.sinks[self.detail_table][self.detail_sink].need
-            table.buffers[self.detail_sink]._grow(need)
+            table.buffers[self.detail_sink].grow(need)
         else:
-            table.buffers[self.detail_sink]._arrays()
+            table.buffers[self.detail_sink].arrays()
         table.bind_one(self.detail_sink)
         return True
 
@@ -1179,14 +1187,19 @@ cdef class OrcaStream:
         )
 
     def skipped_channels(self, kind, int split):
-        """Return how many rows of each key nobody asked for, of one decoder.
+        """Return the number of unselected rows of a decoder by key.
 
-        Of FlashCam it starts again at 0: a later header may have other cards there.
+        For FlashCam, since the last call: a later header may have other cards there.
         """
         cdef int i, k
         cdef int number
         counts = {}
+        number = KINDS[kind] - KIND_SIS3302
+        i = split if kind == "waveform" else N_SPLITS + number
+        if not self.any_skipped[i]:
+            return counts
         if kind == "waveform":
+            self.any_skipped[i] = False
             for i in range(N_CARDS):
                 if self.cards[i].listener < 0:
                     continue
@@ -1196,7 +1209,6 @@ cdef class OrcaStream:
                         counts[key] = self.cards[i].skipped[split][k]
                         self.cards[i].skipped[split][k] = 0
         else:
-            number = KINDS[kind] - KIND_SIS3302
             for i in range(N_CHANNELS):
                 if self.skipped[number][i]:
                     counts[i] = self.skipped[number][i]
@@ -1204,6 +1216,8 @@ cdef class OrcaStream:
 
     @property
     def adopted(self):
+        if not self.n_adopted:
+            return []
         return [(i >> 5, i & 31) for i in range(N_CARDS) if self.cards[i].adopted]
 
     @property

@@ -3,8 +3,8 @@
 Those of digitizers and of slow control are in modules of their own, those of FCIO
 records in ORCA packets in :mod:`daq2lh5.fc.columns`.
 
-``ORCA`` in a column's source is the format document "ORCA"; ``w`` are the words of a
-packet, ``h`` those of the FlashCam header in it.
+In a column's source (ORCA format, 4.3) ``w`` are the words of a packet, ``h`` those of
+the FlashCam header in it.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ RUN = Table(
         ),
         Column("time", "int32", "Time in UTC since 1970, seconds.", source="w[3]"),
     ),
+    section="ORCA format, 4.2",
 )
 
 
@@ -49,7 +50,12 @@ def _i32(name: str, description: str, word: int) -> Column:
 
 def _list(name: str, dtype: str, description: str, length: int) -> Column:
     return Column(
-        name, dtype, description, kind="vector", length=length, source="ORCA 4.3.1"
+        name,
+        dtype,
+        description,
+        kind="vector",
+        length=length,
+        source="ORCA format, 4.3.1",
     )
 
 
@@ -77,6 +83,7 @@ LISTENER_CONFIG = Table(
         _list("board_rev", "uint8", "Revision of each ADC card.", 256),
         _list("board_uid", "uint64", "Hardware id of each ADC card.", 256),
     ),
+    section="ORCA format, 4.3.1",
 )
 
 
@@ -100,7 +107,7 @@ def _per_card(
         units=units,
         kind="vector",
         length=MAX_CARDS * n,
-        source=f"ORCA 4.3.2, card word {source}",
+        source=f"ORCA format, 4.3.2, card word {source}",
     )
 
 
@@ -155,6 +162,7 @@ LISTENER_STATUS = Table(
             "mC",
         ),
     ),
+    section="ORCA format, 4.3.2",
 )
 
 _ORCA_FIELDS = {
@@ -164,19 +172,26 @@ _ORCA_FIELDS = {
     "fc_input": Column("fc_input", "uint8", "Input on that card.", source="w[2]"),
 }
 
+
+def _of_orca(column: Column) -> Column:
+    """Return a column of FCIO events that comes from elsewhere in an ORCA packet."""
+    return replace(column, source="") if "FCIO" in column.source else column
+
+
 WAVEFORM = Table(
     "ORFlashCamWaveform",
     "One row per trace of a FlashCam listener of the first generation.",
     (
         *(
-            _ORCA_FIELDS.get(c.name, c)
+            _ORCA_FIELDS.get(c.name, _of_orca(c))
             for c in FC_EVENT.columns
             if c.name != "waveform"
         ),
         Column("crate", "uint8", "Crate of the card.", source="w[2]"),
         Column("slot", "uint8", "Slot of the card.", source="w[2]"),
-        FC_EVENT.columns[-1],
+        _of_orca(FC_EVENT.columns[-1]),
     ),
+    section="ORCA format, 4.3.3",
 )
 WAVEFORM = replace(
     WAVEFORM,

@@ -8,7 +8,7 @@ PACKET_ID = Column(
     "packet_id",
     "uint32",
     "Number of the packet in the file; the header is packet 0.",
-    source="ORCA 3",
+    source="ORCA format, 3",
 )
 
 CRATE = Column("crate", "uint8", "Crate of the card.", source="w[1]")

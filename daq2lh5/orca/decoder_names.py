@@ -22,7 +22,7 @@ FCIO = (
 )
 
 ANY_FCIO = "ORFCIODecoder"
-"""What ORCA called all of these for some weeks in 2025 (ORCA, section 4.4)."""
+"""What ORCA called all of these for some weeks in 2025 (ORCA format, 4.4)."""
 
 _DIGITIZERS = (
     "ORSIS3302DecoderForEnergy",

@@ -1,7 +1,7 @@
 """The output tables of digitizers in crates, and of those on the desktop.
 
-``ORCA`` in a column's source is the format document "ORCA"; ``w`` are the words of a
-packet, ``h`` those of an event in it.
+In a column's source (ORCA format, 4 and 5) ``w`` are the words of a packet, ``h`` those
+of an event in it.
 """
 
 from __future__ import annotations
@@ -55,15 +55,19 @@ SIS3302 = Table(
     "One row per trace of a SIS3302 card.",
     (
         PACKET_ID,
-        _adc("energy", "Maximum of the energy filter.", "ORCA 4.5"),
-        _plain("energy_first", "Energy filter at the first point of the gate.", "4.5"),
+        _adc("energy", "Maximum of the energy filter.", "ORCA format, 4.5"),
+        _plain(
+            "energy_first",
+            "Energy filter at the first point of the gate.",
+            "ORCA format, 4.5",
+        ),
         _timestamp("w[4]>>16, w[5]"),
         *PLACE,
         _plain(
             "flags",
             "31: pileup, 30: retrigger, 29 and 28: trigger of the next and of the "
             "previous channel, 27-24: fast triggers, 0: trigger. Optional.",
-            "ORCA 4.5",
+            "ORCA format, 4.5",
         ),
         Column(
             "energy_waveform",
@@ -71,10 +75,11 @@ SIS3302 = Table(
             "Trace of the energy filter. Optional.",
             kind="vector",
             length=0x3FFFF,
-            source="ORCA 4.5",
+            source="ORCA format, 4.5",
         ),
-        _samples("uint16", "ORCA 4.5"),
+        _samples("uint16", "ORCA format, 4.5"),
     ),
+    section="ORCA format, 4.5",
 )
 
 SIS3316 = Table(
@@ -96,8 +101,9 @@ SIS3316 = Table(
         _adc("startEnergy", "Energy filter at the start.", "format bit 3"),
         _adc("maxEnergy", "Maximum of the energy filter.", "format bit 3"),
         *PLACE,
-        _samples("uint16", "ORCA 4.6"),
+        _samples("uint16", "ORCA format, 4.6"),
     ),
+    section="ORCA format, 4.6",
 )
 
 SIS3305 = Table(
@@ -111,9 +117,10 @@ SIS3305 = Table(
         _plain("channel_mode", "Channel mode.", "w[1] bits 16-19", "uint8"),
         _plain("rate", "0: 1.25, 1: 2.5, 2: 5 GS/s.", "w[1] bits 8-11", "uint8"),
         _plain("saving_mode", "Event saving mode.", "w[1] bits 4-7", "uint8"),
-        *(replace(column, source="ORCA 5.3") for column in PLACE),
-        _samples("uint16", "ORCA 5.3"),
+        *(replace(column, source="ORCA format, 5.3") for column in PLACE),
+        _samples("uint16", "ORCA format, 5.3"),
     ),
+    section="ORCA format, 5.3",
 )
 
 SIS3320 = Table(
@@ -126,6 +133,7 @@ SIS3320 = Table(
         *PLACE,
         _samples("uint16", "h[10]-"),
     ),
+    section="ORCA format, 5.4",
 )
 
 # --- Gretina ------------------------------------------------------------------------
@@ -143,6 +151,7 @@ GRETINA4M = Table(
         _plain("fifo_state", "1: half full, 2: nearly full.", "w[1]", "uint8"),
         _samples("int16", "h[15]-h[1023]"),
     ),
+    section="ORCA format, 5.1",
 )
 
 GRETINA4A = Table(
@@ -179,10 +188,11 @@ GRETINA4A = Table(
             "Of each sample; 1: marker, 2: down-sampled. Optional.",
             kind="vector",
             length=2 * 0x7FF,
-            source="ORCA 5.2",
+            source="ORCA format, 5.2",
         ),
-        _samples("uint16", "ORCA 5.2"),
+        _samples("uint16", "ORCA format, 5.2"),
     ),
+    section="ORCA format, 5.2",
 )
 
 # --- CAEN ---------------------------------------------------------------------------
@@ -207,20 +217,23 @@ CAEN_FIELDS = Table(
         ),
         replace(CHANNEL, source="h[1], h[2]"),
     ),
+    section="ORCA format, 5.5",
 )
 
 CAEN = Table(
     "ORCaenWaveform",
     "One row per channel of an event of a V1730, V1724 or V1720 card.",
-    (*CAEN_FIELDS.columns, CRATE, CARD, _samples("uint16", "ORCA 5.5")),
+    (*CAEN_FIELDS.columns, CRATE, CARD, _samples("uint16", "ORCA format, 5.5")),
     shared=CAEN_FIELDS,
+    section="ORCA format, 5.5",
 )
 
 CAEN_8_BITS = Table(
     "ORCV1721Waveform",
     "One row per channel of an event of a V1721 card.",
-    (*CAEN_FIELDS.columns, CRATE, CARD, _samples("uint8", "ORCA 5.5")),
+    (*CAEN_FIELDS.columns, CRATE, CARD, _samples("uint8", "ORCA format, 5.5")),
     shared=CAEN_FIELDS,
+    section="ORCA format, 5.5",
 )
 
 CAEN_USB = Table(
@@ -229,9 +242,10 @@ CAEN_USB = Table(
     (
         *CAEN_FIELDS.columns,
         _plain("unit", "Number of the unit.", "w[1] bits 16-19", "uint8"),
-        _samples("uint16", "ORCA 5.6"),
+        _samples("uint16", "ORCA format, 5.6"),
     ),
     shared=CAEN_FIELDS,
+    section="ORCA format, 5.6",
 )
 
 TABLES = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,7 +17,7 @@ __all__ = ["DigitizerDecoder", "OneTableDecoder", "mask_of", "number"]
 
 
 MAX_NOTES = 16
-"""So many channels or cards are named of which there is something to note."""
+"""Largest number of channels or cards named in notes."""
 
 MAX_SAMPLES = 1 << 25
 """Samples that the longest packet could have."""
@@ -102,7 +101,7 @@ class DigitizerDecoder(KernelDecoder):
     def _channels(
         self, header: OrcaHeader
     ) -> Iterator[tuple[int | None, dict[str, Any], int, bool]]:
-        """Go through the channels of the cards that the header has.
+        """Iterate over the channels of the header's cards.
 
         Yields
         ------
@@ -113,7 +112,7 @@ class DigitizerDecoder(KernelDecoder):
         channel
             its number.
         in_use
-            whether it is in use, as the header says.
+            whether the header has it in use.
         """
         for crate, cards in header.get_object_info(self.card_class).items():
             for slot, card in cards.items():
@@ -124,7 +123,8 @@ class DigitizerDecoder(KernelDecoder):
 
     def _values(self, key: int | None) -> dict[str, Any]:
         """Return the columns of a channel."""
-        values = copy.deepcopy(self.decoded_values_template)
+        # deep copies for hundreds of channels would take milliseconds
+        values = {name: dict(v) for name, v in self.decoded_values_template.items()}
         settings, channel = self._cards.get(key, ({}, 0))
         n_samples, period = self._trace(settings, channel)
         if n_samples > MAX_SAMPLES:
@@ -146,21 +146,20 @@ class DigitizerDecoder(KernelDecoder):
     ) -> tuple[int, float]:
         """Return the samples of a channel's traces and their period in ns.
 
-        Where the header gives no number of samples, it is 0: the first trace tells. A
-        period that nothing tells is NaN. Of a card that the header does not have, the
-        settings are empty.
+        The number of samples is 0 if the first trace must tell it, and an unknown
+        period NaN. The settings are empty for a card that the header lacks.
         """
         return 0, self.period
 
     def _why_no_period(self, key: int | None, card: dict[str, Any]) -> str:
-        """Return why the sampling period of a channel is not known."""
+        """Return why the sampling period of a channel is unknown."""
         place = f"crate {get_crate(key)}, card {get_card(key)}"
         if not card:
             return f"{place}: the header has no such card"
         return f"{place}: {self.clock} {card.get(self.clock)!r} tells none"
 
     def period_notes(self) -> list[str]:
-        """Return what to say of sampling periods that are unknown, or assumed."""
+        """Return notes about unknown or assumed sampling periods."""
         notes = [
             f"sampling period unknown, dt is NaN ({why})"
             for why in self._without_period
@@ -179,7 +178,7 @@ class DigitizerDecoder(KernelDecoder):
 
     def period_of(self, key: int | None) -> float:
         """Return the sampling period of a channel in ns."""
-        return self._columns_of(key)["waveform"]["dt"]
+        return self.columns_of(key)["waveform"]["dt"]
 
     def periods(self) -> dict[int | None, float]:
         """Return the sampling periods in ns by key."""

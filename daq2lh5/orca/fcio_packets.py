@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import DecodeError
 from ..fc._kernel import FcioStream
 from ..kernel_streamer import KernelStreamer
 from ..wildcards import names_key
-from .orca_fcio import FCIODecoder, ORFCIOEventDecoder, ORFCIOStatusDecoder
+from .orca_fcio import (
+    FCIODecoder,
+    ORFCIOEventDecoder,
+    ORFCIOStatusDecoder,
+    fcid_of,
+)
 from .orca_flashcam import get_fcid
 
 if TYPE_CHECKING:
@@ -20,11 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["FcioPackets"]
 
 CONFIG_TAGS = (-1000000001, -1, -8)
-"""What a packet with the configuration of an FCIO stream begins with."""
+"""First words of packets with the configuration of an FCIO stream."""
+
+TOO_MANY_LENGTHS = "traces of more lengths than there can be tables"
 
 
 class FcioPackets(KernelStreamer):
-    """Keeps the states of the FCIO streams, and has tables fit their configurations.
+    """Keeps the states of FCIO streams, and fits tables to their configurations.
 
     Attributes
     ----------
@@ -39,9 +46,13 @@ class FcioPackets(KernelStreamer):
         """Forget the last stream."""
         super().start_anew()
         self._streams: dict[int, FcioStream] = {}
-        # those of before the last header, of the same run
+        # those from before the last header, of the same run
         self._earlier: dict[int, FcioStream] = {}
+        # why the records of a stream are rejected until its next configuration
+        self._refused: dict[int, str] = {}
         self._n_lone_fsp = 0
+        # keys of status by stream, since the last header
+        self._cards: dict[int, dict[int | str, None]] = {}
 
     def _fitting(
         self, rb: RawBuffer, decoder: OrcaDecoder, n_samples: int, key: Any
@@ -55,47 +66,80 @@ class FcioPackets(KernelStreamer):
     def _offer(
         self, decoder: OrcaDecoder, key: int | str, announced: bool = False
     ) -> None:
-        """Find the buffer for rows of a key that the header does not announce."""
+        """Find the buffer for rows of a key that the header lacks."""
         raise NotImplementedError
 
     def _start_streams(self, goes_on: bool) -> None:
-        """Have streams configured anew: a header was met.
+        """Expect new configurations of the streams, behind a header.
 
         Parameters
         ----------
         goes_on
-            whether the run goes on, so that they may do without.
+            whether the run continues, so that the old configurations may hold.
         """
         self._n_lone_fsp += sum(s.n_lone_fsp for s in self._streams.values())
         self._earlier = self._earlier | self._streams if goes_on else {}
         self._streams = {}
+        self._cards = {}
+        self._refused = {}
         self._kernel.start_run()
 
     def _bind_stream(self, stream_id: int, stream: FcioStream) -> None:
-        """Tell the kernel of a stream which buffers take what."""
+        """Set the buffers of a stream's kernel."""
         fcid = stream_id & 0xFFFF
         keyed: dict[str, dict] = {}
         for name, decoder in self.decoders.items():
             if not isinstance(decoder, FCIODecoder):
                 continue
-            buffers = self._keyed[name]
-            for key in decoder.keys_of(stream):
-                if key not in buffers:
+            all_buffers = self._keyed[name]
+            # not those of all streams: there may be many
+            keys = decoder.keys_of(stream)
+            for key in keys:
+                if key not in all_buffers:
                     # the header does not tell all cards with a status
                     self._offer(decoder, key, isinstance(decoder, ORFCIOStatusDecoder))
+                if key in self._without_table:
+                    self._refuse(stream_id, "rows that there can be no more tables for")
+            if isinstance(decoder, ORFCIOStatusDecoder):
+                keys = self._cards_of(fcid, keys)
+            buffers = {key: all_buffers[key] for key in keys if key in all_buffers}
             if isinstance(decoder, ORFCIOEventDecoder):
                 buffers = self._fitting_events(decoder, buffers, stream.config)
                 if None in buffers.values():
-                    self._streams.pop(stream_id, None)
-                    self._kernel.remove_stream(stream_id)
-                    msg = "traces of more lengths than there can be tables"
-                    raise DecodeError(msg)
+                    self._refuse(stream_id, TOO_MANY_LENGTHS)
             for table, of_table in decoder.keyed(buffers, fcid).items():
                 keyed[table] = keyed.get(table, {}) | of_table
         everything = self._all_cards(fcid)
         if everything is not None:
             keyed["FCStatus"][None] = everything
+        # traces are counted under the configuration that they were read with
+        self._count_unwanted(stream)
         stream.set_buffers(keyed)
+
+    def _count_unwanted(self, stream: FcioStream) -> None:
+        """Count the traces of a stream that nobody asked for since the last time."""
+        decoder = self.decoders.get("ORFCIOEventDecoder")
+        if decoder is None:
+            return
+        skipped = decoder.skipped_channels
+        for key, n in stream.skipped_channels().items():
+            skipped[key] = skipped.get(key, 0) + n
+
+    def _refuse(self, stream_id: int, problem: str) -> NoReturn:
+        """Have a stream configured anew before any record of it is decoded."""
+        self._streams.pop(stream_id, None)
+        self._kernel.remove_stream(stream_id)
+        self._refused[stream_id] = problem
+        raise DecodeError(problem)
+
+    def _cards_of(self, fcid: int, keys: list[int | str]) -> list[int | str]:
+        """Return the keys of status of a stream, with those that it had before."""
+        if not self._cards:
+            for key in self._keyed["ORFCIOStatusDecoder"]:
+                self._cards.setdefault(fcid_of(key), {})[key] = None
+        cards = self._cards.setdefault(fcid, {})
+        cards |= dict.fromkeys(keys)
+        return [*cards]
 
     def _new_stream(self, packet: np.ndarray) -> None:
         """React to a configuration, or to a packet of a stream without one."""
@@ -104,19 +148,20 @@ class FcioPackets(KernelStreamer):
         stream_id = int(payload[0])
         stream = self._streams.get(stream_id)
         if stream is not None:
-            # a configuration was read: the kernel goes on behind it
+            # the kernel has read a configuration
             kernel.end()
             try:
                 self._configure_stream(stream_id, stream)
             finally:
-                # it does so in any case
                 kernel.begin()
             return
         stream = self._earlier.pop(stream_id, None)
         if payload[1:2].view("<i4")[0] in CONFIG_TAGS:
+            self._refused.pop(stream_id, None)
             stream = FcioStream(stream_id & 0xFFFF)
         elif stream is None:
-            kernel.reject("FCIO record before the configuration of its stream")
+            reason = "FCIO record before the configuration of its stream"
+            kernel.reject(self._refused.get(stream_id, reason))
             return
         elif stream.configured:
             kernel.end()
@@ -160,7 +205,7 @@ class FcioPackets(KernelStreamer):
         return found
 
     def _all_cards(self, fcid: int) -> RawBuffer | None:
-        """Return what takes the status of cards that no configuration names."""
+        """Return the buffer for the status of cards that no configuration names."""
         name = "ORFCIOStatusDecoder"
         rb = self._keyed.get(name, {}).get(f"fcid_{fcid}/status/card0")
         if name in self._wildcards and not names_key(self._wildcards[name]):

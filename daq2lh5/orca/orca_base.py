@@ -64,7 +64,7 @@ class OrcaDecoder(DataDecoder):
         self.header = header
 
     def place_of(self, key: int | str) -> tuple[int | None, str]:
-        """Return where rows of a key belong that the header does not announce.
+        """Return which table takes the rows of a key that the header lacks.
 
         Parameters
         ----------
@@ -74,25 +74,25 @@ class OrcaDecoder(DataDecoder):
         Returns
         -------
         number
-            of the list of keys whose table they share; None if they have their own.
+            index of the key list whose table they share; None for a new table.
         ending
-            what the name of a table of their own ends in.
+            suffix of a new table's name.
         """
         return 0, str(key)
 
     def take_on(self, key: int | str, n_samples: int = 0) -> None:
-        """Make columns for rows of a key that the header does not announce.
+        """Make columns for rows of a key that the header lacks.
 
         Parameters
         ----------
         key
             the key.
         n_samples
-            samples of the first trace: for where the header says nothing.
+            samples of the first trace, used if the header has no length.
         """
 
     def end_stream(self) -> None:
-        """Take note that no packets follow."""
+        """End the stream: no packets follow."""
 
 
 class KernelDecoder(OrcaDecoder):
@@ -101,12 +101,12 @@ class KernelDecoder(OrcaDecoder):
     Attributes
     ----------
     decoded_values_template
-        columns of a table, before anything says how long the traces are.
+        columns of a table, before the length of the traces is known.
     """
 
     decoded_values_template: dict[str, Any]
 
-    def _columns_of(self, key: int | str | None) -> dict:
+    def columns_of(self, key: int | str | None) -> dict:  # noqa: D102  (inherited)
         try:
             return self.get_decoded_values(key)
         except KeyError:
@@ -141,7 +141,7 @@ class KernelDecoder(OrcaDecoder):
         return OrcaStream.decode_one(self, packet, packet_id, rbl)
 
     def fit(self, rb: RawBuffer, n_samples: int) -> bool:  # noqa: ARG002
-        """Make the rows of a buffer fit for traces of `n_samples`; False: they stay."""
+        """Give a buffer rows for traces of `n_samples`; False if it keeps its own."""
         return False
 
 

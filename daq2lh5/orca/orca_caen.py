@@ -23,7 +23,7 @@ __all__ = [
 
 
 class ORCV1730WaveformDecoder(OneTableDecoder):
-    """Decode events of V1730 cards (ORCA, section 5.5): one row per channel.
+    """Decode events of V1730 cards (ORCA format, 5.5): one row per channel.
 
     ::
 
@@ -75,7 +75,7 @@ class ORCV1721WaveformDecoder(OneTableDecoder):
 
 
 class ORDT5725Decoder(DigitizerDecoder):
-    """Decode events of DT5725 units (ORCA, section 5.6): one row per channel.
+    """Decode events of DT5725 units (ORCA format, 5.6): one row per channel.
 
     ::
 
@@ -97,7 +97,7 @@ class ORDT5725Decoder(DigitizerDecoder):
         for unit, settings in header.get_usb_info(self.card_class).items():
             mask = number(settings, "enabledMask")
             for channel in range(self.n_channels):
-                # packets have four bits of the unit's number
+                # packets have four bits for the unit's number
                 key = 100 * (unit & 0xF) + channel
                 yield key, settings, channel, bool(mask >> channel & 1)
 

@@ -5,7 +5,7 @@ Each packet has records of one FCIO stream::
     word 2    id of the stream: that of the readout (upper half), of the listener
     word 3-   the records, and up to three zero bytes
 
-(ORCA, section 4.4). The records are decoded by the kernel of native FCIO files.
+(ORCA format, 4.4). The records are decoded by the kernel of native FCIO files.
 """
 
 from __future__ import annotations
@@ -93,14 +93,14 @@ def fcid_of(key: int | str) -> int:
 
 
 def lists_by_listener(listeners: list[Listener]) -> list[int | None]:
-    """Return the listener of each list of keys; of stream processors, None."""
+    """Return the listener of each key list; None for stream processors."""
     return [i for x in listeners for i in ((x.fcid, None) if x.fsp else (x.fcid,))]
 
 
 def place_of_listener(
     key: int | str, key_lists: list[list], fcids: list[int | None], part: str
 ) -> tuple[int | None, str]:
-    """Return where rows of a key belong of which each listener has a list."""
+    """Return the table for rows of a key, with a key list for each listener."""
     fcid = fcid_of(key)
     number, ending = shared_table(key, fcid, key_lists, fcids)
     return number, ending if fcid in fcids else f"{ending}/{part}"
@@ -179,13 +179,13 @@ class FCIODecoder(OrcaDecoder):
         return None, str(key)
 
     def keys_of(self, stream: FcioStream) -> list[int | str]:
-        """Return the keys that rows of a stream have, as its configuration says."""
+        """Return the keys of a stream's rows, from its configuration."""
         fcid = stream.config.streamid & 0xFFFF
         own = stream.keys()[self.decoder.table.name]
         return [*own, self.fsp_key(fcid)] if stream.fsp else own
 
     def describe_columns(self) -> dict[str, dict[str, str]]:
-        """Return what the columns of both decoders' tables are."""
+        """Return descriptions of the columns of both decoders' tables."""
         return self.decoder.describe_columns() | self.fsp_decoder.describe_columns()
 
     def get_key_lists(self) -> list[list[int | str]]:

@@ -101,12 +101,12 @@ def get_fc_input(key: int) -> int:
 def shared_table(
     key: int | str, fcid: int, key_lists: list[list], fcids: list[int | None]
 ) -> tuple[int | None, str]:
-    """Return where rows of a key belong: what :meth:`.OrcaDecoder.place_of` does.
+    """Return the table for rows of a key, as :meth:`.OrcaDecoder.place_of` does.
 
     Parameters
     ----------
     key, fcid
-        the key, and the listener that it is of.
+        the key, and its listener.
     key_lists
         lists of keys that share a table.
     fcids
@@ -156,7 +156,7 @@ def listeners_of(header: OrcaHeader) -> list[Listener]:
     """Return the listeners that are read out, in the order of the header.
 
     Only ``ReadoutDescription`` says what is read out; the settings are elsewhere
-    (ORCA, sections 2 and 4.3).
+    (ORCA format, 2 and 4.3).
     """
     listeners = []
     # look-ups warn of what is missing: most files have no FlashCam
@@ -206,7 +206,7 @@ def _number(value: Any, most: int, otherwise: int = 0) -> int:
 
 
 class ORFlashCamListenerConfigDecoder(RecordDecoder):
-    """Decode the configurations of listeners (ORCA, section 4.3.1).
+    """Decode the configurations of listeners (ORCA format, 4.3.1).
 
     ::
 
@@ -291,7 +291,7 @@ def configuration_of(settings: dict[str, Any]) -> tuple[int, int, float, np.ndar
 
 
 class ORFlashCamListenerStatusDecoder(RecordDecoder):
-    """Decode the status that listeners report (ORCA, section 4.3.2): one row each.
+    """Decode the status that listeners report (ORCA format, 4.3.2): one row each.
 
     ::
 
@@ -378,7 +378,7 @@ def waveform_decoded_values() -> dict[str, Any]:
 
 
 class ORFlashCamWaveformDecoder(KernelDecoder):
-    """Decode traces (ORCA, section 4.3.3): one row each.
+    """Decode traces (ORCA format, 4.3.3): one row each.
 
     ::
 
@@ -478,19 +478,19 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
         self.decoded_values[fcid]["waveform"]["wf_len"] = nsamples
 
     def fit(self, rb: RawBuffer, n_samples: int) -> bool:
-        """Make an empty table fit: what the header says of the length is often wrong.
+        """Resize an empty table: the header's length of traces is often wrong.
 
         Parameters
         ----------
         rb
-            the buffer of a packet that is decoded by itself.
+            the buffer of a single packet.
         n_samples
             samples of its trace.
 
         Returns
         -------
         done
-            whether that was possible: rows that there are keep their length.
+            False if the buffer has rows already.
         """
         table = rb.lgdo
         if rb.loc or "waveform" not in table:

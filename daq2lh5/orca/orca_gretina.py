@@ -17,7 +17,7 @@ GRETINA4M_SAMPLES = 2018
 
 
 class ORGretina4MWaveformDecoder(DigitizerDecoder):
-    """Decode events of Gretina4M cards (ORCA, section 5.1): one row each.
+    """Decode events of Gretina4M cards (ORCA format, 5.1): one row each.
 
     ::
 
@@ -47,7 +47,7 @@ class ORGretina4MWaveformDecoder(DigitizerDecoder):
 
 
 class ORGretina4AWaveformDecoder(DigitizerDecoder):
-    """Decode events of Gretina4A cards (ORCA, section 5.2): one row each.
+    """Decode events of Gretina4A cards (ORCA format, 5.2): one row each.
 
     ::
 

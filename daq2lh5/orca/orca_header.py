@@ -89,6 +89,22 @@ class OrcaHeader(dict):
             names[data_id >> id_shift(data_id) if shift_data_id else data_id] = decoder
         return names
 
+    def find_shared_ids(self) -> dict[int, list[str]]:
+        """Return the data ids, not shifted, that name several different decoders.
+
+        Returns
+        -------
+        decoders
+            names by data id; the last one is used.
+        """
+        names: dict[int, dict[str, None]] = {}
+        for _, _, data_id, decoder in self._records():
+            of_id = names.setdefault(data_id, {})
+            # the last occurrence counts
+            of_id.pop(decoder, None)
+            of_id[decoder] = None
+        return {i: [*of_id] for i, of_id in names.items() if len(of_id) > 1}
+
     def _records(self) -> Iterator[tuple[str, str, int, str]]:
         """Go through the table of ids.
 
@@ -108,7 +124,7 @@ class OrcaHeader(dict):
                 if not isinstance(data_id, int) or not isinstance(decoder, str):
                     continue
                 data_id &= 0xFFFFFFFF
-                # 0 is the header's: records that were not given one have it too
+                # 0 is the header's; records without an id have it, too
                 if data_id >> id_shift(data_id):
                     yield object_name, record_name, data_id, decoder
 
@@ -127,9 +143,9 @@ class OrcaHeader(dict):
         raise ValueError(msg)
 
     def continues(self, before: OrcaHeader) -> bool:
-        """Whether the packets behind this header are of the same run as those before.
+        """Whether this header continues the run of the one before.
 
-        ORCA writes a header at the start of each sub-run, too (ORCA, section 1.2).
+        ORCA writes a header at the start of each sub-run, too (ORCA format, 1.2).
 
         Parameters
         ----------
@@ -144,7 +160,7 @@ class OrcaHeader(dict):
         )
 
     def _run_control(self) -> dict[str, Any]:
-        """Return what the header says of the run; it was elsewhere in old headers."""
+        """Return the entry ``Run Control``, which old headers have elsewhere."""
         places = [*_entries(self, "ObjectInfo", "DataChain"), self]
         if isinstance(self.get("ObjectInfo"), dict):
             places.append(self["ObjectInfo"])

@@ -44,6 +44,9 @@ TEXT_MAGIC = b"<?xml"
 MAX_WORDS = 1 << 24
 """More than a header has: so much memory is taken before its end is seen."""
 
+MAX_ELEMENTS = 1_000_000
+"""Elements of a property list; real ones have some 10,000."""
+
 CONTROL_CHARACTERS = bytes(c for c in range(0x20) if c not in b"\t\n\r")
 LATIN_1_OF_ESCAPED = {0xDC00 + c: c for c in range(0x80, 0x100)}
 """What a byte stands for that "surrogateescape" has not decoded."""
@@ -145,11 +148,15 @@ def parse_header_packet(
         raise failure(problem, 0, "check that this is an ORCA file")
     end = TEXT_START + frame.n_text
     if len(data) < end:
-        problem = f"cut off ({len(data)} of {4 * frame.n_words} bytes are there)"
-        raise failure(problem, len(data))
+        raise cut_header(len(data), frame, source, start)
 
     try:
-        text, repair = _as_xml(bytes(data[TEXT_START:end]))
+        text = bytes(data[TEXT_START:end])
+        # each has a tag at its beginning, and most have one at their end
+        if text.count(b"<") > 2 * MAX_ELEMENTS:
+            problem = f"more elements than any header has ({MAX_ELEMENTS})"
+            raise _UnreadableError(problem)
+        text, repair = _as_xml(text)
         if repair:
             where = f"{source}: " if source else ""
             log.warning("%sORCA header at byte %d: %s", where, start, repair)
@@ -162,6 +169,14 @@ def parse_header_packet(
     except RecursionError:
         problem = "its property list is nested too deeply"
         raise failure(problem, TEXT_START) from None
+
+
+def cut_header(
+    n_bytes: int, frame: HeaderFrame, source: str = "", start: int = 0
+) -> DecodeError:
+    """Return the error for a header of which no more than some bytes are there."""
+    problem = f"ORCA header: cut off ({n_bytes} of {4 * frame.n_words} bytes are there)"
+    return DecodeError(problem, source, start + n_bytes, ADVICE)
 
 
 class _UnreadableError(Exception):
@@ -263,6 +278,8 @@ class OrcaHeaderDecoder(OrcaDecoder):
     ----------
     header
         the header that was decoded last; empty before.
+    text
+        the same in JSON, as it is written.
     """
 
     header: OrcaHeader
@@ -272,7 +289,7 @@ class OrcaHeaderDecoder(OrcaDecoder):
         if header is not None:
             log.warning("the decoder of headers was given a header: it is ignored")
         self.header = OrcaHeader()
-        self._json = ""
+        self.text = ""
 
     def make_lgdo(
         self,
@@ -282,11 +299,11 @@ class OrcaHeaderDecoder(OrcaDecoder):
         """Return the header as a string; an empty one before it is decoded."""
         import lgdo  # noqa: PLC0415  (takes a second; a conversion needs none)
 
-        return lgdo.Scalar(self._json)
+        return lgdo.Scalar(self.text)
 
-    def _describe(self) -> tuple[Layout, list[np.ndarray]]:
+    def describe_lgdo(self) -> tuple[Layout, list[np.ndarray]]:
         """Return how the string is written."""
-        return Layout(scalars={"": scalar(self._json, {})}), []
+        return Layout(scalars={"": scalar(self.text, {})}), []
 
     def decode_packet(
         self,
@@ -323,7 +340,7 @@ class OrcaHeaderDecoder(OrcaDecoder):
         if self.header:
             self.header = OrcaHeader()
         self.header.update(header)
-        self._json = text
+        self.text = text
         if rbl is not None:
             import lgdo  # noqa: PLC0415
 

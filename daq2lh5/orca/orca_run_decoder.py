@@ -33,7 +33,7 @@ class ORRunDecoderForRun(RecordDecoder):
         word 2    number of the run; of a heartbeat: seconds until the next
         word 3    time, seconds since 1970 in UTC
 
-    (ORCA, section 4.2).
+    (ORCA format, 4.2).
     """
 
     table = RUN

@@ -20,11 +20,11 @@ __all__ = [
 
 SIS3302_PERIODS = {0: 10, 1: 20, 2: 40, 3: 100, 4: 1000, 7: 10}
 SIS3320_PERIODS = {0: 5, 1: 10, 2: 20, 7: 4}
-"""Sampling periods in ns by ``clockSource``; the others are clocks from outside."""
+"""Sampling periods in ns by ``clockSource``; other values are external clocks."""
 
 
 class ORSIS3302DecoderForEnergy(DigitizerDecoder):
-    """Decode traces of SIS3302 cards (ORCA, section 4.5): one row each.
+    """Decode traces of SIS3302 cards (ORCA format, 4.5): one row each.
 
     ::
 
@@ -57,7 +57,7 @@ class ORSIS3302DecoderForEnergy(DigitizerDecoder):
 
 
 class ORSIS3316WaveformDecoder(DigitizerDecoder):
-    """Decode events of SIS3316 cards (ORCA, section 4.6): one row each.
+    """Decode events of SIS3316 cards (ORCA format, 4.6): one row each.
 
     ::
 
@@ -110,7 +110,7 @@ class ORSIS3316WaveformDecoder(DigitizerDecoder):
 
 
 class ORSIS3305DecoderForWaveform(OneTableDecoder):
-    """Decode events of SIS3305 cards (ORCA, section 5.3): one row each.
+    """Decode events of SIS3305 cards (ORCA format, 5.3): one row each.
 
     ::
 
@@ -129,7 +129,7 @@ class ORSIS3305DecoderForWaveform(OneTableDecoder):
 
 
 class ORSIS3320WaveformDecoder(DigitizerDecoder):
-    """Decode events of SIS3320 cards (ORCA, section 5.4): one row each.
+    """Decode events of SIS3320 cards (ORCA format, 5.4): one row each.
 
     ::
 

@@ -1,4 +1,7 @@
-"""Decoders of what Struck digitizers write besides their events (ORCA, 4.5 and 4.6)."""
+"""Decoders of what Struck digitizers write besides their events.
+
+ORCA format, 4.5 and 4.6.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import DecodeError
+from ..errors import DecodeError, told
+from ..fc.fc_base import LONE_FSP
 from . import orca_packet
 from ._kernel import OrcaStream
 from .decoder_names import ANY_FCIO, DECODERS, FCIO
@@ -27,6 +28,7 @@ from .orca_header import OrcaHeader
 from .orca_header_decoder import (
     HeaderFrame,
     OrcaHeaderDecoder,
+    cut_header,
     find_header,
     parse_header_packet,
 )
@@ -79,9 +81,12 @@ class OrcaStreamer(PacketAccess, TraceTables):
         self._n_headers = 0
         self._swapped = False
         self._unknown = (0, 0)
-        # whether a header waits until what was read before it is handed out
+        # whether a header waits until the rows before it are handed out
         self._header_waits = False
         self._n_unannounced: Counter[str] = Counter()
+        # for decoders that share a data id, by number: description of the id, and
+        # number of packets counted so far
+        self._guessed: dict[int, tuple[str, int]] = {}
 
     @property
     def n_resyncs(self) -> int:
@@ -153,19 +158,22 @@ class OrcaStreamer(PacketAccess, TraceTables):
             n_bytes = min(n_bytes, source.size)
         packet = source.fill(n_bytes)[:n_bytes]
         self.header, text = parse_header_packet(packet, source=source.name)
-        self.header_decoder.header, self.header_decoder._json = self.header, text
+        if len(packet) < 4 * frame.n_words:
+            # in the zeros behind the text
+            raise cut_header(len(packet), frame, source.name)
+        self.header_decoder.header, self.header_decoder.text = self.header, text
         return frame
 
     def _set_header(self, goes_on: bool) -> None:
-        """Tell the decoders and the kernel what the header in force says.
+        """Configure decoders and kernel by the current header.
 
         Parameters
         ----------
         goes_on
-            whether the run goes on, so that configurations hold on.
+            whether the run continues, so that configurations stay valid.
         """
         ids = self.header.get_id_to_decoder_name_dict(shift_data_id=False)
-        # numbers of decoders stay, whatever a later header has
+        # (decoders keep their numbers under later headers)
         names = [*self._names, "OrcaHeaderDecoder", *ids.values()]
         if ANY_FCIO in names:
             # its records have the tables of the decoders of each kind
@@ -197,6 +205,13 @@ class OrcaStreamer(PacketAccess, TraceTables):
             shape = (decoder.shape,) if isinstance(decoder, RecordDecoder) else ()
             kinds.append((decoder.kind, decoder.variant, *shape))
         self._missing = {*self._names[1:]} - {*DECODERS, ANY_FCIO}
+        self._count_guessed()
+        self._guessed = {}
+        for data_id, decoders in self.header.find_shared_ids().items():
+            text = f"data id {data_id:#x} of {' and '.join(decoders)}"
+            self.report.warn(f"the header has {text}: read as {decoders[-1]}")
+            slot = self._names.index(decoders[-1])
+            self._guessed[slot] = text, sum(self._kernel.counts(slot)[0])
         self._kernel.set_ids({i: self._names.index(n) for i, n in ids.items()}, kinds)
         self._kernel.set_listeners(
             [(x.fcid, len(x.keys), x.cards) for x in listeners_of(self.header)],
@@ -204,7 +219,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
         )
 
     def _bind(self, goes_on: bool) -> None:
-        """Tell the kernels which buffers take what."""
+        """Set the buffers of the kernels."""
         for name, decoder in self.decoders.items():
             self._keyed[name] = self.buffers_by_key(decoder, self._buffer_size)
             keys = {key for keys in decoder.get_key_lists() for key in keys}
@@ -218,7 +233,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
     def _offer(
         self, decoder: OrcaDecoder, key: int | str, announced: bool = False
     ) -> None:
-        """Find the buffer for rows of a key that the header does not announce.
+        """Find the buffer for rows of a key that the header lacks.
 
         Parameters
         ----------
@@ -227,7 +242,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
         key
             the key.
         announced
-            whether something else in the file does.
+            whether another record announces the key, so that no note is needed.
         """
         name = type(decoder).__name__
         rb = self._keyed[name].get(key)
@@ -240,7 +255,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
         if self._n_unannounced[name] <= MAX_NOTES:
             text = f"the header does not announce '{key}': table {rb.out_name}"
         else:
-            text = "the header does not announce more channels that were met"
+            text = "the header does not announce further channels"
         self.report.note(f"{name}: {text}")
 
     # ---- reading -------------------------------------------------------------------
@@ -309,7 +324,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
     # ---- headers and configurations in mid-file ------------------------------------
 
     def _new_header(self, packet: np.ndarray) -> bool:
-        """Use a header in mid-file from now on; False if it has to wait."""
+        """Use a header in mid-file; False if it has to wait."""
         if self._swapped:
             # the text was in order
             packet[2:].byteswap(inplace=True)
@@ -319,7 +334,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
         rbs = [rb for _, rb in self.rb_lib.buffers()]
         self._kernel.end()
         if not goes_on and not self._header_waits and any(rb.loc for rb in rbs):
-            # what another run has written is handed out first
+            # rows of the run before are handed out first
             self._kernel.begin()
             self._header_waits = self._flush = self.any_full = True
             return False
@@ -336,18 +351,21 @@ class OrcaStreamer(PacketAccess, TraceTables):
             self.header = before
             raise
         finally:
-            # the kernel goes on in any case
+            # (also after an error)
             self._kernel.begin()
         self.report.note("the file has more than one header: the first is written")
         return True
 
     def _new_key(self) -> None:
-        """React to traces of a channel that the header does not announce."""
+        """React to traces of a channel that the header lacks."""
         kernel = self._kernel
         decoder = self.decoders[self._names[kernel.detail_slot]]
         key = kernel.detail_key
         decoder.take_on(key, kernel.detail_samples)
         self._offer(decoder, key)
+        if key in self._without_table:
+            kernel.skip_trace()
+            return
         rb = self._keyed[type(decoder).__name__][key]
         if rb is not None and id(rb) in self._written and id(rb) not in self._heads:
             kernel.end()
@@ -375,11 +393,12 @@ class OrcaStreamer(PacketAccess, TraceTables):
             fates = ("decoded", "skipped")
             if name in self._missing:
                 fates = ("decoded", "unknown")
+            n_packets, sizes = self._kernel.counts(slot)
             for i, fate in enumerate(fates):
-                packets[fate] += self._kernel.counts(slot)[0][i]
-                n_bytes[fate] += self._kernel.counts(slot)[1][i]
-            if fates[1] == "unknown" and self._kernel.counts(slot)[0][1]:
-                report.unknown_records[name] = self._kernel.counts(slot)[0][1]
+                packets[fate] += n_packets[i]
+                n_bytes[fate] += sizes[i]
+            if fates[1] == "unknown" and n_packets[1]:
+                report.unknown_records[told(name)] = n_packets[1]
         for fate in ("decoded", "skipped"):
             report.packets[fate] = packets[fate]
             report.bytes[fate] = n_bytes[fate]
@@ -388,12 +407,13 @@ class OrcaStreamer(PacketAccess, TraceTables):
         report.bytes["unknown"] += n_bytes["unknown"] - self._unknown[1]
         self._unknown = packets["unknown"], n_bytes["unknown"]
         self.account_for_source()
+        self._count_guessed()
         self._account_for_decoders()
-        if self._n_lone_fsp + sum(s.n_lone_fsp for s in self._streams.values()):
-            report.note(
-                "FSP records before an FSPConfig, or without the record that they "
-                "describe, give no rows"
-            )
+        n_lone_fsp = self._n_lone_fsp + sum(
+            s.n_lone_fsp for s in self._streams.values()
+        )
+        if n_lone_fsp:
+            report.irregular[LONE_FSP] = n_lone_fsp
         if self._kernel.n_wrong_addresses:
             report.note("traces with another card address than the header's were met")
         if self._kernel.n_short:
@@ -415,8 +435,19 @@ class OrcaStreamer(PacketAccess, TraceTables):
         if self._kernel.n_corrected:
             report.note("card addresses were corrected by the listeners' trace maps")
 
+    def _count_guessed(self) -> None:
+        """Report packets whose data id the header gives to several decoders.
+
+        Packets of the decoder's other ids count, too: the kernel counts by decoder.
+        """
+        for slot, (text, before) in self._guessed.items():
+            n_packets = sum(self._kernel.counts(slot)[0])
+            if n_packets > before:
+                self.report.irregular[f"packet with {text}"] += n_packets - before
+                self._guessed[slot] = text, n_packets
+
     def _account_for_decoders(self) -> None:
-        """Report rows that did not come about, or that nobody asked for."""
+        """Report incomplete traces, and traces that are not selected."""
         for rb in self._siblings.all():
             if self._had_rows(rb):
                 n_samples = rb.n_samples
@@ -434,17 +465,14 @@ class OrcaStreamer(PacketAccess, TraceTables):
                 if self._kernel.counts(self._names.index(name))[0][0]:
                     for text in decoder.period_notes():
                         self.report.note(f"{name}: {text}")
-            elif isinstance(decoder, (ORFlashCamWaveformDecoder, ORFCIOEventDecoder)):
-                skipped = Counter(decoder.skipped_channels)
-                for counts in self._skipped_of(decoder):
-                    skipped.update(counts)
-                decoder.skipped_channels = dict(skipped)
+            elif isinstance(decoder, ORFCIOEventDecoder):
+                for stream in self._streams.values():
+                    self._count_unwanted(stream)
+            elif isinstance(decoder, ORFlashCamWaveformDecoder):
+                skipped = decoder.skipped_channels
+                counts = self._kernel.skipped_channels(decoder.kind, decoder.variant)
+                for key, n in counts.items():
+                    skipped[key] = skipped.get(key, 0) + n
             else:
                 continue
             self._account_for_channels(decoder)
-
-    def _skipped_of(self, decoder: OrcaDecoder) -> list[dict[int, int]]:
-        """Return how many traces of each key nobody asked for since the last time."""
-        if isinstance(decoder, ORFCIOEventDecoder):
-            return [stream.skipped_channels() for stream in self._streams.values()]
-        return [self._kernel.skipped_channels(decoder.kind, decoder.variant)]

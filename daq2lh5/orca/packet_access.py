@@ -119,8 +119,7 @@ class PacketAccess(KernelStreamer):
         """Return a packet of the file, without decoding it.
 
         Damage is passed over as in decoding, so that numbers are those of ``packet_id``
-        in tables. To look at packets does not move the place where
-        :meth:`.DataStreamer.read_packet` goes on.
+        in tables. The position of :meth:`.DataStreamer.read_packet` stays the same.
 
         Parameters
         ----------

@@ -135,7 +135,7 @@ class RecordDecoder(OrcaDecoder):
         enough(words, self.shape.least)
         values = self.read(words)
         if values is not None:
-            rbl[0]._append({"packet_id": packet_id} | values)
+            rbl[0].append({"packet_id": packet_id} | values)
         return rbl[0].is_full()
 
 

@@ -1,4 +1,4 @@
-"""The output tables of slow control and other records that are rare (ORCA, 5.7).
+"""The output tables of slow control and other records that are rare (ORCA format, 5.7).
 
 ``w`` in a column's source are the words of a packet.
 """
@@ -58,6 +58,7 @@ SCRIPT_STATE = Table(
         _SCRIPT_TYPE,
         _column("started", "Whether it started, or stopped.", "bool"),
     ),
+    section="ORCA format, 5.7",
 )
 
 SCRIPT_RECORD = Table(
@@ -71,6 +72,7 @@ SCRIPT_RECORD = Table(
         _column("tag", "Number that the script gave it."),
         _vector("text", "Property list: the bytes of its text.", "uint8"),
     ),
+    section="ORCA format, 5.7",
 )
 
 HISTOGRAM = Table(
@@ -81,12 +83,14 @@ HISTOGRAM = Table(
         _vector("name", "Its name: the bytes of the text.", "uint8"),
         _vector("counts", "Contents of the bins."),
     ),
+    section="ORCA format, 5.7",
 )
 
 POLLING_TIME = Table(
     "ORPollingTimeStamp",
     "One row per time at which the hardware was polled.",
     (PACKET_ID, TIME, _TIME_USEC),
+    section="ORCA format, 5.7",
 )
 
 # --- high voltage -------------------------------------------------------------------
@@ -101,6 +105,7 @@ MJD_PREAMP = Table(
         _column("enabled", "Bit c: ADC c is in use.", "uint16"),
         _float("adc", "Values of the ADCs.", "V", 16),
     ),
+    section="ORCA format, 5.7",
 )
 
 ISEG_HV = Table(
@@ -116,6 +121,7 @@ ISEG_HV = Table(
         _vector("voltage", "Voltage of each channel.", "float32", "V"),
         _vector("current", "Current of each channel, as written.", "float32"),
     ),
+    section="ORCA format, 5.7",
 )
 
 HV_STATUS = Table(
@@ -130,6 +136,7 @@ HV_STATUS = Table(
         _float("voltage", "Voltage of each channel.", "V", 2),
         _float("current", "Current of each channel.", n=2),
     ),
+    section="ORCA format, 5.7",
 )
 
 # --- temperature, pressure, level, current ------------------------------------------
@@ -144,6 +151,7 @@ LAKE_SHORE = Table(
         _column("kelvin", "Whether the unit is K, or degrees Celsius.", "bool"),
         _float("temperature", "Temperature of each input.", n=8),
     ),
+    section="ORCA format, 5.7",
 )
 
 
@@ -152,6 +160,7 @@ def _one_value(name: str, column: str, description: str) -> Table:
         name,
         "One row per reading.",
         (PACKET_ID, TIME, DEVICE, _float(column, description)),
+        section="ORCA format, 5.7",
     )
 
 
@@ -175,6 +184,7 @@ def _pressures(name: str, n: int, *more: Column) -> Table:
             *more,
             _float("pressure", "Pressure at each gauge.", n=n),
         ),
+        section="ORCA format, 5.7",
     )
 
 
@@ -196,6 +206,7 @@ AMI_LEVEL = Table(
         _column("fill_state", "Fill state of each level.", "uint8", n=4),
         _float("level", "The levels.", n=4),
     ),
+    section="ORCA format, 5.7",
 )
 
 # --- ADCs and inputs ----------------------------------------------------------------
@@ -209,6 +220,7 @@ PAC_ADC = Table(
         DEVICE,
         _column("adc", "Values of the ADCs.", n=8),
     ),
+    section="ORCA format, 5.7",
 )
 
 _LINES = (
@@ -229,6 +241,7 @@ LAB_JACK = Table(
         _column("counter", "State of the counter."),
         *_LINES,
     ),
+    section="ORCA format, 5.7",
 )
 
 LAB_JACK_UE9 = Table(
@@ -243,6 +256,7 @@ LAB_JACK_UE9 = Table(
         _column("timer", "States of the timers.", n=6),
         *_LINES,
     ),
+    section="ORCA format, 5.7",
 )
 
 _CHANNELS = _vector("channel", "Channel of each value.", "uint8")
@@ -253,12 +267,14 @@ XYCOM_ADC = Table(
     "ORXYCom564",
     "One row per reading of a XYCom 564; crates are even numbers.",
     (PACKET_ID, TIME, _TIME_USEC, CRATE, CARD, _CHANNELS, _ADCS),
+    section="ORCA format, 5.7",
 )
 
 IP320_ADC = Table(
     "ORIP320DecoderForAdc",
     "One row per reading of an IP320; crates are even numbers.",
     (PACKET_ID, TIME, CRATE, CARD, _IP_SLOT, _CHANNELS, _ADCS),
+    section="ORCA format, 5.7",
 )
 
 IP320_VALUE = Table(
@@ -273,6 +289,7 @@ IP320_VALUE = Table(
         _vector("channel", "Channel of each value."),
         _vector("value", "The values.", "float32"),
     ),
+    section="ORCA format, 5.7",
 )
 
 CONTROL_VALUE = Table(
@@ -285,6 +302,7 @@ CONTROL_VALUE = Table(
         _column("index", "Which value it is."),
         _column("value", "The value.", "float64"),
     ),
+    section="ORCA format, 5.7",
 )
 
 MCA927 = Table(
@@ -300,6 +318,7 @@ MCA927 = Table(
         _column("zdt_mode", "Mode of zero dead time."),
         _vector("counts", "Contents of the bins."),
     ),
+    section="ORCA format, 5.7",
 )
 
 SHAPER = Table(
@@ -312,6 +331,7 @@ SHAPER = Table(
         _column("time", "Time in UTC since 1970; 0 if not written.", units="s"),
         _TIME_USEC,
     ),
+    section="ORCA format, 5.7",
 )
 
 # --- Struck digitizers, besides their events ----------------------------------------
@@ -326,12 +346,14 @@ SIS3302_LOST_DATA = Table(
         _column("lost_records", "Number of records lost; of a reset 0."),
         _column("channel_mask", "Bit c: channel c was reset.", "uint16"),
     ),
+    section="ORCA format, 4.5",
 )
 
 SIS3302_MCA = Table(
     "ORSIS3302DecoderForMca",
     "One row per spectrum of a SIS3302.",
     (PACKET_ID, *PLACE, _vector("counts", "Contents of the bins.")),
+    section="ORCA format, 4.5",
 )
 
 SIS3302_WAVEFORM = Table(
@@ -343,12 +365,14 @@ SIS3302_WAVEFORM = Table(
         _column("tag", "Tag of the pieces."),
         _vector("words", "The trace, as it was written: words of 32 bits."),
     ),
+    section="ORCA format, 4.5",
 )
 
 SIS3316_HISTOGRAM = Table(
     "ORSIS3316Histogram",
     "One row per spectrum of a SIS3316.",
     (PACKET_ID, *PLACE, _vector("counts", "Contents of the bins.")),
+    section="ORCA format, 4.6",
 )
 
 SIS3316_STATISTICS = Table(
@@ -365,6 +389,7 @@ SIS3316_STATISTICS = Table(
         _column("veto", "Hits that were vetoed.", n=16),
         _column("high_energy", "Hits suppressed for their high energy.", n=16),
     ),
+    section="ORCA format, 4.6",
 )
 
 TABLES = (

@@ -1,4 +1,4 @@
-"""Tables for traces: which take those of what lengths."""
+"""Tables for traces, one for each length."""
 
 from __future__ import annotations
 
@@ -17,45 +17,44 @@ if TYPE_CHECKING:
 __all__ = ["TraceTables"]
 
 MAX_TABLES = 4096
-"""Tables that may be opened for traces of other lengths."""
+"""Largest number of tables for traces of other lengths."""
 
 
 class TraceTables(FcioPackets):
-    """Has the traces of each length go to a table of their own.
+    """Distributes traces among tables by their length.
 
-    A table is for the length that the header says, or else for that of the first trace
-    that it gets. Traces of other lengths go to buffers that stand in for it. In each
-    run that a file has it begins so.
+    A table is for the length in the header, or else that of its first trace. Siblings
+    of the table take traces of other lengths. Each run of a file begins anew.
     """
 
     _names: list[str]
 
     def start_anew(self) -> None:
-        """Forget the last stream."""
+        """Reset all for another stream."""
         super().start_anew()
         self._too_wide: tuple[RawBuffer, OrcaDecoder, int | None, int] | None = None
-        # of buffers of the user's, by id: what takes their rows at first, where that is
-        # another; and which have had rows
+        # by id of a first buffer: the sibling that takes its rows at first, if any; and
+        # ids of first buffers that had rows
         self._heads: dict[int, RawBuffer] = {}
         self._written: set[int] = set()
-        # and of those that had no rows yet in the run at hand
+        # ids of those without rows in the current run
         self._beginning: set[int] = set()
         self._n_lengths: Counter[int] = Counter()
 
     def _resume(self) -> None:
-        """Make room for the trace that waited until the last chunk was handed out."""
+        """Find a table for the trace that waited until the chunk was handed out."""
         if self._too_wide is not None:
             self._make_room(*self._too_wide)
             self._too_wide = None
 
     def _set_buffers(self, decoder: KernelDecoder) -> None:
-        """Tell the kernel which buffers take the traces of a decoder."""
+        """Set the kernel's buffers for the traces of a decoder."""
         name = type(decoder).__name__
         heads = self._heads
         keyed = {key: heads.get(id(rb), rb) for key, rb in self._keyed[name].items()}
         if isinstance(decoder, DigitizerDecoder):
             periods = decoder.periods()
-            # of channels that the header does not announce the first event is looked at
+            # the kernel stops at the first event of a channel that the header lacks
             keyed = {k: rb for k, rb in keyed.items() if rb is None or k in periods}
             if name not in self.rb_lib:
                 keyed[None] = None
@@ -68,39 +67,39 @@ class TraceTables(FcioPackets):
             self._kernel.set_buffers(decoder.variant, keyed, self._others_of)
 
     def _others_of(self, head: RawBuffer) -> list[RawBuffer]:
-        """Return what takes the traces of other lengths than those of a buffer."""
+        """Return the buffers for other lengths than that of a buffer."""
         first = self._siblings.first(head)
         if id(first) in self._beginning:
-            # the first trace tells
+            # its first trace in this run determines the length
             return []
         return [rb for rb in (first, *self._siblings.of(first)) if rb is not head]
 
     def _start_run(self, rbs: list[RawBuffer]) -> None:
-        """Have tables settle anew, each for the first traces that it gets."""
+        """Begin a run: the next trace of each table determines its length."""
         self._written |= {id(rb) for rb in rbs if self._has_rows(rb)}
         for rb in rbs:
             if id(rb) not in self._written:
                 self._siblings.forget(rb)
-            elif rb._table is not None and rb not in self._siblings:
+            elif rb.table is not None and rb not in self._siblings:
                 self._siblings.settle(rb, rb.n_samples)
             rb.used = False
         self._heads = {}
         self._beginning = set()
 
     def _begin_tables(self, decoder: KernelDecoder) -> None:
-        """Have a table that a run before has filled begin as the header says."""
+        """Begin tables that earlier runs have filled with the header's lengths."""
         keyed = self._keyed[type(decoder).__name__]
-        # the first key of each
+        # with the first key of each
         tables = {id(rb): (rb, key) for key, rb in reversed(keyed.items())}
         for rb, key in tables.values():
             if rb is not None:
                 self._begin_table(rb, decoder, key)
 
     def _begin_table(self, rb: RawBuffer, decoder: KernelDecoder, key: Any) -> None:
-        """Have a table begin as what is said of a key has it."""
-        if rb._table is None or self._has_rows(rb):
+        """Begin a table with the length announced for a key."""
+        if rb.table is None or self._has_rows(rb):
             return
-        columns = decoder._columns_of(key)
+        columns = decoder.columns_of(key)
         n_samples = columns.get("waveform", {}).get("wf_len", 0)
         if self._begin_with(rb, decoder, key, n_samples):
             self._beginning.add(id(rb))
@@ -108,7 +107,7 @@ class TraceTables(FcioPackets):
     def _begin_with(
         self, first: RawBuffer, decoder: OrcaDecoder, key: Any, n_samples: int
     ) -> bool:
-        """Have traces of `n_samples` go to a table; False if there are too many."""
+        """Begin a table with traces of `n_samples`; False if there are too many."""
         rb = self._fitting(first, decoder, n_samples, key)
         if rb is None:
             return False
@@ -117,11 +116,11 @@ class TraceTables(FcioPackets):
         return True
 
     def _other_width(self) -> None:
-        """React to a trace of another length than those of its buffer."""
+        """React to a trace whose length does not fit its buffer."""
         kernel = self._kernel
         decoder = self.decoders[self._names[kernel.detail_slot]]
         rb = kernel.detail_buffer
-        if rb._table is None:
+        if rb.table is None:
             msg = (
                 f"the rows of buffer '{rb.out_name}' are not for traces of "
                 f"{kernel.detail_samples} samples"
@@ -129,7 +128,7 @@ class TraceTables(FcioPackets):
             raise ValueError(msg)
         key = kernel.detail_key
         if key not in self._keyed[type(decoder).__name__]:
-            # that of all channels
+            # the table of all channels
             key = None
         first = self._siblings.first(rb)
         wanted = first, decoder, key, kernel.detail_samples
@@ -137,7 +136,7 @@ class TraceTables(FcioPackets):
             kernel.skip_trace()
             return
         if rb.loc or kernel.any_full:
-            # what was read so far is handed out first
+            # rows at hand are handed out first
             self._too_wide = wanted
             self._flush = self.any_full = True
             return
@@ -148,21 +147,21 @@ class TraceTables(FcioPackets):
     def _make_room(
         self, first: RawBuffer, decoder: KernelDecoder, key: Any, n_samples: int
     ) -> None:
-        """Have traces of `n_samples` go to a buffer or one that stands in for it."""
+        """Make a table for traces of `n_samples`: the first buffer or a sibling."""
         self._begin_with(first, decoder, key, n_samples)
         self._beginning.discard(id(first))
         self._set_buffers(decoder)
 
     @staticmethod
     def _has_rows(rb: RawBuffer) -> bool:
-        """Whether a buffer has had rows in this run: it is for such traces now."""
-        return bool(rb.used or rb.loc or rb._exposed)
+        """Whether a buffer had rows in this run, which fixes its length."""
+        return bool(rb.used or rb.loc or rb.exposed)
 
     def _had_rows(self, rb: RawBuffer) -> bool:
         return super()._had_rows(rb) or id(rb) in self._written
 
     def _has_place(self, first: RawBuffer, n_samples: int) -> bool:
-        """Whether there is, or can be, a table for traces of a length."""
+        """Whether a table for a length exists, or can be made."""
         if not self._is_settled(first) or self._siblings.find(first, n_samples):
             return True
         if (
@@ -176,7 +175,7 @@ class TraceTables(FcioPackets):
         return False
 
     def _is_settled(self, rb: RawBuffer) -> bool:
-        """Whether it is known what traces a buffer is for."""
+        """Whether the length of a buffer's traces is fixed."""
         if rb not in self._siblings and (self._has_rows(rb) or id(rb) in self._written):
             self._siblings.settle(rb, rb.n_samples)
         return rb in self._siblings
@@ -184,20 +183,19 @@ class TraceTables(FcioPackets):
     def _fitting(
         self, rb: RawBuffer, decoder: OrcaDecoder, n_samples: int, key: Any
     ) -> RawBuffer | None:
-        """Return a buffer for traces of `n_samples`, to be used instead of `rb`.
+        """Return the buffer for traces of `n_samples`: `rb` or a sibling.
 
-        That is `rb` itself as long as it has had no rows of another length; None if
-        there are too many lengths.
+        None if there are too many lengths.
         """
-        if rb._table is None:
+        if rb.table is None:
             # only the user can replace it
             return rb
         if not self._has_place(rb, n_samples):
             return None
-        columns = decoder._columns_of(key)
+        columns = decoder.columns_of(key)
         columns["waveform"] = columns["waveform"] | {"wf_len": n_samples}
         if not self._is_settled(rb):
-            # no trace has been read yet: what the header said does not count
+            # before the first trace, the header's length does not count
             if isinstance(decoder, FCIODecoder):
                 self._siblings.settle(rb, n_samples)
             self._set_up([rb], decoder, self._buffer_size, key)

@@ -1,8 +1,7 @@
-"""The list of files that get their names together, for the case of a kill meanwhile.
+"""Journal of the files that are renamed together, in case the process is killed.
 
-It is written when all the files are complete, beside them, and removed when all have
-their names. Whoever finds it with nobody at work gives the others theirs: so what a
-kill leaves in halves becomes whole.
+It is written beside the files once all are complete, and removed after the last is
+renamed. A later conversion or repair that finds it completes the renaming.
 """
 
 from __future__ import annotations
@@ -23,29 +22,29 @@ __all__ = ["Entry", "Journal", "JournalError"]
 MAX_BYTES = 2**26
 
 COARSE_NS = 2 * 10**9
-"""How coarse the times of a file system may be."""
+"""Coarsest resolution of a file system's times."""
 
 
 class JournalError(ValueError):
-    """A list that is none of ours, or that nobody may follow."""
+    """A journal that is invalid, or must not be followed."""
 
 
 @dataclass
 class Entry:
-    """A file that gets a name.
+    """The renaming of one file.
 
     Attributes
     ----------
     target
-        that name; resolved.
+        final name; resolved.
     temporary
-        where the file is before; None if the target is only to be removed.
+        temporary name; None if the target is only to be removed.
     before
-        a second name of the file that is replaced, while that may have to come back.
+        second name of the old file, from which it can be restored.
     replace
-        whether a file of that name may be replaced.
+        whether the old file may be replaced.
     size, mtime_ns
-        of the new file, or of that to be removed, by which it is known again.
+        of the new file, or of the one to be removed: they identify it.
     """
 
     target: Path
@@ -71,17 +70,17 @@ class Entry:
 
     @property
     def is_done(self) -> bool:
-        """Whether it is done, and nobody has changed the file since."""
+        """Whether it is done, and the file has not changed since."""
         if self.temporary is None:
             return not self.is_pending
         return not os.path.lexists(self.temporary) and self.is_known(self.target)
 
     def do(self) -> None:
-        """Give the file its name, or remove it."""
+        """Rename the file, or remove it."""
         if self.temporary is None:
             self.target.unlink(missing_ok=True)
         elif samefile(self.temporary, self.target):
-            # renaming one name of a file to the other does nothing
+            # rename() between two names of one file does nothing
             self.temporary.unlink()
         elif self.replace:
             self.temporary.replace(self.target)
@@ -90,7 +89,7 @@ class Entry:
 
 
 class Journal:
-    """The list, with a copy in each folder of the files.
+    """The renamings, with a copy of the journal in each folder of the files.
 
     Parameters
     ----------
@@ -106,14 +105,14 @@ class Journal:
 
     @classmethod
     def of(cls, entries: list[Entry]) -> Journal:
-        """Return a new list, not written yet."""
+        """Return a new journal, not written yet."""
         first: dict[Path, Path] = {}
         for entry in entries:
             first.setdefault(entry.target.parent, entry.target)
         return cls(entries, [hidden_name(path, JOURNAL) for path in first.values()])
 
     def write(self) -> None:
-        """Write all copies, to last."""
+        """Write all copies, and send them to the disk."""
         for path in self.paths:
             # without absolute paths: folders are moved, or are elsewhere in containers
             folder = path.parent
@@ -142,7 +141,7 @@ class Journal:
 
     @classmethod
     def read(cls, path: Path, force: bool = False) -> Journal | None:
-        """Return the list in a file; None if it was not written to its end.
+        """Read a journal; None if it is cut off.
 
         Parameters
         ----------
@@ -159,9 +158,9 @@ class Journal:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:
             found = os.fstat(descriptor)
-            # files are renamed as it says: that must not be left to others
+            # it commands renames, so it must be the user's own
             if found.st_uid != os.geteuid() or not stat.S_ISREG(found.st_mode):
-                msg = "it is of another user"
+                msg = "it belongs to another user"
                 raise JournalError(msg)
             if not force and not may_tell(path.name, found):
                 msg = "another computer, or this one before its last start, wrote it"
@@ -178,30 +177,30 @@ class Journal:
             entries = [_entry(path.parent, e) for e in content["files"]]
             paths = [_beside(path.parent, p, JOURNAL) for p in content["journals"]]
         except (KeyError, TypeError, AttributeError) as e:
-            msg = "it has not the form that it should have"
+            msg = "it is no valid journal"
             raise JournalError(msg) from e
         return cls(entries, paths)
 
     @property
     def folders(self) -> list[Path]:
-        """All folders with files of the list."""
+        """All folders with files of the journal."""
         return [path.parent for path in self.paths]
 
     def remove(self) -> None:
-        """Forget all: names that are not needed any more, and then the list itself."""
+        """Remove the second names of old files, then the journal."""
         names = [entry.before for entry in self.entries if entry.before is not None]
-        # as long as one of them is there, there is a list that tells what it is
+        # in this order: a second name never exists without a journal
         with suppress(OSError):
             for path in [*names, *self.paths]:
                 path.unlink(missing_ok=True)
 
 
 def _beside(folder: Path, name: Any, kind: str) -> Path:
-    """Return the path of a file in a list that must be one of ours."""
+    """Return the path of a temporary file named in a journal."""
     path = Path(os.path.normpath(folder / name))
     parsed = parse(path.name)
     if parsed is None or parsed[1] != kind:
-        msg = f"it names {name!r}, which is no name of ours"
+        msg = f"it names {name!r}, which is no temporary file of daq2lh5"
         raise JournalError(msg)
     return path
 
@@ -217,6 +216,6 @@ def _entry(folder: Path, content: dict[str, Any]) -> Entry:
                 raise JournalError(msg)
     replace, size, time = content["replace"], content["size"], content["mtime_ns"]
     if not (isinstance(replace, bool) and type(size) is int and type(time) is int):
-        msg = "it has not the form that it should have"
+        msg = "it is no valid journal"
         raise JournalError(msg)
     return Entry(target, names["temporary"], names["before"], replace, size, time)

@@ -1,8 +1,7 @@
-"""Locks that tell whether anybody still writes to a file.
+"""Locks that tell whether a process still writes to a file.
 
-Who writes holds a shared lock: readers of the finished file, which HDF5 has take a
-shared lock as well, are not kept off in the moment when it gets its name. Who wants to
-remove a file must get an exclusive one.
+Writers hold a shared lock, which does not block HDF5 readers of the file just
+published: these take shared locks too. Removing a file needs an exclusive lock.
 """
 
 from __future__ import annotations
@@ -30,18 +29,18 @@ __all__ = [
 ]
 
 LOCK_NAME = ".daq2lh5-lock"
-"""File that is locked in a folder while several files get their names there."""
+"""Lock file in a folder while several files are renamed there."""
 
 PATIENCE_SECONDS = 10.0
-"""How long to wait for others who give files their names in the same folder."""
+"""How long to wait for other processes that rename files in the same folder."""
 
 HELD = (errno.EAGAIN, errno.EACCES)
 
 
 def hold(descriptor: int) -> bool:
-    """Lock a file as one's own; False if somebody takes it for a rest just now.
+    """Lock a new file as its writer; False if another process is removing it.
 
-    Where the file system has no locks it is done without.
+    True, without a lock, if the file system has none.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -51,10 +50,10 @@ def hold(descriptor: int) -> bool:
 
 
 def hold_beside_hdf5(descriptor: int) -> None:
-    """Lock a file in a way that leaves HDF5 the lock that it insists on.
+    """Exchange the `flock` of a file for a lock of its open file description.
 
-    HDF5 takes an exclusive `flock` where its settings, or HDF5_USE_FILE_LOCKING, make
-    it. Locks of open file descriptions are another kind, which exists on Linux.
+    HDF5 takes an exclusive `flock` if its settings or HDF5_USE_FILE_LOCKING say so;
+    locks of open file descriptions (Linux) are independent of it.
     """
     with suppress(OSError):
         _lock_description(descriptor, fcntl.F_RDLCK)
@@ -62,27 +61,27 @@ def hold_beside_hdf5(descriptor: int) -> None:
 
 
 def release_beside_hdf5(descriptor: int) -> None:
-    """Give up that lock too: on NFS both kinds are one."""
+    """Release the lock of the open file description: on NFS both kinds are one."""
     with suppress(OSError):
         _lock_description(descriptor, fcntl.F_UNLCK)
 
 
 def nobody_holds(descriptor: int, force: bool = False) -> bool:
-    """Whether it is certain that nobody has locked a file; it is locked from then on.
+    """Lock a file exclusively; False if a writer holds it, or may hold it.
 
     Parameters
     ----------
     descriptor
         open for reading and writing.
     force
-        take it for certain where the file system has no locks.
+        return True if the file system has no locks.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as e:
         return force and e.errno not in HELD
     try:
-        # after the first: who writes takes the second kind before giving up that
+        # in this order: a writer takes the second kind before it releases the first
         _lock_description(descriptor, fcntl.F_WRLCK)
     except OSError as e:
         return e.errno not in HELD
@@ -90,7 +89,7 @@ def nobody_holds(descriptor: int, force: bool = False) -> bool:
 
 
 def is_at(path: Path | str, descriptor: int) -> bool:
-    """Whether an open file still has a name."""
+    """Whether `path` is still a name of an open file."""
     try:
         found = os.stat(path, follow_symlinks=False)
     except OSError:
@@ -109,7 +108,7 @@ def _lock_description(descriptor: int, kind: int) -> None:
 
 @contextmanager
 def alone_in(folders: list[Path], patience: float = PATIENCE_SECONDS) -> Iterator[bool]:
-    """Keep others from giving several files their names in the same folders.
+    """Keep other processes from renaming several files in the same folders.
 
     Parameters
     ----------
@@ -119,14 +118,14 @@ def alone_in(folders: list[Path], patience: float = PATIENCE_SECONDS) -> Iterato
     Yields
     ------
     certain
-        whether no other does. Where there are no locks, or somebody does not let go,
-        that is not known.
+        whether this process holds all locks; False without locks, or if another
+        process keeps one.
     """
     held: list[tuple[Path, int]] = []
     end = time.monotonic() + (PATIENCE_SECONDS if patience is None else patience)
     certain = True
     try:
-        # in one order for all, so that nobody waits in a circle
+        # in one order for all processes: no deadlock
         for folder in sorted({folder.resolve() for folder in folders}):
             path = folder / LOCK_NAME
             descriptor = _wait_for(path, end)
@@ -137,14 +136,14 @@ def alone_in(folders: list[Path], patience: float = PATIENCE_SECONDS) -> Iterato
         yield certain
     finally:
         for path, descriptor in held:
-            # before the lock goes: who waits for it looks whether the file has its name
+            # before the lock is released: whoever waits for it checks the name
             with suppress(OSError):
                 path.unlink()
             os.close(descriptor)
 
 
 def _wait_for(path: Path, end: float) -> int | None:
-    """Return the descriptor of a lock file that is ours; None if it can't be had."""
+    """Create and lock a lock file; return its descriptor, None if that fails."""
     # network file systems want it open for writing
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     while True:
@@ -162,5 +161,5 @@ def _wait_for(path: Path, end: float) -> int | None:
             continue
         if is_at(path, descriptor):
             return descriptor
-        # who had it before has removed it
+        # its former holder has removed it
         os.close(descriptor)

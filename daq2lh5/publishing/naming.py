@@ -1,4 +1,4 @@
-"""A name given to a file in one step."""
+"""Atomic renaming that never replaces a file."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ __all__ = ["NO_LINKS", "give_new_name", "samefile"]
 NO_LINKS = frozenset(
     {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 )
-"""What file systems without hard links say."""
+"""Errors of file systems without hard links."""
 
 NOT_THERE = frozenset({errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP})
-"""What systems say that cannot rename without replacing."""
+"""Errors of systems without renameat2(RENAME_NOREPLACE)."""
 
 AT_FDCWD = -100
 RENAME_NOREPLACE = 1
 
 
 def give_new_name(path: Path, target: Path) -> None:
-    """Rename a file, unless there is one of the new name.
+    """Rename a file without replacing another.
 
     Raises
     ------
     FileExistsError
-        if there is.
+        if a file of the new name exists.
     """
     try:
         _rename_noreplace(path, target)
@@ -43,7 +43,7 @@ def give_new_name(path: Path, target: Path) -> None:
     try:
         os.link(path, target, follow_symlinks=False)
     except FileExistsError:
-        # over a network an answer can get lost, and the question be asked again
+        # NFS repeats a request whose answer was lost
         if not samefile(path, target):
             raise
     except OSError as e:
@@ -55,7 +55,7 @@ def give_new_name(path: Path, target: Path) -> None:
 
 
 def samefile(one: Path, other: Path) -> bool:
-    """Whether two names are there and are of one file."""
+    """Whether both names exist and are links to one file."""
     try:
         return os.path.samestat(os.lstat(one), os.lstat(other))
     except OSError:
@@ -74,7 +74,7 @@ def _rename_noreplace(path: Path, target: Path) -> None:
 
 
 def _reserve(path: Path, target: Path) -> None:
-    """Rename a file to a name made for it before, which can be done only once."""
+    """Create the new name exclusively, then rename over it."""
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
     try:
         path.replace(target)

@@ -1,4 +1,4 @@
-"""Complete files given their names: all, or none if one can't have its own."""
+"""Publishing: complete files get their final names, all of them or none."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ __all__ = ["Finished", "publish", "sync_folder"]
 
 @dataclass
 class Finished:
-    """A file that is to get its name.
+    """A complete file without its final name.
 
     Attributes
     ----------
     name
-        as the user wrote it.
+        final name as the user wrote it.
     target
-        where that leads.
+        the same, resolved.
     temporary
-        the file; None if the one of that name is to be removed.
+        the file; None if the old file of that name is to be removed.
     """
 
     name: str
@@ -45,21 +45,20 @@ class Finished:
 
 
 def publish(files: list[Finished], overwrite: bool) -> None:
-    """Give files their names.
+    """Rename files to their final names.
 
     Parameters
     ----------
     overwrite
-        whether files of these names may be replaced.
+        whether to replace files of these names.
 
     Raises
     ------
     FileExistsError
-        if there is one that must not be.
+        if a file exists that must not be replaced.
     OSError
-        if the system does not give a file its name. The older files are where they were
-        then; if not even that can be had, the error says so, and
-        :func:`.repair.repair` completes what was begun.
+        if renaming fails. The old files are restored then; if that fails
+        too, the error says so, and :func:`.repair.repair` completes the renaming.
     """
     steps = [_Step(file, overwrite) for file in files]
     if len(steps) == 1:
@@ -73,7 +72,10 @@ def _publish_together(steps: list[_Step]) -> None:
     journal = Journal.of([step.entry for step in steps])
     begun: list[_Step] = []
     try:
-        journal.write()
+        try:
+            journal.write()
+        except OSError as e:
+            raise steps[0].explain(e) from e
         for folder in journal.folders:
             sync_folder(folder)
         for step in steps:
@@ -87,7 +89,7 @@ def _publish_together(steps: list[_Step]) -> None:
             journal.remove()
             raise
         for step in steps:
-            # there for being given its name later
+            # the repair needs the temporary files
             step.release()
         msg = (
             f"{error}; the older content of {', '.join(stuck)} could not be put back: "
@@ -99,13 +101,13 @@ def _publish_together(steps: list[_Step]) -> None:
 
 
 class _Step:
-    """A file that gets its name, and how that is undone."""
+    """The renaming of one file, and its undoing."""
 
     def __init__(self, file: Finished, overwrite: bool) -> None:
         self.file = file
         old = status_of(file.target)
         if old is not None and overwrite:
-            # it may have come since this was checked
+            # the file may be newer than the first check
             check_replaceable(str(file.target))
         self._fresh = old is None
         before = hidden_name(file.target, BEFORE) if old and overwrite else None
@@ -122,7 +124,7 @@ class _Step:
         self.entry = Entry(file.target, path, before, overwrite, size, time)
 
     def keep(self) -> None:
-        """Give the older file a second name, under which it can be had back."""
+        """Link the old file to a second name, from which it can be restored."""
         if self.entry.before is None:
             return
         try:
@@ -131,22 +133,22 @@ class _Step:
             self._fresh = True
         except OSError as e:
             if e.errno not in NO_LINKS:
-                raise self._told(e) from e
+                raise self.explain(e) from e
 
     def do(self) -> None:
-        """Do it; what the system says does not count if it is done."""
+        """Rename the file."""
         try:
             self.entry.do()
         except OSError as e:
-            # over a network the answer can get lost: asked again, there is no file
+            # NFS repeats a request whose answer was lost: done already
             if e.errno != errno.ENOENT or not self.entry.is_done:
-                raise self._told(e) from e
+                raise self.explain(e) from e
 
     def undo(self) -> bool:
-        """Put back what was before; return whether it is.
+        """Restore the old file; return whether that worked.
 
-        The new file gets its temporary name back before it loses the other: at any
-        moment who finds the journal can complete it.
+        The new file gets its temporary name back before it loses the final one, so that
+        the journal can be completed at any moment.
         """
         target, path = self.entry.target, self.entry.temporary
         before = self.entry.before
@@ -169,12 +171,12 @@ class _Step:
         return True
 
     def release(self) -> None:
-        """Leave the file as it is."""
+        """Keep the temporary file."""
         if self.file.temporary is not None:
             self.file.temporary.release()
 
-    def _told(self, error: OSError) -> OSError:
-        """Return an error that names the file that the user knows."""
+    def explain(self, error: OSError) -> OSError:
+        """Return an error with the name that the user gave the file."""
         if isinstance(error, FileExistsError):
             return FileExistsError(
                 f"file {self.file.name} appeared meanwhile, made by another process: "
@@ -186,7 +188,7 @@ class _Step:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder survive a power cut, where that can be had."""
+    """Send the names in a folder to the disk; errors are ignored."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         try:

@@ -1,4 +1,4 @@
-"""What killed conversions left behind, completed or removed."""
+"""Repair: completes or removes what killed conversions left behind."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import logging
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .journal import Journal, JournalError
 from .locks import LOCK_NAME, alone_in
 from .publish import sync_folder
+from .targets import resolve
 from .temporary import BEFORE, JOURNAL, PARTIAL, label_of, parse, remove
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 log = logging.getLogger(__name__)
 
@@ -20,33 +24,33 @@ __all__ = ["Leftovers", "Repairs", "complete", "repair"]
 
 @dataclass
 class Repairs:
-    """What was done in a folder, and what could not be, line by line."""
+    """Messages about what was done in a folder, and what was left."""
 
     done: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
 
 
 def complete(path: Path, force: bool = False) -> str | None:
-    """Give files their names that a killed conversion did not give them.
+    """Complete the renaming of files that a killed conversion began.
 
     Parameters
     ----------
     path
-        of the list that it left.
+        of its journal.
     force
-        the user is certain that nobody works on these files, where locks cannot tell.
+        assume that no process works on these files where locks cannot tell.
 
     Returns
     -------
     done
-        what was done, in words; None if there was no need to.
+        message; None if nothing was to do.
 
     Raises
     ------
     JournalError
-        if it must be left as it is; the text says why.
+        if the journal must stay; the text says why.
     OSError
-        if the system does not let us.
+        if the system refuses.
     """
     journal = Journal.read(path, force)
     folders = [path.parent] if journal is None else journal.folders
@@ -60,7 +64,7 @@ def complete(path: Path, force: bool = False) -> str | None:
         except FileNotFoundError:
             return None
         if journal is None:
-            # it is complete before the first file gets its name
+            # cut off: no file was renamed yet
             path.unlink()
             return None
         return _complete(journal)
@@ -104,7 +108,7 @@ def _names(entries: list) -> str:
 
 
 class Leftovers:
-    """What killed conversions left in a folder when it was first looked at."""
+    """What killed conversions left in a folder, as first seen."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -116,7 +120,7 @@ class Leftovers:
         self._names = [(name, *parsed) for name in names if (parsed := parse(name))]
 
     def complete(self, target: Path) -> None:
-        """Complete conversions to several files of which one is `target`."""
+        """Complete killed conversions that wrote `target` among several files."""
         for name, _, kind in self._names:
             if kind != JOURNAL:
                 continue
@@ -135,12 +139,12 @@ class Leftovers:
                 )
 
     def remove(self, target: Path) -> None:
-        """Remove what conversions to `target` left, if they are no more."""
+        """Remove what killed conversions to `target` left."""
         for name, label, kind in self._names:
             if kind == PARTIAL and label == label_of(target.name):
                 remove(self.folder / name)
         if self._lock:
-            # removed by who has it
+            # its holder removes it on release
             with alone_in([self.folder], patience=0):
                 pass
 
@@ -153,8 +157,7 @@ def repair(folder: str | os.PathLike[str], force: bool = False) -> Repairs:
     folder
         its name.
     force
-        the user is certain that no conversion writes to the folder: also what locks
-        cannot tell about is worked on.
+        assume that no conversion writes to the folder where locks cannot tell.
 
     Raises
     ------
@@ -162,7 +165,7 @@ def repair(folder: str | os.PathLike[str], force: bool = False) -> Repairs:
         if the folder can't be read.
     """
     repairs = Repairs()
-    folder = Path(os.path.realpath(folder))
+    folder = resolve(folder)
     names = sorted(os.listdir(folder))
     ours = [(name, parsed[1]) for name in names if (parsed := parse(name))]
     for name, kind in ours:
@@ -182,11 +185,9 @@ def repair(folder: str | os.PathLike[str], force: bool = False) -> Repairs:
             if remove(path, force):
                 repairs.done.append(f"removed {name}")
             else:
-                repairs.left.append(f"{name}: somebody may be writing to it")
+                repairs.left.append(f"{name}: a process may be writing to it")
         elif kind == BEFORE and os.path.lexists(path):
-            repairs.left.append(
-                f"{name}: older content of a file, of which nothing else is known"
-            )
+            repairs.left.append(f"{name}: older content of a file, without a journal")
     if LOCK_NAME in names:
         with suppress(OSError), alone_in([folder], patience=0):
             pass

@@ -1,4 +1,4 @@
-"""What output files may replace."""
+"""Existing files: which of them an output may replace."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import os
 import stat
 from pathlib import Path
 
-__all__ = ["check_replaceable", "is_hdf5", "status_of"]
+__all__ = ["check_replaceable", "is_hdf5", "resolve", "status_of"]
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
+def resolve(name: str | os.PathLike[str]) -> Path:
+    """Return an absolute path without links; a loop of links raises nothing."""
+    return Path(os.path.realpath(name))
+
+
 def is_hdf5(path: str | os.PathLike[str]) -> bool:
-    """Whether a file begins as HDF5, be it behind a block of the user's own."""
+    """Whether a file has the signature of HDF5, also behind a user block."""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         offset = 0
@@ -26,12 +31,12 @@ def is_hdf5(path: str | os.PathLike[str]) -> bool:
 
 
 def status_of(path: str | os.PathLike[str]) -> os.stat_result | None:
-    """Return what the system says of a file; None if there is none.
+    """Return the status of a file; None if it does not exist.
 
     Raises
     ------
     OSError
-        if there can't be one.
+        if the name is impossible: a loop of links, or too long.
     """
     try:
         return os.stat(path)
@@ -42,14 +47,12 @@ def status_of(path: str | os.PathLike[str]) -> os.stat_result | None:
 
 
 def check_replaceable(name: str) -> None:
-    """Make sure that a file is LH5, or empty, or not there at all.
-
-    Empty files are what ``mktemp`` and ``touch`` leave: there is nothing to lose.
+    """Check that a file is HDF5, empty (as ``mktemp`` leaves it), or missing.
 
     Raises
     ------
     FileExistsError
-        if there is something else.
+        if it has other content.
     """
     found = status_of(name)
     if found is None or not stat.S_ISREG(found.st_mode) or found.st_size == 0:
@@ -69,7 +72,7 @@ def check_replaceable(name: str) -> None:
 
 def _other_name(name: str) -> str:
     path = Path(name)
-    # inputs end up here when a glob stands behind -o
+    # a glob behind -o makes an input the output
     return (
         f"'{path.with_suffix('.lh5').name}', for instance"
         if (path.suffix != ".lh5")

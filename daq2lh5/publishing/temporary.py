@@ -1,4 +1,4 @@
-"""Files in the making: names of their own, locked, told from the finished."""
+"""Temporary files: unfinished outputs under recognizable names, locked."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = [
 ]
 
 PARTIAL = ".daq2lh5-partial"
-"""Ending of files in the making."""
+"""Ending of unfinished files."""
 
 BEFORE = ".daq2lh5-before"
-"""Ending of second names of files that are about to be replaced."""
+"""Ending of second names of old files while they are replaced."""
 
 JOURNAL = ".daq2lh5-journal"
-"""Ending of the lists of files that are given their names together."""
+"""Ending of journals."""
 
 PATTERN = re.compile(
     r"\.(?P<label>.*)\.(?P<system>[0-9a-f]{8})\.[0-9a-f]{12}"
@@ -39,14 +39,14 @@ PATTERN = re.compile(
 )
 
 FOREIGN_SECONDS = 24 * 3600.0
-"""Age at which files of another computer, or of before its last start, are given up.
+"""Age at which files of another computer, or of before a restart, count as abandoned.
 
-Locks may not reach from one computer to the other on shared file systems.
+On shared file systems locks may not reach from one computer to the other.
 """
 
 
 def _system() -> str:
-    """Return eight digits for the running system, containers being of their host's."""
+    """Return eight digits that identify the running system; containers share them."""
     try:
         text = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
     except OSError:
@@ -58,9 +58,9 @@ SYSTEM = _system()
 
 
 def label_of(name: str) -> str:
-    """Return what stands for a file's name in those of its temporary files.
+    """Return the part of a temporary name that identifies the final name.
 
-    Short enough for any system, and the same for no two names.
+    Unique, and short enough for any system.
     """
     if len(os.fsencode(name)) <= 60:
         return name
@@ -77,23 +77,23 @@ def hidden_name(target: Path, kind: str) -> Path:
 
 
 def parse(name: str) -> tuple[str, str] | None:
-    """Return label and kind of a name of ours; None for another name."""
+    """Return label and kind of a temporary name; None for other names."""
     match = PATTERN.fullmatch(name)
     return None if match is None else (match["label"], match["kind"])
 
 
 class Temporary:
-    """A new file beside its target, that nobody else writes to or removes.
+    """A new, locked file beside its target.
 
     Parameters
     ----------
     target
-        the file that it is to become.
+        final name.
 
     Attributes
     ----------
     path
-        its name for now.
+        temporary name.
     descriptor
         of the open file: the lock lasts as long as it is open.
     """
@@ -108,7 +108,7 @@ class Temporary:
                 continue
             if hold(self.descriptor) and is_at(self.path, self.descriptor):
                 break
-            # taken for a rest, in the moment before it was locked
+            # another process removed it before it was locked
             os.close(self.descriptor)
             self.path.unlink(missing_ok=True)
         self._mode = stat.S_IMODE(os.fstat(self.descriptor).st_mode)
@@ -121,12 +121,12 @@ class Temporary:
         self._set_mode(mode)
 
     def take_permissions(self, old: os.stat_result | None) -> str | None:
-        """Set mode, owner and group: those of the old file, or a new one's.
+        """Set mode, owner and group to those of the old file, or of a new one.
 
         Returns
         -------
         problem
-            what could not be kept, in words.
+            names of those that could not be kept; None if all were.
         """
         if old is None:
             self._set_mode(self._mode)
@@ -139,7 +139,7 @@ class Temporary:
             mode &= ~stat.S_ISUID
         if old.st_gid != now.st_gid and not self._set_owner(-1, old.st_gid):
             lost.append("group")
-            # another group gets no more than everybody
+            # another group gets the rights of others
             mode = (mode & ~(stat.S_ISGID | 0o070)) | ((mode & 0o007) << 3)
         if not self._set_mode(mode):
             lost.append("mode")
@@ -153,7 +153,7 @@ class Temporary:
         return True
 
     def _set_mode(self, mode: int) -> bool:
-        """Set the mode if need be: not all file systems let us."""
+        """Set the mode; False if the file system refuses."""
         if mode != stat.S_IMODE(os.fstat(self.descriptor).st_mode):
             try:
                 os.fchmod(self.descriptor, mode)
@@ -162,30 +162,30 @@ class Temporary:
         return True
 
     def sync(self) -> None:
-        """Have it survive a power cut."""
+        """Send it to the disk."""
         os.fsync(self.descriptor)
 
     def discard(self) -> None:
-        """Remove it, if it still has its temporary name."""
+        """Remove and unlock it, if it still has its temporary name."""
         if self.descriptor >= 0:
             with suppress(OSError):
                 self.path.unlink(missing_ok=True)
         self.release()
 
     def release(self) -> None:
-        """Leave it to others."""
+        """Unlock it."""
         if self.descriptor >= 0:
             descriptor, self.descriptor = self.descriptor, -1
             os.close(descriptor)
 
 
 def remove(path: Path, force: bool = False) -> bool:
-    """Remove a temporary file if it is certain that nobody writes to it.
+    """Remove a temporary file without a writer; return whether it was removed.
 
     Parameters
     ----------
     force
-        the user is certain, where locks cannot tell.
+        assume that there is no writer where locks cannot tell.
     """
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
@@ -210,7 +210,7 @@ def remove(path: Path, force: bool = False) -> bool:
 
 
 def may_tell(name: str, found: os.stat_result) -> bool:
-    """Whether locks tell of all who may use a file of ours."""
+    """Whether locks are reliable for a temporary file: of this system, or old."""
     match = PATTERN.fullmatch(name)
     if match is not None and match["system"] == SYSTEM:
         return True

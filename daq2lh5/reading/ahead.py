@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -13,6 +14,8 @@ from .raw_input import RawInput, StoppedError, do_nothing
 
 if TYPE_CHECKING:
     import threading
+
+log = logging.getLogger(__name__)
 
 # What the reader thread hands over at a time, and how many of these wait at most.
 PIECE_SIZE = 256 * 1024
@@ -37,6 +40,8 @@ Decoder = Callable[[RawInput], Iterator[bytes]]
 class DecodedReader:
     """Compressed input, decompressed ahead by a thread.
 
+    Where the system lets no thread start, it is decompressed when it is asked for.
+
     The thread takes a slot before it hands over a piece and the consumer gives the
     slot back, which bounds what lies between them. `SimpleQueue` because its `put` is
     safe at any moment, also while the garbage collector runs.
@@ -47,6 +52,7 @@ class DecodedReader:
         self._raw = raw
         self._decode = decode
         self._thread: threading.Thread | None = None
+        self._here: Iterator[bytes | _End] | None = None
         self._pieces: _Pieces = SimpleQueue()
         self._slots: _Slots = SimpleQueue()
         for _ in range(QUEUED_PIECES):
@@ -97,9 +103,9 @@ class DecodedReader:
 
     def _next_piece(self) -> bool:
         if self._end is None:
-            if self._thread is None:
+            if self._thread is None and self._here is None:
                 self._start()
-            item = self._pieces.get()
+            item = self._pieces.get() if self._here is None else next(self._here)
             if isinstance(item, bytes):
                 self._slots.put(None)
                 self._piece = memoryview(item)
@@ -114,7 +120,11 @@ class DecodedReader:
         # The thread must not hold a reference to this object, or a forgotten source
         # would never be collected.
         args = (self._raw, self._decode, self._pieces, self._slots)
-        self._thread = start_thread(_decompress, args, "daq2lh5-decompress")
+        try:
+            self._thread = start_thread(_decompress, args, "daq2lh5-decompress")
+        except RuntimeError as e:
+            log.info("%s: %s is decompressed without one", e, self._raw.path)
+            self._here = _decompress_here(self._raw, self._decode)
 
 
 class _Handover:
@@ -140,6 +150,18 @@ class _Handover:
         self._raw.check_stopped()
         self._pieces.put(b"".join(self._gathered))
         self._gathered, self._size = [], 0
+
+
+def _decompress_here(raw: RawInput, decode: Decoder) -> Iterator[bytes | _End]:
+    """Yield what the reader thread would hand over, where there can be none."""
+    end = _End()
+    try:
+        yield from decode(raw)
+    except DamagedError as exc:
+        end.error = str(exc)
+    except OSError as exc:
+        end.failure = exc
+    yield end
 
 
 def _decompress(raw: RawInput, decode: Decoder, pieces: _Pieces, slots: _Slots) -> None:

@@ -28,6 +28,28 @@ def damaged(raw: RawInput, at: int, reason: object) -> DamagedError:
     )
 
 
+def too_large(
+    raw: RawInput, at: int, window: int | None, limit: int, command: str
+) -> DamagedError:
+    """Return the error for input that needs more memory than it gets.
+
+    Parameters
+    ----------
+    at
+        where it says so.
+    window
+        how much it needs; None if that is not known.
+    command
+        what decompresses it all the same.
+    """
+    needs = f"{window >> 20}" if window is not None else f"more than {limit >> 20}"
+    return DamagedError(
+        f"the {raw.compression} stream needs a window of {needs} MiB at byte {at} of "
+        f"its input; the limit is {limit >> 20} MiB: decompress it by '{command}', and "
+        "convert the result"
+    )
+
+
 def foreign(raw: RawInput, head: bytes, magics: tuple[bytes, ...]) -> DamagedError:
     """Return the error for something else behind compressed data."""
     if any(len(head) < len(magic) and magic.startswith(head) for magic in magics):

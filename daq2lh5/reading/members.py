@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .ahead import PIECE_SIZE
-from .damage import cut_off, damaged, foreign
+from .damage import cut_off, damaged, foreign, too_large
 from .raw_input import skip_padding
 from .zstd import make_zstd_decoder
 
@@ -26,9 +26,11 @@ BLOCK_CODEC_STEP = 64 * 1024
 SALVAGE_STEP = 64
 SALVAGE_HISTORY = 4 * 1024 * 1024
 
-# What the decompressor may allocate for its dictionary: "xz -9" needs 65 MiB; more
-# would not leave much of the budget of a conversion.
 XZ_MEMORY = 256 * 1024 * 1024
+"""What the decompressor may allocate for its dictionary.
+
+"xz -9" needs 65 MiB; more would not leave much of the budget of a conversion.
+"""
 
 
 class _Stream(Protocol):
@@ -110,6 +112,8 @@ def _decode_member(raw: RawInput, codec: _Codec) -> Iterator[bytes]:
                 yield piece
         except codec.errors as exc:
             at = raw.position - len(chunk)
+            if raw.compression == "xz" and "emory usage limit" in str(exc):
+                raise too_large(raw, at, None, XZ_MEMORY, "xz -d") from exc
             at += yield from _salvage(raw, codec, history)
             raise damaged(raw, at, exc) from exc
     raw.unread(stream.unused_data)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ._read_ahead import ReadAhead
+from .read_ahead import ReadAhead
 
 if TYPE_CHECKING:
     from .raw_input import RawInput
@@ -46,6 +46,7 @@ class PlainReader:
         self.error: str | None = None
         self._raw = raw
         self._ahead: ReadAhead | None = None
+        self._has_thread = True
 
     @property
     def bytes_read(self) -> int:
@@ -69,13 +70,15 @@ class PlainReader:
         """
         raw = self._raw
         if self._ahead is None:
-            if raw.size is None or raw.size - raw.bytes_read < AHEAD_FROM:
+            short = raw.size is None or raw.size - raw.bytes_read < AHEAD_FROM
+            if short or not self._has_thread:
                 return None
             at = raw.base + raw.bytes_read
             try:
                 self._ahead = ReadAhead(raw.fd, at, block_size)
             except (OSError, RuntimeError):
                 # no descriptor, or no thread, is left: it works without them
+                self._has_thread = False
                 return None
         window = self._ahead.join(before)
         if window is None:

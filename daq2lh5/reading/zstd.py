@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .damage import cut_off, damaged, foreign
+from .damage import cut_off, damaged, foreign, too_large
 from .magic import ZSTD_MAGIC, ZSTD_SKIPPABLE
 from .raw_input import COMPRESSED_READ, skip_padding
 
@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from .ahead import Decoder
     from .raw_input import RawInput
 
-# What the decompressor may allocate for its window: "zstd --long=27" needs 128 MiB;
-# more would not leave much of the budget of a conversion.
 ZSTD_WINDOW = 1 << 27
+"""What the decompressor may allocate for its window.
+
+"zstd --long=27" needs 128 MiB; more would not leave much of the budget of a conversion.
+"""
 ZSTD_BLOCK = 128 * 1024
 
 
@@ -57,6 +59,14 @@ def _zstd_take(raw: RawInput, n: int) -> bytes:
     if len(data) < n:
         raise cut_off(raw)
     return data
+
+
+def _check_window(raw: RawInput, at: int, code: int) -> None:
+    """Refuse a frame that needs too much memory (RFC 8878, section 3.1.1.1.2)."""
+    base = 1 << (10 + (code >> 3))
+    window = base + (base >> 3) * (code & 7)
+    if window > ZSTD_WINDOW:
+        raise too_large(raw, at, window, ZSTD_WINDOW, "zstd -d --long=31")
 
 
 class _ZstdFrame:
@@ -102,6 +112,8 @@ class _ZstdFrame:
         size_bytes = (single_segment, 2, 4, 8)[flags[0] >> 6]
         dictionary_bytes = (0, 1, 2, 4)[flags[0] & 3]
         rest = _zstd_take(self._raw, 1 - single_segment + dictionary_bytes + size_bytes)
+        if not single_segment:
+            _check_window(self._raw, at, rest[0])
         self._feed(at, ZSTD_MAGIC + flags + rest)
         return bool(flags[0] >> 2 & 1)
 

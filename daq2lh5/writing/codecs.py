@@ -1,6 +1,6 @@
 """Codecs of waveforms: how they are asked for, and waveforms encoded.
 
-The codecs are those of :mod:`lh5.compression` (format document "LH5", section 3), and
+The codecs are those of :mod:`lh5.compression` (LH5 format, 3), and
 what is encoded here lh5 decodes. It is not imported for that.
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .._core import radware, uleb128
+from .._core.codecs import radware, uleb128
 from ..errors import did_you_mean
 
 if TYPE_CHECKING:

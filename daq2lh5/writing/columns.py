@@ -242,4 +242,5 @@ class Chunk:
             column.filters,
             waveforms=self.waveforms,
             may_be_raw=final,
+            where=(column.path, self.start),
         )

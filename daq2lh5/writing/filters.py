@@ -1,8 +1,8 @@
 """The filters of HDF5 datasets, applied here instead of by HDF5.
 
 HDF5 sends each chunk through the filters of its dataset, one after the other and in one
-thread. What the common ones do is simple enough to do outside (format document "LH5",
-section 6): the chunk is then written as it is, by HDF5's direct chunk write.
+thread. What the common ones do is simple enough to do outside (LH5 format, 6): the
+chunk is then written as it is, by HDF5's direct chunk write.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from .._core.chunks import fletcher32, pack_chunk
-from .._core.deflate import WaveformDeflater
+from .._core.codecs.chunks import fletcher32, pack_chunk
+from .._core.codecs.deflate import WaveformDeflater
+from ..errors import VerificationError
 
 if TYPE_CHECKING:
     from h5py.h5p import PropDCID
@@ -28,6 +29,7 @@ __all__ = [
     "Filters",
     "dataset_settings",
     "level_is_asked",
+    "reads_back",
 ]
 
 DEFAULT_SETTINGS: dict[str, Any] = {"shuffle": True, "compression": "gzip"}
@@ -115,9 +117,22 @@ class Filters:
 
 
 class ChunkEncoder:
-    """Makes chunks. Each thread has its own, for the memory it works in."""
+    """Makes chunks. Each thread has its own, for the memory it works in.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    verify
+        whether to decompress each chunk and compare.
+    faults
+        gets the `where` of chunks that the deflate for waveforms spoilt and zlib
+        compressed instead.
+    """
+
+    def __init__(
+        self, verify: bool = False, faults: list[tuple[str, int]] | None = None
+    ) -> None:
+        self.verify = verify
+        self.faults = [] if faults is None else faults
         self._scratch = np.empty(0, np.uint8)
         self._waveforms = WaveformDeflater()
         self._zstd: dict[int, Any] = {}
@@ -130,6 +145,7 @@ class ChunkEncoder:
         filters: Filters,
         waveforms: bool = False,
         may_be_raw: bool = True,
+        where: tuple[str, int] = ("", 0),
     ) -> tuple[bytes, int]:
         """Make a chunk.
 
@@ -147,12 +163,20 @@ class ChunkEncoder:
             whether to deflate as is best for waveforms.
         may_be_raw
             whether filters may be left out.
+        where
+            path of the dataset and number of the first row, for messages.
 
         Returns
         -------
         payload, mask
             bytes to store, and which filters were left out: a chunk that its
             compressor would make larger is stored without.
+
+        Raises
+        ------
+        VerificationError
+            If the chunk is to be verified, and is not what zlib or Zstandard gives
+            back.
         """
         chunk = self.room(size)
         mask = 0
@@ -162,19 +186,32 @@ class ChunkEncoder:
                 pack_chunk(chunk, pieces, itemsize, False)
             payload = self._waveforms.compress(pieces[0] if whole else chunk, itemsize)
             if len(payload) < size:
-                return self._with_checksum(payload, filters), 0
+                if self.verify:
+                    pack_chunk(chunk, pieces, itemsize, filters.shuffle)
+                if not self.verify or reads_back(payload, chunk, filters):
+                    return self._with_checksum(payload, filters), 0
+                self.faults.append(where)
         pack_chunk(chunk, pieces, itemsize, filters.shuffle)
-        if filters.compressor == "fast":
-            payload = zlib.compress(chunk, FAST_LEVEL)
-        elif filters.compressor == "deflate":
-            payload = zlib.compress(chunk, filters.level)
-        elif filters.compressor == "zstd":
-            payload = self._zstd_compressor(filters.level).compress(chunk)
-        else:
-            payload = chunk.tobytes()
+        payload = self._compressed(chunk, filters)
         if filters.compressor and len(payload) >= size and may_be_raw:
             payload, mask = chunk.tobytes(), filters.raw_mask
+        elif self.verify and not reads_back(payload, chunk, filters):
+            path, row = where
+            msg = (
+                f"'{path}', chunk from row {row}: decompressed again, it is not what "
+                "was compressed; check this computer's memory, and try again"
+            )
+            raise VerificationError(msg)
         return self._with_checksum(payload, filters), mask
+
+    def _compressed(self, chunk: np.ndarray, filters: Filters) -> bytes:
+        if filters.compressor == "fast":
+            return zlib.compress(chunk, FAST_LEVEL)
+        if filters.compressor == "deflate":
+            return zlib.compress(chunk, filters.level)
+        if filters.compressor == "zstd":
+            return self._zstd_compressor(filters.level).compress(chunk)
+        return chunk.tobytes()
 
     def room(self, size: int) -> np.ndarray:
         """Return memory for `size` bytes, until it is asked for again."""
@@ -191,9 +228,10 @@ class ChunkEncoder:
     def like_waveforms(self, sample: np.ndarray) -> bool:
         """Whether deflate for waveforms is the better choice for rows like these."""
         size, itemsize = sample.nbytes, sample.itemsize
-        filters = Filters(known=True, shuffle=True, compressor="fast")
-        usual, _ = self.encode([sample], size, itemsize, filters)
-        return len(self._waveforms.compress(sample, itemsize)) < MARGIN * len(usual)
+        chunk = self.room(size)
+        pack_chunk(chunk, [sample], itemsize, True)
+        usual = min(len(zlib.compress(chunk, FAST_LEVEL)), size)
+        return len(self._waveforms.compress(sample, itemsize)) < MARGIN * usual
 
     def _zstd_compressor(self, level: int) -> Any:
         if level not in self._zstd:
@@ -204,6 +242,35 @@ class ChunkEncoder:
                 level=level, write_content_size=True
             )
         return self._zstd[level]
+
+
+def reads_back(payload: bytes, chunk: np.ndarray, filters: Filters) -> bool:
+    """Whether a compressed chunk gives the bytes back that were compressed.
+
+    Parameters
+    ----------
+    payload
+        the compressed chunk, without a checksum behind it.
+    chunk
+        the bytes, shuffled if the filters say so.
+    filters
+        what was applied.
+    """
+    if filters.compressor == "zstd":
+        import zstandard  # noqa: PLC0415  (few ask for it)
+
+        try:
+            found = zstandard.ZstdDecompressor().decompress(payload)
+        except zstandard.ZstdError:
+            return False
+    elif filters.compressor:
+        try:
+            found = zlib.decompress(payload, bufsize=max(len(chunk), 1))
+        except zlib.error:
+            return False
+    else:
+        found = payload
+    return np.array_equal(np.frombuffer(found, np.uint8), chunk)
 
 
 def dataset_settings(given: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

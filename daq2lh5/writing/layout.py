@@ -1,7 +1,7 @@
 """What HDF5 objects an LH5 object is made of.
 
 A :class:`Layout` lists the groups, datasets and scalars below the path of an object,
-with the attributes that LH5 gives them (format document "LH5", sections 1.1 to 1.3).
+with the attributes that LH5 gives them (LH5 format, 1.1 to 1.3).
 The rows to write are handed over apart from it, as one array for each dataset: a layout
 is made once for a table, not each time that rows are added.
 """

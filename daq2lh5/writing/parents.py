@@ -47,7 +47,7 @@ class _Group:
 class Parents:
     """Keeps the ``struct{...}`` attributes of the groups around objects.
 
-    They are as :func:`lh5.write` makes them (format document "LH5", section 1.4), but
+    They are as :func:`lh5.write` makes them (LH5 format, 1.4), but
     written once, by :meth:`write`, and not with each object.
     """
 

@@ -32,16 +32,23 @@ class Pipeline:
         number of threads; with 1 there are none, and the caller does the work.
     limit
         bytes that may be on their way before :meth:`submit` waits.
+    verify
+        whether to decompress each compressed chunk and compare.
 
     Attributes
     ----------
     work_seconds
         processor time that the work took, of all threads together.
+    faults
+        path and first row of each chunk that the deflate for waveforms spoilt, and
+        zlib compressed instead.
     """
 
-    def __init__(self, threads: int = 1, limit: int = 0) -> None:
+    def __init__(self, threads: int = 1, limit: int = 0, verify: bool = False) -> None:
         self.threads = threads
         self.limit = limit
+        self.verify = verify
+        self.faults: list[tuple[str, int]] = []
         self.work_seconds = 0.0
         self._in_flight = 0
         self._queue: deque[tuple[Task, int, Callable[[Any], None]]] = deque()
@@ -77,10 +84,14 @@ class Pipeline:
         while self._queue and (self._in_flight > self.limit or self._queue[0][0].done):
             self._finish_first()
 
+    def new_encoder(self) -> ChunkEncoder:
+        """Make an encoder for the caller's own work."""
+        return ChunkEncoder(self.verify, self.faults)
+
     def _run(self, work: Callable[[ChunkEncoder], Any]) -> tuple[Any, float]:
         start = time.thread_time()
         if not hasattr(self._local, "encoder"):
-            self._local.encoder = ChunkEncoder()
+            self._local.encoder = self.new_encoder()
         result = work(self._local.encoder)
         return result, time.thread_time() - start
 

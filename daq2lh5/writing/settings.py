@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from ..errors import did_you_mean
+from ..errors import did_you_mean, lacks_memory
 from .datasets import SMALLEST_CHUNK, create_dataset, memory_file
 from .layout import Dataset, Layout
 
@@ -74,6 +74,8 @@ def check_settings(settings: dict[str, Any], layouts: Iterable[Layout] = ()) -> 
             try:
                 create_dataset(file, dataset.path, dataset, SMALLEST_CHUNK, given)
             except Exception as e:
+                if lacks_memory(e):
+                    raise MemoryError(str(e)) from e
                 msg = f"hdf5_settings {of_datasets | wanted}: {e}"
                 unknown = re.search(r"unexpected keyword argument '(\w+)'", str(e))
                 if unknown is not None:

@@ -37,7 +37,8 @@ class Syncer:
             self._thread = Threads(1, "daq2lh5-sync")
         self.wait()
         descriptor = self._file.id.get_vfd_handle()
-        self._running = self._thread.submit(partial(os.fsync, descriptor))
+        name = self._file.filename
+        self._running = self._thread.submit(partial(_sync, descriptor, name))
 
     def wait(self) -> None:
         """Wait for what is on its way; raises what went wrong with it."""
@@ -50,3 +51,11 @@ class Syncer:
         if self._thread is not None:
             self._thread.close()
             self._thread = None
+
+
+def _sync(descriptor: int, name: str) -> None:
+    """Send a file to the disk; an error names it."""
+    try:
+        os.fsync(descriptor)
+    except OSError as e:
+        raise OSError(e.errno, e.strerror, name) from e

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from h5py import h5d, h5o, h5p
 
+from ..errors import lacks_memory
 from .datasets import access_properties, create_dataset, join, write_scalar
 from .filters import Filters
 from .parents import write_attributes
@@ -46,6 +47,8 @@ class Template:
                     group, path, dataset, rows, settings
                 )
             except (TypeError, ValueError) as e:
+                if lacks_memory(e):
+                    raise MemoryError(str(e)) from e
                 msg = f"hdf5_settings do not fit '{dataset.path}': {e}"
                 raise ValueError(msg) from e
             properties = created.id.get_create_plist()

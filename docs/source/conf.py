@@ -13,6 +13,8 @@ release = version = version_of("daq2lh5")
 
 extensions = [
     "daq2lh5_tables",
+    "format_citations",
+    "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx_copybutton",

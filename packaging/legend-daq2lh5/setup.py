@@ -1,8 +1,8 @@
-"""The version: that of the legend-daq2lh5 which daq2lh5 replaces.
+"""Sets the version to that of the legend-daq2lh5 which daq2lh5 replaces.
 
-``LEGEND_DAQ2LH5_VERSION`` sets another one, for requirements of exactly that. The local
-label "+daq2lh5" tells it from a version of legend-daq2lh5; specifiers without a label
-are satisfied all the same (PEP 440).
+``LEGEND_DAQ2LH5_VERSION`` sets another one, for pinned requirements. The local label
+"+daq2lh5" distinguishes it from a version of legend-daq2lh5; specifiers without a label
+accept it (PEP 440).
 """
 
 import os

@@ -60,7 +60,7 @@ def table() -> TableBuffer:
 
 def buffer_of(table: TableBuffer, spec: object) -> RawBuffer:
     rb = RawBuffer(proc_spec=spec, out_name="raw")
-    rb._own(table)
+    rb.use_table(table)
     rb.loc = FILLED
     return rb
 

@@ -30,6 +30,7 @@ from compass.test_compass_streamer import (
 from fc.test_damage import N_FILES, SEED, change
 from fc.test_fc_streamer import fed
 from writers import compass as writer
+from writers import examples
 
 import daq2lh5
 from daq2lh5.errors import DecodeError
@@ -42,20 +43,9 @@ SECONDS = 20
 
 CHANNELS = [(0, 0), (0, 1), (2, 5)]
 
-SOURCES: dict[str, dict[str, Any]] = {
-    "waveforms": {"word": 0xCAED, "n": 60, "n_samples": 100},
-    "short waveforms": {"word": 0xCAE9, "n": 150, "n_samples": 7},
-    "calibrated": {"word": 0xCAEF, "n": 60, "n_samples": 50, "bits": 10},
-    "samples of 8 bits": {"word": 0xCAED, "n": 60, "n_samples": 100, "bits": 8},
-    "several lengths": {"word": 0xCAED, "n": 60, "n_samples": (20, 60, 35)},
-    "list": {"word": 0xCAE5, "n": 300},
-    "list of calibrated": {"word": 0xCAE3, "n": 200},
-    "no energy": {"word": 0xCAE0, "n": 300},
-    "CoMPASS 1": {"word": 0xCAED, "version": 1, "n": 60, "n_samples": 100},
-    "CoMPASS 1, list": {"word": 0xCAE5, "version": 1, "n": 200},
-}
+SOURCES = examples.compass_files(60, 300)
 
-IN_A_ROW = {"list": 4, "list of calibrated": 4, "no energy": 4, "CoMPASS 1, list": 4}
+IN_A_ROW = dict.fromkeys(examples.COMPASS_LISTS, 4)
 """Records that must follow each other behind damage, where none speaks for itself."""
 
 MAY_BE_MISTAKEN = 2

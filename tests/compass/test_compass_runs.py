@@ -1,4 +1,4 @@
-"""What the files of a run tell of each other: names, layouts, channels without events.
+"""Files of one run: names, layouts from other files, channels without events.
 
 "Section" means a section of the format document "CoMPASS".
 """
@@ -37,7 +37,7 @@ OTHER = "DataR_CH1@DT5730S_2263_run_1.BIN"
 
 
 def put(path: Path, form: writer.Form, n: int, **options: Any) -> Path:
-    """Write a file with so many records."""
+    """Write a file with a number of records."""
     header = options.pop("header", None)
     options.setdefault("channels", [(0, 0)])
     path.write_bytes(writer.file(form, writer.events(form, n, **options), header))
@@ -104,7 +104,7 @@ MODELS = {
 
 @pytest.mark.parametrize(("model", "dt"), MODELS.items())
 def test_period_of_the_model_in_the_name(model, dt, tmp_path):
-    """Where nothing else says it, and it can be no other; there is a note."""
+    """The model in the name gives the period as a last resort, with a note."""
     path = put(tmp_path / f"DataR_CH0@{model}_1463_run_1.BIN", FORM, 20)
     decoded = decode(path)
     found = [float(row["dt"]) for row in decoded.rows]
@@ -116,7 +116,7 @@ def test_period_of_the_model_in_the_name(model, dt, tmp_path):
 
 
 def test_what_counts_before_the_name(tmp_path):
-    """The settings, then the user; the name only where they say nothing."""
+    """The settings come first, then the user's argument, then the name."""
     path = put(tmp_path / GOOD, FORM, 20, channels=[(0, 0), (1, 0)])
     (tmp_path / "settings.xml").write_text(
         writer.settings([writer.Board(period_ps=8000)])
@@ -130,7 +130,7 @@ def test_what_counts_before_the_name(tmp_path):
         assert not any("name of the file" in note for note in streamer.report.notes)
 
 
-# --- settings that cannot be made sense of (section 4) ------------------------------
+# --- settings that cannot be understood (section 4) ---------------------------------
 
 
 @pytest.mark.parametrize("model", ["V1742", "DT5743", "V1731", "V1751"])
@@ -149,7 +149,7 @@ def test_periods_that_can_be_set_are_not_guessed(model, tmp_path):
     [("20.0", -20, None), ("abc", math.nan, "'abc', is no number"), (None, 0, "is 0")],
 )
 def test_pre_trigger(text, t0, note, tmp_path):
-    """What is no number is said to be none."""
+    """A setting that is no number gives NaN and a note."""
     path = put(tmp_path / "run.BIN", FORM, 5)
     (tmp_path / "settings.xml").write_text(
         writer.settings([writer.Board(pre_trigger_ns=text)])
@@ -172,7 +172,7 @@ def test_other_settings_that_make_no_sense(tmp_path):
 
 
 def test_channels_that_the_settings_lack(tmp_path):
-    """They have rows, and notes: of many of a kind some."""
+    """They have rows and notes, of which each kind is limited."""
     channels = [(0, 0), (0, 1), *((b, 3) for b in range(1, 400))]
     data = writer.file(FORM, writer.events(FORM, 900, channels=channels))
     (tmp_path / "settings.xml").write_text(writer.settings([writer.Board()]))
@@ -187,7 +187,7 @@ def test_channels_that_the_settings_lack(tmp_path):
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_nothing_is_skipped(data, tmp_path_factory):
-    """Without a specification every row is written, whatever the settings say."""
+    """Without a specification every row is written, with any settings."""
     folder = tmp_path_factory.mktemp("any")
     form = writer.form(data.draw(st.sampled_from(writer.HEADER_WORDS)))
     numbers = st.integers(0, 12) | st.integers(0, 65535)
@@ -254,7 +254,7 @@ def test_high_boards_without_header(version, n_samples, tmp_path):
 
 
 def test_first_board_reads_like_a_header_word(tmp_path):
-    """Of a file without header: the records tell."""
+    """In a file without a header, the records determine the layout."""
     made = writer.events(OLD, 40, channels=[(0xCAED, 0), (0, 1)])
     check(tmp_path / "run.BIN", writer.file(OLD, made), OLD.name)
 
@@ -271,7 +271,7 @@ def test_high_boards_behind_damage(tmp_path):
 
 
 def test_more_channels_than_there_can_be(tmp_path):
-    """Time and memory have a bound."""
+    """Time and memory are bounded."""
     form = writer.form(0xCAE1)
     many = [writer.Event(i >> 3, i & 7, 1000 + i) for i in range(70_000)]
     path = tmp_path / "run.BIN"
@@ -283,7 +283,7 @@ def test_more_channels_than_there_can_be(tmp_path):
     assert "more than 65536 channels" in decoded.damage[0].reason
 
 
-# --- records too few to tell their layout (section 3) -------------------------------
+# --- too few records to determine the layout (section 3) ----------------------------
 
 
 @pytest.mark.parametrize("named", [GOOD, "run.BIN"])
@@ -298,7 +298,7 @@ def test_single_record_that_nothing_tells_of(named, tmp_path):
 
 @pytest.mark.parametrize("form", [FORM, OLD], ids=lambda f: f.name)
 def test_other_files_of_the_run_tell_the_layout(form, tmp_path):
-    """The same run, other channels; not other runs, whatever they have."""
+    """Other channels of the run are used; other runs are not."""
     single = put(tmp_path / OTHER, form, 1, header=False, channels=[(0, 1)])
     put(tmp_path / "DataR_CH0@DT5730S_2263_run_2.BIN", writer.form(0xCAE1), 20)
     with pytest.raises(DecodeError):
@@ -312,7 +312,7 @@ def test_other_files_of_the_run_tell_the_layout(form, tmp_path):
 
 
 def test_layout_of_a_file_that_does_not_fit(tmp_path):
-    """Is not taken."""
+    """Its layout is not used."""
     single = put(tmp_path / OTHER, OLD, 1)
     put(tmp_path / GOOD, writer.form(0xCAE2), 20)
     with pytest.raises(DecodeError, match="compass_layout"):
@@ -327,7 +327,7 @@ def test_first_part_of_a_run(tmp_path):
 
 
 def test_layout_of_any_file_of_the_run(tmp_path):
-    """As the user names it: also of one without a header."""
+    """The user may name a file without a header, too."""
     single = put(tmp_path / "a.BIN", OLD, 1)
     other = put(tmp_path / "b.BIN", OLD, 20)
     decoded = decode(single, layout=str(other))
@@ -338,7 +338,7 @@ def test_layout_of_any_file_of_the_run(tmp_path):
 
 
 def test_not_recognized_without_header(tmp_path):
-    """The message says what it may be."""
+    """The message names the possible format."""
     path = put(tmp_path / "run.dat", OLD, 20)
     with pytest.raises(RuntimeError, match=r"not recognized.*-t Compass"):
         daq2lh5.get_streamer(str(path))
@@ -350,7 +350,7 @@ def test_not_recognized_without_header(tmp_path):
 @pytest.mark.parametrize("content", [b"", struct.pack("<H", FORM.word)], ids=len)
 @pytest.mark.parametrize("packed", [False, True])
 def test_channel_without_events(content, packed, tmp_path):
-    """Its table has no rows, and the columns of the others."""
+    """Its table has no rows, and the columns of the other files."""
     good = put(tmp_path / GOOD, FORM, 20)
     empty = tmp_path / (OTHER + ".gz" * packed)
     empty.write_bytes(gzip.compress(content) if packed else content)
@@ -380,7 +380,7 @@ def test_channel_without_events(content, packed, tmp_path):
 
 
 def test_command_line(tmp_path):
-    """A whole folder, as CoMPASS leaves it."""
+    """A whole folder as CoMPASS writes it is converted."""
     put(tmp_path / GOOD, FORM, 20)
     (tmp_path / OTHER).write_bytes(struct.pack("<H", FORM.word))
     (tmp_path / OTHER.replace("CH1", "CH2")).write_bytes(b"")
@@ -397,7 +397,7 @@ def test_command_line(tmp_path):
 
 
 def test_tables_by_channel(tmp_path):
-    """Only the channel that the file is of has a table; the settings say the board."""
+    """Only the file's channel has a table; the settings determine the board."""
     on = {i: {"SRV_PARAM_CH_ENABLED": "true"} for i in range(4)}
     text = writer.settings([writer.Board(channels=on), writer.Board(channels=on)])
     first, second = text.split("</board>", 1)
@@ -420,7 +420,7 @@ def test_tables_by_channel(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", struct.pack("<H", FORM.word)], ids=len)
 def test_nothing_tells_of_the_table(content, tmp_path):
-    """What is unknown is NaN, or of no length."""
+    """Unknown values are NaN, unknown lengths 0."""
     path = tmp_path / GOOD
     path.write_bytes(content)
     report = daq2lh5.build_raw(path, out_spec=str(tmp_path / "o.lh5"))
@@ -439,7 +439,7 @@ def test_nothing_tells_of_the_table(content, tmp_path):
 
 
 def test_empty_file_of_all_channels(tmp_path):
-    """Nothing was written, or copied: that is no run."""
+    """A run without any content is an error."""
     path = tmp_path / "run.BIN"
     path.write_bytes(b"")
     with pytest.raises(RuntimeError, match="is empty"):
@@ -453,7 +453,7 @@ def test_empty_file_of_all_channels(tmp_path):
 
 
 def test_processed_tables(tmp_path):
-    """Also without rows they are processed as the specification says."""
+    """Tables without rows are processed by the specification, too."""
     put(tmp_path / GOOD, FORM, 20)
     (tmp_path / OTHER).write_bytes(b"")
     out = tmp_path / "out.lh5"

@@ -153,7 +153,7 @@ def test_sampling_period_that_is_none(period, file, tmp_path):
 
 
 def test_times_are_those_of_each_board_and_channel(tmp_path, write):
-    """`t0` has each channel's own pre-trigger, or its board's; NaN if it is none."""
+    """`t0` has the pre-trigger of channel or board; NaN if that is no number."""
     channels = [(0, 0), (0, 1), (1, 0), (1, 2)]
     on = {"SRV_PARAM_CH_ENABLED": "true"}
     config = write(
@@ -167,7 +167,7 @@ def test_times_are_those_of_each_board_and_channel(tmp_path, write):
     times = {(r["board"], r["channel"]): (r["dt"], r["t0"]) for r in decoded.rows}
     unknown = [times.pop((1, channel)) for channel in (0, 2)]
     assert times == {(0, 0): (2, -8), (0, 1): (2, -20)}
-    # that board's is no number
+    # that board's pre-trigger is no number
     assert np.array_equal(unknown, [(4, math.nan)] * 2, equal_nan=True)
 
 

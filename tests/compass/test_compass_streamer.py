@@ -251,7 +251,7 @@ def test_layout_that_cannot_be_told(file):
 
 
 BOARDS = (0, 1, 7, 255, 256, 334, 51936, 51951, 65535)
-"""Among them such as read like header words."""
+"""Board numbers may equal header words."""
 
 
 def test_every_board_and_channel(file):
@@ -593,7 +593,7 @@ def test_a_streamer_opens_several_files(file, tmp_path):
 # --- output specifications ----------------------------------------------------------
 
 
-def test_channels_that_nobody_asks_for(file, tmp_path):
+def test_unselected_channels(file, tmp_path):
     form = writer.form(0xCAED)
     data = writer.file(form, writer.events(form, 30, **MANY))
     file.write_bytes(data)

@@ -25,7 +25,7 @@ from lh5.compression import varlen
 from lh5.compression.utils import str2wfcodec
 
 import daq2lh5
-from daq2lh5._core import radware, uleb128
+from daq2lh5._core.codecs import radware, uleb128
 from daq2lh5.writing.codecs import Codec, codec_of
 
 TESTDATA = Path(

@@ -1,17 +1,19 @@
 """Shuffle and deflate of waveforms: read back by zlib and by HDF5.
 
 The expected bytes are numpy's: the chunk with the axes of elements and bytes swapped.
+Everything is compressed by both builds, with vector instructions and without.
 """
 
 from __future__ import annotations
 
 import threading
 import zlib
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from daq2lh5._core.deflate import WaveformDeflater
+from daq2lh5._core.codecs.deflate import WaveformDeflater, has_vector_instructions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +21,7 @@ UNIT = 2048  # bytes of a plane that the encoder looks at together
 SIZES = [1, 2, 4, 8]
 
 deflater = WaveformDeflater()
+without_vectors = WaveformDeflater(baseline=True)
 
 
 def shuffle(chunk: bytes, itemsize: int) -> bytes:
@@ -31,6 +34,7 @@ def check(chunk: bytes | np.ndarray, itemsize: int = 1) -> int:
         itemsize = chunk.itemsize
         chunk = chunk.tobytes()
     packed = deflater.compress(chunk, itemsize)
+    assert without_vectors.compress(chunk, itemsize) == packed
     reader = zlib.decompressobj()
     assert reader.decompress(packed) == shuffle(chunk, itemsize)
     assert reader.eof
@@ -201,6 +205,15 @@ def test_waveforms_are_as_small_as_by_zlib():
     waveforms = (baselines + rng.normal(0, 4, (100, 5000))).astype(np.uint16)
     packed = check(waveforms)
     assert packed < len(zlib.compress(shuffle(waveforms.tobytes(), 2), 4))
+
+
+def test_vector_instructions_are_those_of_the_processor():
+    """Where there are none, the tests here are of one build only."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.is_file():
+        pytest.skip("the system does not tell what the processor has")
+    flags = set(cpuinfo.read_text().split())
+    assert has_vector_instructions() == (flags >= {"avx2", "bmi2"})
 
 
 def test_hdf5_reads_it(tmp_path):

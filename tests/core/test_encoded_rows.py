@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from core.codec_reference import uleb128
-from daq2lh5._core.uleb128 import state_of
+from daq2lh5._core.codecs.uleb128 import state_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

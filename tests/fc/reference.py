@@ -482,7 +482,7 @@ class Config:
         ]
 
     def period(self) -> float:
-        """Time between samples, ns (section 3): of other resolutions nobody knows."""
+        """Time between samples, ns (section 3); unknown for other resolutions."""
         return {16: 16, 12: 4}.get(self.adcbits, math.nan)
 
     def baseline(self, word0: int) -> int:
@@ -788,7 +788,7 @@ class _Reader:
         if not 0 <= n_cards <= MAX_CARDS or size < 0:
             raise NotWellFormedError(f"{n_cards} cards of {size} bytes")
         _need(frames, 4 + n_cards)
-        # also of cards that the configuration does not have
+        # also of cards that the configuration lacks
         for block in frames[4 : 4 + n_cards]:
             self._take_card(block[:size], config)
         if self.previous_tag == 10 and self.fsp_status:

@@ -1,4 +1,4 @@
-"""What looks like a Config and is none: found by the harness in ``tests/fuzz``."""
+"""Bytes that resemble a Config; found by the harness in ``tests/fuzz``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read(data: bytes, path: Any) -> tuple[list[int], ConversionReport]:
 
 @pytest.mark.parametrize("tag", [writer.TAG_EVENT, writer.TAG_FSP_EVENT])
 def test_tag_of_a_config_by_a_flipped_bit(tag, file):
-    """It costs the record, and none of those that follow."""
+    """It costs the record itself, but no later ones."""
     data, index = writer.make_indexed_stream(
         n_events=20, n_channels=3, n_samples=20, fsp=True
     )
@@ -51,7 +51,7 @@ def test_tag_of_a_config_by_a_flipped_bit(tag, file):
 
 @pytest.mark.parametrize("n", [4, 8, 4096, 40_000])
 def test_erased_space_is_no_configurations(n, file):
-    """Bytes of 0xFF are tags of Configs without frames: corrupt, and nothing lost."""
+    """Bytes of 0xFF look like Configs without frames: corrupt, no record is lost."""
     data, index = writer.make_indexed_stream(n_events=20, n_channels=2, n_samples=20)
     whole, _ = read(data, file)
     at = index[8].offset
@@ -63,7 +63,7 @@ def test_erased_space_is_no_configurations(n, file):
 
 @pytest.mark.parametrize("noise", [b"\xaa", b"\xff" * 7, b"\x11\x22\x33\x7f"])
 def test_damage_behind_the_only_config(noise, file):
-    """Older files have no stream id in it: it is whole all the same."""
+    """Older files have no stream id: their Config is complete without it."""
     data, index = writer.make_indexed_stream(
         n_events=9, n_channels=2, n_samples=20, streamid=None
     )

@@ -159,9 +159,9 @@ def rows_of_lgdo(table: lgdo.Table, n: int) -> dict[str, list[Any]]:
 
 def rows_of(rb: RawBuffer, *, by_lgdo: bool = False) -> dict[str, list[Any]]:
     """Copy the rows that a buffer holds."""
-    if by_lgdo or rb._table is None:
+    if by_lgdo or rb.table is None:
         return rows_of_lgdo(rb.lgdo, rb.loc)
-    return rows_of_arrays(rb._arrays(), rb.loc)
+    return rows_of_arrays(rb.arrays(), rb.loc)
 
 
 def append_rows(tables: dict[str, dict[str, list[Any]]], name: str, rows: Any) -> None:

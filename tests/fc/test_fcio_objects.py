@@ -1,7 +1,7 @@
-"""Decoders that are handed an object of the package ``fcio``.
+"""Decoders that get an object of the package ``fcio``.
 
-What they write must be what the streamer writes of the same bytes: ``fcio`` and the
-package's own kernel are two readers of one format.
+Their rows must equal those of the streamer: ``fcio`` and the package's own kernel are
+two readers of one format.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ DECODERS = {
 
 
 class Buffers:
-    """Tables that a script has made itself: one a decoder, for all its keys."""
+    """Tables of a script: one for each decoder, for all its keys."""
 
     def __init__(self, stream: Any, rows: int) -> None:
         self.decoders = {name: decoder() for name, decoder in DECODERS.items()}
@@ -95,7 +95,7 @@ def struct_values(struct: lgdo.Struct) -> dict[str, Any]:
 
 
 def read_by_objects(path: str | Path, rows: int = 20_000) -> Decoded:
-    """Read a file with ``fcio``, and have the decoders take each record from it."""
+    """Read a file with ``fcio``, and pass each record to the decoders."""
     tags = fcio.Tags
     stream = fcio.fcio_open(str(path))
     buffers = Buffers(stream, rows)
@@ -136,7 +136,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_are_those_of_the_streamer(kind, file):
-    """For every kind of stream, all rows of all tables are equal to the bit."""
+    """For every kind of stream, all rows of all tables are equal bit by bit."""
     file.write_bytes(make(kind))
 
     assert differences(read_by_objects(file), decode(file).tables) == []
@@ -145,7 +145,7 @@ def test_rows_are_those_of_the_streamer(kind, file):
 @real_files
 @pytest.mark.parametrize("name", [SPMS, P06])
 def test_rows_of_real_files_are_those_that_are_written(name, tmp_path):
-    """Of real files, the rows are those that a conversion writes."""
+    """Rows of real files equal those of a conversion."""
     path = TESTDATA / "fcio" / name
     out = tmp_path / "out.lh5"
     daq2lh5.build_raw(str(path), out_spec=str(out))
@@ -161,7 +161,7 @@ def test_rows_of_real_files_are_those_that_are_written(name, tmp_path):
 
 
 def fcio_stream_of(orca_file: Path) -> bytes:
-    """Put together the FCIO records in the packets of an ORCA file."""
+    """Concatenate the FCIO records in the packets of an ORCA file."""
     streamer = OrcaStreamer()
     streamer.open_stream(str(orca_file))
     names = streamer.header.get_id_to_decoder_name_dict()
@@ -187,7 +187,7 @@ def fcio_stream_of(orca_file: Path) -> bytes:
 
 @real_files
 def test_real_event_headers_and_software_trigger(file):
-    """Event headers, with what the software trigger says of each, are equal, too."""
+    """Event headers, and their records of the software trigger, are equal, too."""
     file.write_bytes(fcio_stream_of(TESTDATA / "orca" / P13))
 
     found = read_by_objects(file, rows=1000)
@@ -199,7 +199,7 @@ def test_real_event_headers_and_software_trigger(file):
 
 @real_files
 def test_packets_of_orca_read_from_memory():
-    """Scripts that have ``fcio`` read each packet of ORCA get the same rows, too."""
+    """Scripts that read each ORCA packet with ``fcio`` get the same rows, too."""
     path = TESTDATA / "orca" / P13
     streamer = OrcaStreamer()
     streamer.open_stream(str(path))
@@ -230,11 +230,11 @@ def test_packets_of_orca_read_from_memory():
             assert differences({table: rows_of(buffers.rbs[table])}, rows) == []
 
 
-# --- what a script may do -------------------------------------------------------------
+# --- freedoms of scripts --------------------------------------------------------------
 
 
 def test_times_count_all_events_that_the_object_has_read(file):
-    """A decoder that is handed the last event only knows its run and dead time."""
+    """A decoder that gets only the last event has its run and dead time."""
     file.write_bytes(writer.make_stream(20, kind="sparse", deadtime=True, n_samples=5))
     stream = fcio.fcio_open(str(file))
     for _ in range(20):
@@ -253,7 +253,7 @@ def test_times_count_all_events_that_the_object_has_read(file):
 
 
 def test_no_call_of_set_fcio_stream_is_needed(file):
-    """Decoders take the configuration from the object, whatever they had before."""
+    """Decoders take the configuration from the object, in place of their own."""
     file.write_bytes(make("sparse"))
     other = file.with_name("other.fcio")
     other.write_bytes(make("sparse", n_samples=9, streamid=2))
@@ -309,7 +309,7 @@ def test_arguments_have_the_names_that_scripts_use(file):
 
 
 def test_configuration_as_struct(file):
-    """`decode_config` gives the scalars of the configuration, and keys."""
+    """`decode_config` returns the scalars of the configuration, and keys."""
     file.write_bytes(make("fsp"))
     stream = fcio.fcio_open(str(file))
     decoder = FCConfigDecoder()
@@ -327,7 +327,7 @@ def test_configuration_as_struct(file):
 
 
 def test_rows_of_the_software_trigger_settings(file):
-    """FSPConfig as a table of rows has what the struct has."""
+    """FSPConfig as a table of rows has the values of the struct."""
     file.write_bytes(make("fsp"))
     stream = fcio.fcio_open(str(file))
     decoder = FSPConfigDecoder()
@@ -348,7 +348,7 @@ def test_rows_of_the_software_trigger_settings(file):
     assert np.array_equal(table["dsp_wps_gains"][0], wanted["dsp_wps_gains"].nda)
 
 
-def test_traces_that_nobody_asked_for_are_counted(file):
+def test_unselected_traces_are_counted(file):
     """A table for one channel gets its rows; others are counted by key."""
     file.write_bytes(make("full"))
     stream = fcio.fcio_open(str(file))
@@ -365,7 +365,7 @@ def test_traces_that_nobody_asked_for_are_counted(file):
     assert decoder.skipped_channels == dict.fromkeys(others, 2)
 
 
-def test_full_table_is_told(file):
+def test_full_table(file):
     """Where a table has no row left, nothing is written elsewhere."""
     file.write_bytes(make("one channel"))
     stream = fcio.fcio_open(str(file))
@@ -381,8 +381,8 @@ def test_full_table_is_told(file):
 
 
 @pytest.mark.parametrize("name", DECODERS)
-def test_record_of_another_kind_is_told(name, file):
-    """The record at hand must be the decoder's: an old one is never taken instead."""
+def test_record_of_another_kind_is_refused(name, file):
+    """The current record must be the decoder's; an old one is never used instead."""
     file.write_bytes(writer.make_stream(2, fsp=True))
     stream = fcio.fcio_open(str(file))
     buffers = Buffers(stream, 10)
@@ -393,14 +393,14 @@ def test_record_of_another_kind_is_told(name, file):
     assert buffers.rbs[name].loc == 0
 
 
-def test_stream_that_is_not_open_is_told():
+def test_stream_that_is_not_open_is_refused():
     """An object that has read nothing has no configuration."""
     with pytest.raises(ValueError, match="open a stream first"):
         FCEventDecoder().set_fcio_stream(fcio.FCIO())
 
 
-def test_software_trigger_that_is_not_there_is_told(file):
-    """Its decoders say so, if the stream has none."""
+def test_missing_software_trigger_is_refused(file):
+    """Decoders of the software trigger raise an error if the stream has none."""
     file.write_bytes(make("full"))
     stream = fcio.fcio_open(str(file))
     stream.get_record()
@@ -409,7 +409,7 @@ def test_software_trigger_that_is_not_there_is_told(file):
 
 
 def test_bytes_and_objects_in_turn(file):
-    """One decoder takes both; each has its own stream."""
+    """One decoder takes bytes and objects, with a stream for each."""
     records = list(writer.Stream(3, kind="sparse", n_channels=3, n_samples=8).records())
     file.write_bytes(writer.assemble(records)[0])
     streamer = FCStreamer()
@@ -435,7 +435,7 @@ def test_bytes_and_objects_in_turn(file):
 
 
 def test_object_is_known_by_its_attributes(file):
-    """What looks like an ``fcio.FCIO`` is one: wrappers and stand-ins work, too."""
+    """Any object with the interface of ``fcio.FCIO`` works, such as wrappers."""
     file.write_bytes(make("full"))
     stream = fcio.fcio_open(str(file))
     stream.get_record()

@@ -1,6 +1,6 @@
-"""Without a specification nothing is skipped, in joined files neither.
+"""Without a specification nothing is skipped, also in joined files.
 
-Joined files of any two runs give what both give alone, in both orders: also channels,
+Joined files of any two runs give the rows of both, in both orders, also of channels,
 streams and software triggers that only one of them has.
 """
 
@@ -35,7 +35,7 @@ EVENT_KINDS = ("event", "sparse", "header")
 
 
 def rows_in(path: Path) -> Counter[Any]:
-    """Count the rows of a file, by decoder: all columns but the packet's number."""
+    """Count equal rows of a file by decoder, without the packet's number."""
     decoded = decode(path)
     assert decoded.report.bytes["skipped"] == 0
     assert decoded.report.skipped_channels == {}
@@ -63,13 +63,13 @@ class Files:
     folder: Path
 
     def check(self, first: bytes, second: bytes) -> None:
-        """Compare what a joined file gives with what both give alone."""
+        """Compare the rows of a joined file with those of both files."""
         path = self.folder / "run.fcio"
         alone = []
         for data in (first, second):
             path.write_bytes(data)
             alone.append(rows_in(path))
-        # settings that both have are there once
+        # settings of both are written once
         wanted = alone[0] + alone[1]
         for row in wanted:
             wanted[row] = 1 if row[0] == "FSPConfig" else wanted[row]
@@ -119,7 +119,7 @@ STREAMS: dict[str, dict[str, Any]] = {
     ("first", "second"), [(a, b) for a, b in product(STREAMS, STREAMS) if a <= b]
 )
 def test_any_two_runs(first, second, files):
-    """Each with each, and with itself."""
+    """All pairs are joined, also a file with itself."""
     streams = [
         writer.make_stream(8, deadtime=True, **STREAMS[name])
         for name in (first, second)
@@ -166,19 +166,19 @@ def streams(draw: Any) -> bytes:
 @settings(max_examples=40, deadline=None)
 @given(first=streams(), second=streams())
 def test_any_configurations(first, second, tmp_path_factory):
-    """The law, for whatever the headers say."""
+    """The law, for random headers."""
     Files(tmp_path_factory.mktemp("joined")).check(first, second)
 
 
 def test_settings_of_both_software_triggers_are_written(tmp_path):
-    """They are structs: the second one's is called after its configuration's packet."""
+    """They are structs; the second one is named after its configuration's packet."""
     parts = [
         *(writer.fsp_config(wps_prescale_ratio=1), one(eventsamples=3)),
         *(writer.fsp_event(), writer.event([[1, 2, 3, 4, 5]])),
         *(writer.fsp_config(wps_prescale_ratio=2), one(eventsamples=4)),
         # the same again
         *(writer.fsp_config(wps_prescale_ratio=2), one(eventsamples=3)),
-        # and one that no configuration follows
+        # and one without a configuration behind it
         *(writer.fsp_config(wps_prescale_ratio=3), writer.event([[1, 2, 3, 4, 5]])),
     ]
     path = tmp_path / "run.fcio"
@@ -222,7 +222,7 @@ def test_software_trigger_only_in_the_second(tmp_path):
 
 @pytest.mark.parametrize("by_key", [False, True])
 def test_cards_that_the_configuration_lacks(by_key, tmp_path):
-    """Their status is written, with a note; as many as there are."""
+    """The status of all of them is written, with a limited number of notes."""
     cards = [writer.StatusCard(reqid=i) for i in (0, 0x2000, 0x2005, 0x4000)]
     parts = [
         one(eventsamples=3, mastercards=1, adccards=1),
@@ -249,7 +249,7 @@ def test_cards_that_the_configuration_lacks(by_key, tmp_path):
 
 
 def test_a_later_configuration_without_a_stream_id(tmp_path):
-    """It keeps the one before's, as the format says: that is told."""
+    """It keeps the id of the one before, by the format, with a warning."""
     first = writer.make_stream(3, n_channels=2, n_samples=7, streamid=5)
     second = writer.make_stream(3, n_channels=2, n_samples=7, streamid=None)
     path = tmp_path / "run.fcio"

@@ -629,7 +629,7 @@ def test_later_config_keeps_what_it_lacks():
 
 
 def test_rows_of_keys_not_offered():
-    """Section 5: this reader knows the first configuration's channels; all cards."""
+    """Section 5: this reader has the first configuration's channels, and all cards."""
     other = writer.config(adcs=1, eventsamples=N_SAMPLES, tracemap=(0x7770001,))
     sub_master = writer.status([writer.StatusCard(reqid=0x4000)])
     tables = reference.read_tables(

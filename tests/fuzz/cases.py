@@ -1,4 +1,4 @@
-"""Cases of the harness: each is made from a format, a seed and a number alone."""
+"""Cases of the harness, each determined by format, seed and number."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FORMATS = ("fcio", "orca", "compass", "llama", "mgdo", "real")
 
 WRITE_EVERY = 20
-"""Of so many inputs one is converted to a file; the others are decoded only."""
+"""One in so many inputs is converted to a file; the others are decoded only."""
 
 TELLING = ("more frames than this version knows",)
 """Notes that are enough where a record is followed by bytes that are none."""
@@ -33,7 +33,7 @@ ZERO_KINDS = {"zeros", "zero block", "zero tail"}
 
 @dataclass
 class Case:
-    """An input, and what is wrong with what came of it."""
+    """An input, and the problems with its result."""
 
     sample: Sample
     changes: list[str] = field(default_factory=list)
@@ -67,7 +67,7 @@ def run_case(
     Parameters
     ----------
     folder
-        where the input and the output are put for the time being.
+        temporary folder for the input and the output.
     zeros_only
         whether tails and holes of zeros are all that is done.
     """

@@ -1,4 +1,4 @@
-"""One conversion of a damaged input, and what it must hold to in any case."""
+"""One conversion of a damaged input, and assertions for every input."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_LISTED = 100
 
 @dataclass
 class Outcome:
-    """What came of an input.
+    """The result of a conversion.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ def decode(path: str, **options: Any) -> Outcome:
         with open_stream(path, chunk_mode="any_full", **options) as (streamer, header):
             for chunk in chain([header], streamer):
                 for rb in chunk:
-                    arrays = rb._arrays() if rb._table is not None else {}
+                    arrays = rb.arrays() if rb.table is not None else {}
                     if arrays and rb.loc:
                         out.rows.update(rows_of(arrays, rb.loc))
                     rb.loc = 0
@@ -85,7 +85,7 @@ def write(path: str, out_file: str, **options: Any) -> Outcome:
 
 
 def problems_of(out: Outcome, data: bytes | None) -> list[str]:
-    """List what is wrong with an outcome whatever the input was.
+    """List the problems of a result that are independent of the input.
 
     Parameters
     ----------

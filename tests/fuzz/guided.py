@@ -3,9 +3,9 @@
     tests/fuzz/build.sh covered /tmp/covered
     PYTHONPATH=/tmp/covered python tests/fuzz/guided.py fcio -max_total_time=600
 
-The kernels must be built so that they tell where they go, as above; then the options
-of libFuzzer. What is found is written to the current directory; small inputs that lead
-somewhere new to a folder that is given behind the target (libFuzzer's corpus).
+The kernels must be built with coverage, as above. Further arguments are options of
+libFuzzer. Failures are written to the current directory; inputs with new coverage to a
+folder behind the target (libFuzzer's corpus).
 """
 
 from __future__ import annotations

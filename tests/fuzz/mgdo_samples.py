@@ -1,4 +1,4 @@
-"""Entries of MGDO trees, in a tree that is in memory: nothing but ROOT writes one."""
+"""Entries of MGDO trees in memory, since only ROOT writes such files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from mgdo.trees import FileTree
 from writers import mgdo
 
 from daq2lh5.errors import DecodeError
@@ -26,10 +27,9 @@ TREES: dict[str, dict[str, Any]] = {
 }
 
 
-class MemoryTree:
-    """What the streamer asks of ``MGTree``; `baskets` is what the next one holds."""
+class MemoryTree(FileTree):
+    """Stands for ``MGTree``; `baskets` is the content of the next one."""
 
-    compression = size = error = None
     baskets: tuple[tuple[bytes, ...], ...] = ()
 
     def __init__(self, name: str, path: str | None = None) -> None:
@@ -42,9 +42,6 @@ class MemoryTree:
         self._first = ends
         self.n_entries = ends[-1]
 
-    def entries_of(self, number: int) -> tuple[int, int]:
-        return self._first[number], self._first[number + 1]
-
     def read(self, number: int) -> Basket:
         entries = self.baskets[number]
         if not entries:
@@ -56,15 +53,6 @@ class MemoryTree:
 
     def stored_bytes(self, number: int) -> int:
         return sum(map(len, self.baskets[number]))
-
-    def run(self) -> dict[str, Any]:
-        return {"run_number": np.int32(7)}
-
-    def is_blinding_active(self) -> int:
-        return -1
-
-    def close(self) -> None:
-        pass
 
 
 def in_baskets(entries: list[bytes], size: int = 7) -> tuple[tuple[bytes, ...], ...]:

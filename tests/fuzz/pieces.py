@@ -1,7 +1,7 @@
 """Damaged streams as pieces of an undamaged one, and the changes that make them.
 
-A piece is a stretch of the undamaged stream or foreign bytes, so that it is known of
-every byte where it comes from.
+A piece is a stretch of the undamaged stream or foreign bytes, so that the origin of
+every byte is known.
 """
 
 from __future__ import annotations

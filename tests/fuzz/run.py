@@ -1,4 +1,4 @@
-"""Converts damaged inputs, and says which of them are not treated as they must be.
+"""Converts damaged inputs, and prints those with wrong results.
 
 python tests/fuzz/run.py --count 1000               all formats
 python tests/fuzz/run.py --format fcio --minutes 5

@@ -11,12 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from writers import compass, fcio, llama, orca
-
-try:
-    from writers import llama_old
-except ImportError:
-    llama_old = None
+from writers import compass, examples, fcio, llama, llama_old, orca
 
 from .conversion import decode
 from .truth import Record, Rules
@@ -183,15 +178,7 @@ def fcio_index(data: bytes) -> list[fcio.Record]:
 # --- ORCA ---------------------------------------------------------------------------
 
 ORCA_FILES: dict[str, dict[str, Any]] = {
-    "flashcam": {"kinds": "flashcam", "n_events": 20, "n_channels": 3},
-    "12 bit": {
-        "kinds": "flashcam",
-        "listeners": 2,
-        "n_events": 12,
-        "n_channels": 2,
-        "heartbeat_every": 9,
-    },
-    "fcio": {"kinds": "fcio", "n_events": 40, "n_channels": 3},
+    **examples.ORCA,
     "fcio headers": {
         "kinds": "fcio",
         "n_events": 60,
@@ -261,17 +248,7 @@ def orca_index(data: bytes) -> list[orca.Packet]:
 
 # --- CoMPASS ------------------------------------------------------------------------
 
-COMPASS_FILES: dict[str, dict[str, Any]] = {
-    "waveforms": {"word": 0xCAED, "n": 40, "n_samples": 100},
-    "short waveforms": {"word": 0xCAE9, "n": 150, "n_samples": 7},
-    "calibrated": {"word": 0xCAEF, "n": 60, "n_samples": 50, "bits": 10},
-    "several lengths": {"word": 0xCAED, "n": 60, "n_samples": (20, 60, 35)},
-    "list": {"word": 0xCAE5, "n": 200},
-    "list of calibrated": {"word": 0xCAE3, "n": 150},
-    "no energy": {"word": 0xCAE0, "n": 200},
-    "CoMPASS 1": {"word": 0xCAED, "version": 1, "n": 40, "n_samples": 100},
-    "CoMPASS 1, list": {"word": 0xCAE5, "version": 1, "n": 150},
-}
+COMPASS_FILES = examples.compass_files(50, 150)
 
 
 def compass_sample(name: str) -> Sample:
@@ -281,7 +258,7 @@ def compass_sample(name: str) -> Sample:
     data = compass.file(form, events)
     records = [Record(e.offset, e.length, "event") for e in events]
     spared = records[8].end
-    is_list = "list" in name or name == "no energy"
+    is_list = name in examples.COMPASS_LISTS
     rules = Rules(4, slack=2, has_marks=False) if is_list else Rules(slack=1)
     options: dict[str, Any] = {"in_stream_type": "Compass"}
     if not form.has_header:
@@ -325,8 +302,8 @@ def llama_sample(name: str) -> Sample:
     return sample
 
 
-OLD_LLAMA_FILES = {"2019": 68, "early 2019": 80} if llama_old else {}
-"""Length of a configuration in files of the older age."""
+OLD_LLAMA_FILES = {"2019": 68, "early 2019": 80}
+"""Bytes of a configuration in files of 2019."""
 
 
 def old_llama_sample(name: str) -> Sample:

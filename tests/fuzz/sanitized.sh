@@ -3,6 +3,7 @@
 #
 #   tests/fuzz/sanitized.sh [OPTIONS OF run.py]
 #   SANITIZED=DIRECTORY tests/fuzz/sanitized.sh ...     keeps the build there
+#   HARNESS=round_trips.py tests/fuzz/sanitized.sh ...  another one of this directory
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 python=${PYTHON:-python3}
@@ -19,4 +20,8 @@ export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export PYTHONPATH=$build PYTHONMALLOC=malloc
 preload="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)"
-LD_PRELOAD=$preload "$python" "$build/tests/fuzz/run.py" --no-memory-limit "$@"
+harness=${HARNESS:-run.py}
+if [ "$harness" = run.py ]; then
+    set -- --no-memory-limit "$@"
+fi
+LD_PRELOAD=$preload "$python" "$build/tests/fuzz/$harness" "$@"

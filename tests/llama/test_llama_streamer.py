@@ -12,6 +12,7 @@ import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import checks
 import h5py
 import lh5
 import numpy as np
@@ -70,7 +71,7 @@ def decode(path: Any, **kwargs: Any) -> SimpleNamespace:
                 if rb.out_name.startswith("LLAMAHeader"):
                     # of a file that was joined
                     continue
-                arrays = rb._arrays()
+                arrays = rb.arrays()
                 for i in range(rb.loc):
                     row = {name: np.copy(a[i]) for name, a in arrays.items()}
                     rows.setdefault(int(row["fadc_channel_id"]), []).append(row)
@@ -84,11 +85,7 @@ def assert_rows(found: dict, wanted: dict) -> None:
     wanted = {key: rows for key, rows in wanted.items() if rows}
     assert found.keys() == wanted.keys()
     for key, rows in wanted.items():
-        assert len(found[key]) == len(rows), key
-        for a, b in zip(found[key], rows, strict=True):
-            assert a.keys() == b.keys()
-            for name, value in b.items():
-                np.testing.assert_array_equal(a[name], value, name)
+        checks.assert_rows(found[key], rows)
 
 
 def assert_all_bytes(report: Any, size: int) -> None:
@@ -557,7 +554,7 @@ def test_decode_packet_and_header(tmp_path):
     assert decoder.skipped_channels == {32: 3}
     wanted = reference.read_rows(data, path.name)
     for key, rb in buffers.items():
-        arrays = rb._arrays()
+        arrays = rb.arrays()
         rows = [
             {name: a[i] for name, a in arrays.items()}
             for i in range(rb.loc)

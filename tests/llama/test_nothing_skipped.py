@@ -1,7 +1,7 @@
-"""llamaDAQ: nothing is left out that nobody asked to leave out.
+"""llamaDAQ: without a specification nothing is skipped.
 
-Channels that no header announces, and files joined to one: what each of them has is
-in the output, and what is not known about it is said.
+Channels that no header announces, and joined files: all of their rows are in the
+output, with notes about unknown values.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def convert(folder: Path, data: bytes, spec: str = "none") -> tuple[Any, list[di
 
 
 def signature(row: dict[str, Any]) -> bytes:
-    """Describe a row by what is in its event."""
+    """Describe a row by the contents of its event."""
     names = sorted(set(row) - {"packet_id", "table"})
     return b"|".join(np.asarray(row[n], float).tobytes() for n in names)
 
@@ -110,9 +110,9 @@ def channels_of_file(draw: Any, fewest: int = 1) -> list[Channel]:
 )
 @settings(max_examples=50, deadline=None)
 def test_headers_at_random(folder, channels, n_announced, spec, seed):
-    """Channels that are closed, or not announced at all, have their rows."""
+    """Closed and unannounced channels have rows."""
     for c in channels:
-        # without an averaging mode there are no averages to be sure of
+        # without an averaging mode, averages are doubtful
         c.avg_sample_length *= c.avg_mode > 0
     data, places = writer.make_file(channels, n_events=3, seed=seed)
     announced = channels[:n_announced]
@@ -162,7 +162,7 @@ def test_key_that_the_user_names(tmp_path):
 
 
 def test_how_many_channels_may_be_unannounced(tmp_path):
-    """Words at random must not make thousands of tables."""
+    """Random words must not make thousands of tables."""
     channels = [Channel(fadc=i, sample_length=2, avg_mode=0) for i in range(80)]
     for c in channels:
         c.avg_sample_length = 0
@@ -203,7 +203,7 @@ KINDS = ("new", "slower", "longer", "other", "header only", "old 68", "old 80")
 
 @functools.cache
 def rows_alone(kind: str) -> tuple[bytes, ...]:
-    """Return what a file of a kind gives by itself."""
+    """Return the rows of a single file."""
     with tempfile.TemporaryDirectory() as folder:
         rows = convert(Path(folder), b"".join(file_of(kind)))[1]
     return tuple(map(signature, rows))
@@ -211,7 +211,7 @@ def rows_alone(kind: str) -> tuple[bytes, ...]:
 
 @pytest.mark.parametrize("first", KINDS)
 def test_joined_files_give_what_each_gives(tmp_path, first):
-    """Of any two files, in both orders: the union, and a header for each."""
+    """Any two files, in both orders, give the union, and a header for each."""
     for i, second in enumerate(KINDS):
         kinds = (first, second, first)
         data = b"".join(part for kind in kinds for part in file_of(kind))
@@ -238,7 +238,7 @@ def test_joined_files_have_their_headers(tmp_path):
 
 
 def test_joined_to_a_file_that_is_cut_off(tmp_path):
-    """At every place: the second file's rows are all there."""
+    """Wherever the first file ends, the second file's rows are complete."""
     for first in ("new", "old 68", "old 80"):
         for second in ("new", "old 68"):
             header, events = file_of(first)
@@ -259,7 +259,7 @@ def test_joined_to_a_file_that_is_cut_off(tmp_path):
 
 
 def test_joined_header_that_contradicts_itself(tmp_path):
-    """It is damage, and what follows is read as before."""
+    """It counts as damage, and the events behind it are read as before."""
     header, events = file_of("new")
     bad = writer.header([Channel(), Channel(channel=1, event_length=3)])
     report, rows = convert(tmp_path, header + events + bad + events)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from checks import assert_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llama.test_llama_streamer import decode
-from llama.test_old_files import assert_rows, rows_of, write
+from llama.test_old_files import rows_of, write
 from writers import llama_old as writer
 from writers.llama_old import OldChannel, OldFile
 
@@ -66,7 +67,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 def signature(row: dict[str, Any]) -> bytes:
-    """Describe a row by its channel and what is in its event."""
+    """Describe a row by its channel and the contents of its event."""
     names = sorted(set(row) - {"packet_id"})
     return b"|".join(np.asarray(row[n], float).tobytes() for n in names)
 
@@ -79,7 +80,7 @@ def ticks_of(file: OldFile, row: dict[str, Any]) -> int:
 
 
 def ends(file: OldFile) -> list[int]:
-    """Return where a file can end without a word: chunks of 80-byte files are open."""
+    """Return the ends that go unnoticed: chunks of 80-byte files are open-ended."""
     if file.data[10:12] == bytes(2):
         return file.chunk_ends + [p.end for p in file.places]
     return file.chunk_ends
@@ -95,7 +96,7 @@ def read(folder: Path, data: bytes, **kwargs: Any) -> Any:
 @given(file=files(), buffer_size=st.sampled_from([1, 3, 8192]))
 @settings(max_examples=100, deadline=None)
 def test_round_trip(folder, file, buffer_size):
-    """What is written is read, whatever the channels and the counts are."""
+    """Files with random channels and numbers of events are read completely."""
     decoded = read(folder, file.data, buffer_size=buffer_size)
     assert_rows(rows_of(decoded), file.rows)
     assert decoded.report.clean, decoded.report.lines()
@@ -105,7 +106,7 @@ def test_round_trip(folder, file, buffer_size):
 @given(file=files(min_banks=1), data=st.data())
 @settings(max_examples=100, deadline=None)
 def test_cuts(folder, file, data):
-    """All events in front of a cut are there, the rest is cut off, and that is told."""
+    """Events in front of a cut are complete; the rest is reported as cut off."""
     cut = data.draw(st.integers(file.head, len(file.data)))
     decoded = read(folder, file.data[:cut])
     whole = [r for p, r in zip(file.places, file.rows, strict=True) if p.end <= cut]
@@ -117,7 +118,7 @@ def test_cuts(folder, file, data):
 
 
 def test_every_cut_of_a_small_file(tmp_path):
-    """The same for each byte, and for both layouts."""
+    """The same for a cut at each byte, in both layouts."""
     channels = [OldChannel(channel=c) for c in (0, 4, 1)]
     for size in (68, 80):
         file = writer.make_file(channels, [[2, 1, 0], [1, 3, 1]], size=size)
@@ -160,9 +161,9 @@ def test_overwritten_stretches(folder, file, data, fill):
     }
     ids = {c.channel & 3 for c in file.channels}
     if len(ids) == len(file.channels):
-        # no two channels can be taken for each other
+        # all channels differ in their two bits
         assert behind <= set(found), decoded.report.lines()
-    # which of them it is may be doubtful; that it is there is not
+    # its channel may be doubtful, its presence is certain
     ticks = {ticks_of(file, r) for r in file.rows}
     events = [r for r in rows_of(decoded) if ticks_of(file, r) in ticks]
     assert len(events) >= len(before) + len(behind)
@@ -171,7 +172,7 @@ def test_overwritten_stretches(folder, file, data, fill):
 @given(file=files(min_banks=2), data=st.data())
 @settings(max_examples=100, deadline=None)
 def test_missing_and_inserted_stretches(folder, file, data):
-    """Bytes add up, events in front are there, and damage is told."""
+    """Bytes add up, events in front are complete, and damage is reported."""
     n = len(file.data)
     start = data.draw(st.integers(file.head, n - 1))
     stop = data.draw(st.integers(start + 1, n))
@@ -198,7 +199,7 @@ def test_zeros_at_the_end(tmp_path):
         sure = sum(p.end <= at for p in file.places)
         rows = rows_of(decoded)
         assert_rows(rows[:sure], file.rows[:sure])
-        # of the samples of one event nobody can tell
+        # zeros may replace samples of one event unnoticed
         assert len(rows) <= sure + 1
 
 
@@ -226,7 +227,7 @@ def test_hole_of_zeros(tmp_path):
 
 
 def test_damage_inside_a_chunk(tmp_path):
-    """The other events of the chunk stay, also if their channel is told by turn."""
+    """The other events of the chunk stay, also if only the turn gives their channel."""
     channels = [OldChannel(channel=c) for c in (0, 4)]
     file = writer.make_file(channels, [[4, 4]] * 3)
     for i, place in enumerate(file.places):
@@ -241,7 +242,7 @@ def test_damage_inside_a_chunk(tmp_path):
 
 
 def test_wrong_counts(tmp_path):
-    """A chunk with fewer, or more, events than it says: none of them is lost."""
+    """Chunks with a wrong number of events lose none."""
     channels = [OldChannel(channel=c) for c in (0, 1)]
     file = writer.make_file(channels, [[3, 3]] * 3)
     for at in file.chunk_ends[:-1]:
@@ -255,7 +256,7 @@ def test_wrong_counts(tmp_path):
 
 
 def test_unknown_fadc(tmp_path):
-    """Section 8.8: lost synchronization, which is found again."""
+    """Section 8.8: lost synchronization is recovered."""
     channels = [OldChannel(channel=c) for c in (0, 1)]
     file = writer.make_file(channels, [[2, 2]] * 4)
     at = file.chunk_ends[3]
@@ -279,7 +280,7 @@ def test_anything_behind_a_header(folder, junk, seed):
 @given(file=files(min_banks=1), data=st.data(), block=st.integers(1, 200))
 @settings(max_examples=100, deadline=None)
 def test_small_windows(folder, file, data, block):
-    """How much is at hand at a time makes no difference, damaged or not."""
+    """The size of the window makes no difference, with or without damage."""
     n = len(file.data)
     start = data.draw(st.integers(file.head, n - 1))
     length = data.draw(st.integers(0, n - start))

@@ -1,4 +1,4 @@
-"""llamaDAQ files of 2019 ("LArU"): every value, and which channel a chunk is of.
+"""llamaDAQ files of 2019 ("LArU"): every value, and the channel of each chunk.
 
 "Section" means a section of the format document "llamaDAQ files".
 """
@@ -15,6 +15,7 @@ import h5py
 import lh5
 import numpy as np
 import pytest
+from checks import assert_rows
 from llama.test_llama_streamer import decode
 from writers import llama_old as writer
 from writers.llama import Event
@@ -33,7 +34,7 @@ TESTDATA = Path(
 DIGESTS = TESTDATA / "expected" / "laru.json"
 NAMES = (
     *("2019-6-27-BaselineRun111", "20190703-165002-Sipm3_Run1001", "testSCARF137"),
-    # kept elsewhere, as a rule
+    # not in the usual folder of test data
     "20190703-164819-Sipm3_Pmt2_Run1000",
 )
 
@@ -72,19 +73,11 @@ def rows_of(decoded: Any) -> list[dict]:
     return sorted(rows, key=lambda row: row["packet_id"])
 
 
-def assert_rows(found: list[dict], wanted: list[dict]) -> None:
-    assert len(found) == len(wanted)
-    for a, b in zip(found, wanted, strict=True):
-        assert a.keys() == b.keys()
-        for name, value in b.items():
-            np.testing.assert_array_equal(a[name], value, name)
-
-
 # --- values -------------------------------------------------------------------------
 
 
 def test_vectors_of_the_document(tmp_path):
-    """Section 8.6: channels that say the same of themselves, empty chunks."""
+    """Section 8.6: channels with equal first words, empty chunks."""
     decoded = decode(write(tmp_path, VECTOR_A))
     first, second = rows_of(decoded)
     dt = 4.0
@@ -141,7 +134,7 @@ def test_writer_writes_the_vectors_of_the_document():
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("buffer_size", [7, 8192])
 def test_real_files(name, buffer_size, tmp_path):
-    """Everything that an independent reader found (section 8.6)."""
+    """All values agree with those of an independent reader (section 8.6)."""
     path = TESTDATA / "llama" / name
     digests = json.loads(DIGESTS.read_text())
     if not path.is_file() or name not in digests:
@@ -232,7 +225,7 @@ def check_channel(
 
 
 def test_five_channels_two_of_which_say_the_same(tmp_path):
-    """Section 8.4: channels 0 and 4 have equal first words; the turn tells them."""
+    """Section 8.4: channels 0 and 4 have equal first words; the turn decides."""
     channels = [OldChannel(channel=c, sample_length=64) for c in range(5)]
     file = writer.make_file(channels, [[2] * 5] * 50, start=1562172499.0)
     path = write(tmp_path, file.data, "20190703-164819-Sipm3_Pmt2_Run1000")
@@ -249,7 +242,7 @@ def test_five_channels_two_of_which_say_the_same(tmp_path):
 @pytest.mark.parametrize("size", [68, 80])
 @pytest.mark.parametrize("fadc_by_fadc", [True, False])
 def test_several_fadcs_have_turns_of_their_own(tmp_path, size, fadc_by_fadc):
-    """Section 8.4: whether their chunks come mixed or not."""
+    """Section 8.4: their chunks come mixed or one after the other."""
     channels = [
         OldChannel(fadc, c, sample_length=4 + 2 * fadc)
         for fadc in (0, 3)
@@ -274,7 +267,7 @@ def test_ids_that_the_readout_has_set(tmp_path):
 
 
 def test_missing_chunk(tmp_path):
-    """Section 8.4: the next channel that fits is taken, and that is told."""
+    """Section 8.4: the next channel that fits is used, and reported."""
     channels = [OldChannel(channel=c) for c in range(3)]
     rng = np.random.default_rng(1)
     events = [[writer.random_event(rng, c, t) for c in channels] for t in (1, 2, 3)]
@@ -295,7 +288,7 @@ def test_missing_chunk(tmp_path):
     assert decoded.report.exit_status == 3
 
 
-def test_times_that_do_not_increase_are_told(tmp_path):
+def test_times_that_do_not_increase_are_noted(tmp_path):
     """Section 8.4: then the assignment is doubtful."""
     channel = OldChannel()
     events = [writer.event(channel, Event(ticks=t, raw=[1] * 8)) for t in (5, 5, 6)]
@@ -327,7 +320,7 @@ def test_tables(tmp_path):
     assert sum("moving average window" in note for note in report.notes) == 1
 
 
-def test_blocks_in_other_places_are_told(tmp_path):
+def test_blocks_in_other_places_are_noted(tmp_path):
     """Section 1.2: offsets that the format bits contradict."""
     channels = [OldChannel(), OldChannel(channel=1, offsets=(2, 10, 11, 11))]
     file = writer.make_file(channels, [[1, 1]])
@@ -412,7 +405,7 @@ def test_bad_headers(tmp_path, data, words):
 
 
 def test_decode_packet(tmp_path):
-    """An event of 2019 does not tell its channel: the caller does."""
+    """Events of 2019 lack their channel: the caller gives it."""
     channels = [OldChannel(channel=c) for c in (0, 4)]
     file = writer.make_file(channels, [[2, 1]])
     header = LLAMAHeaderDecoder()

@@ -1,4 +1,4 @@
-"""More kinds of waveforms than there can be tables: nothing is lost in silence."""
+"""More kinds of waveforms than tables: lost rows are reported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("fake_tree")
 
 
 def test_more_kinds_than_tables(tmp_path):
-    """Rows that have no table are told, and are not "not selected"; status 3."""
+    """Rows without a table are irregular, not "not selected"; status 3."""
     rng = np.random.default_rng(0)
     es = [writer.random_entry(rng, [3], (20 + 2 * i, 10)) for i in range(70)]
     decoded = decode(write(tmp_path, es))

@@ -44,13 +44,13 @@ def encoded(*names: str, codec: str = ULEB) -> dict:
 def passed(monkeypatch) -> set[str]:
     """Names of the columns that are not decoded."""
     names: set[str] = set()
-    real = RawBuffer._pass_encoded
+    real = RawBuffer.pass_encoded
 
     def spy(self: RawBuffer, codec: str) -> None:
         real(self, codec)
-        names.update(f.name for f in self._table.fields if f.encoded)
+        names.update(f.name for f in self.table.fields if f.encoded)
 
-    monkeypatch.setattr(RawBuffer, "_pass_encoded", spy)
+    monkeypatch.setattr(RawBuffer, "pass_encoded", spy)
     return names
 
 
@@ -67,7 +67,7 @@ def both_ways(source: str, out_spec: Any, out: Path, **options: Any) -> tuple:
     """Convert by passing on, then by decoding and encoding: the same comes out."""
     passing = convert(source, out_spec, out, **options)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RawBuffer, "_pass_encoded", lambda self, codec: None)
+        patch.setattr(RawBuffer, "pass_encoded", lambda self, codec: None)
         decoding = convert(source, out_spec, out, **options)
     assert passing[1:] == decoding[1:]
     assert passing[0] == decoding[0]
@@ -279,7 +279,7 @@ def test_several_outputs(tmp_path, passed):
 
 @pytest.mark.usefixtures("fake_tree")
 def test_buffers_that_others_see(tmp_path, passed):
-    """Who reads chunks gets samples; a library that is converted stays as it is."""
+    """Readers of chunks get samples; a converted library stays unchanged."""
     rng = np.random.default_rng(4)
     e = writer.random_entry(rng, [3])
     source = write(tmp_path, [e])

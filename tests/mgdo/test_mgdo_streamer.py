@@ -15,6 +15,7 @@ import h5py
 import lh5
 import numpy as np
 import pytest
+from checks import assert_rows
 from daq2lh5.mgdo._kernel import REASONS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -49,7 +50,7 @@ def decode(path: str, **kwargs: Any) -> SimpleNamespace:
     with open_stream(path, **kwargs) as (streamer, header):
         for chunk in streamer:
             for rb in chunk:
-                arrays = rb._arrays()
+                arrays = rb.arrays()
                 for i in range(rb.loc):
                     row = {name: np.copy(a[i]) for name, a in arrays.items()}
                     rows.append((rb.out_name, row))
@@ -61,14 +62,6 @@ def decode(path: str, **kwargs: Any) -> SimpleNamespace:
         header=header,
         streamer=streamer,
     )
-
-
-def assert_rows(found: list[dict], wanted: list[dict]) -> None:
-    assert len(found) == len(wanted)
-    for a, b in zip(found, wanted, strict=True):
-        assert a.keys() == b.keys()
-        for name, value in b.items():
-            np.testing.assert_array_equal(a[name], value, name)
 
 
 def rows_of(entries: list[Entry]) -> list[dict]:
@@ -235,7 +228,7 @@ def test_unknown_digitizer_class_is_skipped_and_counted(tmp_path):
 
 @pytest.mark.parametrize("by_key", [False, True])
 def test_channels_beyond_the_list(by_key, tmp_path):
-    """Keys are those of the first entry's list of channels (section 8); others come."""
+    """Keys are the first entry's channels (section 8), and later ones."""
     rng = np.random.default_rng(0)
     channels = (1, 30, 31, 30, 60000)
     es = [writer.random_entry(rng, [c]) for c in channels]
@@ -258,8 +251,8 @@ def test_channels_beyond_the_list(by_key, tmp_path):
             assert len(f["ch30/channel"]) == 2
 
 
-def test_channels_that_nobody_asks_for(tmp_path):
-    """They are skipped, and counted."""
+def test_unselected_channels(tmp_path):
+    """Unselected channels are counted as skipped."""
     rng = np.random.default_rng(0)
     es = [writer.random_entry(rng, [c]) for c in (1, 30, 31, 30)]
     out = str(tmp_path / "out.lh5")
@@ -278,7 +271,7 @@ def test_channels_that_nobody_asks_for(tmp_path):
 )
 @given(data=st.data())
 def test_nothing_is_skipped(data, tmp_path_factory):
-    """Without a specification every row is written, whatever the lists say."""
+    """Without a specification every row is written, with any lists of channels."""
     folder = tmp_path_factory.mktemp("any")
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     channels = st.lists(

@@ -13,9 +13,9 @@ from daq2lh5.mgdo.baskets import Basket
 
 
 class FileTree:
-    """What the streamer asks of ``MGTree``. An empty basket cannot be read."""
+    """Stands for ``MGTree``. An empty basket cannot be read."""
 
-    compression = size = error = None
+    compression = size = error = trailing = None
 
     def __init__(self, name: str, path: str | None = None) -> None:
         self.name = name

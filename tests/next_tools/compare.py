@@ -1,4 +1,4 @@
-"""Comparing LH5 objects, and putting their rows together."""
+"""Comparison and concatenation of LH5 objects."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def same(a: lgdo.LGDO, b: lgdo.LGDO) -> bool:
 
 
 def joined(tables: list[lgdo.Table]) -> lgdo.Table:
-    """Put the rows of tables together, without `lh5`."""
+    """Concatenate the rows of tables, without `lh5`."""
     first = tables[0]
     made = {}
     for name, column in first.items():

@@ -1,4 +1,4 @@
-"""Converted runs that the tests of the next tools share."""
+"""Converted runs for the tests with other packages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sources(tmp_path_factory) -> list[Path]:
 
 @pytest.fixture(scope="session")
 def converted(sources, tmp_path_factory) -> Callable[..., list[Path]]:
-    """Return the files of both runs, by kind and by who converts."""
+    """Return the files of both runs, by kind and converter."""
     folder = tmp_path_factory.mktemp("converted")
     made: dict[tuple[str, str], list[Path]] = {}
 

@@ -1,4 +1,4 @@
-"""How the pulses of a germanium detector are processed: a configuration of dspeed.
+"""A configuration of dspeed for pulses of germanium detectors.
 
 Energies come from one waveform and the current from another, as experiments do whose
 raw files have long waveforms summed and a window around the pulse in full.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 CONSTANTS = {"pz": {"tau": "80*us"}, "trap": {"rise": "4*us", "flat": "1*us"}}
-"""What the parameters ``db...`` of the configuration are in these tests."""
+"""Values of the parameters ``db...`` of the configuration."""
 
 OUTPUTS = (
     *("bl_mean", "bl_std", "bl_slope", "wf_min", "wf_max", "tp_min", "tp_max"),

@@ -31,7 +31,7 @@ PERIOD = 16
 BASELINE = 3000
 START = 900
 RISE = 12
-"""Sample at which pulses start, and how many they rise for."""
+"""Sample at which pulses start, and number of samples of the rise."""
 
 TAU = 80.0
 """Decay time of pulses in microseconds."""
@@ -120,7 +120,7 @@ PROC_SPEC: dict[str, Any] = {
 
 
 def specification(kind: str, out: Path) -> Any:
-    """Return the output specification that makes a file in one of the `KINDS`."""
+    """Return the output specification for one of the `KINDS`."""
     if kind == "default":
         return str(out)
     buffer: dict[str, Any] = {"key_list": ["*"], "out_stream": str(out)}
@@ -150,7 +150,7 @@ def peer_python() -> str:
 
 
 def convert_by_peer(source: Path, kind: str, out: Path) -> Path:
-    """Have legend-daq2lh5 convert a run."""
+    """Convert a run with legend-daq2lh5."""
     code = (
         "import json, sys; from daq2lh5 import build_raw;"
         "build_raw(sys.argv[1], out_spec=json.loads(sys.argv[2]), overwrite=True)"

@@ -1,4 +1,4 @@
-"""`dspeed.build_dsp` processes what was converted, configured for germanium."""
+"""`dspeed.build_dsp` processes converted files, configured for germanium."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FORMS = {
     "channelwise": ("waveform", "waveform"),
     "production": ("waveform_presummed", "waveform_windowed"),
 }
-"""Names of the waveforms for energies and currents, by how a file was made."""
+"""Names of the waveforms for energies and currents, by kind of file."""
 
 CHANNELS = [f"ch{key}" for key in runs.KEYS]
 
@@ -62,7 +62,7 @@ def process(raw, kind: str, out) -> dict[int, dict[str, np.ndarray]]:
 
 @pytest.mark.parametrize("kind", runs.KINDS)
 def test_energies_and_times(processed, kind):
-    """The pulses are found as they were drawn."""
+    """The parameters are those of the drawn pulses."""
     heights = runs.amplitudes(1)
     summed = runs.SUMMED if kind == "production" else 1
     for i, key in enumerate(runs.KEYS):
@@ -78,8 +78,8 @@ def test_energies_and_times(processed, kind):
 
 @pytest.mark.parametrize("other", ["default", "production"])
 def test_the_same_by_channel(processed, other):
-    """Rows are the same whatever tables they are in, and however waveforms are kept."""
-    # what a window has it has from the whole waveform; sums are another measurement
+    """Results are independent of the tables and of the encoding of waveforms."""
+    # windows are exact copies; sums have other values
     names = hpge.OUTPUTS if other == "default" else ["A_max", "timestamp"]
     for key, wanted in processed("channelwise").items():
         found = processed(other)[key]

@@ -1,4 +1,4 @@
-"""Two distributions have a package daq2lh5: what is said, and the way that works.
+"""Two distributions with a package daq2lh5: messages, and working installations.
 
 The tests with real packages make an environment with `pip` and take minutes: they run
 if DAQ2LH5_INSTALL_TESTS is 1, as in .ci/run.
@@ -45,7 +45,7 @@ def python(site: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 
 def distribution(site: Path, name: str, version: str, files: tuple[str, ...]) -> None:
-    """Enter a distribution as installed."""
+    """Write the metadata of an installed distribution."""
     info = site / f"{name}-{version}.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Name: {name}\nVersion: {version}\n")
@@ -55,7 +55,7 @@ def distribution(site: Path, name: str, version: str, files: tuple[str, ...]) ->
 
 @pytest.fixture
 def both(tmp_path) -> Path:
-    """Return a folder where both distributions are said to be."""
+    """Return a folder with the metadata of both distributions."""
     distribution(tmp_path, "daq2lh5", "0.1.0", (*PEER_FILES, "installation.py"))
     distribution(tmp_path, "legend_daq2lh5", "1.7.1", PEER_FILES)
     return tmp_path
@@ -90,12 +90,12 @@ class TestWarning:
 
 
 class TestBroken:
-    """What is left of the package says what has happened, and what helps."""
+    """The remaining files of the package explain the problem, with advice."""
 
     @staticmethod
     def start(site: Path) -> str:
         environment = os.environ | {"PYTHONPATH": str(site)}
-        # nothing else of this name is to be found
+        # hide all other packages of this name
         done = run(sys.executable, "-S", "-c", START, env=environment, cwd=site)
         assert done.returncode == 2, done.stderr
         (line,) = done.stderr.splitlines()
@@ -132,8 +132,8 @@ class TestBroken:
 
 
 def wheel(folder: Path) -> Path:
-    """Make a wheel of what is installed here: to compile again takes minutes."""
-    # of the folder that it is imported from: a checkout may have one, too
+    """Make a wheel of the installed package, since compiling takes minutes."""
+    # from the folder of the import: a checkout may have one, too
     where = [str(PACKAGE.parent)]
     (own,) = importlib.metadata.distributions(name="daq2lh5", path=where)
     files = [f for f in own.files or [] if f.parts[0] != ".." and f.suffix != ".pyc"]
@@ -161,7 +161,7 @@ def wheel(folder: Path) -> Path:
     reason="takes minutes: DAQ2LH5_INSTALL_TESTS=1 runs it",
 )
 def test_with_real_packages(tmp_path):
-    """A fresh environment: the road that works, both mixed, and the way out."""
+    """Fresh environments: the documented way, both mixed, and the repair."""
     ours = wheel(tmp_path)
     named = ROOT / "packaging" / "legend-daq2lh5"
     venv = tmp_path / "venv"

@@ -1,4 +1,4 @@
-"""The raw tier as LEGEND's production calls the converter."""
+"""The raw tier, with the calls of LEGEND's production."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_aliases(converted):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_rows(converted, plain, name):
-    """Each system's rows are processed as its part of the specification says."""
+    """Each system's rows are processed by its part of the specification."""
     table = lh5.read(f"{name}/raw", converted)
     mine = plain.fc_input.nda == NAMES[name] % 100
     values = plain.waveform["values"].nda[mine]

@@ -1,8 +1,9 @@
-"""`lh5` reads, joins and appends what was converted, in whatever pieces."""
+"""`lh5` reads, joins and appends converted files, in pieces of any size."""
 
 from __future__ import annotations
 
 import shutil
+from typing import TYPE_CHECKING
 
 import lh5
 import numpy as np
@@ -11,12 +12,26 @@ from lh5.cli import lh5concat_cli, lh5ls
 from next_tools import runs
 from next_tools.compare import joined, same, whole
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 WHO = ("ours", "peer")
+
+
+def assert_appends(first: Path, second: Path, kind: str, folder: Path) -> None:
+    """Append the tables of one file to a copy of another."""
+    out = folder / "appended.lh5"
+    shutil.copy(first, out)
+    for table in runs.tables(kind):
+        # the bytes of codecs are appended undecoded
+        rows = lh5.read(table, second, decompress=kind != "production")
+        lh5.write(rows, table, out, wo_mode="append")
+        assert same(lh5.read(table, out), whole([first, second], table))
 
 
 @pytest.mark.parametrize("kind", runs.KINDS)
 class TestPieces:
-    """Whatever the pieces, together they are what is in the files."""
+    """Pieces of any size, put together, equal the files."""
 
     @pytest.mark.parametrize("buffer_len", [7, 1000])
     def test_iterator(self, converted, kind, buffer_len):
@@ -82,14 +97,7 @@ class TestPieces:
             assert same(lh5.read(table, out), whole(files, table))
 
     def test_append(self, converted, kind, tmp_path):
-        first, second = converted(kind)
-        out = tmp_path / "appended.lh5"
-        shutil.copy(first, out)
-        for table in runs.tables(kind):
-            # codecs' bytes are appended as they are
-            rows = lh5.read(table, second, decompress=kind != "production")
-            lh5.write(rows, table, out, wo_mode="append")
-            assert same(lh5.read(table, out), whole([first, second], table))
+        assert_appends(*converted(kind), kind, tmp_path)
 
     def test_lh5ls(self, converted, kind, capsys):
         lh5ls([str(converted(kind)[0])])
@@ -108,7 +116,7 @@ def test_values_are_the_peers(converted, kind):
 
 
 class TestBothConverters:
-    """A folder with files of both is read as one."""
+    """Files of both converters are read as one."""
 
     @pytest.mark.parametrize("order", [WHO, WHO[::-1]])
     @pytest.mark.parametrize("kind", runs.KINDS)
@@ -122,10 +130,5 @@ class TestBothConverters:
     @pytest.mark.parametrize("order", [WHO, WHO[::-1]])
     @pytest.mark.parametrize("kind", runs.KINDS)
     def test_append(self, converted, kind, order, tmp_path):
-        first, second = (converted(kind, who)[i] for i, who in enumerate(order))
-        out = tmp_path / "appended.lh5"
-        shutil.copy(first, out)
-        for table in runs.tables(kind):
-            rows = lh5.read(table, second, decompress=kind != "production")
-            lh5.write(rows, table, out, wo_mode="append")
-            assert same(lh5.read(table, out), whole([first, second], table))
+        files = (converted(kind, who)[i] for i, who in enumerate(order))
+        assert_appends(*files, kind, tmp_path)

@@ -1,4 +1,4 @@
-"""pygama's time-coincidence map and hit building, on what was converted."""
+"""pygama's time-coincidence map and hit building with converted files."""
 
 from __future__ import annotations
 

@@ -1034,7 +1034,7 @@ class Row(NamedTuple):
     key: Key
     values: dict[str, Any]
     header: Header
-    """That in force."""
+    """The current header."""
 
 
 @dataclass
@@ -1525,7 +1525,7 @@ class _Reader:
     def _find_elsewhere(
         self, byte: int, fc_input: int, channel: int
     ) -> tuple[Listener, Plist]:
-        """Find the listener of a card that the header does not have in its place.
+        """Find the listener of a card that the header lacks, or has elsewhere.
 
         By what the listeners say of their traces, or else by its address.
         """

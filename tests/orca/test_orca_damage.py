@@ -54,7 +54,7 @@ from orca.test_orca_streamer import (
     wanted_tables,
     waveform,
 )
-from writers import fcio
+from writers import examples, fcio
 from writers import orca as writer
 
 import daq2lh5
@@ -65,15 +65,7 @@ SECONDS = 20
 """More than a damaged file of some hundred kilobytes may take."""
 
 SOURCES: dict[str, dict[str, Any]] = {
-    "flashcam": {"kinds": "flashcam", "n_events": 20, "n_channels": 3},
-    "12 bit": {
-        "kinds": "flashcam",
-        "listeners": 2,
-        "n_events": 12,
-        "n_channels": 2,
-        "heartbeat_every": 9,
-    },
-    "fcio": {"kinds": "fcio", "n_events": 40, "n_channels": 3},
+    **examples.ORCA,
     "fsp": {
         "kinds": "fcio",
         "n_events": 60,
@@ -662,7 +654,7 @@ def test_traces_that_cannot_be(file):
 
 
 def test_input_that_is_not_in_use(file):
-    """Its rows are there all the same, and a note tells of it."""
+    """Its rows are written nevertheless, with a note."""
     enabled = [True, False] * 3
     crates = [writer.crate(0, [writer.flashcam_adc(1, 0x120, enabled=enabled)])]
     data = flashcam_file(

@@ -565,7 +565,7 @@ def test_decoder(order, caplog):
     text = decoder.make_lgdo(None, 10)
     assert text.attrs == {"datatype": "string"}
     assert json.loads(text.value) == HEADER
-    assert decoder._describe() == layout_like(text)
+    assert decoder.describe_lgdo() == layout_like(text)
     assert caplog.messages == []
 
 

@@ -1,4 +1,4 @@
-"""Files joined by ``cat`` give what each of them gives alone."""
+"""Files joined by ``cat`` give the rows of the single files."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def with_ids(shift: int) -> bytes:
 
 
 def header_with_id_0() -> bytes:
-    """Make a header that gives a record the id 0, as OrcaROOT has met it in 2007."""
+    """Make a header with the id 0 for a record, as in files of 2007."""
     header = writer.header()
     for entry in header["dataDescription"]["ORRunModel"].values():
         entry["dataId"] = 0
@@ -70,7 +70,7 @@ def fcio_header(**options: Any) -> bytes:
 
 
 def without_listeners() -> bytes:
-    """Make a file with a stream of a listener that the header does not have."""
+    """Make a file with a stream of a listener that the header lacks."""
     config = fcio.config(
         adcs=2, eventsamples=4, tracemap=(0x1100000, 0x1100001), streamid=0x10007
     )
@@ -142,7 +142,7 @@ def alone(name: str, path: Path) -> tuple[Tables, int]:
 
 
 def rows_by_name(tables: Tables) -> dict[str, list[tuple]]:
-    """Arrange rows so that they can be compared: whatever the lengths of traces."""
+    """Arrange rows for comparison, independent of the lengths of traces."""
     out = {}
     for name, columns in tables.items():
         rows = zip(*columns.values(), strict=True)
@@ -157,7 +157,7 @@ def rows_by_name(tables: Tables) -> dict[str, list[tuple]]:
 
 
 def later(tables: Tables, n: int) -> Tables:
-    """Count packets on."""
+    """Shift the packet numbers of the second file."""
     out = {name: dict(columns) for name, columns in tables.items()}
     for columns in out.values():
         if "packet_id" in columns:
@@ -167,7 +167,7 @@ def later(tables: Tables, n: int) -> Tables:
 
 
 def by_length(tables: Tables) -> dict[str, list[tuple]]:
-    """Put tables for traces of one length aside: which is first has the plain name."""
+    """Merge tables by length of traces: the first one has the plain name."""
     out: dict[str, list[tuple]] = {}
     for name, rows in rows_by_name(tables).items():
         for row in rows:

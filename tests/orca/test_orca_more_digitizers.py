@@ -261,7 +261,7 @@ def test_single_packets(name, file):
 
 
 def test_channels_that_are_not_in_the_header_have_tables(file):
-    """Of kinds whose header tells them; a note tells of each."""
+    """For kinds whose header lists channels, with a note for each."""
     packets = [
         writer.gretina4a([writer.Gretina4AEvent([1, 2], channel=12)], crate=2, card=4),
         writer.sis3320([writer.SIS3320Event([1, 2])], crate=2, card=5),
@@ -390,7 +390,7 @@ def test_cards_with_different_lengths(by_lgdo, file):
 
 
 def test_more_lengths_than_there_can_be_tables(file):
-    """Some events are counted as irregular; all others are there, also behind them."""
+    """Some events count as irregular; all others are written, also behind them."""
     packets = [
         writer.sis3320([writer.SIS3320Event([1] * n)], crate=2, card=4)
         for n in (*range(1, 100), 5)

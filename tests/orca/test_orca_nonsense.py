@@ -88,7 +88,7 @@ def test_nonsense_in_a_header_costs_its_cards_alone(what, file):
 
 
 def test_enabled_inputs_no_list(file):
-    """The header announces none then: the traces are there all the same."""
+    """The header then announces no channel; the traces are written nevertheless."""
     plist, rest = packets()
     for crate in plist["ObjectInfo"]["Crates"]:
         for card in crate["Cards"]:

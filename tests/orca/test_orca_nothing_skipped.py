@@ -1,4 +1,4 @@
-"""With no specification no byte of a known decoder is skipped, whatever headers say."""
+"""Without a specification no byte of a known decoder is skipped, with any header."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from daq2lh5.errors import OutSpecError
 from daq2lh5.orca.orca_header import OrcaHeader
 
 KEY = 4 << 4
-"""Of channel 0 of card 4 in crate 0."""
+"""Key of channel 0 of card 4 in crate 0."""
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def whole() -> tuple[writer.Plist, list[bytes]]:
 
 @st.composite
 def headers(draw: st.DrawFn) -> writer.Plist:
-    """Draw headers that say something else of cards than what the packets have."""
+    """Draw headers that contradict the packets."""
     header = copy.deepcopy(whole()[0])
     info = header["ObjectInfo"]
     for crate in info["Crates"]:
@@ -98,7 +98,7 @@ def headers(draw: st.DrawFn) -> writer.Plist:
 
 
 def rows_by_decoder(path: Any, header: writer.Plist) -> tuple[Counter, Any]:
-    """Count the rows that come of all packets under a header."""
+    """Count the rows of all packets under a header."""
     path.write_bytes(writer.header_packet(header) + b"".join(whole()[1]))
     decoded = decode(path)
     names = {rb.out_name: name for name, rb in decoded.streamer.rb_lib.buffers()}
@@ -114,8 +114,8 @@ def rows_by_decoder(path: Any, header: writer.Plist) -> tuple[Counter, Any]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(header=headers())
-def test_whatever_the_header_says_nothing_is_skipped(header, file):
-    """Cards absent, elsewhere, or off: as many rows as with the right header."""
+def test_nothing_is_skipped_with_any_header(header, file):
+    """Cards absent, elsewhere, or off give as many rows as with the right header."""
     wanted, _ = rows_by_decoder(file, whole()[0])
     assert len(wanted) > 40
     found, report = rows_by_decoder(file, header)
@@ -127,7 +127,7 @@ def test_whatever_the_header_says_nothing_is_skipped(header, file):
     assert "not selected" not in " ".join(report.lines())
 
 
-# --- channels that the header does not announce ---------------------------------------
+# --- channels that the header lacks ---------------------------------------------------
 
 
 def sis3302_file(*channels: int, **card: Any) -> bytes:
@@ -151,7 +151,7 @@ OFF = {"internalTriggerEnabledMask": 0, "externalTriggerEnabledMask": 0}
     ids=["all off", "one off", "other slot"],
 )
 def test_channels_have_tables_and_notes(card, n_announced, dt, file):
-    """Those of a card that is there have its settings."""
+    """Channels of an announced card have its settings."""
     file.write_bytes(sis3302_file(0, 1, 0, 1, **card))
     decoded = decode(file)
     name = "ORSIS3302DecoderForEnergy"
@@ -187,7 +187,7 @@ def test_an_input_that_is_off_is_in_its_listeners_table(file):
 @pytest.mark.parametrize("configured", [True, False])
 @pytest.mark.parametrize("slot", [1, 2])
 def test_a_flashcam_card_in_another_slot(configured, slot, file):
-    """Its address, or the configuration, tells whose it is."""
+    """Its address, or the configuration, determines the listener."""
     config = [writer.flashcam_config(MAP, nsamples=8)] * configured
     data = flashcam_file(*config, waveform(slot=slot), waveform(slot=slot))
     file.write_bytes(data)
@@ -201,7 +201,7 @@ def test_a_flashcam_card_in_another_slot(configured, slot, file):
 
 
 def test_a_flashcam_card_that_nothing_tells_of(file):
-    """Its listener and its sampling period are not known."""
+    """Its listener and its sampling period are unknown."""
     file.write_bytes(flashcam_file(waveform(slot=9, address=0x550)))
     decoded = decode(file)
     (columns,) = (t for n, t in decoded.tables.items() if "Waveform" in n)
@@ -223,7 +223,7 @@ def test_a_listener_that_the_header_does_not_have(file):
     assert decoded.report.bytes["decoded"] == len(data)
 
 
-# --- what a specification says ------------------------------------------------------
+# --- selection by a specification ---------------------------------------------------
 
 
 def converted(path: Any, data: bytes, spec: dict) -> tuple[dict[str, int], Any]:
@@ -256,7 +256,7 @@ SIS = "ORSIS3302DecoderForEnergy"
     ids=str,
 )
 def test_what_a_specification_leaves_out_is_not_selected(spec, wanted, file):
-    """Patterns hold for channels that no header announces; all else was not asked."""
+    """Patterns select unannounced channels; all else is not selected."""
     spec = copy.deepcopy(spec)
     rows, report = converted(file, sis3302_file(0, 1, 0, 1, **OFF), spec)
     assert rows == wanted
@@ -279,14 +279,14 @@ def test_what_a_specification_leaves_out_is_not_selected(spec, wanted, file):
     ids=str,
 )
 def test_decoders_of_a_later_header(spec, wanted, file):
-    """A specification holds for what later headers bring."""
+    """A specification selects decoders and channels of later headers, too."""
     first = writer.header(decoders=["ORRunDecoderForRun"])
     card = OFF | {"internalTriggerEnabledMask": 1}
     data = writer.header_packet(first) + writer.run() + sis3302_file(0, **card)
     rows, report = converted(file, data, copy.deepcopy(spec))
     rows.pop("ORRunDecoderForRun", None)
     assert rows == wanted
-    assert not any("nothing comes of it" in note for note in report.notes)
+    assert not any("its buffers stay empty" in note for note in report.notes)
 
 
 def test_a_specification_that_selects_nothing_in_the_end(file):
@@ -309,7 +309,7 @@ def test_unknown_records_are_told_by_name(file):
 
 @pytest.mark.parametrize("data_id", [0, 5, 1 << 17])
 def test_an_id_of_0_is_the_headers(data_id, file):
-    """Met by OrcaROOT in 2007."""
+    """Such files were written in 2007."""
     plist = writer.header()
     plist["dataDescription"]["Old"] = {
         "Scaler": {"dataId": data_id, "decoder": "OROldDecoder", "length": 2}
@@ -345,7 +345,7 @@ def test_run_numbers_of_old_headers(plist):
 
 @pytest.mark.parametrize("clock", [*range(9), None, "1"])
 def test_clocks_of_a_sis3302(clock, file):
-    """Section 4.5: unknown of clocks from outside, which is noted."""
+    """Section 4.5: unknown for external clocks, with a note."""
     card = {"clockSource": clock} if clock is not None else {}
     file.write_bytes(sis3302_file(0, **card))
     if clock is None:

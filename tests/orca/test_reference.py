@@ -1007,7 +1007,7 @@ def test_waveforms_that_are_dropped():
         writer.flashcam_waveform(range(8), **PLACE, timestamp=ts),
         *(cut, odd),
     )
-    # that of a card in another slot is known by its address
+    # a card in another slot is identified by its address
     assert reading.columns(OLD_WAVEFORM)["packet_id"] == [2]
     assert reading.dropped == {
         (OLD_WAVEFORM, "card not in the header"): 1,
@@ -1324,7 +1324,7 @@ def test_sis3302_lengths():
         writer.sis3302(range(8), crate=3),
     )
     rows = reading.columns("ORSIS3302DecoderForEnergy")
-    # the last is of a card that the header does not have
+    # the last is of a card that the header lacks
     assert waveforms(rows) == [[0, 1, 2, 3, 0, 0, 0, 0], [*range(8)], [*range(8)]]
     assert rows["energy_waveform"][1].tolist() == [1, 2]
     assert [reason for _, reason in reading.dropped] == [

@@ -1,4 +1,4 @@
-"""Publish files in child processes that are killed, or fail, at a step of the way.
+"""Publishing in child processes that are killed, or fail, at one system call.
 
 A program of its own, so that no test forks. It prints a line of JSON for each step.
 """
@@ -21,7 +21,7 @@ CALLS = ("replace", "rename", "link", "unlink", "fsync", "open", "fchmod", "list
 
 
 def interpose(step: int, act) -> list[int]:
-    """Call `act` instead of the step-th call of the system that changes something."""
+    """Call `act` instead of the step-th system call that changes something."""
     count = [0]
 
     def counted(call):

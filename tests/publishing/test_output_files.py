@@ -1,4 +1,4 @@
-"""Files that go with an output, and what is not in one."""
+"""Files beside an output, and paths that stay out of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def names(folder: Path) -> list[str]:
 
 
 class TestBeside:
-    """A further file, of damaged bytes for instance, appears with the first."""
+    """A further file, such as the garbage, is published with the first."""
 
     def test_it_is_published_together(self, tmp_path):
         with OutputFiles(overwrite=False) as outputs:
@@ -42,7 +42,7 @@ class TestBeside:
     @pytest.mark.parametrize("content", [OLDER, b"mine"])
     @pytest.mark.parametrize("overwrite", [False, True])
     def test_one_that_exists(self, tmp_path, content, overwrite):
-        """The rule is that of all outputs."""
+        """The same rule as for all outputs."""
         (tmp_path / "x.lh5.garbage").write_bytes(content)
         outputs = OutputFiles(overwrite)
         with outputs:
@@ -58,7 +58,7 @@ class TestBeside:
         )
 
     def test_an_older_one_goes_with_what_it_went_with(self, tmp_path):
-        """A file of damaged bytes beside one without damage would be another run's."""
+        """An old garbage file would belong to another run."""
         for name in ("x.lh5", "x.lh5.garbage", "y.lh5.garbage"):
             (tmp_path / name).write_bytes(OLDER)
         with OutputFiles(overwrite=True) as outputs:
@@ -103,7 +103,7 @@ class TestBeside:
 
 
 class TestPaths:
-    """An output does not tell where its input lay."""
+    """An output is independent of the input's path."""
 
     def test_damaged_header_in_mid_file(self, tmp_path):
         header = orca.header_packet(orca.header())

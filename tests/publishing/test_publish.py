@@ -1,4 +1,4 @@
-"""Each name has its old or its new content, whatever happens in between.
+"""Each name has its old or its new content at every moment.
 
 Kills are real, at each call that changes anything; errors are put in place of each.
 """
@@ -27,7 +27,7 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(PATHS)}
 
 
 def contents(folder: Path) -> list[bytes | None]:
-    """What the names have, None for none."""
+    """Return the contents of the names; None for a missing file."""
     return [p.read_bytes() if p.exists() else None for p in targets_in(folder)]
 
 
@@ -46,7 +46,7 @@ def by_repair(folder: Path) -> None:
 
 
 def by_next_run(folder: Path) -> None:
-    """To one of the names: all others are completed as well."""
+    """A conversion to one of the names completes the others, too."""
     Leftovers(folder / "other").complete(folder / "other" / "b.lh5")
     for target in targets_in(folder):
         leftovers = Leftovers(target.parent)
@@ -58,7 +58,7 @@ def by_next_run(folder: Path) -> None:
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("several", [False, True])
 def test_killed_at_each_step(tmp_path, overwrite, several, heal):
-    """After the healing nothing is mixed, nothing is hidden, nothing is lost."""
+    """After the repair all names have one set, without hidden files."""
     arguments = [str(tmp_path), "-w" if overwrite else "-", *["several"] * several]
     done = subprocess.run(
         [sys.executable, kills.__file__, *arguments],
@@ -86,7 +86,7 @@ def test_killed_at_each_step(tmp_path, overwrite, several, heal):
         if NEW in found:
             assert healed[:n] == [NEW] * n
         else:
-            # not begun, or everything was ready
+            # killed before or after the renaming
             assert healed[:n] in (before[:n], [NEW] * n)
         mixed += NEW in found[:n] and found[:n] != [NEW] * n
     assert healed[:n] == [NEW] * n
@@ -98,7 +98,7 @@ NUMBERS = [errno.EIO, errno.ENOSPC, errno.ESTALE, errno.EACCES, errno.EPERM]
 
 @pytest.fixture
 def interposed(monkeypatch):
-    """Have a call fail; undone after the test, and on request."""
+    """Make a call fail; undone after the test, and on request."""
 
     def interpose(step: int, number: int, again: bool = False) -> list[int]:
         names = [n for n in kills.CALLS if n not in ("open", "listdir", "fchmod")]
@@ -129,7 +129,7 @@ def interposed(monkeypatch):
 def test_an_error_at_each_step(
     tmp_path, overwrite, several, number, interposed, monkeypatch
 ):
-    """All names have what they had before, or the call was not needed."""
+    """All names have their old content, or the call was dispensable."""
     failed = 0
     for step in range(1, 100):
         folder = tmp_path / str(step)
@@ -159,7 +159,7 @@ def test_an_error_at_each_step(
 def test_all_fails_from_some_step_on(
     tmp_path, overwrite, number, interposed, monkeypatch
 ):
-    """A disk that is gone and comes back: nothing is lost, all can be completed."""
+    """A disk disappears and comes back: the repair completes everything."""
     for step in range(1, 100):
         folder = tmp_path / str(step)
         targets = kills.prepare(folder, overwrite, several=True)
@@ -189,7 +189,7 @@ def test_all_fails_from_some_step_on(
 def test_file_systems_without_hard_links(
     tmp_path, overwrite, several, number, monkeypatch
 ):
-    """Nor with a rename that does not replace: a name is reserved before."""
+    """Without renameat2 and links, the name is reserved first."""
 
     def none(*_, **__):
         raise OSError(number, os.strerror(number))
@@ -234,7 +234,7 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(
 
 
 def test_an_answer_that_gets_lost_on_its_way(tmp_path, monkeypatch):
-    """NFS asks again, and is told that there is no such file: it was renamed before."""
+    """NFS repeats a rename that was done, and gets ENOENT."""
     replace = os.replace
 
     def twice(*args, **kwargs):
@@ -261,7 +261,7 @@ def test_a_temporary_file_that_is_gone_is_an_error(tmp_path, monkeypatch):
 
 
 def test_files_that_changed_after_the_kill_are_kept(tmp_path, monkeypatch):
-    """What somebody did with the names since counts; the rest of the old set goes."""
+    """Later changes are kept; the rest of the old set is removed."""
     folder = tmp_path / "x"
     targets = kills.prepare(folder, overwrite=True, several=True)
     rest = interrupted(targets, monkeypatch)
@@ -275,7 +275,7 @@ def test_files_that_changed_after_the_kill_are_kept(tmp_path, monkeypatch):
 
 
 def interrupted(targets: list[Path], monkeypatch) -> list[Path]:
-    """Leave what a kill after the first rename leaves; return the hidden files."""
+    """Stop after the first rename, as a kill does; return the hidden files."""
 
     class Killed(BaseException):
         pass
@@ -298,7 +298,7 @@ def interrupted(targets: list[Path], monkeypatch) -> list[Path]:
 
 
 def test_a_moved_folder_is_completed_where_it_is(tmp_path, monkeypatch):
-    """As a container sees it under another path than its host."""
+    """As seen by a container under another path."""
     targets = kills.prepare(tmp_path / "x", overwrite=True, several=True)
     interrupted(targets, monkeypatch)
     (tmp_path / "x").rename(tmp_path / "y")
@@ -347,7 +347,7 @@ def test_lists_of_other_users_are_not_followed(tmp_path, monkeypatch):
 
 
 def test_who_gives_names_is_not_disturbed(tmp_path, monkeypatch):
-    """Another that looks meanwhile waits, and finds it done; it does not meddle."""
+    """Another conversion waits for the lock, and finds the renaming done."""
     monkeypatch.setattr(locks, "PATIENCE_SECONDS", 0.05)
     folder = tmp_path / "x"
     targets = kills.prepare(folder, overwrite=True, several=True)

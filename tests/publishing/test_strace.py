@@ -1,4 +1,4 @@
-"""Errors and kills at the system calls of a whole conversion, put there by strace."""
+"""Errors and kills at system calls of a whole conversion, injected by strace."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from daq2lh5.publishing.repair import repair
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(daq2lh5.__file__).parents[1])}
 
 CALLS = "rename,renameat2,link,unlink,flock,fsync,fchmod"
-"""What the way to the final names is made of."""
+"""System calls of publishing."""
 
 
 def strace(folder: Path, inject: str, *arguments) -> subprocess.CompletedProcess:
@@ -117,7 +117,7 @@ def test_several_outputs_when_a_call_fails(here, call, overwrite, number):
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("call", ["rename", "renameat2", "link", "unlink", "fsync"])
 def test_killed_at_each_call(here, overwrite, call):
-    """Each name has its old or its new file; the next conversion sees to the rest."""
+    """Each name has its old or its new file; the next conversion completes the rest."""
     old = make_old(here, "-o", "spec.json") if overwrite else make_old(here)
     new = (here / "run.fcio").stat().st_size
     saved = {p.name: p.read_bytes() for p in here.iterdir()}
@@ -133,7 +133,7 @@ def test_killed_at_each_call(here, overwrite, call):
             break
         if len(set(found)) > 1:
             mixed += 1
-            # the next one tells, whatever it does itself
+            # the next one reports it, also if it fails itself
             done = strace(here, NOTHING, "-o", "spec.json", "run.fcio")
             assert "killed while it gave several files their names" in done.stderr
             assert (
@@ -151,5 +151,5 @@ def test_killed_at_each_call(here, overwrite, call):
             (here / name).write_bytes(content)
     assert found == (new, new)
     assert hidden(here) == []
-    # of the two names one is given
+    # killed between the two renames
     assert mixed == (call == ("rename" if overwrite else "renameat2"))

@@ -1,4 +1,4 @@
-"""Files in the making are nobody else's, and what kills leave of them goes."""
+"""Temporary files belong to one conversion, and leftovers of kills are removed."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def partials(folder: Path) -> list[Path]:
 
 
 class Fed:
-    """A conversion in the middle of its input, a named pipe."""
+    """A conversion that waits for more input from a named pipe."""
 
     def __init__(self, out: Path, n: int, folder: Path, *arguments, **options) -> None:
         self.pipe = folder / f"pipe{n}"
@@ -84,7 +84,7 @@ class Fed:
         self.process = convert(
             *("-b", "8", "-o", out, self.pipe, *arguments), **options
         )
-        # the system holds more than this
+        # larger than the pipe's buffer
         self.feed = self.pipe.open("wb", buffering=0)
         self.feed.write(self.data[:20000])
         self.made = wait_for(lambda: set(partials(out.parent)) - before)
@@ -103,7 +103,7 @@ class Fed:
 
 @pytest.fixture
 def fed(tmp_path):
-    """Start conversions that are fed; what is not finished is killed after the test."""
+    """Start conversions of pipes; unfinished ones are killed after the test."""
     started = []
 
     def start(out: Path, n: int = 20, *arguments, **options) -> Fed:
@@ -163,7 +163,7 @@ class TestOneFileForEach:
         assert len(list(out.iterdir())) == 2
 
     def test_two_conversions_to_one_new_name(self, tmp_path, fed):
-        """The second says that there is a file now, and leaves it."""
+        """The second reports that the file exists, and leaves it."""
         out = tmp_path / "x.lh5"
         first, second = fed(out, 20), fed(out, 30)
         assert first.finish()[0] == 0
@@ -176,7 +176,7 @@ class TestOneFileForEach:
         assert partials(tmp_path) == []
 
     def test_two_conversions_to_one_name_that_may_be_replaced(self, tmp_path, fed):
-        """The file is that of one of them: of the last."""
+        """The file is that of the last one."""
         out = tmp_path / "x.lh5"
         first, second = fed(out, 20, "-w"), fed(out, 30, "-w")
         assert second.finish()[0] == 0
@@ -218,7 +218,7 @@ class TestNames:
     def test_one_that_is_taken_for_a_rest_in_the_first_moment(
         self, tmp_path, monkeypatch
     ):
-        """Before it is locked another may remove it: then there is a second one."""
+        """If another process removes it before it is locked, a second one is made."""
         taken = []
 
         def too_late(descriptor):
@@ -234,7 +234,7 @@ class TestNames:
         made.discard()
 
     def test_one_that_is_about_to_be_removed(self, tmp_path, monkeypatch):
-        """Who removes has locked it, and still sees its name."""
+        """Removing needs the lock, and that the name is still the same file."""
         removing = []
 
         def locked(descriptor):
@@ -263,7 +263,7 @@ class TestLeftovers:
 
     @pytest.mark.parametrize("locking", [None, "TRUE", "FALSE", "BEST_EFFORT"])
     def test_what_is_written_to_is_left(self, run, tmp_path, fed, locking):
-        """Also while it stands still, and whatever HDF5 is told about locks."""
+        """Also while the conversion waits, and with any setting of HDF5's locks."""
         env = {} if locking is None else {"HDF5_USE_FILE_LOCKING": locking}
         out = tmp_path / "out" / "x.lh5"
         out.parent.mkdir()
@@ -283,7 +283,7 @@ class TestLeftovers:
         assert rows(out) == rows_of(run)
 
     def test_others_are_left(self, run, tmp_path):
-        """Of other names, and files that only look alike."""
+        """Temporary files of other names, and files with similar names, stay."""
         made = Temporary(tmp_path / "y.lh5")
         made.release()
         (tmp_path / ".x.lh5.5-0.partial").write_bytes(b"")
@@ -319,7 +319,7 @@ class TestLeftovers:
         assert not made.path.exists()
 
     def test_of_another_computer_they_stay_for_a_day(self, tmp_path, monkeypatch):
-        """Locks on shared file systems may not reach that far."""
+        """On shared file systems locks may be invisible to other computers."""
         with monkeypatch.context() as m:
             m.setattr(temporary, "SYSTEM", "01234567")
             made = Temporary(tmp_path / "x.lh5")
@@ -332,7 +332,7 @@ class TestLeftovers:
         assert not made.path.exists()
 
     def test_readers_may_open_a_file_as_soon_as_it_has_its_name(self, run, tmp_path):
-        """HDF5 locks what it reads: our lock must not be in the way."""
+        """HDF5 locks files that it reads; our lock must not conflict."""
         made = Temporary(tmp_path / "x.lh5")
         with h5py.File(made.path, "w", locking=False) as f:
             f["a"] = 1
@@ -406,7 +406,7 @@ class TestPermissions:
         assert mode == 0o666 & ~umask
 
     def test_a_link_is_followed(self, run, tmp_path):
-        """The new file is beside the one that it leads to, with that one's mode."""
+        """The new file replaces the link's target, with the target's mode."""
         (tmp_path / "disk").mkdir()
         out = tmp_path / "disk" / "x.lh5"
         link = tmp_path / "l.lh5"

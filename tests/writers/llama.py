@@ -17,6 +17,16 @@ BLOCK_WORDS = {1: 7, 2: 2, 4: 3, 8: 2}
 """Words of the block of each format bit (section 2)."""
 
 
+def block_offsets(format_bits: int) -> list[int]:
+    """Return where the block of each format bit begins in an event (section 2)."""
+    at = 2
+    offsets = []
+    for bit, n in BLOCK_WORDS.items():
+        offsets.append(at)
+        at += n if format_bits & bit else 0
+    return offsets
+
+
 @dataclass
 class Channel:
     """A channel configuration; lengths that are None follow from the others (1.2)."""
@@ -65,11 +75,7 @@ class Channel:
         return self.header_words + samples // 2 + self.maw_buffer_length
 
     def pack(self) -> bytes:
-        at = 2
-        offsets = []
-        for bit, n in BLOCK_WORDS.items():
-            offsets.append(at)
-            at += n if self.format_bits & bit else 0
+        offsets = block_offsets(self.format_bits)
         return struct.pack(
             "<4I2d14I",
             *(self.fadc, self.channel, self.flags, self.adc_offset),
@@ -117,13 +123,9 @@ def header(
     return head + b"".join(c.pack() for c in channels)
 
 
-def event(channel: Channel, e: Event) -> bytes:
-    """Write an event (section 2)."""
-    bits = channel.format_bits if e.bits is None else e.bits
-    words = [
-        bits | channel.key << 4 | (e.ticks >> 32) << 16,
-        e.ticks & 0xFFFFFFFF,
-    ]
+def first_words(e: Event, bits: int, ident: int) -> list[int]:
+    """Return an event's time and the blocks that its format bits announce."""
+    words = [bits | ident << 4 | (e.ticks >> 32) << 16, e.ticks & 0xFFFFFFFF]
     if bits & 1:
         words += [e.peak | e.peak_index << 16, e.accumulators[0] | e.info << 24]
         words += e.accumulators[1:6]
@@ -133,6 +135,13 @@ def event(channel: Channel, e: Event) -> bytes:
         words += e.maw
     if bits & 8:
         words += e.energies
+    return words
+
+
+def event(channel: Channel, e: Event) -> bytes:
+    """Write an event (section 2)."""
+    bits = channel.format_bits if e.bits is None else e.bits
+    words = first_words(e, bits, channel.key)
     n_averaged = len(e.averaged) // 2
     mark = 0xA if n_averaged else 0xE
     maw_flag = e.maw_test is not None
@@ -148,10 +157,8 @@ def event(channel: Channel, e: Event) -> bytes:
     )
 
 
-def random_event(rng: np.random.Generator, channel: Channel, ticks: int) -> Event:
-    """Make an event with a value of its own in every field."""
-    n_raw = channel.sample_length
-    n_averaged = channel.avg_sample_length if channel.averages else 0
+def random_blocks(rng: np.random.Generator, ticks: int) -> Event:
+    """Make an event without samples, with a random value in every block."""
     return Event(
         ticks=ticks,
         peak=int(rng.integers(1 << 14)),
@@ -164,10 +171,17 @@ def random_event(rng: np.random.Generator, channel: Channel, ticks: int) -> Even
         maw=tuple(map(int, rng.integers(1 << 32, size=3))),
         energies=tuple(map(int, rng.integers(1 << 28, size=2))),
         status=int(rng.integers(2)),
-        counter=int(rng.integers(256)),
-        raw=rng.integers(1 << 14, size=n_raw) * 4,
-        averaged=rng.integers(1 << 16, size=n_averaged),
     )
+
+
+def random_event(rng: np.random.Generator, channel: Channel, ticks: int) -> Event:
+    """Make an event with a random value in every field."""
+    n_averaged = channel.avg_sample_length if channel.averages else 0
+    e = random_blocks(rng, ticks)
+    e.counter = int(rng.integers(256))
+    e.raw = rng.integers(1 << 14, size=channel.sample_length) * 4
+    e.averaged = rng.integers(1 << 16, size=n_averaged)
+    return e
 
 
 class Place(NamedTuple):

@@ -1,6 +1,6 @@
 """Writer of llamaDAQ files of 2019, from section 8 of "llamaDAQ files".
 
-It shares nothing with the decoder, and writes wrong numbers too if it is told to.
+It is independent of the decoder, and writes wrong numbers if told to.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .llama import BLOCK_WORDS, Event
+from .llama import BLOCK_WORDS, Event, block_offsets, first_words, random_blocks
 
 MAGIC = 0x5572414C
 
@@ -53,14 +53,10 @@ class OldChannel:
         return self.header_words + self.sample_length // 2 + self.maw_buffer_length
 
     def _last_words(self) -> list[int]:
-        at = 2
-        offsets = []
-        for bit, n in BLOCK_WORDS.items():
-            offsets.append(at)
-            at += n if self.format_bits & bit else 0
+        offsets = self.offsets or block_offsets(self.format_bits)
         return [
             *(self.format_bits, self.sample_length, self.maw_buffer_length),
-            *(self.words, self.header_words, *(self.offsets or offsets)),
+            *(self.words, self.header_words, *offsets),
         ]
 
     def pack(self, size: int) -> bytes:
@@ -90,7 +86,7 @@ def header(
     size
         68 or 80: the layout.
     lengths
-        what stands at bytes 10 and 16 instead.
+        other values for bytes 10 and 16.
     """
     number = len(channels) if number is None else number
     major, minor, patch = version or ((1, 7, 0) if size == 68 else (0, 6, 5))
@@ -102,19 +98,9 @@ def header(
 
 
 def event(channel: OldChannel, e: Event, ident: int | None = None) -> bytes:
-    """Write an event (8.5); `ident`: what its first word has for a channel."""
+    """Write an event (8.5); `ident`: channel number in its first word."""
     ident = channel.channel & 3 if ident is None else ident
-    bits = channel.format_bits
-    words = [bits | ident << 4 | (e.ticks >> 32) << 16, e.ticks & 0xFFFFFFFF]
-    if bits & 1:
-        words += [e.peak | e.peak_index << 16, e.accumulators[0] | e.info << 24]
-        words += e.accumulators[1:6]
-    if bits & 2:
-        words += e.accumulators[6:8]
-    if bits & 4:
-        words += e.maw
-    if bits & 8:
-        words += e.energies
+    words = first_words(e, channel.format_bits, ident)
     flag = channel.maw_buffer_length > 0
     words.append(len(e.raw) // 2 | e.status << 26 | flag << 27 | 0xE << 28)
     return (
@@ -125,27 +111,16 @@ def event(channel: OldChannel, e: Event, ident: int | None = None) -> bytes:
 
 
 def chunk(channel: OldChannel, events: list[bytes], count: int | None = None) -> bytes:
-    """Write a chunk (8.3); `count`: the word that says how many events it has."""
+    """Write a chunk (8.3); `count`: its word for the number of events."""
     count = len(events) if count is None else count
     return struct.pack("<2I", channel.fadc, count) + b"".join(events)
 
 
 def random_event(rng: np.random.Generator, channel: OldChannel, ticks: int) -> Event:
-    """Make an event with a value of its own in every field."""
-    return Event(
-        ticks=ticks,
-        peak=int(rng.integers(1 << 14)),
-        peak_index=int(rng.integers(1 << 16)),
-        info=int(rng.integers(1 << 8)),
-        accumulators=(
-            int(rng.integers(1 << 24)),
-            *map(int, rng.integers(1 << 28, size=7)),
-        ),
-        maw=tuple(map(int, rng.integers(1 << 32, size=3))),
-        energies=tuple(map(int, rng.integers(1 << 28, size=2))),
-        status=int(rng.integers(2)),
-        raw=rng.integers(1 << 14, size=channel.sample_length),
-    )
+    """Make an event with a random value in every field."""
+    e = random_blocks(rng, ticks)
+    e.raw = rng.integers(1 << 14, size=channel.sample_length)
+    return e
 
 
 def row(channel: OldChannel, e: Event, packet_id: int, start: float = 0.0) -> dict:
@@ -184,7 +159,7 @@ def row(channel: OldChannel, e: Event, packet_id: int, start: float = 0.0) -> di
 
 
 class Place(NamedTuple):
-    """Where an event is in a file, with the chunk header in front of it if any."""
+    """Where an event is in a file, with the chunk header in front of it, if any."""
 
     start: int
     offset: int
@@ -193,7 +168,7 @@ class Place(NamedTuple):
 
 
 class OldFile(NamedTuple):
-    """A file, and what is in it."""
+    """A file and its content."""
 
     channels: list[OldChannel]
     data: bytes
@@ -212,16 +187,16 @@ def make_file(
     start: float = 0.0,
     sets_id: bool = False,
 ) -> OldFile:
-    """Write a file of banks: in each so many events of every channel.
+    """Write a file of banks, each with events of every channel.
 
     Parameters
     ----------
     banks
-        numbers of events, by bank and channel.
+        number of events by bank and channel.
     start
         time of the run.
     sets_id
-        whether events have the whole key in their first words.
+        whether the first word of an event has the whole key.
     """
     rng = np.random.default_rng(seed)
     parts = [header(channels, size=size)]

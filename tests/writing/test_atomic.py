@@ -31,7 +31,7 @@ from daq2lh5.writing import filters, pipeline, syncer, templates
 from daq2lh5.writing.pipeline import Pipeline
 
 OF_BEFORE = b"\x89HDF\r\n\x1a\nof before"
-"""What only begins as HDF5: other files are not replaced."""
+"""A file with the signature of HDF5, since others are not replaced."""
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(daq2lh5.__file__).parents[1])}
 

@@ -1,8 +1,10 @@
 """Tables that are made from the package itself when the documentation is built.
 
 ``columns``
-    an output table, from its column declaration: ``.. columns:: MODULE NAME``. A
-    table of the module's ``TABLES`` that no page shows is a warning.
+    an output table, from its column declaration: ``.. columns:: MODULE NAME``. What
+    stands under "from" links to a section of the format document; a column that leads
+    to none is a warning, and so is a table of the module's ``TABLES`` that no page
+    shows.
 ``garbage-codes``
     the reasons that a kernel gives for damage: ``.. garbage-codes:: MODULE``.
 ``irregularities``
@@ -17,7 +19,9 @@ import importlib
 import inspect
 from typing import TYPE_CHECKING
 
+from citations import NAMED, citations, label_of
 from docutils import nodes
+from format_citations import reference
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -25,6 +29,8 @@ from daq2lh5.formats import FORMATS
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+
+    from daq2lh5.columns import Column, Table
 
 log = logging.getLogger(__name__)
 
@@ -90,12 +96,27 @@ class Columns(TableDirective):
                     dtype,
                     column.units or "",
                     column.description,
-                    column.source,
+                    self.source_of(column, table),
                 ]
             )
         heads = ["column", "type", "unit", "content", "from"]
         description = nodes.paragraph("", table.description)
         return [description, self.make_table(heads, [22, 18, 6, 36, 18], rows)]
+
+    def source_of(self, column: Column, table: Table) -> str | nodes.Element:
+        """Say where a column comes from, with a link to the format document.
+
+        A citation in its source becomes a link by itself; else the whole source is a
+        link to the section of the table.
+        """
+        if NAMED.search(column.source):
+            return column.source
+        if not table.section:
+            log.warning("table %s, column %s: no section", table.name, column.name)
+            return column.source
+        (cited,) = citations(table.section)
+        label = label_of(cited.document, cited.item)
+        return reference(self.env, label, column.source or table.section)
 
 
 class GarbageCodes(TableDirective):

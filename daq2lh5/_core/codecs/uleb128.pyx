@@ -1,6 +1,6 @@
 """Waveforms encoded by uleb128-zigzag-diff.
 
-What the bytes mean is in the format document "LH5", section 3.2: the difference of each
+What the bytes mean is in the LH5 format, 3.2: the difference of each
 sample to the one before as a number without sign, in groups of 7 bits, as many as it
 takes.
 
@@ -19,7 +19,7 @@ from libc.stdint cimport (
 )
 from libc.string cimport memcpy
 
-from .bytes cimport load_u64
+from ..bytes cimport load_u64
 from .samples cimport SLACK, bytes_needed, check_output, sample_t
 
 __all__ = ["encode", "room", "state_of"]

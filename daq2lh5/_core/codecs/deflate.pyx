@@ -22,26 +22,25 @@ cdef extern from *:
        and shifts by any register. */
     static Py_ssize_t deflate_planes(
         void*, const uint8_t*, Py_ssize_t, int, uint8_t*, Py_ssize_t);
-    #if defined(__x86_64__) && defined(__GNUC__) && !defined(DEFLATE_BASELINE)
+    #if defined(__x86_64__) && defined(__GNUC__)
     __attribute__((target("avx2,bmi,bmi2"), flatten))
     static Py_ssize_t deflate_planes_avx2(
         void* s, const uint8_t* p, Py_ssize_t n, int k, uint8_t* o, Py_ssize_t c)
     {
         return deflate_planes(s, p, n, k, o, c);
     }
-    static Py_ssize_t deflate_planes_best(
-        void* s, const uint8_t* p, Py_ssize_t n, int k, uint8_t* o, Py_ssize_t c)
+    static int deflate_has_avx2(void)
     {
-        if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
-            return deflate_planes_avx2(s, p, n, k, o, c);
-        return deflate_planes(s, p, n, k, o, c);
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
     }
     #else
-    #define deflate_planes_best deflate_planes
+    #define deflate_planes_avx2 deflate_planes
+    #define deflate_has_avx2() 0
     #endif
     """
     int ctz "__builtin_ctzll"(unsigned long long) noexcept nogil
-    Py_ssize_t deflate_planes_best(
+    int deflate_has_avx2() noexcept nogil
+    Py_ssize_t deflate_planes_avx2(
         void*, const uint8_t*, Py_ssize_t, int, uint8_t*, Py_ssize_t
     ) noexcept nogil
 
@@ -56,7 +55,7 @@ cdef enum:
 # bits that a new block must save; its header takes about so many
 cdef float NEW_BLOCK_LOSS = 400
 
-# the order in which lengths of the code length code are stored (3.2.7)
+# the order in which lengths of the code length code are stored (RFC 1951, 3.2.7)
 cdef uint8_t[19] CODE_LENGTH_ORDER = [
     16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15
 ]
@@ -233,8 +232,8 @@ cdef inline Py_ssize_t code_lengths(
     the symbol's probability times a factor, rounded down to a power of two, with the
     greatest factor for which there is space. That is within 0.03 bits a symbol of the
     entropy, as Huffman's algorithm is, but without sorting. Space that is left is
-    then given away, for a code has to be complete (3.2.7). Lists the symbols that are
-    used, and returns how many.
+    then given away, for a code has to be complete (RFC 1951, 3.2.7). Lists the symbols
+    that are used, and returns how many.
     """
     cdef float weight[SYMBOLS + 8]
     cdef int32_t share[SYMBOLS]
@@ -291,7 +290,7 @@ cdef inline Py_ssize_t code_lengths(
 cdef inline void make_codes(
     const uint8_t* length, const uint16_t* used, Py_ssize_t m, uint64_t* entry
 ) noexcept nogil:
-    """Make the canonical code (3.2.2) of the `m` symbols that are used.
+    """Make the canonical code (RFC 1951, 3.2.2) of the `m` symbols that are used.
 
     An entry has the code in its highest bits, the bit that is written last on top,
     and the length in the lowest byte.
@@ -388,7 +387,8 @@ cdef inline void count_lengths(
 cdef inline void put_lengths(
     Bits* b, const uint8_t* length, Py_ssize_t n, const uint64_t* entry
 ) noexcept nogil:
-    """Write code lengths one by one, but zeros by the eight; codes repeat them (3.2.7).
+    """Write code lengths one by one, but zeros by the eight; codes repeat them (RFC
+    1951, 3.2.7).
 
     `entry` has the code length code.
     """
@@ -410,7 +410,8 @@ cdef inline void put_lengths(
 cdef inline void put_header(
     DeflateState* s, Bits* b, Py_ssize_t n, int distance
 ) noexcept nogil:
-    """Make a code of the counts of `n` symbols; begin a block that uses it (3.2.7).
+    """Make a code of the counts of `n` symbols; begin a block that uses it (RFC 1951,
+    3.2.7).
 
     `distance` is the length of the only distance code; 0: there are no matches.
     """
@@ -432,7 +433,7 @@ cdef inline void put_header(
 
 
 cdef inline bint put_stored(Bits* b, const uint8_t* p, Py_ssize_t n) noexcept nogil:
-    """Write bytes as they are (3.2.4)."""
+    """Write bytes as they are (RFC 1951, 3.2.4)."""
     cdef Py_ssize_t part
     while n > 0:
         part = min(n, 65535)
@@ -508,7 +509,8 @@ cdef inline bint put_noise(
 
 
 cdef inline void length_symbol(Py_ssize_t x, int* symbol, int* extra) noexcept nogil:
-    """Find the symbol of match length 3 + `x`, and how many bits follow it (3.2.5)."""
+    """Find the symbol of match length 3 + `x`, and how many bits follow it (RFC 1951,
+    3.2.5)."""
     extra[0] = 0
     if x == LENGTHS - 1:
         symbol[0] = SYMBOLS - 1
@@ -674,7 +676,8 @@ cdef Py_ssize_t c_deflate_planes "deflate_planes"(
             return -1
     if not has_room(&b, 16):
         return -1
-    put(&b, 3, 10)          # the last block: fixed code, no more than its end (3.2.6)
+    # the last block: fixed code, no more than its end (RFC 1951, 3.2.6)
+    put(&b, 3, 10)
     put(&b, 0, <int>(-b.n & 7))
     for k in range(1, -1, -1):
         put(&b, adler[k] >> 8, 8)
@@ -682,10 +685,18 @@ cdef Py_ssize_t c_deflate_planes "deflate_planes"(
     return b.at - out
 
 
-cdef DeflateState* new_deflate_state() except NULL:
+cdef DeflateState* new_deflate_state(bint baseline) except NULL:
+    """Make what a compressor works in.
+
+    Parameters
+    ----------
+    baseline
+        whether to do without the vector instructions that only some processors have.
+    """
     cdef DeflateState* state = <DeflateState*>calloc(1, sizeof(DeflateState))
     if state == NULL:
         raise MemoryError
+    state.avx2 = not baseline and deflate_has_avx2()
     return state
 
 
@@ -720,7 +731,14 @@ cdef Py_ssize_t deflate_shuffled(
             return -1
         state.plane = plane
         state.room = n
-    return deflate_planes_best(state, source, n, itemsize, out, capacity)
+    if state.avx2:
+        return deflate_planes_avx2(state, source, n, itemsize, out, capacity)
+    return c_deflate_planes(state, source, n, itemsize, out, capacity)
+
+
+def has_vector_instructions():
+    """Return whether this processor runs the build with vector instructions."""
+    return bool(deflate_has_avx2())
 
 
 cdef class WaveformDeflater:
@@ -728,6 +746,12 @@ cdef class WaveformDeflater:
 
     Made for waveforms: there are no matches but runs. A compressor keeps its memory
     from call to call. It is for one thread at a time; others run meanwhile.
+
+    Parameters
+    ----------
+    baseline
+        run the build without vector instructions, whatever the processor. Both give
+        the same bytes; without AVX2 and BMI2 this is the build that runs anyway.
     """
 
     cdef DeflateState* state
@@ -735,8 +759,8 @@ cdef class WaveformDeflater:
     cdef Py_ssize_t capacity
     cdef bint busy
 
-    def __cinit__(self):
-        self.state = new_deflate_state()
+    def __cinit__(self, bint baseline=False):
+        self.state = new_deflate_state(baseline)
 
     def __dealloc__(self):
         free_deflate_state(self.state)

@@ -1,6 +1,6 @@
 """Waveforms encoded by radware-sigcompress.
 
-What the bytes mean is in the format document "LH5", section 3.1: blocks of up to 128
+What the bytes mean is in the LH5 format, 3.1: blocks of up to 128
 samples, each as so many bits above the smallest sample or above the smallest difference
 of two samples.
 

@@ -12,6 +12,7 @@ cdef enum:
 cdef struct DeflateState:
     uint8_t* plane                          # one byte of each element
     Py_ssize_t room                         # bytes there
+    bint avx2                               # whether to run the build with AVX2
     int32_t tables[4][256]                  # histograms of each fourth byte
     int32_t count[SYMBOLS]                  # symbols of the block at hand
     uint8_t length[SYMBOLS + 1]             # of their codes and the distance's
@@ -21,7 +22,7 @@ cdef struct DeflateState:
     uint64_t token_entry[256 + LENGTHS]     # with what follows a length
 
 
-cdef DeflateState* new_deflate_state() except NULL
+cdef DeflateState* new_deflate_state(bint baseline) except NULL
 cdef void free_deflate_state(DeflateState* state) noexcept nogil
 cdef Py_ssize_t deflate_bound(Py_ssize_t nbytes) noexcept nogil
 cdef Py_ssize_t deflate_shuffled(
