@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import time
@@ -46,10 +47,8 @@ def get_streamer(
     in_stream_type: str | None = None,
     compass_config_file: str | os.PathLike[str] | None = None,
     *,
-    compass_layout: str | None = None,
-    compass_sampling_period: float | None = None,
-    llama_time_zone: str | None = None,
     extra_columns: bool = False,
+    **options: Any,
 ) -> DataStreamer:
     """Return a streamer for an input, not opened yet.
 
@@ -62,17 +61,12 @@ def get_streamer(
         extension if the input cannot be read.
     compass_config_file
         settings file of CoMPASS data, which the input then is.
-    compass_layout
-        what the records of CoMPASS data without a header have, see
-        :meth:`.CompassLayout.parse`; the input then is CoMPASS data.
-    compass_sampling_period
-        time between samples of CoMPASS data, in ns, where the settings have none; the
-        input then is CoMPASS data.
-    llama_time_zone
-        time zone of the times in the names of llamaDAQ files.
     extra_columns
         write the columns that legend-daq2lh5 lacks, too. lh5 reads files of both
         converters together only without them.
+    **options
+        options of one format: ``daq2lh5 formats`` lists them. Those of CoMPASS imply
+        that the input is CoMPASS data.
 
     Raises
     ------
@@ -80,30 +74,25 @@ def get_streamer(
         if no format was recognized; the message says what was tried.
     NotImplementedError
         if the format is unknown, or lacks a package that it needs.
+    TypeError
+        if an option is unknown, or has a wrong type.
     """
     in_stream = expand_path(in_stream)
-    check_options(
-        {
-            "in_stream_type": in_stream_type,
-            "compass_layout": compass_layout,
-            "llama_time_zone": llama_time_zone,
-        }
-    )
-    if compass_config_file is not None:
-        compass_config_file = expand_path(compass_config_file)
-    options = _options_by_format(
-        compass_config_file=compass_config_file,
-        compass_layout=compass_layout,
-        compass_sampling_period=compass_sampling_period,
-        llama_time_zone=llama_time_zone,
-    )
-    if in_stream_type is None and any(
-        value is not None for value in options["Compass"].values()
-    ):
-        in_stream_type = "Compass"
+    check_options({"in_stream_type": in_stream_type})
+    unknown = next((name for name in options if name not in formats.OPTIONS), None)
+    if unknown is not None:
+        msg = f"get_streamer() got an unexpected keyword argument '{unknown}'"
+        raise TypeError(msg)
+    given = {"compass_config_file": compass_config_file} | options
+    options = formats.check_options(given)
+    for name, value in options.items():
+        format_, option = formats.OPTIONS[name]
+        if in_stream_type is None and option.names_format and value is not None:
+            in_stream_type = format_.name
 
     def make(format_: formats.Format) -> DataStreamer:
-        streamer = formats.make_streamer(format_, **options.get(format_.name, {}))
+        own = {o.name: options.get(o.name) for o in format_.options}
+        streamer = formats.make_streamer(format_, **own)
         streamer.extra_columns = extra_columns
         return streamer
 
@@ -122,21 +111,33 @@ def get_streamer(
     return streamer
 
 
-def _options_by_format(**options: Any) -> dict[str, dict[str, Any]]:
-    """Sort the options of streamers by the name of their format."""
-    by_format: dict[str, dict[str, Any]] = {"Compass": {}, "LlamaDaq": {}}
-    for name, value in options.items():
-        by_format["LlamaDaq" if name.startswith("llama_") else "Compass"][name] = value
-    return by_format
+def _show_options(function: Callable) -> None:
+    """Show the options of formats as parameters in the signature of a function."""
+    signature = inspect.signature(function)
+    *given, _ = signature.parameters.values()
+    known = {p.name for p in given}
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
+        for name in formats.OPTIONS
+        if name not in known
+    ]
+    function.__signature__ = signature.replace(parameters=[*given, *added])
+
+
+_show_options(get_streamer)
+
+
+def _take_options(keywords: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of formats out of other keywords."""
+    return {name: keywords.pop(name) for name in [*keywords] if name in formats.OPTIONS}
 
 
 def _of_other_formats(name: str, options: dict[str, Any]) -> list[str]:
     """Return the given options that belong to other formats than `name`."""
     return [
         option
-        for format_, of_format in _options_by_format(**options).items()
-        for option, value in of_format.items()
-        if value is not None and format_ != name
+        for option, value in options.items()
+        if value is not None and formats.OPTIONS[option][0].name != name
     ]
 
 
@@ -146,9 +147,6 @@ def open_stream(
     in_stream_type: str | None = None,
     compass_config_file: str | os.PathLike[str] | None = None,
     *,
-    compass_layout: str | None = None,
-    compass_sampling_period: float | None = None,
-    llama_time_zone: str | None = None,
     extra_columns: bool = False,
     **open_kwargs: Any,
 ) -> Iterator[tuple[DataStreamer, list[RawBuffer]]]:
@@ -156,15 +154,12 @@ def open_stream(
 
     Parameters
     ----------
-    in_stream, in_stream_type
-        see :func:`get_streamer`.
-    compass_config_file, compass_layout, compass_sampling_period, llama_time_zone
-        see :func:`get_streamer`.
-    extra_columns
+    in_stream, in_stream_type, compass_config_file, extra_columns
         see :func:`get_streamer`.
     **open_kwargs
-        passed to :meth:`.DataStreamer.open_stream` (`rb_lib`, `buffer_size`,
-        `chunk_mode`, `out_stream`).
+        options of one format, see :func:`get_streamer`; all others are passed to
+        :meth:`.DataStreamer.open_stream` (`rb_lib`, `buffer_size`, `chunk_mode`,
+        `out_stream`).
 
     Yields
     ------
@@ -182,10 +177,8 @@ def open_stream(
         in_stream,
         in_stream_type,
         compass_config_file,
-        compass_layout=compass_layout,
-        compass_sampling_period=compass_sampling_period,
-        llama_time_zone=llama_time_zone,
         extra_columns=extra_columns,
+        **_take_options(open_kwargs),
     )
     try:
         header_data = streamer.open_stream(expand_path(in_stream), **open_kwargs)
@@ -211,9 +204,6 @@ def build_raw(
     hdf5_settings: dict[str, Any] | None = None,
     db_dict: dict | None = None,
     *,
-    compass_layout: str | None = None,
-    compass_sampling_period: float | None = None,
-    llama_time_zone: str | None = None,
     extra_columns: bool = False,
     threads: int | None = None,
     memory_limit: int | str = DEFAULT_LIMIT,
@@ -254,15 +244,6 @@ def build_raw(
         ``create_dataset``. By default datasets are shuffled and compressed by gzip.
     db_dict
         values for the processing of buffers, by the names of tables or groups.
-    compass_layout
-        what the records of CoMPASS data without a header have, see
-        :meth:`.CompassLayout.parse`; by default they are looked at.
-    compass_sampling_period
-        time between samples of CoMPASS data, in ns, of boards for which the settings
-        have none; by default that of the board's model.
-    llama_time_zone
-        time zone of the times in the names of llamaDAQ files, such as
-        ``"Europe/Rome"``; by default UTC.
     extra_columns
         see :func:`get_streamer`.
     threads
@@ -274,7 +255,8 @@ def build_raw(
     verify_compression
         decompress each compressed chunk and compare: see :ref:`verify-compression`.
     **kwargs
-        values of keywords in the output specification.
+        options of one format, see :func:`get_streamer`; all others are values of
+        keywords in the output specification.
 
     Returns
     -------
@@ -297,6 +279,7 @@ def build_raw(
     VerificationError
         if `verify_compression` finds a chunk that cannot be read back.
     """
+    options = _take_options(kwargs)
     report = convert(
         in_stream,
         in_stream_type=in_stream_type,
@@ -304,12 +287,9 @@ def build_raw(
         buffer_size=buffer_size,
         n_max=n_max,
         overwrite=overwrite,
-        compass_config_file=compass_config_file,
         hdf5_settings=hdf5_settings,
         db_dict=db_dict,
-        compass_layout=compass_layout,
-        compass_sampling_period=compass_sampling_period,
-        llama_time_zone=llama_time_zone,
+        options={"compass_config_file": compass_config_file} | options,
         extra_columns=extra_columns,
         threads=threads,
         memory_limit=memory_limit,
@@ -328,12 +308,9 @@ def convert(
     buffer_size: int = 8192,
     n_max: float | None = float("inf"),
     overwrite: bool = False,
-    compass_config_file: str | os.PathLike[str] | None = None,
     hdf5_settings: dict[str, Any] | None = None,
     db_dict: dict | None = None,
-    compass_layout: str | None = None,
-    compass_sampling_period: float | None = None,
-    llama_time_zone: str | None = None,
+    options: dict[str, Any] | None = None,
     extra_columns: bool = False,
     threads: int | None = None,
     memory_limit: int | str = DEFAULT_LIMIT,
@@ -346,6 +323,10 @@ def convert(
 
     Parameters
     ----------
+    options
+        options of one format, see :func:`get_streamer`.
+    keywords
+        values of keywords in the output specification.
     progress
         called with the streamer after each chunk.
     report
@@ -372,12 +353,7 @@ def convert(
 
     from .publishing.output_files import OutputFiles  # noqa: PLC0415  (imports h5py)
 
-    options = {
-        "compass_config_file": compass_config_file,
-        "compass_layout": compass_layout,
-        "compass_sampling_period": compass_sampling_period,
-        "llama_time_zone": llama_time_zone,
-    }
+    options = options or {}
     extra_columns = yes_or_no("extra_columns", extra_columns)
     streamer = get_streamer(
         in_stream, in_stream_type, extra_columns=extra_columns, **options

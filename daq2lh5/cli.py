@@ -314,6 +314,8 @@ def formats() -> None:
         click.echo(f"{format_.name:10} {endings:12} {format_.description}")
         for name in format_.decoders:
             click.echo(f"{'':23} {name}")
+        for option in format_.options:
+            click.echo(f"{'':23} option {option.name}: {option.text}")
 
 
 @main.command()

@@ -12,17 +12,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .compass.options import OPTIONS as COMPASS_OPTIONS
 from .errors import DecodeError, UnknownFormatError, did_you_mean, show
+from .llama.options import OPTIONS as LLAMA_OPTIONS
 from .orca.decoder_names import DECODERS as ORCA_DECODERS
 from .reading.magic import without_ending
+from .resources.paths import expand_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .data_streamer import DataStreamer
     from .reading.source import Source
+    from .streaming.options import FormatOption
 
-__all__ = ["FORMATS", "Format", "detect", "find", "known_decoders", "make_streamer"]
+__all__ = [
+    "FORMATS",
+    "OPTIONS",
+    "Format",
+    "check_options",
+    "detect",
+    "find",
+    "known_decoders",
+    "make_streamer",
+]
 
 HEAD_BYTES = 4096
 """Bytes at the start of the input that recognition may look at."""
@@ -54,6 +67,8 @@ class Format:
         the format's.
     empty_if_named
         whether an empty file of the given name belongs to the format.
+    options
+        keywords of its streamer.
     """
 
     name: str
@@ -64,6 +79,7 @@ class Format:
     streamer: str
     probe_if_named: Callable[[bytes], str | None] | None = None
     empty_if_named: Callable[[str], bool] | None = None
+    options: tuple[FormatOption, ...] = ()
 
     def has_extension(self, ending: str) -> bool:
         """Whether the format has this file name extension, in any letter case."""
@@ -143,6 +159,7 @@ FORMATS = (
         "compass.compass_streamer:CompassStreamer",
         _probe_compass_records,
         _is_name_of_compass,
+        COMPASS_OPTIONS,
     ),
     Format(
         "LlamaDaq",
@@ -151,6 +168,7 @@ FORMATS = (
         ("LLAMAHeaderDecoder", "LLAMAEventDecoder"),
         _probe_llama,
         "llama.llama_streamer:LLAMAStreamer",
+        options=LLAMA_OPTIONS,
     ),
     Format(
         "MGDO",
@@ -161,6 +179,31 @@ FORMATS = (
         "mgdo.mgdo_streamer:MGDOStreamer",
     ),
 )
+
+
+OPTIONS = {option.name: (f, option) for f in FORMATS for option in f.options}
+"""Options that belong to one format, by name, with the format."""
+
+
+def check_options(given: dict[str, Any]) -> dict[str, Any]:
+    """Check options of formats, and expand paths; None stands for the default.
+
+    Raises
+    ------
+    TypeError
+        if a value has another type than the option.
+    """
+    checked = {}
+    for name, value in given.items():
+        option = OPTIONS[name][1]
+        # numbers of NumPy are none of Python's types: the streamer checks numbers
+        is_number = float in option.types
+        if value is not None and not is_number and not isinstance(value, option.types):
+            msg = f"bad {name} {show(value)}: it must be {option.kind}"
+            raise TypeError(msg)
+        is_path = value is not None and option.is_path
+        checked[name] = expand_path(value) if is_path else value
+    return checked
 
 
 def known_decoders() -> set[str]:

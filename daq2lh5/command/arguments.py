@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import lacks_memory, show
+from ..formats import OPTIONS as FORMAT_OPTIONS
 from ..reading.magic import without_ending
 from ..resources.paths import expand_path
 from ..utils import parse_json
@@ -47,13 +48,9 @@ class _Kind(NamedTuple):
     text: str
 
 
-_TEXT = _Kind((str,), "text")
 _OBJECT = _Kind((dict,), "a JSON object")
 KINDS = {
-    "compass_config_file": _TEXT,
-    "compass_layout": _TEXT,
-    "compass_sampling_period": _Kind((int, float), "a number"),
-    "llama_time_zone": _TEXT,
+    **{name: _Kind(o.types, o.kind) for name, (_, o) in FORMAT_OPTIONS.items()},
     "hdf5_settings": _OBJECT,
     "db_dict": _OBJECT,
 }

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import lacks_memory, printable
+from ..formats import OPTIONS as FORMAT_OPTIONS
 from ..publishing.targets import check_replaceable
 from ..resources.paths import expand_path
 from ..resources.threads import signals_as_interrupts
@@ -77,12 +78,13 @@ def run(
         files = check_inputs(files)
         named = {name: value for name, value in options.items() if name in KINDS}
         keywords = {k: v for k, v in options.items() if k not in named}
+        of_formats = {k: named.pop(k) for k in [*named] if k in FORMAT_OPTIONS}
         targets = targets_of(files, out_spec, keywords)
         outputs = [f for target in targets.values() for f in target.files]
         _check_outputs(files, outputs, overwrite)
         if json_file is not None:
             json_file = json_file if json_file == "-" else expand_path(json_file)
-            given = [*filter(None, [out_spec, named.get("compass_config_file")])]
+            given = [*filter(None, [out_spec, of_formats.get("compass_config_file")])]
             check_json_file(json_file, [*files, *outputs, *map(expand_path, given)])
     except (UsageError, OSError, ValueError, NotImplementedError, ImportError) as e:
         if debug:
@@ -109,6 +111,7 @@ def run(
             memory_limit=limit,
             extra_columns=extra_columns,
             verify_compression=verify_compression,
+            options=of_formats,
             **named,
         )
         statuses.append(status)

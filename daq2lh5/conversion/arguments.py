@@ -14,8 +14,6 @@ MAX_ROWS = 2**63 - 1
 
 OPTION_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "in_stream_type": ((str,), "the name of a format"),
-    "compass_layout": ((str,), "text"),
-    "llama_time_zone": ((str,), "the name of a time zone"),
     "hdf5_settings": ((Mapping,), "a dictionary"),
     "db_dict": ((Mapping,), "a dictionary"),
 }
