@@ -214,11 +214,11 @@ cdef bint step_at_unannounced(
     """Take an event of a channel without a configuration; False if it is none.
 
     Its length follows from its own words (format 1.2, 2). It is accepted if an event,
-    a header or the end follows.
+    a header or the end follows, and no event of an announced channel begins inside.
     """
     cdef Event after
     cdef Found found
-    cdef int64_t end
+    cdef int64_t end, where
     if not may_be_event(w.data + at, w.n - at, &s.event):
         return False
     end = at + s.event.length
@@ -237,7 +237,10 @@ cdef bint step_at_unannounced(
         or w.n - end >= 4 and load_u16(w.data + end) == load_u16(w.data + at)
     ):
         return False
-    s.kind = STEP_CHANNEL
+    found = find_event(w, channels, at + 1, end, &where, &s.need)
+    if found == FOUND_YES:
+        return False
+    s.kind = STEP_MORE if found == FOUND_MORE else STEP_CHANNEL
     return True
 
 

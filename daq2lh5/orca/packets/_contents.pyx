@@ -153,12 +153,21 @@ cdef bint is_waveform(
     )
 
 
+cdef inline bint has_mark(
+    const uint8_t* words, int64_t n_words, int64_t there, int64_t end
+) noexcept nogil:
+    """Whether an event of SIS3302 ends at word `end`, in front of the packet's end."""
+    return end < n_words and end <= there and (
+        load_u32(words + 4 * end - 4) == <uint32_t>0xDEADBEEF
+    )
+
+
 cdef bint is_of_digitizer(
     const uint8_t* words, int64_t n_words, int64_t there, Kind kind
 ) noexcept nogil:
     """Whether a packet's first event looks like one (format 4.5, 4.6, 5.1 to 5.6)."""
     cdef uint32_t word
-    cdef int64_t least
+    cdef int64_t least, n_energy
     cdef int k
     if n_words < 6 or there < 5:
         return False
@@ -166,6 +175,13 @@ cdef bint is_of_digitizer(
     if kind == KIND_SIS3302:
         # lengths, the channel twice, the mark at the end
         least = 8 + (4 if load_u32(words + 4) & 1 else 2) + <int64_t>word
+        n_energy = load_u32(words + 12)
+        # the length of the packet is wrong if the mark is where its event ends; one
+        # kind of readout says twice the length of the energy trace
+        if has_mark(words, n_words, there, least + n_energy) or has_mark(
+            words, n_words, there, least + n_energy // 2
+        ):
+            return False
         return (
             n_words >= least
             and load_u32(words + 16) & 7 == (load_u32(words + 4) >> 8 & 0xFF)
