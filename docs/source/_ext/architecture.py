@@ -149,9 +149,7 @@ def _text(x: int, y: int, text: str, style: str) -> str:
 
 def _line(x1: int, y1: int, x2: int, y2: int, head: bool = True) -> str:
     end = ' marker-end="url(#daq2lh5-arrow)"' if head else ""
-    return (
-        f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="currentColor"{end}/>'
-    )
+    return f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="currentColor"{end}/>'
 
 
 def _draw_box(box: Box, left: int, width: int, top: int) -> Iterator[str]:
@@ -186,14 +184,13 @@ def _draw_step(step: Step, top: int) -> Iterator[str]:
         y += _height([box]) + GAP
 
 
-def _draw_arrow(step: Step, top: int, end: int) -> Iterator[str]:
+def _draw_arrow(step: Step, top: int, end: int, text_at: int) -> Iterator[str]:
     """Draw the arrow from a box, which is at `top`, down to the next one."""
     x = MAIN[0] + MAIN[1] // 2
-    start = top + _height([step.box])
-    yield _line(x, start, x, end - 2)
+    yield _line(x, top + _height([step.box]), x, end - 2)
     for i, text in enumerate(step.arrow):
         style = 'font-size="13" font-style="italic"'
-        yield _text(x + 10, start + 17 + i * LINE, text, style)
+        yield _text(x + 10, text_at + 16 + i * LINE, text, style)
 
 
 def draw(groups: list[Group]) -> str:
@@ -202,14 +199,19 @@ def draw(groups: list[Group]) -> str:
     y = 0  # how far the drawing is
     before: tuple[Step, int] | None = None
     for group in groups:
+        gap = y
+        if before is not None:
+            # what the arrow carries stands between the groups
+            y += LINE * len(before[0].arrow) + GAP
         begin = y
         y += LINE + PAD
         for step in group.steps:
             if before is not None:
                 upper, top = before
-                needed = top + _height([upper.box]) + LINE * len(upper.arrow) + 16
-                y = max(y, needed)
-                out += _draw_arrow(upper, top, y)
+                if step is not group.steps[0]:
+                    gap = top + _height([upper.box])
+                    y = max(y, gap + LINE * len(upper.arrow) + 14)
+                out += _draw_arrow(upper, top, y, gap)
             out += _draw_step(step, y)
             before = (step, y)
             y += max(_height([step.box]), _height(step.beside)) + GAP
@@ -219,7 +221,6 @@ def draw(groups: list[Group]) -> str:
             f'<rect x="0" y="{begin}" width="{WIDTH}" height="{y - begin}" rx="8" '
             'fill="currentColor" fill-opacity="0.06"/>'
         )
-        y += GAP
     names = [step.box.name for group in groups for step in group.steps]
     return (
         f'<svg viewBox="0 0 {WIDTH} {y}" style="max-width: {WIDTH}px; width: 100%" '
