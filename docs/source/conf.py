@@ -12,6 +12,7 @@ copyright = author
 release = version = version_of("daq2lh5")
 
 extensions = [
+    "architecture_page",
     "daq2lh5_tables",
     "format_citations",
     "myst_parser",

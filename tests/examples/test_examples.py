@@ -279,7 +279,6 @@ def test_mgdo_energies(tmp_path):
 
 
 GUIDES = [
-    "quickstart.rst",
     "out_spec.rst",
     "processing.rst",
     "report.rst",
