@@ -61,7 +61,10 @@ class TestColumns:
         for path in generated():
             folder = path.parent.name
             shutil.copytree(path.parent, tmp_path / "daq2lh5" / folder)
-        shutil.copy(REPOSITORY / "daq2lh5" / "columns.py", tmp_path / "daq2lh5")
+        for name in ("__init__.py", "declaration.py"):
+            path = tmp_path / "daq2lh5" / "buffers" / name
+            path.parent.mkdir(exist_ok=True)
+            shutil.copy(REPOSITORY / "daq2lh5" / "buffers" / name, path)
         (tmp_path / "daq2lh5" / "fc" / "_columns.pxi").unlink()
         generator.write_all()
         written = tmp_path / "daq2lh5" / "fc" / "_columns.pxi"
@@ -115,10 +118,15 @@ class TestColumns:
 
     def test_declarations_import_nothing_heavy(self):
         """The build runs them before numpy's headers or any extension are there."""
-        for name in ("columns.py", "fc/columns.py"):
+        for name in ("buffers/declaration.py", "fc/columns.py"):
             text = (REPOSITORY / "daq2lh5" / name).read_text()
             modules = set(re.findall(r"^(?:from|import) ([\w.]+)", text, re.MULTILINE))
-            assert modules <= {"__future__", "dataclasses", "typing", "..columns"}
+            assert modules <= {
+                "__future__",
+                "dataclasses",
+                "typing",
+                "..buffers.declaration",
+            }
 
 
 class TestTree:

@@ -28,7 +28,7 @@ from .compass_event_decoder import (
     get_bc,
 )
 from .compass_header_decoder import HEAD_BYTES, CompassHeaderDecoder
-from .layouts import CompassLayout, candidates, has_header
+from .layouts import CompassLayout, candidates, has_header, is_allowed
 from .run_files import RunFile, Sibling, fitting, siblings
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class CompassStreamer(KernelStreamer):
         if layout is None and sibling is not None:
             layout = sibling.layout
         elif layout is None and settings is not None:
-            layout = next(filter(settings.allow, candidates()), None)
+            layout = next((x for x in candidates() if is_allowed(x, settings)), None)
         nothing_known = layout is None and self._file.channel is not None
         if nothing_known:
             layout = CompassLayout.from_bits(2, 0)
