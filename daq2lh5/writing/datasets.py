@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import h5py
+import numpy as np
 from h5py import h5p
 
 from .filters import Filters, dataset_settings, level_is_asked
@@ -19,6 +20,7 @@ __all__ = [
     "SMALLEST_CHUNK",
     "UNCOMPRESSED_PART",
     "access_properties",
+    "check_headroom",
     "create_dataset",
     "join",
     "memory_file",
@@ -33,6 +35,9 @@ UNCOMPRESSED_PART = 8
 takes its space in the file to the end."""
 
 _numbers = itertools.count()
+
+HEADROOM = 8 << 20
+"""Bytes that must be free when HDF5 is called."""
 
 
 def join(path: str, below: str) -> str:
@@ -79,3 +84,16 @@ def access_properties(filters: Filters) -> h5p.PropDAID:
     if filters.known:
         properties.set_chunk_cache(1, 0, 1.0)
     return properties
+
+
+def check_headroom() -> None:
+    """Make sure that HDF5 gets the memory for its structures.
+
+    It ends the process if there is none for a B-tree (seen with 2.0).
+
+    Raises
+    ------
+    MemoryError
+        if `HEADROOM` bytes are not to be had.
+    """
+    np.empty(HEADROOM, np.uint8)

@@ -30,6 +30,7 @@ from .datasets import (
     SMALLEST_CHUNK,
     UNCOMPRESSED_PART,
     access_properties,
+    check_headroom,
     create_dataset,
     join,
     memory_file,
@@ -502,6 +503,7 @@ class LH5Writer:
                 if target.exists or not all(f.known for f in template.filters):
                     self._write_object(target)
                 else:
+                    check_headroom()
                     template.fill(target.columns, target.held)
                     template.copy(self.file, target.path)
                     target.exists = True
@@ -528,6 +530,7 @@ class LH5Writer:
 
     def _write_object(self, target: WrittenObject) -> None:
         """Write the chunks that an object holds."""
+        check_headroom()
         self._ensure(target)
         for chunk, payload, mask in target.held:
             column = chunk.column
