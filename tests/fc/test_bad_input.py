@@ -36,6 +36,7 @@ SURPLUS = "frame longer than its field, surplus ignored"
 COUNTS = "counts of traces contradict each other, the smaller one used"
 CLAMPED = "dead region outside the stream's traces, clamped"
 DROPPED = "too many pending dead intervals, oldest dropped"
+LONE_FSP = "FSP record before an FSPConfig, or without the record that it describes"
 SHORT_BLOCK = "status block shorter than its layout, filled with zeros"
 
 HANDSHAKE_BYTES = 68
@@ -875,6 +876,7 @@ STATUS = [
             *(writer.fsp_status(), writer.status(), full(2)),
         ],
         kept=[(1, 1), (3, 2)],
+        irregular={LONE_FSP: 2},
         columns={
             "FCStatus/packet_id": [2, 2],
             "FSPEvent/packet_id": [],
@@ -888,6 +890,7 @@ STATUS = [
             *(writer.fsp_config(), config(), writer.fsp_event(), full(2)),
         ],
         kept=[(1, 1), (3, 2)],
+        irregular={LONE_FSP: 1},
         columns={"FSPEvent/packet_id": [3]},
     ),
 ]
@@ -909,9 +912,11 @@ def test_status_and_software_trigger(case, file):
 def test_user_is_told_of_software_trigger_records_without_their_configuration(
     parts, file
 ):
-    """Format 9: "skip, warn", so a note of the report names them."""
+    """Format 9: skipped, and told: their values are in no row, so the status is 3."""
     file.write_bytes(writer.assemble(parts)[0])
-    assert any("FSP" in note for note in decode(file).report.notes)
+    report = decode(file).report
+    assert any("FSP" in line for line in report.lines())
+    assert report.exit_status == 3
 
 
 # --- dead time ----------------------------------------------------------------------

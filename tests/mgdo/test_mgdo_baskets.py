@@ -14,8 +14,9 @@ from mgdo.trees import FileTree
 from writers import mgdo as writer
 
 from daq2lh5.errors import DecodeError
-from daq2lh5.mgdo import baskets
-from daq2lh5.mgdo.baskets import BasketsAhead, unpack
+from daq2lh5.mgdo import baskets, baskets_ahead
+from daq2lh5.mgdo.baskets import unpack
+from daq2lh5.mgdo.baskets_ahead import BasketsAhead
 from daq2lh5.mgdo.tree import MGTree
 
 
@@ -114,7 +115,7 @@ def test_baskets_in_advance(tmp_path, monkeypatch):
     entry = writer.Entry([writer.Wave([1, 2])], [writer.Digitizer()], None).pack()
     path.write_bytes(writer.container([[entry], [], [entry] * 2, [], [entry]]))
     for size in (1, len(entry) * 2, 2**20):
-        monkeypatch.setattr(baskets, "AHEAD_BYTES", size)
+        monkeypatch.setattr(baskets_ahead, "AHEAD_BYTES", size)
         ahead = BasketsAhead(FileTree(str(path)))
         found = []
         for number in range(5):
@@ -131,8 +132,8 @@ def test_not_too_many_in_advance(tmp_path, monkeypatch):
     path = tmp_path / "tree"
     entry = writer.Entry([writer.Wave([1, 2])], [writer.Digitizer()], None).pack()
     path.write_bytes(writer.container([[entry]] * 50))
-    monkeypatch.setattr(baskets, "AHEAD_BYTES", 3 * len(entry))
-    monkeypatch.setattr(baskets, "AHEAD_BASKETS", 2)
+    monkeypatch.setattr(baskets_ahead, "AHEAD_BYTES", 3 * len(entry))
+    monkeypatch.setattr(baskets_ahead, "AHEAD_BASKETS", 2)
     numbers = []
 
     class Tree(FileTree):

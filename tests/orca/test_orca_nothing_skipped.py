@@ -123,8 +123,10 @@ def test_nothing_is_skipped_with_any_header(header, file):
     assert report.bytes["skipped"] == 0
     assert report.skipped_channels == {}
     assert report.exit_status == 0
-    assert "skipped" not in " ".join(report.lines())
-    assert "not selected" not in " ".join(report.lines())
+    # the name of the file has the name of this test in it
+    lines = " ".join(report.lines()).replace(str(file), "")
+    assert "skipped" not in lines
+    assert "not selected" not in lines
 
 
 # --- channels that the header lacks ---------------------------------------------------
