@@ -1,7 +1,8 @@
 """Convert digitizer (DAQ) files to LEGEND HDF5 (LH5).
 
-:func:`build_raw` converts a file; :func:`open_stream` gives the decoded data chunk by
-chunk; ``daq2lh5 convert`` does it on the command line.
+:func:`build_raw` converts a file; :func:`open_stream` yields the decoded data, a batch
+of buffers at a time; ``daq2lh5 convert`` is the command line. For what is where in the
+code see ``docs/source/architecture.rst``.
 """
 
 from ._version import __version__

@@ -58,7 +58,7 @@ _with_resources = _options(
         "-j",
         "--threads",
         type=click.IntRange(min=1),
-        help="Threads that compress (default: the cores that there are; 1: none).",
+        help="Threads that compress (default: one per core; 1: no extra thread).",
     ),
     click.option(
         "--memory-limit",
@@ -161,8 +161,8 @@ def convert(
     """Convert FILEs to LH5 ('-': standard input).
 
     Compressed files (gzip, bzip2, xz, zstd) and formats are recognized by content.
-    The exit status is 0 if all of the input was good, 3 if it was converted but damage
-    was met, 1 if a conversion failed, 2 if nothing was tried.
+    The exit status is 0 if all of the input was good, 3 if it was converted but is
+    damaged in places, 1 if a conversion failed, 2 if the arguments are wrong.
     """
     status = run(
         files,
@@ -227,8 +227,8 @@ def process(
     """Process the tables of a raw LH5 file into another file.
 
     Windows, presummed waveforms, types, codecs: all that the proc_spec of an output
-    specification can say. What it is not for is copied. The exit status is 0, 1 if it
-    failed, 2 if nothing was tried.
+    specification can say. All other objects are copied. The exit status is 0, 1 if it
+    failed, 2 if the arguments are wrong.
     """
     from . import logging as our_logging  # noqa: PLC0415  (--help needs none)
     from .report import ConversionReport  # noqa: PLC0415
@@ -277,8 +277,8 @@ def process(
 @click.option(
     "--force",
     is_flag=True,
-    help="No conversion writes to these directories, also from other computers: "
-    "do what locks cannot tell about.",
+    help="Also remove files whose locks are unreliable: only if no conversion, also of "
+    "another computer, writes to these directories.",
 )
 def repair(directories: tuple[str, ...], force: bool) -> None:
     """Complete or remove what killed conversions left in DIRs.

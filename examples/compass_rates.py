@@ -30,8 +30,8 @@ def main() -> int:
         streamer,
         _,
     ):
-        for chunk in streamer:
-            for rb in chunk:
+        for batch in streamer:
+            for rb in batch:
                 table = {name: rb.lgdo[name].nda[: rb.loc] for name in COLUMNS}
                 keys = table["board"] * 512 + table["channel"]
                 for key in np.unique(keys):

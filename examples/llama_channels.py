@@ -18,8 +18,8 @@ def main() -> int:
     counts: dict[int, int] = {}
     last = 0.0
     with open_stream(sys.argv[1], in_stream_type="LlamaDaq") as (streamer, _):
-        for chunk in streamer:
-            for rb in chunk:
+        for batch in streamer:
+            for rb in batch:
                 for channel in rb.lgdo["fadc_channel_id"].nda[: rb.loc].tolist():
                     counts[channel] = counts.get(channel, 0) + 1
                 times = rb.lgdo["time_since_run_start"].nda[: rb.loc]

@@ -19,8 +19,8 @@ def main() -> int:
         return 2
     energies: dict[int, list[float]] = {}
     with open_stream(sys.argv[1], in_stream_type="MGDO") as (streamer, header_data):
-        for chunk in streamer:
-            for rb in chunk:
+        for batch in streamer:
+            for rb in batch:
                 channels = rb.lgdo["channel"].nda[: rb.loc].tolist()
                 values = rb.lgdo["daqenergy"].nda[: rb.loc].tolist()
                 for channel, energy in zip(channels, values, strict=True):

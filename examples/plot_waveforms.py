@@ -20,8 +20,8 @@ def read_waveforms(source: str, number: int) -> list[tuple[str, np.ndarray, floa
     """Return (label, samples, period in ns) of the first waveforms of a file."""
     found = []
     with open_stream(source, buffer_size=512) as (streamer, _header):
-        for chunk in streamer:
-            for rb in chunk:
+        for batch in streamer:
+            for rb in batch:
                 if not rb.out_name.startswith("FCEvent") or "waveform" not in rb.lgdo:
                     continue
                 # the table has room for more rows: only the first rb.loc are filled
@@ -31,7 +31,7 @@ def read_waveforms(source: str, number: int) -> list[tuple[str, np.ndarray, floa
                     event = table["eventnumber"].nda[row]
                     samples = table["waveform"].values.nda[row]
                     period = float(table["waveform"].dt.nda[row])
-                    # the buffer is used again for the next chunk: keep a copy
+                    # the buffer is used again for the next batch: keep a copy
                     found.append(
                         (f"event {event}, channel {channel}", samples.copy(), period)
                     )

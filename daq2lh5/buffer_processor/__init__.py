@@ -1,1 +1,1 @@
-"""Processing of rows on their way to the file."""
+"""Processing of buffers and of files converted before: the public functions."""

@@ -1,7 +1,7 @@
 """Processing of rows in plain numpy arrays, on their way from decoder to writer.
 
-What is done is what :mod:`.processing.steps` does with LGDOs, but a
-table's columns are looked at once, not each time that there are rows.
+The results are those of ``processing.steps``, which works with LGDOs. Here the columns
+of a table are analysed once; each batch of rows then runs the same steps.
 """
 
 from __future__ import annotations

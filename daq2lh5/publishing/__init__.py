@@ -1,4 +1,4 @@
-"""Files under temporary names, and how they get their own: at once, and never by half.
+"""Atomic output: temporary files that are published together, or not at all.
 
 What is promised to the user stands in the documentation ("Output files").
 """

@@ -1,1 +1,1 @@
-"""What the machine gives: threads, memory, paths."""
+"""Resources of the machine: threads, memory, paths."""

@@ -1,1 +1,1 @@
-"""Selection: the buffers that the specification gives the rows of a stream."""
+"""Selection: which buffer takes which rows of a stream, by the specification."""

@@ -1,4 +1,4 @@
-"""Selection: the buffers that the specification gives the rows of a stream."""
+"""Selection: which buffer takes the rows of a key, by the specification."""
 
 from __future__ import annotations
 

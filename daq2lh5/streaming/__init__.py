@@ -1,1 +1,1 @@
-"""From an open stream to full buffers: selection, and the loop around a kernel."""
+"""From an open stream to full buffers: the loop around a kernel."""

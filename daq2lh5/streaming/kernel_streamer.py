@@ -1,4 +1,4 @@
-"""Base class of streamers whose packets are decoded by a kernel."""
+"""Base class of streamers whose records are decoded by a kernel."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""LH5 objects written as HDF5 objects, fast."""
+"""Writing: rows to HDF5 chunks, filters and codecs in several threads, LH5 files."""

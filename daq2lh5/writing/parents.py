@@ -1,4 +1,4 @@
-"""The structs around the tables of a file."""
+"""The groups (structs) around the tables of a file, and their attributes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data on their way to the disk while work goes on."""
+"""Sends written data to the disk while the conversion goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects in memory that those in the file are copied from."""
+"""Templates: empty LH5 objects in memory, which are copied into the file."""
 
 from __future__ import annotations
 

@@ -57,14 +57,13 @@ def test_readme_leads_to_the_page(architecture):
 def test_layers_are_those_of_the_contract(architecture):
     """All modules at the top of the package, each with a first line on what it is."""
     layers = architecture.layers_of((ROOT / architecture.CONTRACT).read_text("utf-8"))
-    modules = [module for layer in layers for module in layer.modules]
+    modules = [module for layer in layers for module in layer]
     package = ROOT / "daq2lh5"
     found = {path.stem for path in package.glob("*.py")} - {"__init__"}
     found |= {path.parent.name for path in package.glob("*/__init__.py")}
     assert sorted(modules) == sorted(found)
     for module in modules:
         path = architecture.file_of(module)
-        # _version.py is read by setup.py, and has one too
         assert architecture.first_sentence(path), module
 
 

@@ -1,4 +1,4 @@
-"""What an ORCA streamer has for looking into files: packets by number."""
+"""Random access to the packets of an ORCA file, by number."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Slow control, and what ORCA records of itself."""
+"""Slow control, scripts and histograms: the rare records of ORCA files."""

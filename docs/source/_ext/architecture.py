@@ -32,24 +32,11 @@ CONTRACT = "architecture.toml"
 # ---- layers ----------------------------------------------------------------------
 
 
-class Layer(NamedTuple):
-    """A layer: modules that do not import each other, and what the file says."""
-
-    modules: list[str]
-    comment: str
-
-
-def layers_of(text: str) -> list[Layer]:
-    """Return the layers of the contract, the highest first."""
+def layers_of(text: str) -> list[list[str]]:
+    """Return the modules of each layer of the contract, the highest first."""
     listed = re.search(r"^layers = \[\n(.*?)^\]", text, re.DOTALL | re.MULTILINE)
-    layers, comment = [], ""
-    for line in listed[1].splitlines():
-        if match := re.fullmatch(r"\s*# (.*)", line):
-            comment = f"{comment} {match[1]}".strip()
-        elif match := re.fullmatch(r'\s*"(.*)",', line):
-            layers.append(Layer(re.split(r" [|:] ", match[1]), comment))
-            comment = ""
-    return layers
+    entries = re.findall(r'^\s*"(.*)",$', listed[1], re.MULTILINE)
+    return [re.split(r" [|:] ", entry) for entry in entries]
 
 
 def file_of(module: str, root: Path = ROOT) -> Path:
@@ -295,7 +282,7 @@ def check(root: Path = ROOT) -> list[str]:
                     if box.path and not (root / box.path).exists():
                         problems.append(f"diagram: there is no {box.path}")
     for layer in layers_of((root / CONTRACT).read_text("utf-8")):
-        for module in layer.modules:
+        for module in layer:
             if not file_of(module, root).is_file():
                 problems.append(f"{CONTRACT}: there is no module {module}")
     return problems

@@ -45,7 +45,7 @@ class Layers(TableDirective):
         for layer in layers_of(contract.read_text("utf-8")):
             names: list[nodes.Node] = []
             purposes: list[nodes.Node] = []
-            for module in layer.modules:
+            for module in layer:
                 path = file_of(module)
                 self.env.note_dependency(str(path))
                 text = first_sentence(path)
@@ -55,7 +55,7 @@ class Layers(TableDirective):
                 names += [nodes.Text(", ")] if names else []
                 names.append(literal(f"{module}/" if folder else f"{module}.py"))
                 purposes += [nodes.Text(" ")] if purposes else []
-                if len(layer.modules) > 1:
+                if len(layer) > 1:
                     purposes += [literal(module), nodes.Text(": ")]
                 purposes += self.parse_inline(text)[0]
             rows.append([names, purposes])
