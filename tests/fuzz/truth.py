@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 HEAD = 8
 """Bytes that tell that a record begins, and how long it is, in any format."""
 
+SHORT = 16
+"""Bytes of a record with nothing but a few values: any values make one."""
+
 FEW_ZEROS = 64
 """Bytes of zeros up to which they may be part of a format (a few empty frames)."""
 
@@ -271,8 +274,10 @@ def _walk(truth: Truth, singles: list[Copy], data: bytes, first: int) -> None:
     while at in whole:
         at = whole[at]
     truth.is_whole = at == len(data)
-    # of a record with its place and most of its bytes the damage may not be seen
-    if truth.is_whole or at in begun or at in rest:
+    # of a record with its place and most of its bytes the damage may not be seen, nor
+    # in one without a length of its own, or samples: other bytes may be such a record
+    short = {c.place for c in singles if c.record.length <= SHORT}
+    if truth.is_whole or at in begun or at in rest or at in short:
         return
     truth.is_broken = True
     zeros = len(data) - at - len(data[at:].lstrip(b"\0"))
