@@ -156,6 +156,8 @@ class Truth:
         whether the settings are all there once, so that rows can be foretold.
     wanted, possible
         how often rows must be there at least and at most.
+    changed
+        number of rows of changed records whose heads are whole, by their columns.
     begun
         number of rows of the records that begin in the stream.
     is_whole
@@ -171,11 +173,17 @@ class Truth:
     is_sure: bool = True
     wanted: Counter[Any] = field(default_factory=Counter)
     possible: Counter[Any] = field(default_factory=Counter)
+    changed: Counter[Any] = field(default_factory=Counter)
     begun: int = 0
     is_whole: bool = False
     is_broken: bool = False
     is_zeroed: bool = False
     n_damages: int = 0
+
+
+def columns_of(row: Any) -> tuple[str, ...]:
+    """Return the names of the columns of a row."""
+    return tuple(column for column, _ in row)
 
 
 def truth_of(
@@ -201,6 +209,8 @@ def truth_of(
         record = copy.record
         for row, n in record.rows.items():
             truth.possible[row] += n
+            if copy.has_head and not copy.is_intact:
+                truth.changed[columns_of(row)] += n
         # under the settings that it was written under
         valid = truth.is_sure and bisect_right(settings, copy.place) == bisect_right(
             order, record.start
