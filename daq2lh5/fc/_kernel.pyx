@@ -308,6 +308,8 @@ cdef class FcioStream(FcioTables):
         cdef int32_t next_tag
         cdef Verdict verdict
         cdef Status status
+        cdef Found found
+        cdef int64_t where
         self.has_fsp = False
         if tag >= TAG_FSP_CONFIG:
             r = self.fsp_record
@@ -333,6 +335,17 @@ cdef class FcioStream(FcioTables):
             if not is_known(next_tag) or next_tag >= TAG_FSP_CONFIG or (
                 tag == TAG_FSP_CONFIG and next_tag != TAG_CONFIG and not self.in_packet
             ):
+                # its lists have any length: a damaged one hides the missing record
+                found = find_record(
+                    data, n, left, at_end, &self.limits, r.start + 1, r.end,
+                    self.scratch, &where, &self.need,
+                )
+                if found == FOUND_MORE:
+                    return STATUS_MORE
+                if found == FOUND_YES:
+                    r.reason = REASON_SWALLOWED
+                    self.reject(base, start, r, VERDICT_SCAN)
+                    return STATUS_LIMIT
                 return self.commit_lone_fsp(data, start, r, next_tag)
             at = r.end
             tag = next_tag

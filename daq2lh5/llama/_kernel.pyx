@@ -39,6 +39,7 @@ cdef enum:
     IRREGULAR_UNANNOUNCED
     IRREGULAR_TURN
     IRREGULAR_TIMES
+    IRREGULAR_ACCUMULATORS
     N_IRREGULARITIES
 
 REASONS = {
@@ -70,6 +71,7 @@ IRREGULARITIES = (
     "chunk of another channel than the one whose turn it is",
     "time stamp not above the one before, so the event may be of another channel "
     "with the same number in its first word",
+    "event with more than 28 bits in an accumulator: its head is damaged",
 )
 """What is accepted although it breaks a rule of the format; see `irregular`."""
 
@@ -500,7 +502,7 @@ cdef class LlamaStream:
                 sink.columns, sink.loc, event, e, c, self.packet_id, self.start,
                 self.accuracy,
             )
-            self.note_faults(e, c)
+            self.note_faults(event, e, c)
             sink.loc += 1
             if sink.capacity - sink.loc < sink.fill_safety:
                 self.any_full = True
@@ -526,8 +528,13 @@ cdef class LlamaStream:
         c.has_ticks = True
         c.last_ticks = ticks
 
-    cdef void note_faults(self, const Event* e, const Channel* c) noexcept nogil:
+    cdef void note_faults(
+        self, const uint8_t* event, const Event* e, const Channel* c
+    ) noexcept nogil:
         """Count what is wrong with an event that was taken."""
+        self.irregular_count[IRREGULAR_ACCUMULATORS] += not accumulators_fit(
+            event, e.bits
+        )
         self.n_maw += e.maw
         self.irregular_count[IRREGULAR_UNANNOUNCED] += not c.announced
         self.irregular_count[IRREGULAR_BITS] += e.bits != c.bits

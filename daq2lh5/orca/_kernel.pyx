@@ -1143,7 +1143,9 @@ cdef class OrcaStream:
                 return self.finish_scan(w.base, at, STRETCH_UNKNOWN)
         found = find_packet(w, &self.ids, at, w.n, False, &where, &self.need)
         if found == FOUND_YES:
-            return self.finish_scan(w.base, where, STRETCH_CORRUPT)
+            found = find_hidden(w, &self.ids, where, &where, &self.need)
+            if found != FOUND_MORE:
+                return self.finish_scan(w.base, where, STRETCH_CORRUPT)
         if found == FOUND_MORE:
             self.scan_at = w.base + where
             self.consumed = where

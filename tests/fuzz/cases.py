@@ -15,7 +15,7 @@ from . import mgdo_samples, real, samples
 from .containers import CONTAINERS, LARGEST_IN_PIPE, PACKERS, offered
 from .conversion import Outcome, decode, problems_of, write
 from .pieces import Changes, Stream
-from .truth import FEW_ZEROS, Truth, copies, truth_of
+from .truth import FEW_ZEROS, Truth, columns_of, copies, truth_of
 
 if TYPE_CHECKING:
     from .samples import Sample
@@ -194,6 +194,12 @@ def _row_problems(
         )
     known = Counter({row: found[row] for row in truth.possible if found[row]})
     more = known - truth.possible
+    # a row that was changed may be another one's
+    for row in [*more]:
+        taken = min(more[row], truth.changed[columns_of(row)])
+        more[row] -= taken
+        truth.changed[columns_of(row)] -= taken
+    more = +more
     if more and not is_mixed:
         problems.append(f"{more.total()} rows too many")
     told = (

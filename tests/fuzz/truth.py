@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 HEAD = 8
 """Bytes that tell that a record begins, and how long it is, in any format."""
 
+SHORT = 16
+"""Bytes of a record with nothing but a few values: any values make one."""
+
 FEW_ZEROS = 64
 """Bytes of zeros up to which they may be part of a format (a few empty frames)."""
 
@@ -153,6 +156,8 @@ class Truth:
         whether the settings are all there once, so that rows can be foretold.
     wanted, possible
         how often rows must be there at least and at most.
+    changed
+        number of rows of changed records whose heads are whole, by their columns.
     begun
         number of rows of the records that begin in the stream.
     is_whole
@@ -168,11 +173,17 @@ class Truth:
     is_sure: bool = True
     wanted: Counter[Any] = field(default_factory=Counter)
     possible: Counter[Any] = field(default_factory=Counter)
+    changed: Counter[Any] = field(default_factory=Counter)
     begun: int = 0
     is_whole: bool = False
     is_broken: bool = False
     is_zeroed: bool = False
     n_damages: int = 0
+
+
+def columns_of(row: Any) -> tuple[str, ...]:
+    """Return the names of the columns of a row."""
+    return tuple(column for column, _ in row)
 
 
 def truth_of(
@@ -198,6 +209,8 @@ def truth_of(
         record = copy.record
         for row, n in record.rows.items():
             truth.possible[row] += n
+            if copy.has_head and not copy.is_intact:
+                truth.changed[columns_of(row)] += n
         # under the settings that it was written under
         valid = truth.is_sure and bisect_right(settings, copy.place) == bisect_right(
             order, record.start
@@ -271,8 +284,10 @@ def _walk(truth: Truth, singles: list[Copy], data: bytes, first: int) -> None:
     while at in whole:
         at = whole[at]
     truth.is_whole = at == len(data)
-    # of a record with its place and most of its bytes the damage may not be seen
-    if truth.is_whole or at in begun or at in rest:
+    # of a record with its place and most of its bytes the damage may not be seen, nor
+    # in one without a length of its own, or samples: other bytes may be such a record
+    short = {c.place for c in singles if c.record.length <= SHORT}
+    if truth.is_whole or at in begun or at in rest or at in short:
         return
     truth.is_broken = True
     zeros = len(data) - at - len(data[at:].lstrip(b"\0"))

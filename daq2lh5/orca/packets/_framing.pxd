@@ -117,3 +117,6 @@ cdef Found find_packet(
     const Window* w, const Ids* ids, int64_t start, int64_t stop, bint strict,
     int64_t* found, int64_t* need,
 ) noexcept nogil
+cdef Found find_hidden(
+    const Window* w, const Ids* ids, int64_t at, int64_t* where, int64_t* need
+) noexcept nogil

@@ -253,3 +253,29 @@ cdef Found find_packet(
         return FOUND_NO
     need[0] = w.n + 1
     return FOUND_MORE
+
+
+cdef Found find_hidden(
+    const Window* w, const Ids* ids, int64_t at, int64_t* where, int64_t* need
+) noexcept nogil:
+    """Look for a packet that begins inside of the one at `at`.
+
+    That one is the first behind damage, and its contents cannot be checked: it may be
+    none. `where` is set to the packet inside, whose successors must end where it ends,
+    or which is beyond doubt.
+    """
+    cdef Packet p
+    cdef Reason reason
+    cdef Found found = packet_at(w, ids, at, &p, &reason, need)
+    cdef int64_t inside = at
+    cdef int64_t end
+    if found != FOUND_YES or can_look_wrong(ids, &p):
+        return FOUND_NO
+    end = min(at + 4 * p.n_words, w.n)
+    while True:
+        found = find_packet(w, ids, inside + 1, end, True, &inside, need)
+        if found != FOUND_YES:
+            return found
+        if packets_until(w, ids, inside, end) or is_enough(w, ids, inside, end):
+            where[0] = inside
+            return FOUND_YES
