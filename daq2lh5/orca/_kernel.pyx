@@ -580,7 +580,17 @@ cdef class OrcaStream:
         if found == FOUND_MORE:
             return STATUS_MORE
         if found == FOUND_YES:
-            return STATUS_LIMIT
+            if p.kind != KIND_RECORD or looks_right(w, &self.ids, p):
+                return STATUS_LIMIT
+            # a record of another length than its kind has may hide packets
+            found = find_hidden(w, &self.ids, p.start, &where, &self.need)
+            if found == FOUND_MORE:
+                return STATUS_MORE
+            if found == FOUND_NO:
+                return STATUS_LIMIT
+            self.stretch_start = w.base + p.start
+            self.stretch_reason = REASON_SWALLOWED
+            return self.finish_scan(w.base, where, STRETCH_CORRUPT)
         if p.kind != KIND_UNKNOWN and not looks_right(w, &self.ids, p):
             self.start_scan(w.base, REASON_CONTENT)
             return STATUS_LIMIT

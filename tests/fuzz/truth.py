@@ -168,6 +168,8 @@ class Truth:
         whether that is zeros, more than a format may have.
     n_damages
         number of places with damage.
+    n_hidden
+        number of records that may be hidden.
     """
 
     is_sure: bool = True
@@ -179,6 +181,7 @@ class Truth:
     is_broken: bool = False
     is_zeroed: bool = False
     n_damages: int = 0
+    n_hidden: int = 0
 
 
 def columns_of(row: Any) -> tuple[str, ...]:
