@@ -282,12 +282,13 @@ def _walk(truth: Truth, singles: list[Copy], data: bytes, first: int) -> None:
     """Go from whole record to whole record up to the first that is none."""
     whole = {c.place: c.end for c in singles if c.is_intact}
     begun = {c.place for c in singles if c.has_head}
-    rest = {c.place for c in singles if 2 * c.n_left >= c.record.length}
+    rest = {c.place for c in singles if 3 * c.n_left >= c.record.length}
     at = first
     while at in whole:
         at = whole[at]
     truth.is_whole = at == len(data)
-    # of a record with its place and most of its bytes the damage may not be seen, nor
+    # of a record with its place and a third of its bytes, the marks among them, the
+    # damage may not be seen, nor
     # in one without a length of its own, or samples: other bytes may be such a record
     short = {c.place for c in singles if c.record.length <= SHORT}
     if truth.is_whole or at in begun or at in rest or at in short:
