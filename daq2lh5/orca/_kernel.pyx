@@ -569,7 +569,7 @@ cdef class OrcaStream:
         cdef Found found
         cdef bint strict
         cdef int64_t end = p.start + 4 * p.n_words
-        cdef int64_t where = 0
+        cdef int64_t where, inside
         if (w.at_end and end == w.n) or w.left == end:
             return STATUS_LIMIT
         if p.kind == KIND_HEADER:
@@ -580,7 +580,17 @@ cdef class OrcaStream:
         if found == FOUND_MORE:
             return STATUS_MORE
         if found == FOUND_YES:
-            return STATUS_LIMIT
+            if p.kind != KIND_RECORD or looks_right(w, &self.ids, p):
+                return STATUS_LIMIT
+            # a record of another length than its kind has may hide packets
+            found = find_hidden(w, &self.ids, p.start, &where, &self.need)
+            if found == FOUND_MORE:
+                return STATUS_MORE
+            if found == FOUND_NO:
+                return STATUS_LIMIT
+            self.stretch_start = w.base + p.start
+            self.stretch_reason = REASON_SWALLOWED
+            return self.finish_scan(w.base, where, STRETCH_CORRUPT)
         if p.kind != KIND_UNKNOWN and not looks_right(w, &self.ids, p):
             self.start_scan(w.base, REASON_CONTENT)
             return STATUS_LIMIT
@@ -592,13 +602,22 @@ cdef class OrcaStream:
             return STATUS_LIMIT
         # one whose length is as its contents say is given up for good reason only
         strict = can_look_wrong(&self.ids, p)
-        found = find_packet(
-            w, &self.ids, p.start + 1, end, strict, &where, &self.need
-        )
-        if found == FOUND_MORE:
-            return STATUS_MORE
-        if found == FOUND_NO:
-            return STATUS_LIMIT
+        where = p.start
+        while True:
+            found = find_packet(
+                w, &self.ids, where + 1, end, strict, &where, &self.need
+            )
+            if found == FOUND_MORE:
+                return STATUS_MORE
+            if found == FOUND_NO:
+                return STATUS_LIMIT
+            # one that hides others has a wrong length itself
+            inside = where
+            found = find_hidden(w, &self.ids, where, &inside, &self.need)
+            if found == FOUND_MORE:
+                return STATUS_MORE
+            if found == FOUND_NO:
+                break
         if p.kind == KIND_FCIO and end_of_records(w, p) <= where:
             # both are whole: only bytes that fill up the last word are missing
             self.n_missing = end - where
@@ -1143,6 +1162,9 @@ cdef class OrcaStream:
                 return self.finish_scan(w.base, at, STRETCH_UNKNOWN)
         found = find_packet(w, &self.ids, at, w.n, False, &where, &self.need)
         if found == FOUND_YES:
+            # the first behind damage is in doubt if its contents cannot be checked
+            if self.is_checked(w, where):
+                return self.finish_scan(w.base, where, STRETCH_CORRUPT)
             found = find_hidden(w, &self.ids, where, &where, &self.need)
             if found != FOUND_MORE:
                 return self.finish_scan(w.base, where, STRETCH_CORRUPT)
@@ -1155,6 +1177,15 @@ cdef class OrcaStream:
         ):
             return self.finish_scan(w.base, w.n, STRETCH_CUT)
         return self.finish_scan(w.base, w.n, STRETCH_CORRUPT)
+
+    cdef bint is_checked(self, const Window* w, int64_t at) noexcept nogil:
+        """Whether contents of the packet at `at` can be checked."""
+        cdef Packet p
+        cdef Reason reason
+        cdef int64_t need
+        return packet_at(w, &self.ids, at, &p, &reason, &need) == FOUND_YES and (
+            can_look_wrong(&self.ids, &p)
+        )
 
     cdef Found after_zeros(
         self, const Window* w, int64_t at, int64_t* where

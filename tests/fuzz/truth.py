@@ -168,6 +168,8 @@ class Truth:
         whether that is zeros, more than a format may have.
     n_damages
         number of places with damage.
+    n_hidden
+        number of records that may be hidden.
     """
 
     is_sure: bool = True
@@ -179,6 +181,7 @@ class Truth:
     is_broken: bool = False
     is_zeroed: bool = False
     n_damages: int = 0
+    n_hidden: int = 0
 
 
 def columns_of(row: Any) -> tuple[str, ...]:
@@ -279,12 +282,13 @@ def _walk(truth: Truth, singles: list[Copy], data: bytes, first: int) -> None:
     """Go from whole record to whole record up to the first that is none."""
     whole = {c.place: c.end for c in singles if c.is_intact}
     begun = {c.place for c in singles if c.has_head}
-    rest = {c.place for c in singles if 2 * c.n_left >= c.record.length}
+    rest = {c.place for c in singles if 3 * c.n_left >= c.record.length}
     at = first
     while at in whole:
         at = whole[at]
     truth.is_whole = at == len(data)
-    # of a record with its place and most of its bytes the damage may not be seen, nor
+    # of a record with its place and a third of its bytes, the marks among them, the
+    # damage may not be seen, nor
     # in one without a length of its own, or samples: other bytes may be such a record
     short = {c.place for c in singles if c.record.length <= SHORT}
     if truth.is_whole or at in begun or at in rest or at in short:

@@ -258,10 +258,9 @@ cdef Found find_packet(
 cdef Found find_hidden(
     const Window* w, const Ids* ids, int64_t at, int64_t* where, int64_t* need
 ) noexcept nogil:
-    """Look for a packet that begins inside of the one at `at`.
+    """Look for a packet that begins inside of the one at `at`, which is in doubt.
 
-    That one is the first behind damage, and its contents cannot be checked: it may be
-    none. `where` is set to the packet inside, whose successors must end where it ends,
+    `where` is set to the packet inside, whose successors must end where that one ends,
     or which is beyond doubt.
     """
     cdef Packet p
@@ -269,7 +268,7 @@ cdef Found find_hidden(
     cdef Found found = packet_at(w, ids, at, &p, &reason, need)
     cdef int64_t inside = at
     cdef int64_t end
-    if found != FOUND_YES or can_look_wrong(ids, &p):
+    if found != FOUND_YES:
         return FOUND_NO
     end = min(at + 4 * p.n_words, w.n)
     while True:
