@@ -580,9 +580,13 @@ cdef class OrcaStream:
         if found == FOUND_MORE:
             return STATUS_MORE
         if found == FOUND_YES:
-            if p.kind != KIND_RECORD or looks_right(w, &self.ids, p):
+            if (
+                p.kind != KIND_RECORD and p.kind < KIND_SIS3302
+                or looks_right(w, &self.ids, p)
+            ):
                 return STATUS_LIMIT
-            # a record of another length than its kind has may hide packets
+            # one of another length than its kind has, or its contents say, may hide
+            # packets
             found = find_hidden(w, &self.ids, p.start, &where, &self.need)
             if found == FOUND_MORE:
                 return STATUS_MORE
