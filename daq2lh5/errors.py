@@ -106,7 +106,7 @@ def show(value: object) -> str:
 
 
 NOT_SHOWN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-"""Categories of characters that nobody sees, or that a terminal or an editor obeys.
+"""Unicode categories of invisible characters and of control characters.
 
 Among them are marks that have text run from right to left.
 """

@@ -196,7 +196,7 @@ def check_options(given: dict[str, Any]) -> dict[str, Any]:
     checked = {}
     for name, value in given.items():
         option = OPTIONS[name][1]
-        # numbers of NumPy are none of Python's types: the streamer checks numbers
+        # the streamer checks numbers, which may be NumPy scalars
         is_number = float in option.types
         if value is not None and not is_number and not isinstance(value, option.types):
             msg = f"bad {name} {show(value)}: it must be {option.kind}"

@@ -26,7 +26,7 @@ DEFAULT_CAP = 64 * 2**20
 
 
 MAX_ROWS = 2**18
-"""Largest number of stretches kept of one input."""
+"""Largest number of damaged ranges kept of one input."""
 
 
 class Garbage:

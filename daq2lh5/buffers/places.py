@@ -20,7 +20,7 @@ _BEFORE_WORD = re.compile(r"(.*):((?![0-9])[\w{][^:.]*)", re.DOTALL)
 
 
 def split_out_stream(out_stream: str) -> tuple[str, str]:
-    """Split ``file:group`` into file and group (``/`` if there is none).
+    """Split ``file:group`` into file and group; the default group is ``/``.
 
     A colon belongs to the path unless what follows can only be a group:
 

@@ -39,7 +39,7 @@ def _value(leaf: Any) -> Any:
 
 
 def _length(leaf: Any) -> int | None:
-    """Return a number of samples; None if it is none."""
+    """Return a number of samples; None if it is unknown or invalid."""
     value = float(_value(leaf))
     return round(value) if math.isfinite(value) and value >= 0 else None
 

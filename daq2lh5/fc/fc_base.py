@@ -6,6 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from ..data_decoder import DataDecoder
+from ._kernel import FcioStream
 from .fcio_objects import FcioObject, is_fcio
 
 if TYPE_CHECKING:
@@ -13,9 +14,8 @@ if TYPE_CHECKING:
 
     from ..buffers.declaration import Table
     from ..raw_buffer import RawBuffer
-    from ._kernel import FcioStream
 
-__all__ = ["LONE_FSP", "FCDecoder"]
+__all__ = ["LONE_FSP", "FCDecoder", "FcioStream"]
 
 LONE_FSP = "FSP record before an FSPConfig, or without the record that it describes"
 """Name in the report of records of the software trigger that give no row."""

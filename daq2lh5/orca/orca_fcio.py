@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import DecodeError
-from ..fc._kernel import FcioStream
+from ..fc.fc_base import FcioStream
 from ..fc.fc_config_decoder import FCConfigDecoder
 from ..fc.fc_event_decoder import FCEventDecoder
 from ..fc.fc_eventheader_decoder import FCEventHeaderDecoder

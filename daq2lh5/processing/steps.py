@@ -149,7 +149,7 @@ def _find(table: lgdo.Table, path: str) -> lgdo.LGDO:
     Raises
     ------
     KeyError
-        if there is none.
+        if the path does not exist.
     """
     import lgdo  # noqa: PLC0415
 
@@ -206,7 +206,7 @@ def run_dsp(
 
 
 def _as_field(name: str, column: lgdo.LGDO) -> Field | None:
-    """Describe a column of waveforms; None if it is none."""
+    """Describe a column of waveforms; None for columns of other types."""
     import lgdo  # noqa: PLC0415
 
     if not isinstance(column, lgdo.WaveformTable):
@@ -260,7 +260,7 @@ def _tell(error: Exception) -> None:
         text += f" ({type(cause).__name__}: {cause})".replace("\n", " ")
     text = f"dsp_config cannot be carried out, its outputs are left out: {text}"
     if isinstance(cause, KeyError) and "input buffer" in text:
-        # tables without its columns are none that it is for
+        # the configuration is for tables that have its input columns
         log.info(text)
     elif text not in _told:
         _told.add(text)

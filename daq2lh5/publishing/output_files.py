@@ -40,7 +40,7 @@ REPORT_ATTRIBUTE = "daq2lh5_report"
 """Attribute of a file's root group with the report, as JSON."""
 
 GARBAGE_ENDING = ".garbage"
-"""Suffix of the file with the damaged stretches, behind the first output's name."""
+"""Suffix of the garbage file, appended to the name of the first output."""
 
 NAME_BYTES = 255
 """Longest name of a file on usual file systems."""
@@ -272,7 +272,7 @@ class OutputFiles:
         return sum(f.writer.write_seconds for f in self._files.values())
 
     def check_garbage(self) -> None:
-        """Check that the file for damaged stretches can be written.
+        """Check that the garbage file can be written.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Decoders of what Struck digitizers write besides their events.
+"""Decoders of the other records of Struck digitizers: lost data, spectra, statistics.
 
 ORCA format, 4.5 and 4.6.
 """

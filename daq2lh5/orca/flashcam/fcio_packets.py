@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...errors import DecodeError
-from ...fc._kernel import FcioStream
+from ...fc.fc_base import FcioStream
 from ...selection.templates import names_key
 from ...streaming.kernel_streamer import KernelStreamer
 from ..orca_fcio import (
@@ -117,7 +117,7 @@ class FcioPackets(KernelStreamer):
         stream.set_buffers(keyed)
 
     def _count_unwanted(self, stream: FcioStream) -> None:
-        """Count the traces of a stream that nobody asked for since the last time."""
+        """Count the unselected traces of a stream since the last call."""
         decoder = self.decoders.get("ORFCIOEventDecoder")
         if decoder is None:
             return

@@ -1,4 +1,4 @@
-"""Decoders of slow control, and of what ORCA says of itself (ORCA format, 5.7).
+"""Decoders of slow control and of ORCA's own records (ORCA format, 5.7).
 
 Each record has one row. Where several values come with a time each, a row has all of
 them.
