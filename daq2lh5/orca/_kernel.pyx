@@ -1166,8 +1166,8 @@ cdef class OrcaStream:
                 return self.finish_scan(w.base, at, STRETCH_UNKNOWN)
         found = find_packet(w, &self.ids, at, w.n, False, &where, &self.need)
         if found == FOUND_YES:
-            # the first behind damage is in doubt if its contents cannot be checked
-            if self.is_checked(w, where):
+            # the first behind damage is in doubt, unless its contents speak for it
+            if is_enough(w, &self.ids, where, w.n):
                 return self.finish_scan(w.base, where, STRETCH_CORRUPT)
             found = find_hidden(w, &self.ids, where, &where, &self.need)
             if found != FOUND_MORE:
@@ -1181,15 +1181,6 @@ cdef class OrcaStream:
         ):
             return self.finish_scan(w.base, w.n, STRETCH_CUT)
         return self.finish_scan(w.base, w.n, STRETCH_CORRUPT)
-
-    cdef bint is_checked(self, const Window* w, int64_t at) noexcept nogil:
-        """Whether contents of the packet at `at` can be checked."""
-        cdef Packet p
-        cdef Reason reason
-        cdef int64_t need
-        return packet_at(w, &self.ids, at, &p, &reason, &need) == FOUND_YES and (
-            can_look_wrong(&self.ids, &p)
-        )
 
     cdef Found after_zeros(
         self, const Window* w, int64_t at, int64_t* where

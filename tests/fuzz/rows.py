@@ -47,7 +47,25 @@ def rows_of(arrays: Mapping[str, np.ndarray], n: int) -> Iterator[Row]:
         names.append(name)
     ids = arrays.get("packet_id")
     for i, values in enumerate(zip(*columns, strict=True)):
-        yield Row(int(ids[i]) if ids is not None else -1, tuple(names), values)
+        packet_id = int(ids[i]) if ids is not None else -1
+        yield _without_empty(Row(packet_id, tuple(names), values))
+
+
+def _without_empty(row: Row) -> Row:
+    """Leave out a waveform without samples.
+
+    Whether its columns are there depends on the other rows of the table.
+    """
+    if "waveform/values" not in row.columns:
+        return row
+    if row.values[row.columns.index("waveform/values")]:
+        return row
+    kept = [
+        (name, value)
+        for name, value in zip(row.columns, row.values, strict=True)
+        if not name.startswith("waveform/")
+    ]
+    return Row(row.packet_id, tuple(n for n, _ in kept), tuple(v for _, v in kept))
 
 
 def _plain(name: str, array: np.ndarray) -> np.ndarray:
