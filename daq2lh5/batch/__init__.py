@@ -1,0 +1,14 @@
+"""Conversions of many files: worker processes, order, what is done already."""
+
+from .inputs import InputError, expand_inputs, natural_key
+from .results import Result
+from .work import Job, convert_all
+
+__all__ = [
+    "InputError",
+    "Job",
+    "Result",
+    "convert_all",
+    "expand_inputs",
+    "natural_key",
+]

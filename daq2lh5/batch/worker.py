@@ -1,0 +1,129 @@
+"""A worker process of a batch: converts the files that it is sent, one by one.
+
+``python -m daq2lh5.batch.worker N`` talks through the inherited socket N; it ends when
+the other side is closed, also in the middle of a file, whose output is not published.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from ..build_raw import convert
+from ..command.run import attempt
+from ..conversion.targets import target_for
+from ..report import ConversionReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..data_streamer import DataStreamer
+
+__all__ = ["Job", "Progress", "run_job"]
+
+PROGRESS_SECONDS = 0.2
+"""Time between two messages about the progress of a file."""
+
+
+@dataclass
+class Job:
+    """One file to convert.
+
+    Attributes
+    ----------
+    file
+        the input.
+    out_spec
+        output or specification, as :func:`.load_spec` returns it.
+    keywords
+        values of keywords in the specification.
+    arguments
+        further arguments of :func:`.build_raw.convert`.
+    debug
+        whether tracebacks are printed.
+    """
+
+    file: str
+    out_spec: Any
+    keywords: dict[str, Any]
+    arguments: dict[str, Any]
+    debug: bool = False
+
+
+@dataclass
+class Progress:
+    """How far a conversion is: bytes of the file read, and rows written."""
+
+    n_bytes: int
+    n_rows: int
+
+
+def run_job(
+    job: Job, on_progress: Callable[[DataStreamer], None]
+) -> tuple[int, ConversionReport]:
+    """Convert a file; return its exit status and report.
+
+    Parameters
+    ----------
+    on_progress
+        called after each chunk.
+    """
+    report = ConversionReport(source=job.file)
+
+    def work(check_interrupt: Callable[[], None]) -> None:
+        def progress(streamer: DataStreamer) -> None:
+            check_interrupt()
+            on_progress(streamer)
+
+        convert(
+            job.file,
+            out_spec=target_for(job.out_spec, job.file, job.keywords),
+            report=report,
+            progress=progress,
+            **job.arguments,
+        )
+
+    return attempt(job.file, report, job.debug, work), report
+
+
+def serve(connection: Connection) -> None:
+    """Convert the files that come through a connection until it is closed."""
+    last = 0.0
+
+    def on_progress(streamer: DataStreamer) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < PROGRESS_SECONDS:
+            return
+        last = now
+        if connection.poll():
+            # the batch is over: closed, or told to stop
+            raise KeyboardInterrupt
+        report = streamer.report
+        connection.send(Progress(streamer.source.bytes_read, report.n_rows))
+
+    while True:
+        try:
+            job = connection.recv()
+        except EOFError:
+            return
+        connection.send(run_job(job, on_progress))
+
+
+def main() -> None:
+    """Serve the batch that started this process."""
+    # Ctrl-C reaches all processes of a terminal; the batch decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    connection = Connection(int(sys.argv[1]))
+    try:
+        serve(connection)
+    except (BrokenPipeError, ConnectionResetError):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

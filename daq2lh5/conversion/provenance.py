@@ -1,0 +1,168 @@
+"""Provenance: the input and the settings that an output was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from datetime import datetime, timezone
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from .._version import __version__
+from ..buffers.places import split_out_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .targets import Target
+
+__all__ = ["FileHash", "Provenance", "input_of", "provenance_of"]
+
+BLOCK_BYTES = 1 << 20
+"""Bytes that are hashed at a time."""
+
+Provenance = dict[str, Any]
+"""``version``, ``arguments``, ``specification``, ``settings`` (a hash of the three),
+and ``input``."""
+
+
+def provenance_of(
+    in_stream: str, target: Target, arguments: Mapping[str, Any]
+) -> Provenance:
+    """Return the provenance of the outputs of a conversion.
+
+    Neither paths nor threads nor limits of memory are part of it: they do not change the
+    outputs.
+
+    Parameters
+    ----------
+    in_stream
+        name of the input.
+    target
+        its outputs.
+    arguments
+        of :func:`.build_raw.build_raw`; those that are None, false or empty are left
+        out.
+    """
+    made: Provenance = {
+        "version": __version__,
+        "arguments": {
+            k: _plain(v) for k, v in sorted(arguments.items()) if v or v == 0 and v is not False
+        },
+        "specification": _specification_of(target),
+    }
+    text = json.dumps(made, sort_keys=True)
+    made["settings"] = hashlib.sha256(text.encode()).hexdigest()
+    made["input"] = input_of(in_stream)
+    return made
+
+
+def input_of(in_stream: str) -> dict[str, Any]:
+    """Return name, size and modification time of an input, as far as it is a file."""
+    path = in_stream.removeprefix("file://")
+    if path == "-" or not os.path.isfile(path):
+        return {"name": os.path.basename(path)}
+    status = os.stat(path)
+    seconds, nanoseconds = divmod(status.st_mtime_ns, 10**9)
+    modified = datetime.fromtimestamp(seconds, timezone.utc)
+    return {
+        "name": os.path.basename(path),
+        "bytes": status.st_size,
+        "modified": f"{modified:%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z",
+    }
+
+
+def _specification_of(target: Target) -> dict[str, Any] | None:
+    """Return the specification with all keywords filled in, without folders.
+
+    None stands for all tables, each with its decoder's name.
+    """
+    if target.rb_lib is None:
+        group = split_out_stream(target.file)[1]
+        return None if group == "/" else {"group": group}
+    found: dict[str, Any] = {}
+    for decoder, rb in target.rb_lib.buffers():
+        file, group = split_out_stream(rb.out_stream or "")
+        entry = {
+            "key_list": _ranges(rb.key_list),
+            "file": os.path.basename(file),
+            "group": group,
+            "proc_spec": _plain(rb.proc_spec),
+        }
+        kept = {k: v for k, v in entry.items() if v}
+        found.setdefault(decoder, {})[rb.out_name] = kept
+    return found
+
+
+def _ranges(keys: Any) -> list[Any]:
+    """Write runs of keys as text: ``[1, 2, 3, 7]`` as ``["1-3", 7]``."""
+    out: list[Any] = []
+    numbers = [k for k in keys if isinstance(k, int)]
+    for _, run in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0]):
+        first, *rest = (key for _, key in run)
+        out.append(f"{first}-{rest[-1]}" if rest else first)
+    return out + [_plain(k) for k in keys if not isinstance(k, int)]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it; objects as their text, without addresses."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else str(value)
+    if isinstance(value, os.PathLike):
+        return os.path.basename(os.fspath(value))
+    text = repr(value)
+    return type(value).__qualname__ if " at 0x" in text else text
+
+
+class FileHash:
+    """SHA-256 of a file, computed in a thread while the file is converted.
+
+    Parameters
+    ----------
+    in_stream
+        name of the input, which must be a file.
+    """
+
+    def __init__(self, in_stream: str) -> None:
+        self._path = in_stream.removeprefix("file://")
+        self._digest = ""
+        self._error: OSError | None = None
+        self._over = False
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        state = hashlib.sha256()
+        try:
+            with open(self._path, "rb", buffering=0) as file:
+                while not self._over and (block := file.read(BLOCK_BYTES)):
+                    state.update(block)
+        except OSError as e:
+            self._error = e
+        self._digest = state.hexdigest()
+
+    def result(self) -> str:
+        """Wait for the hash, and return it in hexadecimal digits.
+
+        Raises
+        ------
+        OSError
+            if the file cannot be read.
+        """
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._digest
+
+    def stop(self) -> None:
+        """Give up."""
+        self._over = True
+        self._thread.join()
