@@ -12,9 +12,9 @@ import h5py
 import pytest
 import yaml
 from click.testing import CliRunner, Result
-from writers import fcio as writer
+from kit.places import ENVIRONMENT
+from kit.writers import fcio as writer
 
-import daq2lh5
 from daq2lh5 import cli
 from daq2lh5.errors import OutSpecError
 from daq2lh5.orca.skim_orca_file import skim_orca_file
@@ -22,7 +22,6 @@ from daq2lh5.utils import load_dict
 
 GOOD = writer.make_stream(4, n_channels=2, n_samples=20)
 SPEC = {"*": {"{name}": {"key_list": ["*"], "out_stream": "x.lh5"}}}
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(daq2lh5.__file__).parents[1])}
 
 
 @pytest.fixture

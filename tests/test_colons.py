@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from writers import fcio as writer
+from kit.writers import fcio as writer
 
 import daq2lh5
 from daq2lh5.buffers.places import HDF5_ENDINGS, as_out_stream, split_out_stream

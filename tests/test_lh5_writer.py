@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,22 +14,16 @@ import lh5
 import lh5.io.exceptions
 import numpy as np
 import pytest
-from writers import fcio as writer
-from writing.objects import ARRAYS, SCALARS, TABLES, VECTORS, histogram
-from writing.trees import differences, tree
+from kit.generators.lgdo_objects import ARRAYS, SCALARS, TABLES, VECTORS, histogram
+from kit.lh5_trees import differences, tree
+from kit.places import ENVIRONMENT, TESTDATA
+from kit.writers import fcio as writer
 
 import daq2lh5
 from daq2lh5.buffers.table_buffer import TableBuffer
 from daq2lh5.raw_buffer import RawBuffer, RawBufferLibrary, write_to_lh5_and_clear
 from daq2lh5.resources.memory import MemoryPlan
 from daq2lh5.writing import lh5_writer
-
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(daq2lh5.__file__).parents[1])}
-
-TESTDATA = Path(
-    os.environ.get("DAQ2LH5_TESTDATA")
-    or Path(__file__).parents[2] / "shared" / "testdata"
-)
 
 real_files = pytest.mark.skipif(
     not TESTDATA.is_dir(),

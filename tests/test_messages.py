@@ -6,7 +6,7 @@ import logging
 
 import pytest
 from click.testing import CliRunner
-from writers import fcio as writer
+from kit.writers import fcio as writer
 
 from daq2lh5 import build_raw
 from daq2lh5.cli import main

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from writers import fcio as writer
+from kit.writers import fcio as writer
 
 import daq2lh5
 from daq2lh5.buffers.out_spec import fill_in

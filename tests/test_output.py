@@ -13,16 +13,14 @@ from pathlib import Path
 
 import h5py
 import pytest
-from writers import fcio as writer
+from kit.places import ENVIRONMENT
+from kit.writers import fcio as writer
 
 import daq2lh5
 from daq2lh5.build_raw import convert
 from daq2lh5.errors import OutSpecError
 from daq2lh5.publishing import journal
 from daq2lh5.publishing.output_files import OutputFiles
-
-# what runs in other processes is the package that the tests import
-PACKAGE_PATH = str(Path(daq2lh5.__file__).parents[1])
 
 OF_BEFORE = b"\x89HDF\r\n\x1a\nof before"
 """A file with the signature of HDF5, since others are not replaced."""
@@ -354,7 +352,7 @@ def cli(*arguments, **options) -> subprocess.CompletedProcess:
         [sys.executable, "-m", "daq2lh5", *map(str, arguments)],
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONPATH": PACKAGE_PATH},
+        env=ENVIRONMENT,
         timeout=60,
         check=False,
         **options,
@@ -407,7 +405,7 @@ class TestSignals:
             stderr=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": PACKAGE_PATH},
+            env=ENVIRONMENT,
         )
         try:
             with pipe.open("wb", buffering=0) as feed:
@@ -439,7 +437,7 @@ class TestSignals:
             capture_output=True,
             text=True,
             cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": PACKAGE_PATH},
+            env=ENVIRONMENT,
             timeout=60,
             check=False,
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import pytest
 from click.testing import CliRunner
-from writers import fcio as writer
+from kit.writers import fcio as writer
 
 import daq2lh5
 from daq2lh5.cli import main

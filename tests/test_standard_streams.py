@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
 import sys
@@ -10,11 +9,9 @@ from pathlib import Path
 
 import h5py
 import pytest
-from writers import fcio as writer
+from kit.places import ENVIRONMENT
+from kit.writers import fcio as writer
 
-import daq2lh5
-
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(daq2lh5.__file__).parents[1])}
 GOOD = writer.make_stream(3, n_channels=2, n_samples=9)
 
 pytestmark = pytest.mark.skipif(

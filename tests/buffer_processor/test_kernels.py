@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from buffer_processor import reference
 from daq2lh5.processing._kernels import largest_exact_factor, reduce_waveforms
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit.reference import processing as reference
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
 FACTORS = (1, 2, 3, 4, 7, 8, 12, 16, 20, 64, 256, 300)

@@ -8,7 +8,8 @@ import lgdo
 import numpy as np
 import pytest
 import yaml
-from buffer_processor import configs, reference
+from kit.generators import dsp_configs as configs
+from kit.reference import processing as reference
 
 from daq2lh5.buffer_processor import buffer_processor as bp
 from daq2lh5.buffers.table_buffer import TableBuffer

@@ -16,11 +16,11 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from compass import reference
 from compass.test_compass_streamer import check, decode, differences
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from writers import compass as writer
+from kit.reference import compass as reference
+from kit.writers import compass as writer
 
 import daq2lh5
 from daq2lh5.cli import main

@@ -14,7 +14,7 @@ import lgdo
 import numpy as np
 import pytest
 from compass.test_compass_streamer import REAL, REAL_SETTINGS, check, decode, real_files
-from writers import compass as writer
+from kit.writers import compass as writer
 
 import daq2lh5
 from daq2lh5.compass import compass_config_parser as parser

@@ -1,24 +1,23 @@
 """Waveform codecs: the bytes that the specification asks for, and lh5 makes and reads.
 
-Expected bytes are those of a slow encoder (:mod:`core.codec_reference`). lh5's own is
+Expected bytes are those of a slow encoder (:mod:`kit.reference.codecs`). lh5's own is
 asked where it is safe: its radware encoder writes past its memory for noise.
 """
 
 from __future__ import annotations
 
 import itertools
-import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from core import codec_reference as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit.places import TESTDATA
+from kit.reference import codecs as reference
 from lh5 import compression
 from lh5.compression import radware as lh5_radware
 from lh5.compression import varlen
@@ -28,10 +27,6 @@ import daq2lh5
 from daq2lh5._core.codecs import radware, uleb128
 from daq2lh5.writing.codecs import Codec, codec_of
 
-TESTDATA = Path(
-    os.environ.get("DAQ2LH5_TESTDATA")
-    or Path(__file__).parents[3] / "shared" / "testdata"
-)
 REAL = {
     "fcio": ("fcio/L200-comm-20211130-phy-spms.fcio", "FCEvent", 300),
     "orca": ("orca/L200-comm-20220519-phy-geds.orca", "ORFlashCamADCWaveform", 60),

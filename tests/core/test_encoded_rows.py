@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from core.codec_reference import uleb128
 from daq2lh5._core.codecs.uleb128 import state_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit.reference.codecs import uleb128
 
 N_EXAMPLES = 400
 

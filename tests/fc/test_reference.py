@@ -9,23 +9,19 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import struct
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from fc import reference
-from writers import fcio as writer
+from kit.places import TESTDATA
+from kit.reference import fcio as reference
+from kit.writers import fcio as writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-TESTDATA = Path(
-    os.environ.get("DAQ2LH5_TESTDATA")
-    or Path(__file__).parents[3] / "shared" / "testdata"
-)
 
 real_files = pytest.mark.skipif(
     not TESTDATA.is_dir(),

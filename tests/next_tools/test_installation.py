@@ -16,13 +16,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from kit.places import REPOSITORY
 
 import daq2lh5
 from daq2lh5 import installation
 
-ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path(daq2lh5.__file__).parent
-SAMPLE = ROOT / "examples" / "data" / "sample.fcio"
+SAMPLE = REPOSITORY / "examples" / "data" / "sample.fcio"
 START = "from daq2lh5.installation import main; main(prog_name='daq2lh5')"
 PEER_FILES = ("__init__.py", "cli.py")
 
@@ -163,7 +163,7 @@ def wheel(folder: Path) -> Path:
 def test_with_real_packages(tmp_path):
     """Fresh environments: the documented way, both mixed, and the repair."""
     ours = wheel(tmp_path)
-    named = ROOT / "packaging" / "legend-daq2lh5"
+    named = REPOSITORY / "packaging" / "legend-daq2lh5"
     venv = tmp_path / "venv"
     assert run(sys.executable, "-m", "venv", venv).returncode == 0
     programs = venv / "bin"

@@ -24,7 +24,9 @@ import numpy as np
 import pytest
 from fc.test_damage import COLUMNS, N_FILES, SEED, change
 from fc.test_fc_streamer import fed
-from orca import reference
+from kit.reference import orca as reference
+from kit.writers import examples, fcio
+from kit.writers import orca as writer
 from orca.test_orca_streamer import (
     CONFIG,
     EVENT,
@@ -54,8 +56,6 @@ from orca.test_orca_streamer import (
     wanted_tables,
     waveform,
 )
-from writers import examples, fcio
-from writers import orca as writer
 
 import daq2lh5
 from daq2lh5.errors import DecodeError

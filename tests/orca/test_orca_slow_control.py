@@ -14,9 +14,9 @@ import pytest
 from fc.test_fc_streamer import rows_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from orca import reference
+from kit.reference import orca as reference
+from kit.writers import orca as writer
 from orca.test_orca_streamer import decode, differences, read_lh5, wanted_tables
-from writers import orca as writer
 
 import daq2lh5
 from daq2lh5.orca.decoder_names import DECODERS

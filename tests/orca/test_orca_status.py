@@ -13,9 +13,9 @@ import pytest
 from fc.test_fc_streamer import _columns_of, differences, rows_of
 from hypothesis import given
 from hypothesis import strategies as st
-from orca import reference
-from writers import fcio
-from writers import orca as writer
+from kit.reference import orca as reference
+from kit.writers import fcio
+from kit.writers import orca as writer
 
 import daq2lh5
 from daq2lh5.orca.orca_flashcam import ORFlashCamListenerStatusDecoder

@@ -24,9 +24,9 @@ import lgdo
 import numpy as np
 import pytest
 from fc.test_fc_streamer import TESTDATA, _columns_of, append_rows, fed, rows_of
-from orca import reference
-from writers import fcio
-from writers import orca as writer
+from kit.reference import orca as reference
+from kit.writers import fcio
+from kit.writers import orca as writer
 
 import daq2lh5
 from daq2lh5.errors import DecodeError

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import zstandard
 from click.testing import CliRunner
-from writers import orca as writer
+from kit.writers import orca as writer
 
 import daq2lh5
 from daq2lh5.errors import DecodeError

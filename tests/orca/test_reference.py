@@ -9,22 +9,16 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import os
 import struct
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from orca import reference
-from writers import fcio
-from writers import orca as writer
-
-TESTDATA = Path(
-    os.environ.get("DAQ2LH5_TESTDATA")
-    or Path(__file__).parents[3] / "shared" / "testdata"
-)
+from kit.places import TESTDATA
+from kit.reference import orca as reference
+from kit.writers import fcio
+from kit.writers import orca as writer
 
 real_files = pytest.mark.skipif(
     not (TESTDATA / "orca").is_dir(),

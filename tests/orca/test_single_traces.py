@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from writers import orca as writer
+from kit.writers import orca as writer
 
 from daq2lh5.orca.orca_flashcam import (
     ORFlashCamADCWaveformDecoder,

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import h5py
 import pytest
-from writers import fcio as writer
+from kit.places import ENVIRONMENT
+from kit.writers import fcio as writer
 
 import daq2lh5
 from daq2lh5.publishing import locks, temporary
 from daq2lh5.publishing.repair import Leftovers, repair
 from daq2lh5.publishing.temporary import PARTIAL, Temporary, label_of, parse, remove
 
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(daq2lh5.__file__).parents[1])}
 LONG = "experiment_hall_B_commissioning_campaign_run000"
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lh5
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from writers import fcio as writer
+from kit.places import ENVIRONMENT
+from kit.writers import fcio as writer
 
-import daq2lh5
 from daq2lh5.resources.memory import DEFAULT_LIMIT, MIN_LIMIT, MemoryPlan, parse_size
 
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(daq2lh5.__file__).parents[1])}
+if TYPE_CHECKING:
+    from pathlib import Path
+
 MIB = 2**20
 
 SHORT = 130

@@ -35,7 +35,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from fc import reference as fcio
+
+from kit.reference import fcio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

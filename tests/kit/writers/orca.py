@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from writers import fcio
+from kit.writers import fcio
 
 if TYPE_CHECKING:
     import os

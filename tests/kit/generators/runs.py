@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 import pytest
-from writers import fcio
 
 import daq2lh5
+from kit.writers import fcio
 
 if TYPE_CHECKING:
     from pathlib import Path
