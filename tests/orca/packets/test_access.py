@@ -268,6 +268,6 @@ def test_skimming_what_it_should_not(run, tmp_path):
 
 def test_skimming_has_a_command():
     """It is called as that of legend-daq2lh5."""
-    pyproject = Path(__file__).parents[2] / "pyproject.toml"
+    pyproject = Path(__file__).parents[3] / "pyproject.toml"
     wanted = 'skim-orca-file = "daq2lh5.orca.skim_orca_file:skim_orca_file"'
     assert wanted in pyproject.read_text().splitlines()
