@@ -254,11 +254,11 @@ def streams(draw: Any) -> bytes:
     return b"".join(parts)
 
 
-class Reader(reference._Reader):
+class Reader(reference.Reader):
     """The reference reader, but later configurations offer keys too (format 9)."""
 
-    def _take_config(self, frames: list[bytes]) -> None:
-        super()._take_config(frames)
+    def take_config(self, frames: list[bytes]) -> None:
+        super().take_config(frames)
         self.offered += self.config.offered_keys()
         self.offered += [
             f"swtid_{self.config.fcid}/{part}"

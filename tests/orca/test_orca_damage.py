@@ -927,11 +927,11 @@ class Origin(NamedTuple):
         schema = reference.SCHEMAS[self.row.schema]
         chosen = columns_of_interest(schema, raw=raw)
         values = self.row.values
-        declared = [reference._as_declared(values[c], schema[c]) for c in chosen]
+        declared = [reference.as_declared(values[c], schema[c]) for c in chosen]
         return signature(kind_of(self.decoder), chosen, declared)
 
 
-class _Tracing(reference._Reader):
+class _Tracing(reference.Reader):
     """Reference reader that knows the packet of each row.
 
     And whether the configuration that it needs, if any, is one of the undamaged file.
@@ -943,8 +943,8 @@ class _Tracing(reference._Reader):
         self.of = of
         self.whole: dict[tuple[str, int], bool] = {}
 
-    def _add(self, packet: reference.Packet, *args: Any, **options: Any) -> None:
-        super()._add(packet, *args, **options)
+    def add(self, packet: reference.Packet, *args: Any, **options: Any) -> None:
+        super().add(packet, *args, **options)
         decoder = options.get("decoder") or packet.decoder
         row = self.rows[decoder][-1]
         is_configured = True
@@ -992,7 +992,7 @@ def add_lone_packets(
     stretches = [*framing.damaged]
     if framing.truncated is not None:
         stretches.append((framing.truncated, len(data)))
-    scanner = reference._Scanner(data, "<")
+    scanner = reference.Scanner(data, "<")
     scanner.ids = ids
     order = [p.offset for p in framing.packets]
     for start, end in stretches:

@@ -615,7 +615,7 @@ def channel_tables(data: bytes, decoder: str) -> Tables:
     for row in reading.rows[decoder]:
         if isinstance(row.key, int):
             rows.setdefault(f"ch{row.key:07d}", []).append(row)
-    return {name: reference._by_column(of[0].schema, of) for name, of in rows.items()}
+    return {name: reference.by_column(of[0].schema, of) for name, of in rows.items()}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import plistlib
 import struct
 from functools import cache
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from kit.places import TESTDATA
+from kit.reference import fcio as fcio_reference
 from kit.reference import orca as reference
 from kit.writers import fcio
 from kit.writers import orca as writer
@@ -425,7 +427,7 @@ def test_forms_of_packets():
 @pytest.mark.parametrize("size", range(4))
 def test_padding_of_the_header(size):
     """Format 1.2: one to four bytes."""
-    text = writer.plistlib.dumps(writer.header())
+    text = plistlib.dumps(writer.header())
     text += b" " * ((size - len(text)) % 4)
     packet = writer.header_packet(text)
     assert len(packet) == 8 + len(text) + 4 - size
@@ -613,7 +615,7 @@ def test_order_of_keys_is_kept():
 @pytest.mark.parametrize("bad", [b"\x01", b"\xb5"], ids=["control", "latin-1"])
 def test_bad_text_in_header(bad):
     """Format 7.9."""
-    text = writer.plistlib.dumps(writer.header(objects={"Note": "5 @m"}))
+    text = plistlib.dumps(writer.header(objects={"Note": "5 @m"}))
     header = reference.read(writer.header_packet(text.replace(b"@", bad))).header
     expected = "5 \u00b5m" if bad == b"\xb5" else "5 m"
     assert header.object_info()["Note"] == expected
@@ -1059,7 +1061,7 @@ def test_fcio_is_as_in_a_file_of_its_own():
         if "FCIO" in packet.kind
     ]
     ids = [i for i, packet in enumerate(index) if "FCIO" in packet.kind]
-    plain = reference.fcio.read(b"".join(without_padding(each) for each in payloads))
+    plain = fcio_reference.read(b"".join(without_padding(each) for each in payloads))
     reading = reference.read(data)
     for schema, decoder in (
         ("FCConfig", "ORFCIOConfigDecoder"),

@@ -1,4 +1,4 @@
-"""Whole runs: a configuration, and events as a FlashCam system sends them."""
+"""Whole runs as a FlashCam system sends them: a configuration and events (FCIO format)."""
 
 from __future__ import annotations
 

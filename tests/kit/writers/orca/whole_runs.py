@@ -1,4 +1,4 @@
-"""Whole runs of any hardware."""
+"""Whole runs of any hardware (ORCA format)."""
 
 from __future__ import annotations
 
