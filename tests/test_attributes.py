@@ -7,24 +7,23 @@ lh5 compares the names of attributes when it reads into an object that is there 
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import lh5
 import numpy as np
 import pytest
-from writers import compass, fcio, llama, orca
+from kit.places import TESTDATA
+from kit.writers import compass, fcio, llama, orca
 
 import daq2lh5
 from daq2lh5.buffer_processor.lh5_buffer_processor import lh5_buffer_processor
 from daq2lh5.fc import columns as fc_columns
 from daq2lh5.formats import FORMATS
 
-TESTDATA = Path(
-    os.environ.get("DAQ2LH5_TESTDATA")
-    or Path(__file__).resolve().parents[2] / "shared" / "testdata"
-)
+if TYPE_CHECKING:
+    from pathlib import Path
+
 """Folder with real files."""
 
 EXPECTED = TESTDATA / "expected" / "attributes.json"

@@ -21,7 +21,8 @@ import numpy as np
 import pytest
 import yaml
 import zstandard
-from writers import fcio as writer
+from kit.places import ENVIRONMENT, REPOSITORY
+from kit.writers import fcio as writer
 
 import daq2lh5
 from daq2lh5.buffers.garbage import Garbage
@@ -31,9 +32,6 @@ from daq2lh5.fc import fc_event_decoder
 from daq2lh5.fc.fc_streamer import FCStreamer
 from daq2lh5.raw_buffer import RawBufferLibrary, write_to_lh5_and_clear
 
-REPOSITORY = Path(__file__).parents[1]
-# what runs in other processes is the package that the tests import
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(daq2lh5.__file__).parents[1])}
 SAMPLE = REPOSITORY / "examples" / "data" / "sample.fcio"
 N_CHANNELS = 3
 N_EVENTS = 6

@@ -20,12 +20,12 @@ import h5py
 import lgdo
 import numpy as np
 import pytest
-from compass import reference
 from fc.test_fc_streamer import TESTDATA, fed, members, rows_of
 from fc.test_fc_streamer import sha256 as sha256_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from writers import compass as writer
+from kit.reference import compass as reference
+from kit.writers import compass as writer
 
 import daq2lh5
 from daq2lh5.compass.compass_event_decoder import (

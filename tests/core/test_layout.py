@@ -11,18 +11,16 @@ import copy
 import re
 import struct
 from itertools import pairwise
-from pathlib import Path
 
 import lgdo
 import numpy as np
 import pytest
-from writers import fcio as writer
+from kit.places import REPOSITORY
+from kit.writers import fcio as writer
 
 import daq2lh5
 from daq2lh5.fc.columns import KERNEL_TABLES
 from daq2lh5.raw_buffer import RawBuffer
-
-REPOSITORY = Path(__file__).parents[2]
 
 TABLES = [table.name for table in KERNEL_TABLES]
 COLUMNS = [

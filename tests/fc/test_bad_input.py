@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fc.test_fc_streamer import Decoded, decode, read_lh5
-from writers import fcio as writer
+from kit.writers import fcio as writer
 
 import daq2lh5
 from daq2lh5.errors import DecodeError

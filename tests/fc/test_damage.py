@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fc import reference
 from fc.test_fc_streamer import P06, SPMS, TESTDATA, decode
-from writers import fcio as writer
+from kit.reference import fcio as reference
+from kit.writers import fcio as writer
 
 from daq2lh5.errors import DecodeError
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fc.test_fc_streamer import decode
-from writers import fcio as writer
+from kit.writers import fcio as writer
 
 if TYPE_CHECKING:
     from daq2lh5.report import ConversionReport

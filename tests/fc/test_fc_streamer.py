@@ -17,7 +17,6 @@ import os
 import threading
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -26,22 +25,20 @@ import lh5
 import numpy as np
 import pytest
 import zstandard
-from fc import reference
-from writers import fcio as writer
+from kit.places import TESTDATA
+from kit.reference import fcio as reference
+from kit.writers import fcio as writer
 
 import daq2lh5
 from daq2lh5.fc.fc_streamer import FCStreamer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from daq2lh5.raw_buffer import RawBuffer
     from daq2lh5.report import ConversionReport
 
-TESTDATA = Path(
-    os.environ.get("DAQ2LH5_TESTDATA")
-    or Path(__file__).parents[3] / "shared" / "testdata"
-)
 SPMS = "L200-comm-20211130-phy-spms.fcio"
 P06 = "l200-p06-r007-cal-20230725T202227Z.fcio"
 

@@ -29,7 +29,7 @@ from fc.test_fc_streamer import (
     real_files,
     rows_of,
 )
-from writers import fcio as writer
+from kit.writers import fcio as writer
 
 import daq2lh5
 from daq2lh5.fc.fc_config_decoder import FCConfigDecoder

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from fc.test_fc_streamer import decode
-from writers import fcio
+from kit.writers import fcio
 
 from daq2lh5.fc.fc_base import LONE_FSP
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fc import reference
 from fc.test_fc_streamer import decode, differences
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
-from writers import fcio as writer
+from kit.reference import fcio as reference
+from kit.writers import fcio as writer
 
 I32 = st.integers(-(2**31), 2**31 - 1)
 U16 = st.integers(0, 2**16 - 1)
@@ -254,11 +254,11 @@ def streams(draw: Any) -> bytes:
     return b"".join(parts)
 
 
-class Reader(reference._Reader):
+class Reader(reference.Reader):
     """The reference reader, but later configurations offer keys too (format 9)."""
 
-    def _take_config(self, frames: list[bytes]) -> None:
-        super()._take_config(frames)
+    def take_config(self, frames: list[bytes]) -> None:
+        super().take_config(frames)
         self.offered += self.config.offered_keys()
         self.offered += [
             f"swtid_{self.config.fcid}/{part}"

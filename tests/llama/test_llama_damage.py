@@ -18,10 +18,10 @@ import h5py
 import numpy as np
 import pytest
 from daq2lh5.llama._kernel import REASONS
-from llama import reference
+from kit.reference import llama as reference
+from kit.writers import llama as writer
+from kit.writers.llama import Channel, Event
 from llama.test_llama_streamer import VARIED, assert_rows, decode
-from writers import llama as writer
-from writers.llama import Channel, Event
 
 import daq2lh5
 from daq2lh5.errors import DecodeError

@@ -12,14 +12,14 @@ import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import checks
 import h5py
 import lh5
 import numpy as np
 import pytest
-from llama import reference
-from writers import llama as writer
-from writers.llama import Channel, Event
+from kit import checks
+from kit.reference import llama as reference
+from kit.writers import llama as writer
+from kit.writers.llama import Channel, Event
 
 import daq2lh5
 from daq2lh5 import open_stream

@@ -6,20 +6,19 @@
 from __future__ import annotations
 
 import json
-import os
 from hashlib import sha256
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import lh5
 import numpy as np
 import pytest
-from checks import assert_rows
+from kit.checks import assert_rows
+from kit.places import TESTDATA
+from kit.writers import llama_old as writer
+from kit.writers.llama import Event
+from kit.writers.llama_old import OldChannel
 from llama.test_llama_streamer import decode
-from writers import llama_old as writer
-from writers.llama import Event
-from writers.llama_old import OldChannel
 
 import daq2lh5
 from daq2lh5.errors import DecodeError
@@ -27,10 +26,9 @@ from daq2lh5.llama.llama_event_decoder import LLAMAEventDecoder
 from daq2lh5.llama.llama_header_decoder import LLAMAHeaderDecoder
 from daq2lh5.raw_buffer import RawBuffer
 
-TESTDATA = Path(
-    os.environ.get("DAQ2LH5_TESTDATA")
-    or Path(__file__).parents[3] / "shared" / "testdata"
-)
+if TYPE_CHECKING:
+    from pathlib import Path
+
 DIGESTS = TESTDATA / "expected" / "laru.json"
 NAMES = (
     *("2019-6-27-BaselineRun111", "20190703-165002-Sipm3_Run1001", "testSCARF137"),

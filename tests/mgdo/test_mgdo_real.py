@@ -13,29 +13,27 @@ import os
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import lh5
 import numpy as np
 import pytest
 from fc.test_fc_streamer import fed
-from writers import mgdo as writer
+from kit.places import ENVIRONMENT, TESTDATA
+from kit.writers import mgdo as writer
 
 import daq2lh5
 from daq2lh5.errors import DecodeError
 from daq2lh5.mgdo.mgdo_streamer import MGDOStreamer
 from daq2lh5.mgdo.tree import MGTree
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 uproot = pytest.importorskip("uproot")
 
-TESTDATA = Path(
-    os.environ.get("DAQ2LH5_TESTDATA")
-    or Path(__file__).parents[3] / "shared" / "testdata"
-)
 FILE = TESTDATA / "mgdo" / "gerda-run0050-20150826T170402Z-cal-ged-tier1.root"
-PACKAGE_PATH = str(Path(daq2lh5.__file__).parents[1])
 
 real_file = pytest.mark.skipif(
     not FILE.is_file(),
@@ -364,7 +362,7 @@ def test_standard_input(tmp_path):
         done = subprocess.run(
             [sys.executable, "-m", "daq2lh5", "convert", "-", "-o", "o.lh5"],
             cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": PACKAGE_PATH},
+            env=ENVIRONMENT,
             stdin=f,
             capture_output=True,
             text=True,
@@ -415,7 +413,7 @@ def test_other_formats_do_without_uproot(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": PACKAGE_PATH},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,

@@ -15,12 +15,12 @@ import h5py
 import lh5
 import numpy as np
 import pytest
-from checks import assert_rows
 from daq2lh5.mgdo._kernel import REASONS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from writers import mgdo as writer
-from writers.mgdo import Digitizer, Entry, Wave
+from kit.checks import assert_rows
+from kit.writers import mgdo as writer
+from kit.writers.mgdo import Digitizer, Entry, Wave
 
 import daq2lh5
 from daq2lh5 import open_stream

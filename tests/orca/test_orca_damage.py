@@ -24,7 +24,9 @@ import numpy as np
 import pytest
 from fc.test_damage import COLUMNS, N_FILES, SEED, change
 from fc.test_fc_streamer import fed
-from orca import reference
+from kit.reference import orca as reference
+from kit.writers import examples, fcio
+from kit.writers import orca as writer
 from orca.test_orca_streamer import (
     CONFIG,
     EVENT,
@@ -54,8 +56,6 @@ from orca.test_orca_streamer import (
     wanted_tables,
     waveform,
 )
-from writers import examples, fcio
-from writers import orca as writer
 
 import daq2lh5
 from daq2lh5.errors import DecodeError
@@ -927,11 +927,11 @@ class Origin(NamedTuple):
         schema = reference.SCHEMAS[self.row.schema]
         chosen = columns_of_interest(schema, raw=raw)
         values = self.row.values
-        declared = [reference._as_declared(values[c], schema[c]) for c in chosen]
+        declared = [reference.as_declared(values[c], schema[c]) for c in chosen]
         return signature(kind_of(self.decoder), chosen, declared)
 
 
-class _Tracing(reference._Reader):
+class _Tracing(reference.Reader):
     """Reference reader that knows the packet of each row.
 
     And whether the configuration that it needs, if any, is one of the undamaged file.
@@ -943,8 +943,8 @@ class _Tracing(reference._Reader):
         self.of = of
         self.whole: dict[tuple[str, int], bool] = {}
 
-    def _add(self, packet: reference.Packet, *args: Any, **options: Any) -> None:
-        super()._add(packet, *args, **options)
+    def add(self, packet: reference.Packet, *args: Any, **options: Any) -> None:
+        super().add(packet, *args, **options)
         decoder = options.get("decoder") or packet.decoder
         row = self.rows[decoder][-1]
         is_configured = True
@@ -992,7 +992,7 @@ def add_lone_packets(
     stretches = [*framing.damaged]
     if framing.truncated is not None:
         stretches.append((framing.truncated, len(data)))
-    scanner = reference._Scanner(data, "<")
+    scanner = reference.Scanner(data, "<")
     scanner.ids = ids
     order = [p.offset for p in framing.packets]
     for start, end in stretches:

@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 import pytest
 from fc.test_fc_streamer import _columns_of, differences
-from orca import reference
-from writers import orca as writer
+from kit.reference import orca as reference
+from kit.writers import orca as writer
 
 import daq2lh5
 from daq2lh5.orca.orca_base import get_ccc

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from fc.test_fc_streamer import TESTDATA
+from kit.writers import fcio
+from kit.writers import orca as writer
 from orca.test_orca_streamer import config_packet, decode, event_packet, fcio_file
-from writers import fcio
-from writers import orca as writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

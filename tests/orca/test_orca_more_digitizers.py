@@ -11,7 +11,8 @@ import h5py
 import lh5
 import numpy as np
 import pytest
-from orca import reference
+from kit.reference import orca as reference
+from kit.writers import orca as writer
 from orca.test_orca_streamer import (
     decode,
     differences,
@@ -19,7 +20,6 @@ from orca.test_orca_streamer import (
     read_lh5,
     wanted_tables,
 )
-from writers import orca as writer
 
 import daq2lh5
 from daq2lh5.orca import orca_digitizers

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kit.writers import fcio
+from kit.writers import orca as writer
 from orca.test_orca_streamer import (
     ADDRESS,
     MAP,
@@ -25,8 +27,6 @@ from orca.test_orca_streamer import (
     wanted_tables,
     waveform,
 )
-from writers import fcio
-from writers import orca as writer
 
 import daq2lh5
 from daq2lh5.errors import OutSpecError

@@ -24,9 +24,9 @@ import lgdo
 import numpy as np
 import pytest
 from fc.test_fc_streamer import TESTDATA, _columns_of, append_rows, fed, rows_of
-from orca import reference
-from writers import fcio
-from writers import orca as writer
+from kit.reference import orca as reference
+from kit.writers import fcio
+from kit.writers import orca as writer
 
 import daq2lh5
 from daq2lh5.errors import DecodeError
@@ -615,7 +615,7 @@ def channel_tables(data: bytes, decoder: str) -> Tables:
     for row in reading.rows[decoder]:
         if isinstance(row.key, int):
             rows.setdefault(f"ch{row.key:07d}", []).append(row)
-    return {name: reference._by_column(of[0].schema, of) for name, of in rows.items()}
+    return {name: reference.by_column(of[0].schema, of) for name, of in rows.items()}
 
 
 @pytest.mark.parametrize(

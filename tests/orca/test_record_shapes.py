@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit.writers import orca as writer
 from orca.test_orca_streamer import (
     FLASHCAM_HEADER,
     MAP,
@@ -17,7 +18,6 @@ from orca.test_orca_streamer import (
     decode,
     waveform,
 )
-from writers import orca as writer
 
 IDS = {n: i >> 18 for n, i in writer.DATA_IDS.items() if not i >> 31}
 """Numbers of the decoders of packets that are not short."""

@@ -12,16 +12,17 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import lgdo
 import lh5
 import numpy as np
 import pytest
-from writers import fcio as writer
-from writing.objects import table
-from writing.trees import datasets
+from kit.generators.lgdo_objects import table
+from kit.lh5_trees import datasets
+from kit.places import ENVIRONMENT
+from kit.writers import fcio as writer
 
 import daq2lh5
 from daq2lh5.build_raw import convert
@@ -29,10 +30,11 @@ from daq2lh5.raw_buffer import RawBuffer, write_to_lh5_and_clear
 from daq2lh5.writing import filters, lh5_writer, pipeline, syncer, templates
 from daq2lh5.writing.pipeline import Pipeline
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 OF_BEFORE = b"\x89HDF\r\n\x1a\nof before"
 """A file with the signature of HDF5, since others are not replaced."""
-
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(daq2lh5.__file__).parents[1])}
 
 
 @pytest.fixture(scope="module")
