@@ -14,6 +14,7 @@ from . import formats
 from .buffers.append import append_buffer
 from .buffers.places import split_out_stream
 from .conversion.arguments import check_options, number_or_all, whole_number, yes_or_no
+from .conversion.provenance import FileHash, provenance_of
 from .conversion.targets import Target, target_of
 from .errors import OutSpecError
 from .reading.source import open_source
@@ -208,6 +209,7 @@ def build_raw(
     threads: int | None = None,
     memory_limit: int | str = DEFAULT_LIMIT,
     verify_compression: bool = False,
+    hash_input: bool = False,
     **kwargs: Any,
 ) -> ConversionReport:
     """Convert a DAQ file to LH5.
@@ -254,6 +256,8 @@ def build_raw(
         bytes that buffers and queues may take together, also as text: ``"512M"``.
     verify_compression
         decompress each compressed chunk and compare: see :ref:`verify-compression`.
+    hash_input
+        compute the SHA-256 of the input file, for the :ref:`provenance <provenance>`.
     **kwargs
         options of one format, see :func:`get_streamer`; all others are values of
         keywords in the output specification.
@@ -294,6 +298,7 @@ def build_raw(
         threads=threads,
         memory_limit=memory_limit,
         verify_compression=verify_compression,
+        hash_input=hash_input,
         keywords=kwargs,
     )
     log.info("%s", "\n".join(report.lines()))
@@ -315,6 +320,7 @@ def convert(
     threads: int | None = None,
     memory_limit: int | str = DEFAULT_LIMIT,
     verify_compression: bool = False,
+    hash_input: bool = False,
     keywords: dict[str, Any] | None = None,
     progress: Callable[[DataStreamer], None] | None = None,
     report: ConversionReport | None = None,
@@ -359,11 +365,25 @@ def convert(
         in_stream, in_stream_type, extra_columns=extra_columns, **options
     )
     outputs: OutputFiles | None = None
+    file_hash: FileHash | None = None
     try:
         if report is not None:
             report.format = streamer.report.format
             streamer.report = report
         report = streamer.report
+        report.provenance = provenance_of(
+            in_stream,
+            target,
+            {
+                "in_stream_type": in_stream_type,
+                "buffer_size": buffer_size,
+                "n_max": rows_wanted,
+                "hdf5_settings": hdf5_settings,
+                "db_dict": db_dict,
+                "extra_columns": extra_columns,
+                "options": options,
+            },
+        )
         unused = [*target.unused, *_of_other_formats(report.format, options)]
         streamer.memory_limit = memory_limit
         # two cores are busy with compressing: a thread more gained nothing there
@@ -382,11 +402,20 @@ def convert(
             _check_selection(streamer, target.rb_lib)
             if rows_wanted is not None:
                 streamer.rows_left = rows_wanted
+            if hash_input and "bytes" in report.provenance["input"]:
+                file_hash = FileHash(in_stream)
+            elif hash_input:
+                report.warn("no SHA-256 of the input: only files can be read twice")
             for name in unused:
                 report.warn(f"there is no use for the argument '{name}'")
             check = partial(_check_selection, streamer, target.rb_lib)
             _convert_opened(streamer, header_data, outputs, db_dict, progress, check)
+            if file_hash is not None:
+                report.provenance["input"]["sha256"] = file_hash.result()
+            outputs.finish(report)
     finally:
+        if file_hash is not None:
+            file_hash.stop()
         if outputs is not None:
             # an interruption may have hit the first attempt to clean up
             outputs.discard()
@@ -439,7 +468,6 @@ def _convert_opened(
     # the header was read before the clock of the decoding ran
     decode = report.seconds["decode"] - report.seconds["read"]
     report.seconds["decode"] = max(0.0, decode)
-    outputs.finish(report)
 
 
 def _write(

@@ -37,6 +37,8 @@ from .resources.paths import expand_path
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .command.batch import BatchOptions
+
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
@@ -66,6 +68,41 @@ _with_resources = _options(
         default="1G",
         show_default=True,
         help="Memory for buffers and queues together, for instance 512M.",
+    ),
+)
+_with_batch = _options(
+    click.option(
+        "-J",
+        "--jobs",
+        type=click.IntRange(min=1),
+        help="Convert so many files at a time, which share threads and memory.",
+    ),
+    click.option(
+        "--skip-existing",
+        is_flag=True,
+        help="Skip files whose output is complete, newer than input and made with the "
+        "same settings; replace other outputs.",
+    ),
+    click.option(
+        "--dry-run",
+        is_flag=True,
+        help="Say what would be converted and skipped, and why; do nothing.",
+    ),
+    click.option(
+        "--fail-fast", is_flag=True, help="Stop after the first file that fails."
+    ),
+    click.option(
+        "--retries",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="Try files that failed again, so many times.",
+    ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="Stop the conversion of a file after this time, as failed.",
     ),
 )
 _with_verification = click.option(
@@ -125,12 +162,19 @@ def main() -> None:
     help="Write the columns that legend-daq2lh5 lacks, too.",
 )
 @click.option(
+    "--hash",
+    "hash_input",
+    is_flag=True,
+    help="Store the SHA-256 of the input in the outputs, computed beside the conversion.",
+)
+@click.option(
     "-k",
     "--kwargs",
     default="{}",
     metavar="JSON",
     help="Further arguments of build_raw, and keywords of the output specification.",
 )
+@_with_batch
 @click.option(
     "--json",
     "json_file",
@@ -152,13 +196,23 @@ def convert(
     checksum: bool,
     verify_compression: bool,
     extra_columns: bool,
+    hash_input: bool,
     kwargs: str,
+    jobs: int | None,
+    skip_existing: bool,
+    dry_run: bool,
+    fail_fast: bool,
+    retries: int,
+    timeout: float | None,
     json_file: str | None,
     verbose: bool,
     quiet: bool,
     debug: bool,
 ) -> None:
     """Convert FILEs to LH5 ('-': standard input).
+
+    A directory stands for the DAQ files in it, @LIST for the names in the file LIST, one
+    a line. With --jobs or another option of batches each file has one line of its own.
 
     Compressed files (gzip, bzip2, xz, zstd) and formats are recognized by content.
     The exit status is 0 if all of the input was good, 3 if it was converted but is
@@ -176,7 +230,9 @@ def convert(
         checksum=checksum,
         verify_compression=verify_compression,
         extra_columns=extra_columns,
+        hash_input=hash_input,
         kwargs=kwargs,
+        batch=_batch_of(jobs, skip_existing, dry_run, fail_fast, retries, timeout),
         json_file=json_file,
         level=_level(verbose, quiet),
         quiet=quiet,
@@ -305,6 +361,16 @@ def repair(directories: tuple[str, ...], force: bool) -> None:
 
 
 @main.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE.lh5...")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each file.")
+def info(files: tuple[str, ...], as_json: bool) -> None:
+    """Print what FILEs were converted from, with which settings and result."""
+    from .command.info import show_info  # noqa: PLC0415  (--help needs none)
+
+    leave(show_info(files, as_json))
+
+
+@main.command()
 def formats() -> None:
     """List the input formats."""
     from .formats import FORMATS  # noqa: PLC0415  (--help needs none)
@@ -376,6 +442,23 @@ def daq2lh5_cli(
         say("warning: the input is damaged, see above")
         status = 0
     leave(status)
+
+
+def _batch_of(
+    jobs: int | None,
+    skip_existing: bool,
+    dry_run: bool,
+    fail_fast: bool,
+    retries: int,
+    timeout: float | None,
+) -> BatchOptions | None:
+    """Return the options of batches; None if the user gave none of them."""
+    from .command.batch import BatchOptions  # noqa: PLC0415  (--help needs none)
+
+    batch = BatchOptions(
+        jobs or 1, skip_existing, dry_run, fail_fast, retries, timeout
+    )
+    return batch if jobs or batch != BatchOptions() else None
 
 
 def _level(verbose: bool, quiet: bool) -> int:

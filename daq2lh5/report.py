@@ -93,6 +93,9 @@ class ConversionReport:
         time of each stage; that for compressing is of all threads together.
     peak_memory
         largest memory of the process, in bytes; None where it can't be told.
+    provenance
+        version, arguments, specification, and the input: see
+        :func:`.provenance_of`.
     """
 
     source: str = ""
@@ -120,6 +123,7 @@ class ConversionReport:
     peak_memory: int | None = None
     error: str | None = None
     notes_dropped: int = 0
+    provenance: dict[str, Any] = field(default_factory=dict)
     _known_notes: set[str] = field(default_factory=set, repr=False, compare=False)
 
     @property
@@ -211,6 +215,7 @@ class ConversionReport:
         """Return the whole report as plain Python objects."""
         return {
             "source": self.source,
+            **self.provenance,
             "format": self.format,
             "compression": self.compression,
             "status": self.exit_status,
@@ -244,7 +249,9 @@ class ConversionReport:
         makes it too long for an attribute is left out, and named in ``left_out``.
         """
         full = self.as_dict()
+        bulky = {"arguments", "specification"}
         short = {
+            **{k: v for k, v in self.provenance.items() if k not in bulky},
             "format": self.format,
             "compression": self.compression,
             "status": self.exit_status,
@@ -255,6 +262,7 @@ class ConversionReport:
             "garbage_bytes_dropped": self.garbage_bytes_dropped,
         }
         optional = {
+            **{k: v for k, v in self.provenance.items() if k in bulky},
             "container_error": self.container_error,
             "irregular": full["irregular"],
             "notes": full["notes"],

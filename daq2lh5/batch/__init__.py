@@ -2,11 +2,12 @@
 
 from .inputs import InputError, expand_inputs, natural_key
 from .results import Result
-from .work import Job, convert_all
+from .work import Job, Listener, convert_all
 
 __all__ = [
     "InputError",
     "Job",
+    "Listener",
     "Result",
     "convert_all",
     "expand_inputs",

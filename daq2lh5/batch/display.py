@@ -163,7 +163,7 @@ class Live(Plain):
     def _print(self, text: str) -> None:
         self.console.print(text, markup=False, soft_wrap=True)
 
-    def begin(self, file: str) -> None:
+    def begin(self, file: str, pid: int | None) -> None:  # noqa: ARG002
         """Show a file."""
         name = printable(os.path.basename(file))
         shown = len(self.tasks) < ROWS_SHOWN

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import formats
+from ..buffers.places import HDF5_ENDINGS
+from ..publishing.output_files import GARBAGE_ENDING
 from ..reading.magic import without_ending
 from ..reading.source import open_source
 from ..resources.paths import expand_path
@@ -105,7 +107,12 @@ def _in_folder(folder: str, note: Callable[[str], None] | None) -> Iterator[str]
     files = sorted((e.path for e in listed if e.is_file()), key=natural_key)
     n_folders = sum(e.is_dir() for e in listed)
     found = [file for file in files if is_daq_file(file)]
-    others = [os.path.basename(f) for f in files if f not in set(found)]
+    known = set(found)
+    others = [
+        os.path.basename(f)
+        for f in files
+        if f not in known and not f.lower().endswith((*HDF5_ENDINGS, GARBAGE_ENDING))
+    ]
     if not found:
         msg = f"no DAQ file in {folder}"
         if n_folders:

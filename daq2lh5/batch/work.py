@@ -20,7 +20,10 @@ from .worker import Job, Progress, run_job
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["Job", "convert_all"]
+__all__ = ["Job", "Listener", "convert_all"]
+
+WORKER = "from daq2lh5.batch.worker import main; main()"
+"""Program of a worker process: not its module by ``-m``, whose classes would be others."""
 
 STOP_SECONDS = 10.0
 """Time that a worker has to remove its unfinished output before it is killed."""
@@ -29,8 +32,8 @@ STOP_SECONDS = 10.0
 class Listener:
     """Told of the progress of a batch; the methods here do nothing."""
 
-    def begin(self, file: str) -> None:
-        """A conversion begins."""
+    def begin(self, file: str, pid: int | None) -> None:
+        """A conversion begins, in the process `pid`; None: in this one."""
 
     def progress(self, file: str, n_bytes: int, n_rows: int) -> None:
         """A conversion has read `n_bytes` of the file and written `n_rows` rows."""
@@ -99,7 +102,7 @@ def _one_by_one(
     """Convert the files in this process."""
     while queue:
         job, attempt = queue.popleft()
-        listener.begin(job.file)
+        listener.begin(job.file, None)
         start = time.monotonic()
         status, report = run_job(
             job,
@@ -121,6 +124,7 @@ class _Worker:
     job: Job | None = None
     attempt: int = 0
     began: float = 0.0
+    ready: bool = False
     text: bytearray = field(default_factory=bytearray)
 
     @classmethod
@@ -130,7 +134,7 @@ class _Worker:
             read, write = os.pipe()
             try:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "daq2lh5.batch.worker", str(theirs.fileno())],
+                    [sys.executable, "-c", WORKER, str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     stderr=write,
                     pass_fds=[theirs.fileno()],
@@ -220,20 +224,19 @@ def _begin(
     worker: _Worker, queue: deque[tuple[Job, int]], listener: Listener
 ) -> None:
     job, attempt = queue.popleft()
-    listener.begin(job.file)
-    try:
+    # if the worker has died that is met where it is waited for
+    with suppress(OSError):
         worker.give(job, attempt)
-    except OSError:
-        # it died; its end is met where it is waited for
-        worker.job, worker.attempt = job, attempt
+    listener.begin(job.file, worker.process.pid)
 
 
 def _ready(workers: list[_Worker], timeout: float | None) -> list[_Worker]:
     """Wait until workers have something to say."""
     seconds = None
     if timeout is not None:
-        ends = [w.began + timeout for w in workers if w.job is not None]
-        seconds = max(0.0, min(ends, default=0.0) - time.monotonic())
+        ends = [w.began + timeout for w in workers if w.job is not None and w.ready]
+        if ends:
+            seconds = max(0.0, min(ends) - time.monotonic())
     doors: dict[Any, _Worker] = {}
     for worker in workers:
         doors |= {worker.connection: worker, worker.errors: worker}
@@ -242,7 +245,7 @@ def _ready(workers: list[_Worker], timeout: float | None) -> list[_Worker]:
 
 
 def _is_late(worker: _Worker, timeout: float | None) -> bool:
-    if timeout is None or worker.job is None:
+    if timeout is None or worker.job is None or not worker.ready:
         return False
     return time.monotonic() >= worker.began + timeout
 
@@ -252,6 +255,10 @@ def _hear(worker: _Worker, listener: Listener) -> Iterator[tuple[Job, Result]]:
     try:
         while worker.connection.poll():
             message = worker.connection.recv()
+            if message is None:
+                # only now the time of its first file runs
+                worker.ready, worker.began = True, time.monotonic()
+                continue
             if isinstance(message, Progress):
                 listener.progress(worker.job.file, message.n_bytes, message.n_rows)
                 continue

@@ -1,7 +1,7 @@
 """A worker process of a batch: converts the files that it is sent, one by one.
 
-``python -m daq2lh5.batch.worker N`` talks through the inherited socket N; it ends when
-the other side is closed, also in the middle of a file, whose output is not published.
+It talks through the inherited socket that its argument names, and ends when the other
+side is closed, also in the middle of a file, whose output is not published.
 """
 
 from __future__ import annotations
@@ -106,6 +106,8 @@ def serve(connection: Connection) -> None:
         report = streamer.report
         connection.send(Progress(streamer.source.bytes_read, report.n_rows))
 
+    # imports are done
+    connection.send(None)
     while True:
         try:
             job = connection.recv()
@@ -123,7 +125,3 @@ def main() -> None:
         serve(connection)
     except (BrokenPipeError, ConnectionResetError):
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

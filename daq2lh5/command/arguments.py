@@ -147,24 +147,18 @@ def targets_of(
     UsageError
         if two inputs would write to one file.
     """
-    from ..buffers.places import is_folder  # noqa: PLC0415
-    from ..conversion.targets import load_spec, target_in, target_of  # noqa: PLC0415
+    from ..conversion.targets import load_spec, target_for  # noqa: PLC0415
 
     paths = {f if f == "-" else os.path.realpath(f) for f in files}
     if len(paths) < len(files):
         msg = "an input is given twice"
         raise UsageError(msg)
     spec = load_spec(out_spec)
-    in_folder = isinstance(spec, str) and is_folder(expand_path(spec))
     targets: dict[str, Target] = {}
     writers: dict[str, str] = {}
     for file in files:
         own = {"orig_basename": basename_of(file)} | keywords
-        if in_folder:
-            target = target_in(spec, basename_of(file), own)
-        else:
-            target = target_of(spec, file, own)
-        targets[file] = target
+        targets[file] = target = target_for(spec, file, own)
         for output in target.files:
             path = os.path.realpath(output)
             if path in writers:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from ..data_streamer import DataStreamer
     from ..report import ConversionReport
+    from .batch import BatchOptions
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -57,12 +58,16 @@ def run(
     verify_compression: bool = False,
     extra_columns: bool = False,
     json_file: str | None = None,
+    hash_input: bool = False,
     quiet: bool = False,
     verbose: bool = False,
     debug: bool = False,
+    batch: BatchOptions | None = None,
 ) -> int:
-    """Convert files one after the other; return the exit status."""
+    """Convert files; return the exit status."""
     from .. import logging as our_logging  # noqa: PLC0415  (--help needs none)
+    from ..batch.inputs import expand_inputs  # noqa: PLC0415
+    from ..conversion.targets import load_spec  # noqa: PLC0415
     from ..report import ConversionReport  # noqa: PLC0415
 
     open_standard_streams()
@@ -75,7 +80,7 @@ def run(
                 **options.get("hdf5_settings", {}),
                 "fletcher32": True,
             }
-        files = check_inputs(files)
+        files = check_inputs(expand_inputs(files, note=say))
         named = {name: value for name, value in options.items() if name in KINDS}
         keywords = {k: v for k, v in options.items() if k not in named}
         of_formats = {k: named.pop(k) for k in [*named] if k in FORMAT_OPTIONS}
@@ -92,6 +97,33 @@ def run(
         say(f"error: {message_of(e)}")
         return EXIT_USAGE
 
+    arguments = {
+        "in_stream_type": stream_type,
+        "buffer_size": buffer_size,
+        "n_max": float("inf") if max_rows is None else max_rows,
+        "overwrite": overwrite,
+        "threads": threads,
+        "memory_limit": limit,
+        "extra_columns": extra_columns,
+        "verify_compression": verify_compression,
+        "hash_input": hash_input,
+        "options": of_formats,
+        **named,
+    }
+    if batch is not None:
+        from .batch import run_batch  # noqa: PLC0415
+
+        return run_batch(
+            files,
+            targets,
+            batch,
+            out_spec=load_spec(out_spec),
+            keywords=keywords,
+            arguments=arguments,
+            json_file=json_file,
+            quiet=quiet,
+            debug=debug,
+        )
     statuses = [0]
     reports: list[ConversionReport] = []
     for file in files:
@@ -102,17 +134,8 @@ def run(
             report,
             debug=debug,
             quiet=quiet,
-            in_stream_type=stream_type,
             out_spec=targets[file],
-            buffer_size=buffer_size,
-            n_max=float("inf") if max_rows is None else max_rows,
-            overwrite=overwrite,
-            threads=threads,
-            memory_limit=limit,
-            extra_columns=extra_columns,
-            verify_compression=verify_compression,
-            options=of_formats,
-            **named,
+            **arguments,
         )
         statuses.append(status)
         if status in (0, EXIT_DAMAGED) and not quiet:

@@ -10,8 +10,10 @@ from datetime import datetime, timezone
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from .. import formats
 from .._version import __version__
 from ..buffers.places import split_out_stream
+from ..resources.paths import expand_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +24,16 @@ __all__ = ["FileHash", "Provenance", "input_of", "provenance_of"]
 
 BLOCK_BYTES = 1 << 20
 """Bytes that are hashed at a time."""
+
+CHANGE_OUTPUTS: dict[str, Any] = {
+    "in_stream_type": None,
+    "buffer_size": 8192,
+    "n_max": float("inf"),
+    "hdf5_settings": None,
+    "db_dict": None,
+    "extra_columns": False,
+}
+"""Arguments of :func:`.build_raw.convert` that change outputs, with their defaults."""
 
 Provenance = dict[str, Any]
 """``version``, ``arguments``, ``specification``, ``settings`` (a hash of the three),
@@ -43,20 +55,39 @@ def provenance_of(
     target
         its outputs.
     arguments
-        of :func:`.build_raw.build_raw`; those that are None, false or empty are left
-        out.
+        of :func:`.build_raw.convert`.
     """
     made: Provenance = {
         "version": __version__,
-        "arguments": {
-            k: _plain(v) for k, v in sorted(arguments.items()) if v or v == 0 and v is not False
-        },
+        "arguments": _arguments_of(arguments),
         "specification": _specification_of(target),
     }
     text = json.dumps(made, sort_keys=True)
     made["settings"] = hashlib.sha256(text.encode()).hexdigest()
     made["input"] = input_of(in_stream)
     return made
+
+
+def _arguments_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that change outputs, but for those with default values."""
+    found = {
+        name: _plain(arguments[name])
+        for name, default in CHANGE_OUTPUTS.items()
+        if arguments.get(name, default) not in (default, None)
+    }
+    options = {k: v for k, v in (arguments.get("options") or {}).items() if v is not None}
+    for name, value in sorted(options.items()):
+        found[name] = _plain(value)
+        if formats.OPTIONS[name][1].is_path:
+            found[name] = _file_of(expand_path(value))
+    return found
+
+
+def _file_of(path: str) -> dict[str, Any]:
+    """Return name and content's hash of a file of settings."""
+    with open(path, "rb") as file:
+        content = file.read()
+    return {"name": os.path.basename(path), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def input_of(in_stream: str) -> dict[str, Any]:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from .. import formats
 from ..buffers.out_spec import MaskedKeywords, fields_of, fill_in_field
-from ..buffers.places import as_out_stream, check_file, check_place, split_out_stream
+from ..buffers.places import (
+    as_out_stream,
+    check_file,
+    check_place,
+    is_folder,
+    split_out_stream,
+)
 from ..errors import OutSpecError, UndefinedKeywordError, did_you_mean, show
 from ..raw_buffer import RawBufferLibrary, check_processing
 from ..reading.magic import without_ending
@@ -31,6 +37,7 @@ __all__ = [
     "check_decoder_names",
     "default_output",
     "load_spec",
+    "target_for",
     "target_in",
     "target_of",
 ]
@@ -147,6 +154,28 @@ def target_of(
     for _, rb in library.buffers():
         check_processing(rb)
     return Target(library, "", _unused(keywords, used))
+
+
+def target_for(
+    spec: str | dict | RawBufferLibrary | None,
+    in_stream: str,
+    keywords: dict[str, Any],
+) -> Target:
+    """Return the target of one of many inputs.
+
+    Parameters
+    ----------
+    spec
+        result of :func:`load_spec`; the name of a folder stands for a file in it, with
+        the name `orig_basename`.
+    in_stream
+        name of the input.
+    keywords
+        values of keywords, `orig_basename` among them.
+    """
+    if isinstance(spec, str) and is_folder(expand_path(spec)):
+        return target_in(spec, keywords["orig_basename"], keywords)
+    return target_of(spec, in_stream, keywords)
 
 
 def default_output(in_stream: str) -> str:

@@ -1,0 +1,152 @@
+"""``convert --jobs N`` and its relatives: many files, with a line and a result each."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import printable
+from .arguments import basename_of
+from .run import EXIT_DAMAGED, EXIT_FAILED, EXIT_USAGE, say, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..batch.results import Result
+    from ..conversion.targets import Target
+
+__all__ = ["BatchOptions", "run_batch"]
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """Options of batches; see ``daq2lh5 convert --help``."""
+
+    jobs: int = 1
+    skip_existing: bool = False
+    dry_run: bool = False
+    fail_fast: bool = False
+    retries: int = 0
+    timeout: float | None = None
+
+
+def run_batch(
+    files: tuple[str, ...],
+    targets: dict[str, Target],
+    batch: BatchOptions,
+    *,
+    out_spec: Any,
+    keywords: dict[str, Any],
+    arguments: dict[str, Any],
+    json_file: str | None,
+    quiet: bool,
+    debug: bool,
+) -> int:
+    """Convert files in worker processes; return the exit status.
+
+    Parameters
+    ----------
+    files
+        the inputs.
+    targets
+        the outputs of each.
+    batch
+        options of batches.
+    out_spec
+        as :func:`.load_spec` returns it.
+    keywords
+        values of keywords in it.
+    arguments
+        further arguments of :func:`.build_raw.convert`.
+    json_file
+        where a line of JSON for each file goes, as it is done.
+    """
+    from ..batch.current import why_outdated  # noqa: PLC0415  (--help needs none)
+    from ..batch.display import Summary, display  # noqa: PLC0415
+    from ..batch.results import Result  # noqa: PLC0415
+    from ..batch.work import Job, convert_all  # noqa: PLC0415
+
+    jobs, current = [], []
+    for file in files:
+        why = None
+        if batch.skip_existing:
+            why = why_outdated(file, targets[file], arguments)
+            if why is None:
+                current.append(file)
+                continue
+        if batch.dry_run:
+            tell(click.echo, printable(_plan_line(file, targets[file], why)))
+        own = {"orig_basename": basename_of(file)} | keywords
+        jobs.append(Job(file, out_spec, own, arguments, debug))
+    if batch.dry_run:
+        for file in current:
+            tell(click.echo, printable(f"{file}: skip, its output is up to date"))
+        return 0
+    shared = _share(arguments, batch.jobs)
+    for job in jobs:
+        job.arguments = shared
+    if batch.skip_existing:
+        # an output that is not up to date is replaced
+        shared["overwrite"] = True
+    summary = Summary(len(files))
+    statuses = {0}
+    target = nullcontext() if json_file is None else click.open_file(json_file, "w")
+    with target as log, display([j.file for j in jobs], summary, say, quiet) as shown:
+
+        def take(result: Result) -> None:
+            summary.add(result)
+            statuses.add(result.status)
+            shown.done(result, summary)
+            if log is not None:
+                tell(_write_line, log, result)
+
+        for file in current:
+            take(Result(file, 0, skipped="up to date"))
+        results: Iterator[Result] = convert_all(
+            jobs,
+            batch.jobs,
+            retries=batch.retries,
+            timeout=batch.timeout,
+            fail_fast=batch.fail_fast,
+            listener=shown,
+        )
+        try:
+            for result in results:
+                take(result)
+        except KeyboardInterrupt:
+            results.close()
+            statuses.add(INTERRUPTED)
+    tell(click.echo, summary.line(), err=json_file == "-")
+    # failure outranks wrong usage, which outranks damage
+    order = (INTERRUPTED, EXIT_FAILED, EXIT_USAGE, EXIT_DAMAGED, 0)
+    return next(s for s in order if s in statuses)
+
+
+def _share(arguments: dict[str, Any], n_jobs: int) -> dict[str, Any]:
+    """Divide memory and threads among conversions at a time."""
+    from ..resources.memory import MIN_LIMIT, default_threads  # noqa: PLC0415
+
+    threads = arguments.get("threads") or default_threads()
+    return arguments | {
+        "threads": max(1, threads // n_jobs),
+        "memory_limit": max(MIN_LIMIT, arguments["memory_limit"] // n_jobs),
+    }
+
+
+def _plan_line(file: str, target: Target, why: str | None) -> str:
+    """Return the line of a dry run."""
+    outputs = ", ".join(target.files) or "outputs named by the content"
+    size = f" ({os.path.getsize(file)} bytes)" if os.path.isfile(file) else ""
+    return f"{file}{size}: convert to {outputs}" + (f": {why}" if why else "")
+
+
+def _write_line(file: Any, result: Result) -> None:
+    file.write(json.dumps(result.as_dict()) + "\n")
+    file.flush()

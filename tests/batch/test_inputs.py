@@ -1,0 +1,77 @@
+"""Inputs of a batch: folders, lists, numeric order."""
+
+from __future__ import annotations
+
+import pytest
+from kit.writers import fcio
+
+from daq2lh5.batch import InputError, expand_inputs, natural_key
+
+DATA = fcio.make_stream(2, n_channels=1, n_samples=10)
+
+
+def test_numbers_in_names_sort_by_value():
+    names = ["r_10.BIN", "r_2.BIN", "r.BIN", "r_1.BIN", "r_1.BIN.gz", "q_3.BIN"]
+    assert sorted(names, key=natural_key) == [
+        "q_3.BIN",
+        "r.BIN",
+        "r_1.BIN",
+        "r_1.BIN.gz",
+        "r_2.BIN",
+        "r_10.BIN",
+    ]
+
+
+def test_a_folder_stands_for_its_daq_files_in_numeric_order(tmp_path):
+    for name in ("r_10.fcio", "r_2.fcio", ".hidden.fcio"):
+        (tmp_path / name).write_bytes(DATA)
+    # recognized by its content
+    (tmp_path / "r_3").write_bytes(DATA)
+    (tmp_path / "notes.txt").write_text("nothing for a converter")
+    (tmp_path / "r_2.lh5").write_text("an output")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "r_4.fcio").write_bytes(DATA)
+    notes: list[str] = []
+    found = expand_inputs([tmp_path], notes.append)
+    assert [f.rpartition("/")[2] for f in found] == ["r_2.fcio", "r_3", "r_10.fcio"]
+    assert notes == [f"{tmp_path}: 1 files have no DAQ format: notes.txt"]
+
+
+def test_empty_files_of_a_channel_are_inputs(tmp_path):
+    (tmp_path / "DataR_CH0@DT5730S_1_run.BIN").write_bytes(b"")
+    assert len(expand_inputs([tmp_path])) == 1
+
+
+def test_a_list_names_files_and_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("RUNS", str(tmp_path))
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "a.fcio").write_bytes(DATA)
+    (tmp_path / "list").write_text(
+        "# of this week\n\n$RUNS/b.fcio\n  $RUNS/runs  \n", encoding="utf-8-sig"
+    )
+    found = expand_inputs(["c.fcio", f"@{tmp_path}/list"])
+    assert found == ["c.fcio", "$RUNS/b.fcio", f"{tmp_path}/runs/a.fcio"]
+
+
+def test_a_file_whose_name_begins_with_an_at_sign_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "@run.fcio").write_bytes(DATA)
+    assert expand_inputs(["@run.fcio"]) == ["@run.fcio"]
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [("", "has no names of files"), ("# a\n", "no names"), ("@b\n", "another list")],
+)
+def test_lists_without_names_are_refused(tmp_path, content, text):
+    (tmp_path / "list").write_text(content)
+    with pytest.raises(InputError, match=text):
+        expand_inputs([f"@{tmp_path}/list"])
+
+
+def test_a_folder_without_daq_files_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no DAQ file in"):
+        expand_inputs([tmp_path])
+    (tmp_path / "RAW").mkdir()
+    with pytest.raises(InputError, match="its 1 folders were not looked into"):
+        expand_inputs([tmp_path])
