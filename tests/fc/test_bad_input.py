@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fc.test_fc_streamer import Decoded, decode, read_lh5
+from kit.decoding.fcio import Decoded, decode, read_lh5
 from kit.writers import fcio as writer
 
 import daq2lh5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fc.test_fc_streamer import decode
+from kit.decoding.fcio import decode
 from kit.writers import fcio as writer
 
 if TYPE_CHECKING:

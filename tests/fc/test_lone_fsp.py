@@ -6,7 +6,7 @@ FCIO format, 2.2, 9.
 from __future__ import annotations
 
 import pytest
-from fc.test_fc_streamer import decode
+from kit.decoding.fcio import decode
 from kit.writers import fcio
 
 from daq2lh5.fc.fc_base import LONE_FSP

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fc.test_fc_streamer import decode, differences
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
+from kit.decoding.fcio import decode, differences
 from kit.reference import fcio as reference
 from kit.writers import fcio as writer
 

@@ -22,40 +22,44 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from fc.test_damage import COLUMNS, N_FILES, SEED, change
-from fc.test_fc_streamer import fed
-from kit.reference import orca as reference
-from kit.writers import examples, fcio
-from kit.writers import orca as writer
-from orca.test_orca_streamer import (
+from kit.decoding.orca import (
+    SUPPORTED,
+    Tables,
+    decode,
+    differences,
+    joined,
+    n_rows,
+    wanted_tables,
+)
+from kit.generators.damage import COLUMNS, N_FILES, SEED, change
+from kit.generators.orca import (
     CONFIG,
     EVENT,
     EVENT_HEADER,
     FILE_A,
     FILE_B,
     LISTENER,
-    MAP,
     NEW_WAVEFORM,
     OLD_WAVEFORM,
-    ONE_STREAM,
     RUN,
     STATUS,
-    SUPPORTED,
-    TESTDATA,
-    Tables,
+    real_files,
+)
+from kit.generators.orca_packets import (
+    MAP,
+    ONE_STREAM,
     config_packet,
-    decode,
-    differences,
     event_packet,
     fcio_file,
     flashcam_file,
-    joined,
-    n_rows,
-    real_files,
     traces,
-    wanted_tables,
     waveform,
 )
+from kit.pipes import fed
+from kit.places import TESTDATA
+from kit.reference import orca as reference
+from kit.writers import examples, fcio
+from kit.writers import orca as writer
 
 import daq2lh5
 from daq2lh5.errors import DecodeError

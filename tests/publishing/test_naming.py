@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 import pytest
-from command.test_arguments import GOOD, convert, is_refused, n_events
+from kit.command_line import GOOD, convert, is_refused, n_events
 
 import daq2lh5
 from daq2lh5.buffers.out_spec import keys_of
