@@ -12,11 +12,6 @@ if TYPE_CHECKING:
     from daq2lh5.report import ConversionReport
 
 
-@pytest.fixture
-def file(tmp_path):
-    return tmp_path / "run.fcio"
-
-
 def read(data: bytes, path: Any) -> tuple[list[int], ConversionReport]:
     """Return the numbers of the events that have rows, and the report."""
     path.write_bytes(data)

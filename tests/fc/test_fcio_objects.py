@@ -116,11 +116,6 @@ def read_by_objects(path: str | Path, rows: int = 20_000) -> Decoded:
     return tables
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "run.fcio"
-
-
 # --- all records give the rows of the streamer ----------------------------------------
 
 

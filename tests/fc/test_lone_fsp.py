@@ -31,11 +31,6 @@ def without(tag: int, number: int) -> bytes:
     return b"".join(kept)
 
 
-@pytest.fixture
-def file(tmp_path):
-    return tmp_path / "run.fcio"
-
-
 @pytest.mark.parametrize("number", [0, 2])
 def test_an_event_that_is_missing(file, number):
     """Its FSPEvent gives no row: irregular, status 3; other events are whole."""
