@@ -8,7 +8,7 @@ import logging
 import lgdo
 import numpy as np
 import pytest
-from kit.eight_channels import KEYS, N_EVENTS
+from kit.generators.eight_channels import KEYS, N_EVENTS
 from kit.writers import fcio as writer
 
 import daq2lh5

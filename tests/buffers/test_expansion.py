@@ -7,7 +7,7 @@ import copy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.eight_channels import places
+from kit.generators.eight_channels import places
 
 from daq2lh5.errors import OutSpecError
 from daq2lh5.raw_buffer import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from kit.eight_channels import N_EVENTS
+from kit.generators.eight_channels import N_EVENTS
 from kit.writers import fcio as writer
 
 

@@ -8,7 +8,7 @@ import logging
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kit.eight_channels import CARDS, KEYS, N_EVENTS, opened, places
+from kit.generators.eight_channels import CARDS, KEYS, N_EVENTS, opened, places
 
 import daq2lh5
 from daq2lh5.errors import OutSpecError
