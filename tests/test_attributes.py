@@ -24,8 +24,6 @@ from daq2lh5.formats import FORMATS
 if TYPE_CHECKING:
     from pathlib import Path
 
-"""Folder with real files."""
-
 EXPECTED = TESTDATA / "expected" / "attributes.json"
 """Names of the attributes in the output of legend-daq2lh5."""
 
@@ -162,10 +160,11 @@ def test_descriptions_are_in_one_place(output):
         report = json.loads(f.attrs["daq2lh5_report"])
     assert descriptions
     assert all(text for kind in descriptions.values() for text in kind.values())
+    fields_of = {t: set(lh5.read(t, output).keys()) for t in tables(output)}
     for kind, columns in descriptions.items():
         members = [
-            set(lh5.read(t, output).keys())
-            for t in tables(output)
+            fields
+            for t, fields in fields_of.items()
             if t.split("_")[0].startswith(kind.removeprefix("FC"))
         ]
         if members:

@@ -42,8 +42,8 @@ class TestDamage:
                 assert read(path) == (whole[:cut], None)
                 continue
             data, error = read(path, block_size=block_size)
-            expected = byte_by_byte(kind, whole[: min(cut, len(first))])
-            expected += byte_by_byte(kind, whole[len(first) : cut])
+            expected = byte_by_byte(kind, whole[: min(cut, len(first))], cut)
+            expected += byte_by_byte(kind, whole[len(first) : cut], cut)
             assert data == expected
             if cut == len(first):
                 assert error is None
@@ -74,9 +74,10 @@ class TestDamage:
             reported += 1
             assert f"the {kind} stream" in error
             if place < len(first):
-                least = byte_by_byte(kind, whole[: len(first)])
+                least = byte_by_byte(kind, whole[: len(first)], place)
             else:
-                least = self.PARTS[0] + byte_by_byte(kind, whole[len(first) :])
+                least = byte_by_byte(kind, whole[len(first) :], place - len(first))
+                least = self.PARTS[0] + least
             # Nothing that can be decoded is lost.
             assert data.startswith(least)
         assert reported > 40 / step
