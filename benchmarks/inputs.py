@@ -7,7 +7,7 @@ own.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 import plistlib
 import struct
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-WRITER = CHECKOUT / "tests" / "writers" / "fcio.py"
+WRITERS = CHECKOUT / "tests" / "kit" / "writers"
 
 HANDSHAKE = 1_000_000_001
 CONFIG, EVENT, STATUS, SPARSE_EVENT, EVENT_HEADER = 1, 3, 4, 6, 7
@@ -102,9 +102,9 @@ class InputKind:
         folder
             where the real files are.
         """
-        path = folder / self.source if self.source else WRITER
-        if not path.is_file():
-            msg = f"no {self.source or 'synthetic writer in the tests'} here"
+        path = folder / self.source if self.source else WRITERS
+        if not path.exists():
+            msg = f"no {self.source or 'synthetic writers in the tests'} here"
             raise SampleMissingError(msg)
         return path
 
@@ -266,21 +266,16 @@ def sample_of_stream(data: bytes, keep: tuple[int, ...]) -> Sample:
     )
 
 
-def load_writer(path: Path) -> ModuleType:
-    """Import the synthetic writer of the tests by its path."""
-    name = f"daq2lh5_benchmark_{path.stem}_writer"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        msg = "the synthetic writer cannot be imported"
-        raise SampleMissingError(msg)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+def load_writer(writers: Path, name: str) -> ModuleType:
+    """Import a synthetic writer of the tests."""
+    tests = str(writers.parents[1])
+    if tests not in sys.path:
+        sys.path.insert(0, tests)
     try:
-        spec.loader.exec_module(module)
+        return importlib.import_module(f"kit.writers.{name}")
     except ImportError as error:
         msg = f"the synthetic writer cannot be imported ({error})"
         raise SampleMissingError(msg) from error
-    return module
 
 
 def synthetic(events: int, channels: int, samples: int) -> Callable[[Path], Sample]:
@@ -294,8 +289,8 @@ def synthetic(events: int, channels: int, samples: int) -> Callable[[Path], Samp
         number of channels, and of samples of each.
     """
 
-    def make(writer: Path) -> Sample:
-        stream = load_writer(writer).make_stream(
+    def make(writers: Path) -> Sample:
+        stream = load_writer(writers, "fcio").make_stream(
             n_events=events, n_channels=channels, n_samples=samples, kind="event"
         )
         return sample_of_stream(stream, keep=(EVENT,))
@@ -394,9 +389,9 @@ def llama_events(path: Path) -> Sample:
     return sample_of_llama(path.read_bytes())
 
 
-def short_llama_events(writer: Path) -> Sample:
+def short_llama_events(writers: Path) -> Sample:
     """Make llamaDAQ events of 200 samples in one channel."""
-    llama = load_writer(writer.with_name("llama.py"))
+    llama = load_writer(writers, "llama")
     channel = llama.Channel(sample_length=200, avg_sample_length=0)
     return sample_of_llama(llama.make_file([channel], n_events=2000)[0])
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import lgdo
 import numpy as np
 import pytest
-from fc.test_fc_streamer import TESTDATA
-from writers import compass as writer
-from writers import fcio
+from kit.places import TESTDATA
+from kit.writers import compass as writer
+from kit.writers import fcio
 
 from daq2lh5 import open_stream
 from daq2lh5.compass.compass_streamer import CompassStreamer

@@ -7,25 +7,22 @@ lh5 compares the names of attributes when it reads into an object that is there 
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import lh5
 import numpy as np
 import pytest
-from writers import compass, fcio, llama, orca
+from kit.places import TESTDATA
+from kit.writers import compass, fcio, llama, orca
 
 import daq2lh5
 from daq2lh5.buffer_processor.lh5_buffer_processor import lh5_buffer_processor
 from daq2lh5.fc import columns as fc_columns
 from daq2lh5.formats import FORMATS
 
-TESTDATA = Path(
-    os.environ.get("DAQ2LH5_TESTDATA")
-    or Path(__file__).resolve().parents[2] / "shared" / "testdata"
-)
-"""Folder with real files."""
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EXPECTED = TESTDATA / "expected" / "attributes.json"
 """Names of the attributes in the output of legend-daq2lh5."""
@@ -163,10 +160,11 @@ def test_descriptions_are_in_one_place(output):
         report = json.loads(f.attrs["daq2lh5_report"])
     assert descriptions
     assert all(text for kind in descriptions.values() for text in kind.values())
+    fields_of = {t: set(lh5.read(t, output).keys()) for t in tables(output)}
     for kind, columns in descriptions.items():
         members = [
-            set(lh5.read(t, output).keys())
-            for t in tables(output)
+            fields
+            for t, fields in fields_of.items()
             if t.split("_")[0].startswith(kind.removeprefix("FC"))
         ]
         if members:

@@ -13,16 +13,13 @@ import click
 import h5py
 import pytest
 from click.testing import CliRunner, Result
-from writers import fcio as writer
+from kit.places import ENVIRONMENT, REPOSITORY
+from kit.writers import fcio as writer
 
 import daq2lh5
 from daq2lh5 import cli
 from daq2lh5.formats import FORMATS
 
-REPOSITORY = Path(__file__).parents[1]
-# what runs in other processes is the package that the tests import
-PACKAGE_PATH = str(Path(daq2lh5.__file__).parents[1])
-ENVIRONMENT = os.environ | {"PYTHONPATH": PACKAGE_PATH}
 N_CHANNELS = 3
 N_EVENTS = 6
 ROWS = {"FCConfig": 1, "FCEvent": N_CHANNELS * N_EVENTS, "FCStatus": 4}

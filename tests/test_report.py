@@ -9,7 +9,7 @@ import h5py
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from writers import fcio as writer
+from kit.writers import fcio as writer
 
 import daq2lh5
 from daq2lh5.errors import told

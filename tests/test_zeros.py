@@ -8,10 +8,10 @@ from collections import Counter
 import numpy as np
 import pytest
 from daq2lh5.reading._holes import Holes
-from fc.test_fc_streamer import decode as decode_in_blocks
 from fuzz import real, samples
 from fuzz.conversion import decode
-from writers import compass, fcio, llama, llama_old, orca
+from kit.decoding.fcio import decode as decode_in_blocks
+from kit.writers import compass, fcio, llama, llama_old, orca
 
 import daq2lh5
 

@@ -107,13 +107,13 @@ def _lock_description(descriptor: int, kind: int) -> None:
 
 
 @contextmanager
-def alone_in(folders: list[Path], patience: float = PATIENCE_SECONDS) -> Iterator[bool]:
+def alone_in(folders: list[Path], patience: float | None = None) -> Iterator[bool]:
     """Keep other processes from renaming several files in the same folders.
 
     Parameters
     ----------
     patience
-        seconds to wait for them.
+        seconds to wait for them; by default `PATIENCE_SECONDS`.
 
     Yields
     ------

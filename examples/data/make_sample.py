@@ -9,7 +9,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "tests"))
 
-from writers import fcio  # noqa: E402  (found through the line above)
+from kit.writers import fcio  # noqa: E402  (found through the line above)
 
 
 def main() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import subprocess
 import sys
 from itertools import chain
@@ -15,9 +14,11 @@ import lgdo
 import lh5
 import numpy as np
 import pytest
-from buffer_processor import configs, reference
 from click.testing import CliRunner
-from writers import fcio as writer
+from kit.generators import dsp_configs as configs
+from kit.places import ENVIRONMENT
+from kit.reference import processing as reference
+from kit.writers import fcio as writer
 
 import daq2lh5
 from daq2lh5 import cli
@@ -31,8 +32,6 @@ from daq2lh5.errors import OutSpecError
 from daq2lh5.raw_buffer import RawBuffer, RawBufferLibrary, write_to_lh5_and_clear
 from daq2lh5.resources.memory import MIN_LIMIT
 
-# what runs in other processes is the package that the tests import
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(daq2lh5.__file__).parents[1])}
 N_EVENTS, N_CHANNELS, SAMPLES = 30, 3, 200
 KEYS = range(1027200, 1027200 + N_CHANNELS)
 

@@ -1,7 +1,6 @@
 """The quick start, run as it stands there: commands, files, and what they print."""
 
 import doctest
-import os
 import re
 import shlex
 import shutil
@@ -10,8 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-import daq2lh5
+from kit.places import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "source" / "quickstart.rst"
@@ -57,7 +55,7 @@ def run(command: list[str], cwd: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-c", CODE[command[0]], *command[1:]],
         cwd=cwd,
-        env=os.environ | {"PYTHONPATH": str(Path(daq2lh5.__file__).parents[1])},
+        env=ENVIRONMENT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",

@@ -6,21 +6,22 @@ import doctest
 import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import lh5
 import numpy as np
 import pytest
-from writers import compass, llama, orca
+from kit.places import PACKAGE_PATH, REPOSITORY, TESTDATA
+from kit.writers import compass, llama, orca
 
 import daq2lh5
 from daq2lh5.buffer_processor.lh5_buffer_processor import lh5_buffer_processor
 
-# the scripts must import what the tests do, installed or not
-PACKAGE_PATH = str(Path(daq2lh5.__file__).parents[1])
-ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = ROOT / "examples"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXAMPLES = REPOSITORY / "examples"
 SAMPLE = EXAMPLES / "data" / "sample.fcio"
 
 CHANNELS = {f"ch{key}/raw" for key in range(1027200, 1027204)}
@@ -259,11 +260,7 @@ def test_llama_channels(tmp_path):
     assert run("llama_channels.py", cwd=tmp_path).returncode == 2
 
 
-GERDA_FILE = (
-    Path(os.environ.get("DAQ2LH5_TESTDATA") or ROOT.parent / "shared" / "testdata")
-    / "mgdo"
-    / "gerda-run0050-20150826T170402Z-cal-ged-tier1.root"
-)
+GERDA_FILE = TESTDATA / "mgdo" / "gerda-run0050-20150826T170402Z-cal-ged-tier1.root"
 
 
 @pytest.mark.skipif(not GERDA_FILE.is_file(), reason="no real file of GERDA")
@@ -295,7 +292,7 @@ def test_guide(guide, tmp_path, monkeypatch):
     # variables that an example sets are taken back
     monkeypatch.setenv("OUTDIR", "")
     result = doctest.testfile(
-        str(ROOT / "docs" / "source" / guide),
+        str(REPOSITORY / "docs" / "source" / guide),
         module_relative=False,
         optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS,
     )

@@ -10,9 +10,9 @@ import zlib
 from typing import Any
 
 import pytest
-from fc import reference
-from fc.test_fc_streamer import decode, differences
-from writers import fcio as writer
+from kit.decoding.fcio import decode, differences
+from kit.reference import fcio as reference
+from kit.writers import fcio as writer
 
 from daq2lh5.errors import DecodeError
 

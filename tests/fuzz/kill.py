@@ -26,7 +26,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import h5py
-from writers import fcio
+from kit.writers import fcio
 
 from daq2lh5 import build_raw
 from daq2lh5.publishing.repair import repair

@@ -6,8 +6,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from mgdo.trees import FileTree
-from writers import mgdo
+from kit.mgdo_tree import FileTree
+from kit.writers import mgdo
 
 from daq2lh5.errors import DecodeError
 from daq2lh5.mgdo.baskets import Basket

@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 from functools import cache
 
+from kit.places import TESTDATA
+
 from .samples import (
-    TESTDATA,
     Sample,
     fcio_index,
     fcio_sample,

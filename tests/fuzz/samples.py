@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import struct
 import tempfile
@@ -11,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from writers import compass, examples, fcio, llama, llama_old, orca
+from kit.writers import compass, examples, fcio, llama, llama_old, orca
 
 from .conversion import decode
 from .truth import Record, Rules
@@ -21,10 +20,6 @@ if TYPE_CHECKING:
 
     from .rows import Row
 
-TESTDATA = Path(
-    os.environ.get("DAQ2LH5_TESTDATA")
-    or Path(__file__).parents[3] / "shared" / "testdata"
-)
 
 HISTORY = re.compile(
     r"packet_id|runtime|lifetime|deadtime|deadinterval_nsec|dr_.*|packet_len"

@@ -15,7 +15,7 @@ from unittest import mock
 
 import numpy as np
 from daq2lh5._core.codecs.deflate import WaveformDeflater
-from writers import llama, orca
+from kit.writers import llama, orca
 
 from daq2lh5.writing.codecs import codec_of
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from writers import compass, fcio, llama, orca
+from kit.writers import compass, fcio, llama, orca
 
 import daq2lh5
 from daq2lh5.cli import main

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import h5py
 import pytest
-from writers import fcio as writer
+from kit.places import ENVIRONMENT
+from kit.writers import fcio as writer
 
-import daq2lh5
 from daq2lh5 import build_raw
 from daq2lh5.command.arguments import MEMORY_ADVICE, message_of
 from daq2lh5.errors import lacks_memory
@@ -26,15 +26,13 @@ resource = pytest.importorskip("resource")
 DATA = writer.make_stream(400, n_channels=6, n_samples=2000)
 """Long enough to be read ahead."""
 
-PACKAGE = str(Path(daq2lh5.__file__).parents[1])
-
 
 def run(limits, *arguments, cwd):
     """Run the command under limits of the system."""
     code = f"import resource\n{limits}\nfrom daq2lh5.cli import main\nmain()"
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": PACKAGE},
+        env=ENVIRONMENT,
         cwd=cwd,
         capture_output=True,
         text=True,

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from writers import fcio, llama, orca
+from kit.writers import fcio, llama, orca
 
 from daq2lh5 import build_raw
 from daq2lh5.fc.fc_streamer import TOO_MANY_LENGTHS

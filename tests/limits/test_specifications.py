@@ -7,7 +7,7 @@ import time
 
 import pytest
 from click.testing import CliRunner
-from writers import fcio as writer
+from kit.writers import fcio as writer
 
 from daq2lh5 import utils
 from daq2lh5.cli import main

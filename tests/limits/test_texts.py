@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 import pytest
 from click.testing import CliRunner
-from writers import compass, fcio, llama, orca
+from kit.writers import compass, fcio, llama, orca
 
 import daq2lh5
 from daq2lh5 import build_raw

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 import pytest
-from llama import reference
-from llama.test_llama_streamer import assert_rows, decode
+from kit.decoding.llama import assert_rows, decode
+from kit.places import TESTDATA
+from kit.reference import llama as reference
 
 import daq2lh5
 
-TESTDATA = Path(
-    os.environ.get("DAQ2LH5_TESTDATA")
-    or Path(__file__).parents[3] / "shared" / "testdata"
-)
+if TYPE_CHECKING:
+    from pathlib import Path
+
 NAME = "20241218-150158-pulser.bin"
 FILE = TESTDATA / "llama" / NAME
 

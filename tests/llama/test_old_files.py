@@ -6,20 +6,20 @@
 from __future__ import annotations
 
 import json
-import os
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import h5py
 import lh5
 import numpy as np
 import pytest
-from checks import assert_rows
-from llama.test_llama_streamer import decode
-from writers import llama_old as writer
-from writers.llama import Event
-from writers.llama_old import OldChannel
+from kit.checks import assert_rows
+from kit.decoding.llama import decode, rows_of
+from kit.files import write
+from kit.places import TESTDATA
+from kit.writers import llama_old as writer
+from kit.writers.llama import Event
+from kit.writers.llama_old import OldChannel
 
 import daq2lh5
 from daq2lh5.errors import DecodeError
@@ -27,10 +27,6 @@ from daq2lh5.llama.llama_event_decoder import LLAMAEventDecoder
 from daq2lh5.llama.llama_header_decoder import LLAMAHeaderDecoder
 from daq2lh5.raw_buffer import RawBuffer
 
-TESTDATA = Path(
-    os.environ.get("DAQ2LH5_TESTDATA")
-    or Path(__file__).parents[3] / "shared" / "testdata"
-)
 DIGESTS = TESTDATA / "expected" / "laru.json"
 NAMES = (
     *("2019-6-27-BaselineRun111", "20190703-165002-Sipm3_Run1001", "testSCARF137"),
@@ -60,17 +56,6 @@ VECTOR_B = bytes.fromhex(
     "0400f0ae080000050d00005c110000b31500000a1a0000010000e433003200"
 )
 """Format 8.6."""
-
-
-def write(tmp_path: Path, data: bytes, name: str = "run") -> Path:
-    path = tmp_path / name
-    path.write_bytes(data)
-    return path
-
-
-def rows_of(decoded: Any) -> list[dict]:
-    rows = [row for rows in decoded.rows.values() for row in rows]
-    return sorted(rows, key=lambda row: row["packet_id"])
 
 
 # --- values -------------------------------------------------------------------------

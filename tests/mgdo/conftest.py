@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mgdo.trees import FileTree
+from kit.mgdo_tree import FileTree
 
 
 @pytest.fixture

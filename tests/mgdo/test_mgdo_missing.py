@@ -9,8 +9,9 @@ import sys
 import h5py
 import pytest
 from click.testing import CliRunner
-from mgdo.test_mgdo_real import FILE, PACKAGE_PATH, real_file
-from writers import fcio
+from kit.generators.mgdo import FILE, real_file
+from kit.places import ENVIRONMENT
+from kit.writers import fcio
 
 import daq2lh5
 from daq2lh5 import cli
@@ -72,7 +73,7 @@ def test_package_that_uproot_needs(inputs):
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": PACKAGE_PATH},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,

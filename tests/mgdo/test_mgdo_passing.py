@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 import pytest
-from mgdo.test_mgdo_real import FILE, real_file
-from mgdo.test_mgdo_streamer import write
-from writers import mgdo as writer
-from writers.mgdo import SHORT, UNSIGNED, Digitizer, Entry, Wave
+from kit.decoding.mgdo import write
+from kit.generators.mgdo import FILE, real_file
+from kit.writers import mgdo as writer
+from kit.writers.mgdo import SHORT, UNSIGNED, Digitizer, Entry, Wave
 
 import daq2lh5
 from daq2lh5 import open_stream

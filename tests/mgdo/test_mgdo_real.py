@@ -13,34 +13,29 @@ import os
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import lh5
 import numpy as np
 import pytest
-from fc.test_fc_streamer import fed
-from writers import mgdo as writer
+from kit.generators.damage import N_FILES
+from kit.generators.mgdo import FILE, real_file
+from kit.pipes import fed
+from kit.places import ENVIRONMENT
+from kit.writers import mgdo as writer
 
 import daq2lh5
 from daq2lh5.errors import DecodeError
 from daq2lh5.mgdo.mgdo_streamer import MGDOStreamer
 from daq2lh5.mgdo.tree import MGTree
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
 uproot = pytest.importorskip("uproot")
 
-TESTDATA = Path(
-    os.environ.get("DAQ2LH5_TESTDATA")
-    or Path(__file__).parents[3] / "shared" / "testdata"
-)
-FILE = TESTDATA / "mgdo" / "gerda-run0050-20150826T170402Z-cal-ged-tier1.root"
-PACKAGE_PATH = str(Path(daq2lh5.__file__).parents[1])
-
-real_file = pytest.mark.skipif(
-    not FILE.is_file(),
-    reason="no real files: DAQ2LH5_TESTDATA names no directory with them",
-)
 
 ENTRIES = [
     "1440608785.364249 86.98358966676925 52e46cca56cc666f",
@@ -239,7 +234,7 @@ def test_cut_and_damaged_files(tmp_path):
     data = FILE.read_bytes()
     rng = np.random.default_rng(int(os.environ.get("DAQ2LH5_DAMAGE_SEED", "1")))
     path = tmp_path / "run.root"
-    n = int(os.environ.get("DAQ2LH5_DAMAGED_FILES", "200")) // 5
+    n = N_FILES // 5
     outcomes = set()
     for i in range(n):
         damaged = bytearray(data)
@@ -364,7 +359,7 @@ def test_standard_input(tmp_path):
         done = subprocess.run(
             [sys.executable, "-m", "daq2lh5", "convert", "-", "-o", "o.lh5"],
             cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": PACKAGE_PATH},
+            env=ENVIRONMENT,
             stdin=f,
             capture_output=True,
             text=True,
@@ -415,7 +410,7 @@ def test_other_formats_do_without_uproot(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": PACKAGE_PATH},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,

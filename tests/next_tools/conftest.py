@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from next_tools import runs
+from kit.generators import runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

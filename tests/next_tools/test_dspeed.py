@@ -8,7 +8,7 @@ import lh5
 import numpy as np
 import pytest
 from dspeed import build_dsp
-from next_tools import hpge, runs
+from kit.generators import hpge, runs
 
 FORMS = {
     "default": ("waveform", "waveform"),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import h5py
 import lh5
 import pytest
+from kit.compare import joined, same, whole
+from kit.writers import compass, fcio, llama, orca
 from lh5.cli import lh5concat_cli
-from next_tools.compare import joined, same, whole
-from writers import compass, fcio, llama, orca
 
 import daq2lh5
 

@@ -11,14 +11,14 @@ import h5py
 import lh5
 import numpy as np
 import pytest
-from next_tools.compare import same
-from next_tools.runs import peer_python
+from kit.compare import same
+from kit.generators.runs import peer_python
+from kit.places import ENVIRONMENT
 
 import daq2lh5
 
 pytest.importorskip("dspeed", reason="the example needs dspeed")
 
-PACKAGE_PATH = str(Path(daq2lh5.__file__).parents[1])
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 NAMES = {
     "V01": 1027200,
@@ -37,7 +37,7 @@ def converted(tmp_path_factory) -> Path:
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / "legend_dataflow.py")],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": PACKAGE_PATH},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=300,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import lh5
 import numpy as np
 import pytest
+from kit.compare import joined, same, whole
+from kit.generators import runs
 from lh5.cli import lh5concat_cli, lh5ls
-from next_tools import runs
-from next_tools.compare import joined, same, whole
 
 if TYPE_CHECKING:
     from pathlib import Path

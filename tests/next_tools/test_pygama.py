@@ -8,7 +8,7 @@ import warnings
 import lh5
 import numpy as np
 import pytest
-from next_tools import hpge, runs
+from kit.generators import hpge, runs
 
 pytest.importorskip("pygama", reason="pygama is not installed: pip install '.[test]'")
 with warnings.catch_warnings():

@@ -10,11 +10,9 @@ import hashlib
 import json
 import logging
 import math
-import os
 import plistlib
 import struct
 import time
-from pathlib import Path
 from typing import Any
 
 import lgdo
@@ -22,6 +20,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.places import TESTDATA
 
 from daq2lh5.errors import DecodeError
 from daq2lh5.orca.orca_header import OrcaHeader
@@ -32,11 +31,6 @@ from daq2lh5.orca.orca_header_decoder import (
 )
 from daq2lh5.raw_buffer import RawBuffer
 from daq2lh5.writing.layout import layout_of_lgdo
-
-TESTDATA = Path(
-    os.environ.get("DAQ2LH5_TESTDATA")
-    or Path(__file__).parents[3] / "shared" / "testdata"
-)
 
 REAL_FILES = {
     "L200-comm-20220519-phy-geds.orca": {

@@ -14,8 +14,9 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from orca.test_orca_streamer import OLD_WAVEFORM, RUN, decode, n_rows
-from writers import orca as writer
+from kit.decoding.orca import decode, n_rows
+from kit.generators.orca import OLD_WAVEFORM, RUN
+from kit.writers import orca as writer
 
 from daq2lh5.errors import DecodeError
 from daq2lh5.orca import _kernel

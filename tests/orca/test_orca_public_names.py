@@ -7,7 +7,7 @@ import inspect
 import json
 
 import pytest
-from writers import orca as writer
+from kit.writers import orca as writer
 
 from daq2lh5.orca import orca_fcio, orca_flashcam
 from daq2lh5.orca.orca_header import OrcaHeader

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import h5py
 import pytest
-from writers import fcio, orca
+from kit.writers import fcio, orca
 
 import daq2lh5
 from daq2lh5.publishing.output_files import OutputFiles

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from publishing import kills
-from publishing.kills import NEW, OLD, targets_in
+from kit import kills
+from kit.kills import NEW, OLD, targets_in
 
 import daq2lh5
 from daq2lh5.publishing import locks, naming

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import pytest
-from writers import fcio as writer
+from kit.places import ENVIRONMENT
+from kit.writers import fcio as writer
 
-import daq2lh5
 from daq2lh5.publishing.repair import repair
 
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(daq2lh5.__file__).parents[1])}
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CALLS = "rename,renameat2,link,unlink,flock,fsync,fchmod"
 """System calls of publishing."""

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from kit.generators.lgdo_objects import array, struct, table, vectors, waveforms
+from kit.lh5_trees import datasets, differences, tree
+from kit.writers import fcio as writer
 from lh5.io.exceptions import LH5EncodeError
-from writers import fcio as writer
-from writing.objects import array, struct, table, vectors, waveforms
-from writing.trees import datasets, differences, tree
 
 import daq2lh5
 from daq2lh5.raw_buffer import RawBuffer, write_to_lh5_and_clear

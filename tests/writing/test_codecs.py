@@ -11,10 +11,10 @@ import lgdo
 import lh5
 import numpy as np
 import pytest
+from kit.generators.lgdo_objects import vectors, waveforms
+from kit.lh5_trees import differences, tree
+from kit.writers import fcio as writer
 from lh5.compression.utils import str2wfcodec
-from writers import fcio as writer
-from writing.objects import vectors, waveforms
-from writing.trees import differences, tree
 
 import daq2lh5
 from daq2lh5.fc import fc_event_decoder

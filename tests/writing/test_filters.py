@@ -14,10 +14,8 @@ import lh5
 import numpy as np
 import pytest
 import zstandard
-from lh5.io import settings as lh5_settings
-from writers import fcio as writer
-from writing.objects import RADWARE, ULEB128, table, vectors, waveforms
-from writing.trees import (
+from kit.generators.lgdo_objects import RADWARE, ULEB128, table, vectors, waveforms
+from kit.lh5_trees import (
     FLETCHER32,
     GZIP,
     LZF,
@@ -28,6 +26,8 @@ from writing.trees import (
     filters_of,
     tree,
 )
+from kit.writers import fcio as writer
+from lh5.io import settings as lh5_settings
 
 import daq2lh5
 from daq2lh5.build_raw import convert

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from kit.lh5_trees import differences, tree
 from lh5.io.exceptions import LH5EncodeError
-from writing.trees import differences, tree
 
 from daq2lh5.raw_buffer import RawBuffer, write_to_lh5_and_clear
 from daq2lh5.writing.lh5_writer import LH5Writer

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from writers import fcio as writer
+from kit.writers import fcio as writer
 
 import daq2lh5
 from daq2lh5 import build_raw, cli

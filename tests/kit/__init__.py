@@ -1,0 +1,1 @@
+"""What tests are made of: writers, reference readers, generators, comparisons."""

@@ -1,0 +1,1 @@
+"""Inputs by name: runs, streams, LGDOs and settings that several tests use."""

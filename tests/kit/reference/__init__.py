@@ -1,0 +1,1 @@
+"""Slow readers in plain Python, made from the format descriptions alone."""
