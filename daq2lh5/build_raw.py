@@ -6,14 +6,13 @@ import inspect
 import logging
 import os
 import time
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import formats
-from .buffers.append import append_buffer
-from .buffers.places import split_out_stream
 from .conversion.arguments import check_options, number_or_all, whole_number, yes_or_no
+from .conversion.loop import convert_opened
 from .conversion.targets import Target, target_of
 from .errors import OutSpecError
 from .reading.source import open_source
@@ -37,9 +36,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 __all__ = ["build_raw", "get_streamer", "open_stream", "sizeof_fmt"]
-
-TIME_COLUMNS = ("timestamp", "server_time", "log_time", "unixtime")
-"""Columns that say when a row was taken, in the order of preference."""
 
 
 def get_streamer(
@@ -385,7 +381,7 @@ def convert(
             for name in unused:
                 report.warn(f"there is no use for the argument '{name}'")
             check = partial(_check_selection, streamer, target.rb_lib)
-            _convert_opened(streamer, header_data, outputs, db_dict, progress, check)
+            convert_opened(streamer, header_data, outputs, db_dict, progress, check)
     finally:
         if outputs is not None:
             # an interruption may have hit the first attempt to clean up
@@ -402,95 +398,3 @@ def _check_selection(streamer: DataStreamer, rb_lib: RawBufferLibrary | None) ->
     if rb_lib is not None and not streamer.selects_anything:
         msg = "the output specification selects nothing of this stream"
         raise OutSpecError(msg)
-
-
-def _convert_opened(
-    streamer: DataStreamer,
-    header_data: list[RawBuffer],
-    outputs: OutputFiles,
-    db_dict: dict | None,
-    progress: Callable[[DataStreamer], None] | None,
-    check: Callable[[], None],
-) -> None:
-    """Write everything that a streamer gives, check it, and complete the files."""
-    report = streamer.report
-    # the stages in their order
-    report.seconds |= {"read": 0.0, "decode": 0.0}
-    outputs.open(streamer.rb_lib, streamer.plan)
-    outputs.check_garbage()
-    exchange = outputs.pipeline.threads > 1
-    _write(header_data, outputs, report, db_dict, exchange=False)
-    while True:
-        with report.timed("decode"):
-            chunk = streamer.read_chunk()
-        if not chunk:
-            break
-        _write(chunk, outputs, report, db_dict, exchange)
-        if progress is not None:
-            progress(streamer)
-    _account_for_rest(streamer)
-    for rb in streamer.final_buffers():
-        _write_rows(rb, outputs, report, db_dict, exchange)
-    check()
-    report.garbage_file = outputs.write_garbage(streamer.garbage)
-    outputs.describe(streamer.describe_columns())
-    outputs.complete()
-    report.seconds["read"] = streamer.source.read_seconds
-    # the header was read before the clock of the decoding ran
-    decode = report.seconds["decode"] - report.seconds["read"]
-    report.seconds["decode"] = max(0.0, decode)
-    outputs.finish(report)
-
-
-def _write(
-    chunk: list[RawBuffer],
-    outputs: OutputFiles,
-    report: ConversionReport,
-    db_dict: dict | None,
-    exchange: bool,
-) -> None:
-    """Write the buffers of a chunk, account for their rows, empty them."""
-    for rb in chunk:
-        if rb.loc:
-            _write_rows(rb, outputs, report, db_dict, exchange)
-        rb.loc = 0
-
-
-def _write_rows(
-    rb: RawBuffer,
-    outputs: OutputFiles,
-    report: ConversionReport,
-    db_dict: dict | None,
-    exchange: bool,
-) -> None:
-    """Write the rows of a buffer to its table, if it has one; zero rows too."""
-    if not rb.out_stream:
-        return
-    file, group = split_out_stream(rb.out_stream)
-    table = f"{group.strip('/')}/{rb.out_name}".lstrip("/")
-    report.add_rows(file, table, rb.loc, _times_of(rb))
-    processing = report.timed("process") if rb.proc_spec else nullcontext()
-    append_buffer(rb, outputs.writer_of(file), group, exchange, db_dict, processing)
-
-
-def _times_of(rb: RawBuffer) -> tuple[float, float] | None:
-    """Return the times of the first and the last row; None without such a column."""
-    if rb.table is None or not rb.loc:
-        return None
-    arrays = rb.arrays()
-    for name in TIME_COLUMNS:
-        if name in arrays:
-            return float(arrays[name][0]), float(arrays[name][rb.loc - 1])
-    return None
-
-
-def _account_for_rest(streamer: DataStreamer) -> None:
-    """Count the input behind the last requested row as skipped."""
-    source, report = streamer.source, streamer.report
-    if streamer.rows_left != 0:
-        return
-    if source.size is not None and source.size > report.n_bytes:
-        report.bytes["skipped"] += source.size - report.n_bytes
-        report.note("stopped after the rows that were asked for")
-    elif not source.at_end:
-        report.note("stopped after the rows that were asked for; the rest is not read")

@@ -314,7 +314,7 @@ class TestOptions:
     def test_keyword_that_is_no_text(self, here, value):
         kwargs = f'{{"run": {value}}}'
         result = convert("-k", kwargs, "-o", "{run}.lh5", "run.fcio")
-        assert is_refused(result, "'run'", "neither text nor number")
+        assert is_refused(result, "'run'", "expected text or a number")
 
     def test_options_for_another_format_are_reported(self, here):
         kwargs = '{"llama_time_zone": "Europe/Rome"}'

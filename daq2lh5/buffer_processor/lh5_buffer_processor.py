@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 
+from ..buffers.out_spec import parse_out_spec
 from ..errors import OutSpecError, did_you_mean
 from ..processing.spec import OPERATIONS, ProcSpec
 from ..processing.steps import process_rows
 from ..publishing.output_files import OutputFiles
-from ..raw_buffer import RawBufferLibrary, check_processing, place_of
+from ..raw_buffer import RawBuffer, RawBufferLibrary
 from ..report import ConversionReport
 from ..resources.memory import (
     CHUNK_ROWS,
@@ -26,14 +27,13 @@ from ..resources.memory import (
     peak_memory,
 )
 from ..resources.paths import expand_path
+from ..selection.checks import check_processing
 from ..utils import load_dict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import lgdo
-
-    from ..raw_buffer import RawBuffer
 
 log = logging.getLogger(__name__)
 
@@ -342,9 +342,10 @@ class _Selection:
                 hint = did_you_mean(str(name), OPERATIONS)
                 msg = f"'{name}' in the specification is neither decoder nor operation"
                 raise OutSpecError(msg + hint)
-        library = RawBufferLibrary(out_spec)
-        for decoder, rbs in library.items():
-            self._buffers += zip(out_spec[decoder], rbs, strict=True)
+        parsed = parse_out_spec(out_spec)
+        for buffers in parsed.fill_in({}).decoders.values():
+            self._buffers += [(b.name, RawBuffer.of(b)) for b in buffers]
+        parsed.write_back(out_spec)
         for _, rb in self._buffers:
             self.warnings += check_processing(rb)
 
@@ -365,11 +366,11 @@ class _Selection:
     def _buffer_of(self, path: str) -> RawBuffer | None:
         """Return the buffer for a table: the one whose name fits best."""
         last, first = path.rpartition("/")[2], path.partition("/")[0]
-        found = [rb for _, rb in self._buffers if place_of(rb)[1] == path]
+        found = [rb for _, rb in self._buffers if rb.place.path == path]
         for part in (path, first, last):
             found += [rb for name, rb in self._buffers if name == part]
         # of a buffer whose group is not given, the name of the table must do
-        same = [rb for _, rb in self._buffers if place_of(rb)[1] == last]
+        same = [rb for _, rb in self._buffers if rb.place.path == last]
         if len(same) == 1:
             found += same
         for part in (path, first, last):

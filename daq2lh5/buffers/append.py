@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..writing.codecs import use_lh5_codecs
-from .places import split_out_stream
 
 if TYPE_CHECKING:
     import h5py
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from ..writing.layout import Layout
     from ..writing.lh5_writer import LH5Writer
+    from .places import Place
     from .table_buffer import TableBuffer
 
 LH5_ARGUMENTS = frozenset({"start_row", "n_rows", "write_start"})
@@ -27,8 +27,8 @@ class Rows(Protocol):
 
     Attributes
     ----------
-    out_stream, out_name
-        file and group, and name of the table.
+    place
+        place of the table.
     loc
         number of rows.
     table
@@ -39,10 +39,11 @@ class Rows(Protocol):
         processing of `table`; None without processing.
     """
 
-    out_stream: str
-    out_name: str
     loc: int
     table: TableBuffer | None
+
+    @property
+    def place(self) -> Place: ...  # noqa: D102
 
     @property
     def layout(self) -> Layout | None: ...  # noqa: D102
@@ -89,12 +90,12 @@ def write_to_lh5_and_clear(
     with ExitStack() as stack:
         files: dict[str, h5py.File] = {}
         for rb in raw_buffers:
-            file, group = split_out_stream(rb.out_stream)
+            file = rb.place.file
             if rb.loc > 0 and file:
                 handle = _open_to_append(file, lh5_store, of_file, files, stack)
                 writer = LH5Writer(handle, of_datasets, more_to_come=True)
                 with closing(writer):
-                    append_buffer(rb, writer, group, db_dict=db_dict)
+                    append_buffer(rb, writer, db_dict=db_dict)
                     writer.finish()
             rb.loc = 0
 
@@ -102,7 +103,6 @@ def write_to_lh5_and_clear(
 def append_buffer(
     rb: Rows,
     writer: LH5Writer,
-    group: str,
     exchange: bool = False,
     db_dict: dict | None = None,
     processing: AbstractContextManager[None] | None = None,
@@ -115,8 +115,6 @@ def append_buffer(
         the buffer.
     writer
         of the file.
-    group
-        to put the table in.
     exchange
         whether the buffer may get other memory for its next rows. Otherwise its rows
         are not needed any more when this returns.
@@ -126,18 +124,19 @@ def append_buffer(
         entered while rows are processed, to time that.
     """
     processing = processing or nullcontext()
+    name, group = rb.place.name, rb.place.group
     described = rb.describe_unmade()
     if described is not None:
         # headers have no rows to process
-        writer.append(*described, rb.out_name, group)
+        writer.append(*described, name, group)
         writer.drain()
         return
     layout = rb.layout
     if layout is None:
         with processing:
-            data, n_rows = rb.processed(_database_of(rb, group, db_dict))
+            data, n_rows = rb.processed(_database_of(rb.place, db_dict))
         if data is not None:
-            writer.append_lgdo(data, rb.out_name, group, n_rows)
+            writer.append_lgdo(data, name, group, n_rows)
         return
     table, plan = rb.table, rb.plan
     release = None
@@ -149,16 +148,16 @@ def append_buffer(
             if exchange:
                 arrays, release = table.take()
             rows = (table.rows if plan is None else plan.run)(arrays, rb.loc)
-    writer.append(layout, rows, rb.out_name, group, release)
+    writer.append(layout, rows, name, group, release)
     if not exchange:
         writer.drain()
 
 
-def _database_of(rb: Rows, group: str, db_dict: dict | None) -> dict | None:
-    """Return the values for a buffer: its table's or its group's."""
+def _database_of(place: Place, db_dict: dict | None) -> dict | None:
+    """Return the values for the processing of a table: its own or its group's."""
     if db_dict is None:
         return None
-    return db_dict.get(rb.out_name, db_dict.get(group))
+    return db_dict.get(place.name, db_dict.get(place.group))
 
 
 def _open_to_append(
@@ -203,11 +202,11 @@ def _write_with_lh5(
 
         lh5_store = LH5Store()
     for rb in raw_buffers:
-        file, group = split_out_stream(rb.out_stream)
-        if rb.loc > 0 and file:
-            data, n_rows = rb.processed(_database_of(rb, group, db_dict))
+        place = rb.place
+        if rb.loc > 0 and place.file:
+            data, n_rows = rb.processed(_database_of(place, db_dict))
             if data is not None:
                 use_lh5_codecs(data)
                 rows = {"n_rows": n_rows} | kwargs
-                lh5_store.write(data, rb.out_name, file, group=group, **rows)
+                lh5_store.write(data, place.name, place.file, group=place.group, **rows)
         rb.loc = 0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..writing.codecs import Encoded
 
-__all__ = ["TableBuffer", "arrays_of", "grow_vectors"]
+__all__ = ["TableBuffer", "arrays_of", "grow_vectors", "set_row"]
 
 
 class _Shared:
@@ -43,16 +43,16 @@ class _Shared:
     """
 
     def __init__(self, fields: list[Field]) -> None:
-        self._fields = fields
+        self.fields = fields
         self.spares: dict[int, list[dict[str, np.ndarray]]] = {}
         self.plans: dict[int, tuple[Any, Any]] = {}
         self.encoded: dict[tuple[frozenset[str], str], TableBuffer] = {}
 
     @cached_property
     def layout(self) -> Layout:
-        datatype = table_type([column.name for column in self._fields])
+        datatype = table_type([column.name for column in self.fields])
         layout = Layout({"": {"datatype": datatype}})
-        for column in self._fields:
+        for column in self.fields:
             column.describe(layout)
         return layout
 
@@ -216,6 +216,21 @@ def _grown(data: np.ndarray, used: int, n: int) -> np.ndarray:
     grown = np.zeros(max(2 * len(data), used + n), data.dtype)
     grown[:used] = data[:used]
     return grown
+
+
+def set_row(arrays: dict[str, np.ndarray], row: int, values: dict[str, Any]) -> None:
+    """Set the values of a row, by column; vectors must have room for theirs.
+
+    Values of columns that `arrays` lacks are left out. Rows are set in order.
+    """
+    for name, value in values.items():
+        if name in arrays:
+            arrays[name][row] = value
+        elif f"{name}/offsets" in arrays:
+            offsets = arrays[f"{name}/offsets"]
+            start = int(offsets[row])
+            offsets[row + 1] = start + len(value)
+            arrays[f"{name}/flattened_data"][start : start + len(value)] = value
 
 
 def arrays_of(table: lgdo.Table) -> dict[str, np.ndarray]:

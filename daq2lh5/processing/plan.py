@@ -31,11 +31,23 @@ log = logging.getLogger(__name__)
 __all__ = ["Plan", "plan_for"]
 
 
-def plan_for(table: TableBuffer, proc_spec: dict[str, Any] | str) -> Plan:
-    """Return the plan for the rows of a table, made once for each specification."""
+def plan_for(
+    table: TableBuffer,
+    proc_spec: dict[str, Any] | str,
+    parsed: ProcSpec | None = None,
+) -> Plan:
+    """Return the plan for the rows of a table, made once for each specification.
+
+    Parameters
+    ----------
+    table
+        the table.
+    proc_spec, parsed
+        the specification, as the user gives it and, if that was done already, parsed.
+    """
     plans = table.plans
     if id(proc_spec) not in plans:
-        plans[id(proc_spec)] = proc_spec, Plan(table.fields, proc_spec)
+        plans[id(proc_spec)] = proc_spec, Plan(table.fields, parsed or proc_spec)
     return plans[id(proc_spec)][1]
 
 

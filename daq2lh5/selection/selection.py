@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..buffers.out_spec import has_wildcard
+from ..buffers.keys import has_wildcard
 from ..data_decoder import DataDecoder
 from ..errors import OutSpecError
-from ..raw_buffer import RawBuffer, RawBufferLibrary, check_processing, place_of
 from ..resources.memory import MemoryPlan
+from .checks import check_processing
 from .templates import (
     buffer_for,
     buffers_for,
@@ -22,6 +23,7 @@ from .templates import (
 )
 
 if TYPE_CHECKING:
+    from ..raw_buffer import RawBuffer, RawBufferLibrary
     from ..report import ConversionReport
 
 log = logging.getLogger(__name__)
@@ -61,6 +63,8 @@ class Selection:
         self._tables: dict[str, dict[tuple[str, str], RawBuffer]] = {}
         # file and path of all tables; set when a table is added
         self._places: set[tuple[str, str]] | None = None
+        # real paths of files by name
+        self._real_files: dict[str, str] = {}
         # keys of buffers, by id: lists that get long are not searched
         self._keys_of: dict[int, set[int | str]] = {}
         # tables that the stream has opened by decoder, and keys that have none
@@ -113,7 +117,7 @@ class Selection:
     def _check_places(self, decoders: dict[str, DataDecoder]) -> None:
         """Refuse two buffers for one table."""
         places = Counter(
-            place_of(rb)
+            self._place_of(rb)
             for name, rb in self.rb_lib.buffers()
             if name in decoders and rb.out_stream
         )
@@ -223,6 +227,8 @@ class Selection:
                         break
                     keyed[key] = for_key(rb, key)
                     self.rb_lib[name].append(keyed[key])
+                    if self._places is not None:
+                        self._places.add(self._place_of(keyed[key]))
                     self._set_up([keyed[key]], decoder, buffer_size)
                 else:
                     # (kernels enlarge an empty buffer that is too small for a packet)
@@ -348,9 +354,8 @@ class Selection:
             if rb is not wanted:
                 self._add_keys(rb, wanted.key_list)
             return rb
-        rb = self._tables[name][place_of(wanted)] = wanted
-        self._give_name(rb)
-        rbs.append(rb)
+        rb = self._tables[name][self._place_of(wanted)] = wanted
+        self._add_table(name, rb)
         rbs.keyed_dict = None
         self._plan_for_more()
         self._set_up([rb], decoder, buffer_size)
@@ -359,22 +364,32 @@ class Selection:
     def _find_table(self, name: str, wanted: RawBuffer) -> RawBuffer | None:
         """Return the buffer of a decoder for the table that `wanted` is for."""
         if name not in self._tables:
-            self._tables[name] = {place_of(rb): rb for rb in self.rb_lib[name]}
-        return self._tables[name].get(place_of(wanted))
+            self._tables[name] = {self._place_of(rb): rb for rb in self.rb_lib[name]}
+        return self._tables[name].get(self._place_of(wanted))
 
     def _plan_for_more(self) -> None:
         """Divide the memory limit by one more buffer."""
         self.plan = MemoryPlan(self.memory_limit, self.plan.tables + 1)
 
-    def _give_name(self, rb: RawBuffer) -> None:
-        """Make the table name of a new buffer unique."""
-        taken = self._places_taken()
-        while place_of(rb) in taken:
-            rb.out_name += "_"
-        taken.add(place_of(rb))
-
-    def _places_taken(self) -> set[tuple[str, str]]:
-        """Return the places of all tables, for those that are new to be added."""
+    def _add_table(self, name: str, rb: RawBuffer) -> None:
+        """Add the buffer of a new table to those of a decoder, with a unique name."""
         if self._places is None:
-            self._places = {place_of(other) for _, other in self.rb_lib.buffers()}
-        return self._places
+            self._places = {self._place_of(other) for _, other in self.rb_lib.buffers()}
+        wanted, number = rb.out_name, 1
+        while self._place_of(rb) in self._places:
+            number += 1
+            rb.out_name = self._other_name(wanted, number)
+        self._places.add(self._place_of(rb))
+        self.rb_lib[name].append(rb)
+
+    @staticmethod
+    def _other_name(name: str, number: int) -> str:
+        """Return the name for another table of a name: `number` is 2, 3 and so on."""
+        return name + "_" * (number - 1)
+
+    def _place_of(self, rb: RawBuffer) -> tuple[str, str]:
+        """Return the real path of a buffer's file, and the table's path in it."""
+        file = rb.place.file
+        if file not in self._real_files:
+            self._real_files[file] = os.path.realpath(file)
+        return self._real_files[file], rb.place.path

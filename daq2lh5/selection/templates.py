@@ -6,12 +6,14 @@ import fnmatch
 import re
 from typing import TYPE_CHECKING
 
-from ..buffers.out_spec import fields_of, fill_in, fill_in_field
+from ..buffers.fields import fields_of, fill_in, fill_in_field
+from ..buffers.places import Place
 from ..errors import OutSpecError, UndefinedKeywordError, show
-from ..raw_buffer import RawBuffer, RawBufferList
+from ..raw_buffer import RawBufferList
 
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
+    from ..raw_buffer import RawBuffer
 
 
 # doubled braces are literal
@@ -41,8 +43,8 @@ def names_key(rb: RawBuffer) -> bool:
     return bool(_KEY.search(rb.out_name) or _KEY.search(rb.out_stream))
 
 
-def final_out_stream(decoder: str, rb: RawBuffer) -> str | None:
-    """Return the `out_stream` of a buffer; None if it depends on the input.
+def final_file(decoder: str, rb: RawBuffer) -> str | None:
+    """Return the name of a buffer's file; None if it depends on the input.
 
     Parameters
     ----------
@@ -52,9 +54,11 @@ def final_out_stream(decoder: str, rb: RawBuffer) -> str | None:
         a buffer whose wildcards are not expanded yet.
     """
     if decoder != "*" and not names_key(rb):
-        return rb.out_stream
+        return rb.place.file
     try:
-        return None if fields_of(rb.out_stream) else rb.out_stream.format()
+        if fields_of(rb.out_stream):
+            return None
+        return Place.of(rb.out_stream.format(), rb.out_name).file
     except ValueError:
         return None
 
@@ -94,11 +98,8 @@ def buffer_for(
     def filled(text: str) -> str:
         return fill_in_field(text, short, show(text), ("key",), again)
 
-    rb = RawBuffer(
-        key_list=key_list,
-        out_stream=filled(template.out_stream),
-        out_name=filled(template.out_name) + suffix,
-        proc_spec=template.proc_spec,
+    rb = template.derive(
+        key_list, filled(template.out_stream), filled(template.out_name) + suffix
     )
     rb.names_are_final = not again
     return rb
@@ -106,11 +107,8 @@ def buffer_for(
 
 def for_key(template: RawBuffer, key: object) -> RawBuffer:
     """Make the buffer of one key from a template with ``{key}``."""
-    rb = RawBuffer(
-        key_list=[key],
-        out_stream=_with_key(template.out_stream, key),
-        out_name=_with_key(template.out_name, key),
-        proc_spec=template.proc_spec,
+    rb = template.derive(
+        [key], _with_key(template.out_stream, key), _with_key(template.out_name, key)
     )
     rb.names_are_final = True
     return rb
