@@ -208,8 +208,8 @@ def build_raw(
 ) -> ConversionReport:
     """Convert a DAQ file to LH5.
 
-    Output files appear under their names only when they are complete; if anything goes
-    wrong none does, and an older file is left as it was.
+    Output files appear under their names when all are complete; after an error none
+    appears, and older files stay as they were.
 
     Parameters
     ----------
@@ -243,9 +243,9 @@ def build_raw(
     extra_columns
         see :func:`get_streamer`.
     threads
-        number of threads that compress, by default that of the cores which this process
-        may use; with 1 the caller's does everything, with more than 2 one more reads
-        ahead. The files are the same.
+        number of threads that compress; by default the number of cores that this
+        process may use. With 1 the caller's thread does everything, with more than 2
+        another thread reads ahead. The files are the same.
     memory_limit
         bytes that buffers and queues may take together, also as text: ``"512M"``.
     verify_compression
@@ -257,7 +257,7 @@ def build_raw(
     Returns
     -------
     report
-        what became of every byte of the input.
+        report on every byte of the input.
 
     Raises
     ------
@@ -266,10 +266,10 @@ def build_raw(
     FileExistsError
         if an output file exists and `overwrite` is false.
     ValueError
-        if the output specification contradicts itself or selects nothing, or
-        `buffer_size` is too small for a packet.
+        if the output specification is invalid or selects nothing, or `buffer_size` is
+        too small for a packet.
     TypeError
-        if an argument is of a type that it cannot have.
+        if an argument has a wrong type.
     RuntimeError
         if the format is not recognized, or nothing can be decoded.
     VerificationError
@@ -326,7 +326,7 @@ def convert(
     progress
         called with the streamer after each chunk.
     report
-        report to fill: it is of use to the caller even if the conversion fails.
+        report to fill; after an error it says how far the conversion got.
     """
     start = time.perf_counter()
     in_stream = expand_path(in_stream)
@@ -360,9 +360,8 @@ def convert(
             report.format = streamer.report.format
             streamer.report = report
         report = streamer.report
-        unused = [*target.unused, *_of_other_formats(report.format, options)]
         streamer.memory_limit = memory_limit
-        # two cores are busy with compressing: a thread more gained nothing there
+        # with two cores, which compress, reading ahead gained nothing
         streamer.read_ahead = threads > 2
         streamer.to_files_only = True
         outputs = OutputFiles(overwrite, [in_stream], hdf5_settings, threads, verify)
@@ -378,8 +377,14 @@ def convert(
             _check_selection(streamer, target.rb_lib)
             if rows_wanted is not None:
                 streamer.rows_left = rows_wanted
-            for name in unused:
-                report.warn(f"there is no use for the argument '{name}'")
+            for name in target.unused:
+                report.warn(f"keyword '{name}' is not used by out_spec")
+            for name in _of_other_formats(report.format, options):
+                format_, _ = formats.OPTIONS[name]
+                report.warn(
+                    f"option '{name}' is not used: it is for {format_.name} data, and "
+                    f"the input is {report.format}"
+                )
             check = partial(_check_selection, streamer, target.rb_lib)
             convert_opened(streamer, header_data, outputs, db_dict, progress, check)
     finally:
@@ -394,7 +399,7 @@ def convert(
 
 
 def _check_selection(streamer: DataStreamer, rb_lib: RawBufferLibrary | None) -> None:
-    """Refuse a specification that selects nothing, which may show only at the end."""
+    """Check that the specification selects something, as far as that is known."""
     if rb_lib is not None and not streamer.selects_anything:
         msg = "the output specification selects nothing of this stream"
         raise OutSpecError(msg)

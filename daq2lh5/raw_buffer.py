@@ -273,13 +273,13 @@ class RawBuffer:
         return self.table.n_samples
 
     def hand_out(self) -> None:
-        """Prepare the filled rows to be read or written."""
+        """Prepare the filled rows for the reader or writer."""
         self.used = True
         if self.exposed and self.table is not None:
             self.table.end_vectors(self.loc)
 
     def pass_encoded(self, codec: str) -> None:
-        """Take waveforms as they are encoded in the input, if they are written so.
+        """Pass encoded waveforms through undecoded, where the file has the same codec.
 
         Only for buffers whose `lgdo` the user cannot reach.
 
@@ -329,7 +329,7 @@ class RawBuffer:
         Raises
         ------
         ValueError
-            if the arrays are the user's, who alone can replace them.
+            if the arrays are the user's, which only the user can replace.
         """
         if not self.private:
             msg = f"buffer '{self.out_name}' is too small for a packet of {rows} rows"
@@ -343,7 +343,7 @@ class RawBuffer:
         self.loc += 1
 
     def _writable(self) -> lgdo.LGDO | None:
-        """Return the data for a writer of this package."""
+        """Return the data for a writer; the rows do not count as exposed."""
         if self.table is not None:
             return self.table.as_lgdo()
         if self._lgdo is None and self._make is not None:
@@ -352,7 +352,7 @@ class RawBuffer:
 
     @property
     def plan(self) -> Plan | None:
-        """Plan of the processing of `table`; None without processing or `table`."""
+        """Plan of the processing of `table`; None if either is missing."""
         if self.proc_spec is None or self.table is None:
             return None
         from .processing.plan import plan_for  # noqa: PLC0415  (seldom needed)
@@ -361,7 +361,7 @@ class RawBuffer:
 
     @property
     def layout(self) -> Layout | None:
-        """Layout of the rows in the file; None if only the LGDO can tell."""
+        """HDF5 objects that the rows become; None if that depends on the LGDO."""
         if not self.private:
             return None
         plan = self.plan

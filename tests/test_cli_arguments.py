@@ -320,7 +320,9 @@ class TestOptions:
         kwargs = '{"llama_time_zone": "Europe/Rome"}'
         result = convert("-k", kwargs, "run.fcio")
         assert result.exit_code == 0
-        assert "no use for the argument 'llama_time_zone'" in result.stdout
+        assert (
+            "option 'llama_time_zone' is not used: it is for LlamaDaq" in result.stdout
+        )
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

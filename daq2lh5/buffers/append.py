@@ -23,7 +23,7 @@ LH5_ARGUMENTS = frozenset({"start_row", "n_rows", "write_start"})
 
 
 class Rows(Protocol):
-    """A buffer of rows for a table: :class:`.RawBuffer`, as far as it is written.
+    """The part of the interface of :class:`.RawBuffer` that writing needs.
 
     Attributes
     ----------
@@ -32,11 +32,11 @@ class Rows(Protocol):
     loc
         number of rows.
     table
-        the rows; None if only an LGDO has them.
+        the rows; None if they are in an LGDO.
     layout
-        HDF5 objects that the processed rows become; None if only an LGDO can tell.
+        HDF5 objects that the processed rows become; None if that depends on the LGDO.
     plan
-        processing of `table`; None without processing.
+        processing of `table`, if any.
     """
 
     loc: int
@@ -52,7 +52,7 @@ class Rows(Protocol):
     def plan(self) -> Any: ...  # noqa: D102
 
     def describe_unmade(self) -> tuple[Layout, list[Any]] | None:
-        """Return layout and values of a header whose LGDO was never asked for."""
+        """Return layout and values of a header whose LGDO is not made yet."""
 
     def processed(self, db_dict: dict | None) -> tuple[Any, int | None]:
         """Return the processed LGDO, and the number of rows to write."""
@@ -69,7 +69,7 @@ def write_to_lh5_and_clear(
     Parameters
     ----------
     raw_buffers
-        the buffers; those without rows are left alone, those without a file are only
+        the buffers; those without rows stay as they are, those without a file are only
         emptied.
     lh5_store
         a store with open files to use.
@@ -167,7 +167,7 @@ def _open_to_append(
     files: dict[str, h5py.File],
     stack: ExitStack,
 ) -> h5py.File:
-    """Return an open file. One that is no store's to keep is closed by `stack`."""
+    """Return an open file. `stack` closes it, unless the store keeps it open."""
     import h5py  # noqa: PLC0415  (this module does not need it otherwise)
 
     path = Path(file) if lh5_store is None else lh5_store.base_path / file
@@ -196,7 +196,7 @@ def _write_with_lh5(
     db_dict: dict | None,
     kwargs: dict[str, Any],
 ) -> None:
-    """Write in another way than by appending."""
+    """Write with lh5, which has other modes than appending."""
     if lh5_store is None:
         from lh5 import LH5Store  # noqa: PLC0415  (takes a second)
 

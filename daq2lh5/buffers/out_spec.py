@@ -10,8 +10,8 @@ environment variables stay out of it, so that it serves for the next file.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from ..errors import OutSpecError, did_you_mean, show
 from ..resources.paths import bound_variables, expand_home, expand_variables, literal
 from .fields import MaskedKeywords, fields_of, fill_in, fill_in_field
 from .keys import MAX_KEYS, has_wildcard, keys_of
-from .places import Place, check_file, split_out_stream
+from .places import Place, split_out_stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,8 +44,7 @@ ANY_DECODER = "*"
 """Name of the decoder whose buffer is a template for all other decoders."""
 
 
-@dataclass(frozen=True)
-class BufferSpec:
+class BufferSpec(NamedTuple):
     """A buffer of an output specification, with its name and keys expanded.
 
     Attributes
@@ -91,7 +90,7 @@ class BufferSpec:
         """Return the buffer of one key, with the key in its name."""
         name = _name_with_key(self.name, key)
         given = self.given | {"key_list": [key]}
-        return replace(self, name=name, key_list=[key], given=given)
+        return self._replace(name=name, key_list=[key], given=given)
 
     @property
     def has_patterns(self) -> bool:
@@ -157,10 +156,11 @@ class BufferSpec:
             msg = f"{where}: {e}"
             raise OutSpecError(msg) from None
         out_name = literal(out_name)
-        check_file(out_stream, where)
+        place = Place.of(out_stream, out_name)
+        place.check_file(where)
         if not again:
-            Place.of(out_stream, out_name).check(whose)
-        return replace(self, out_stream=out_stream, out_name=out_name)
+            place.check_path(whose)
+        return self._replace(out_stream=out_stream, out_name=out_name)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import OutSpecError, show
 
@@ -12,7 +12,6 @@ __all__ = [
     "HDF5_ENDINGS",
     "Place",
     "as_out_stream",
-    "check_file",
     "is_folder",
     "split_out_stream",
 ]
@@ -29,8 +28,7 @@ _BEFORE_SLASH = re.compile(r"(.*):(/.*|)", re.DOTALL)
 _BEFORE_WORD = re.compile(r"(.*):((?![0-9])[\w{][^:.]*)", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """The place of a table.
 
     Attributes
@@ -62,7 +60,26 @@ class Place:
         """Path of the table in the file, without needless slashes."""
         return "/".join(p for p in f"{self.group}/{self.name}".split("/") if p)
 
-    def check(self, whose: str) -> None:
+    def check_file(self, where: str) -> None:
+        """Check that the file's name is not that of a folder.
+
+        Parameters
+        ----------
+        where
+            place of the name in the specification, for the message.
+
+        Raises
+        ------
+        OutSpecError
+            (a ValueError) if it is.
+        """
+        if self.file.endswith("/"):
+            msg = (
+                f"{where}: {show(self.file)} is a folder; give the name of a file in it"
+            )
+            raise OutSpecError(msg)
+
+    def check_path(self, whose: str) -> None:
         """Check that an HDF5 file can have a table with this path.
 
         Parameters
@@ -134,17 +151,3 @@ def _exists(path: str) -> bool:
     """Whether the path, or a folder with a colon that contains it, exists."""
     folder = os.path.dirname(path)
     return os.path.exists(path) or (":" in folder and os.path.isdir(folder))
-
-
-def check_file(out_stream: str, where: str) -> None:
-    """Check that an `out_stream` names a file, not a folder.
-
-    Raises
-    ------
-    OutSpecError
-        (a ValueError) with `where` the name of a folder stands.
-    """
-    file, _ = split_out_stream(out_stream)
-    if file.endswith("/"):
-        msg = f"{where}: {show(file)} is a folder; give the name of a file in it"
-        raise OutSpecError(msg)

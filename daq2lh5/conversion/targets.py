@@ -1,4 +1,4 @@
-"""Targets: the output files and buffers of one input, from the specification."""
+"""Targets: the output files and buffers of one conversion."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .. import formats
 from ..buffers.fields import MaskedKeywords, fill_in_field
 from ..buffers.out_spec import OutSpec, parse_out_spec
-from ..buffers.places import Place, as_out_stream, check_file
+from ..buffers.places import Place, as_out_stream
 from ..errors import OutSpecError, UndefinedKeywordError, did_you_mean, show
 from ..raw_buffer import RawBufferLibrary
 from ..reading.magic import without_ending
@@ -47,12 +47,12 @@ _FIELD = re.compile(
 
 @dataclass(frozen=True)
 class Target:
-    """Where a conversion writes.
+    """The output of a conversion.
 
     Attributes
     ----------
     rb_lib
-        the buffers of the specification; None for one table of each kind.
+        the buffers of the specification; None for one table of each decoder.
     file
         the output file if `rb_lib` is None.
     unused
@@ -162,7 +162,7 @@ def target_for(
     """
     if spec is None:
         if in_stream == "-":
-            msg = "standard input has no name for the output: give one (out_spec, -o)"
+            msg = "standard input has no name: give that of the output (out_spec, -o)"
             raise OutSpecError(msg)
         file = as_out_stream(default_output(in_stream))
         return Target(None, file, _unused(keywords, set()))
@@ -176,7 +176,7 @@ def target_for(
         library.add(spec.fill_in(keywords, lenient=False))
         used = spec.fields
     if len(library.get("*", ())) > 1:
-        msg = "'*' stands for all other decoders: it can have one buffer only"
+        msg = "'*' stands for all other decoders: it can have only one buffer"
         raise OutSpecError(msg)
     if not any(rb.out_stream for _, rb in library.buffers()):
         msg = "no buffer of the output specification has an out_stream"
@@ -196,12 +196,12 @@ def default_output(in_stream: str) -> str:
 
 
 def check_decoder_names(out_spec: dict) -> None:
-    """Refuse unknown decoder names.
+    """Check that all decoders of a specification exist.
 
     Raises
     ------
     OutSpecError
-        with the nearest known name.
+        (a ValueError) with the nearest known name.
     """
     known = formats.known_decoders()
     for name in out_spec:
@@ -232,8 +232,9 @@ def _target_named(name: str, keywords: dict[str, Any]) -> Target:
     """Return the target for the name of an output, which may have keywords."""
     name, used = _expand_output(name, keywords)
     name = as_out_stream(name)
-    check_file(name, "output")
-    Place.of(name, "table").check(f"output {show(name)}")
+    place = Place.of(name, "table")
+    place.check_file("output")
+    place.check_path(f"output {show(name)}")
     return Target(None, name, _unused(keywords, used))
 
 
@@ -258,7 +259,7 @@ def _expand_output(name: str, keywords: dict[str, Any]) -> tuple[str, set[str]]:
 
 
 def _fill_in_output(name: str, keywords: Mapping[str, Any]) -> tuple[str, set[str]]:
-    """Fill in the keywords in the name of an output; return also which they were."""
+    """Fill in the keywords in the name of an output; return their names, too."""
     used: set[str] = set()
     out: list[str] = []
     end = 0
@@ -279,8 +280,8 @@ def _fill_in_output(name: str, keywords: Mapping[str, Any]) -> tuple[str, set[st
             out.append(found[0])
         else:
             msg = (
-                f"'{field}' in the output {show(name)} is not defined: no keyword is "
-                "called so (if the name of the file has this brace, write it twice)"
+                f"'{field}' in the output {show(name)} is not defined: no such "
+                "keyword (if the brace is part of the file's name, write it twice)"
             )
             raise UndefinedKeywordError(msg)
     return "".join(out) + name[end:], used

@@ -18,7 +18,7 @@ def check_processing(rb: RawBuffer) -> list[str]:
     Returns
     -------
     warnings
-        a line for each part of its specification that is ignored.
+        a line for each part of the specification that has no effect.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def check_processing(rb: RawBuffer) -> list[str]:
     if spec is None:
         return []
     if rb.plan is not None and rb.plan.needs_dspeed:
-        from .processing.steps import check_dspeed  # noqa: PLC0415
+        from ..processing.steps import check_dspeed  # noqa: PLC0415
 
         check_dspeed()
     return spec.warnings

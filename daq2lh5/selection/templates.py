@@ -1,4 +1,4 @@
-"""Wildcards of output specifications, filled in with the keys of a stream."""
+"""Templates of buffers, filled in with the decoders and keys of a stream."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KEY = re.compile(r"(?<!\{)(?:\{\{)*\{key\b")
 
 
 def buffers_for(template: RawBuffer, name: str, decoder: DataDecoder) -> RawBufferList:
-    """Make the buffers of a decoder from the template for all decoders."""
+    """Make the buffers of a decoder from the template of the decoder ``*``."""
     rbs = RawBufferList()
     key_lists = decoder.get_key_lists()
     for key_list, suffix in zip(key_lists, _suffixes(key_lists), strict=True):
@@ -64,10 +64,10 @@ def final_file(decoder: str, rb: RawBuffer) -> str | None:
 
 
 def _suffixes(key_lists: list[list]) -> list[str]:
-    """Return suffixes for the tables of a decoder.
+    """Return suffixes for the names of a decoder's tables, one for each list of keys.
 
-    A list of one key gets the key, others their number; if that is a key of another
-    list, one of its own keys.
+    The suffix of a single key is the key, that of a longer list its number; if that is
+    also a key of another list, one of the list's own keys.
     """
     if len(key_lists) == 1:
         return [""]
@@ -91,7 +91,7 @@ def matches(key: object, patterns: list) -> bool:
 def buffer_for(
     template: RawBuffer, name: str, key_list: list, suffix: str
 ) -> RawBuffer:
-    """Make the buffer of a decoder from the template for all decoders."""
+    """Make one buffer of a decoder from the template of the decoder ``*``."""
     short = {"name": name.removesuffix("Decoder")}
     again = names_key(template)
 
@@ -125,7 +125,7 @@ def _with_key(text: str, key: object) -> str:
         except ValueError:
             continue
     msg = (
-        f"'{text}' cannot be filled in with the key {key!r}: give that to another "
+        f"'{text}' cannot be filled in with the key {key!r}: give that key to another "
         "buffer (a pattern like '[0-9]*' is for numbers only)"
     )
     raise OutSpecError(msg)
