@@ -179,7 +179,7 @@ def open_stream(
     try:
         header_data = streamer.open_stream(expand_path(in_stream), **open_kwargs)
     except BaseException:
-        # what went wrong first is what the caller must see
+        # the caller must see the first error
         with suppress(Exception):
             streamer.close_stream()
         raise
@@ -219,13 +219,13 @@ def build_raw(
     in_stream_type
         name of its format; by default the content decides.
     out_spec
-        what to write where:
+        which data to write, and where:
 
         - None: everything, to the input's name with the extension ``lh5``;
         - the name of a file: everything, to that file;
         - the name of a JSON, YAML or TOML file, or a dictionary: see
           :meth:`.RawBufferLibrary.set_from_dict`;
-        - a :class:`.RawBufferLibrary`, which is left as it is.
+        - a :class:`.RawBufferLibrary`, which is not changed.
     buffer_size
         largest number of rows of a buffer.
     n_max

@@ -64,7 +64,7 @@ class DataStreamer(Selection, ABC):
     rows_left
         how many more rows to decode (headers don't count); None for all.
     memory_limit
-        bytes for the buffers, and for writing what is in them.
+        bytes for the buffers and for writing them.
     plan
         limits of memory for each buffer, once the stream is open.
     to_files_only
@@ -118,7 +118,7 @@ class DataStreamer(Selection, ABC):
 
     @abstractmethod
     def read_packet(self) -> bool:
-        """Decode one packet; False if there was none left."""
+        """Decode one packet; False at the end of the stream."""
         return True
 
     def final_buffers(self) -> list[RawBuffer]:

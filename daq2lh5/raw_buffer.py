@@ -1,9 +1,9 @@
 r"""Buffers between decoding and writing, and the shorthand that describes them.
 
-A :class:`RawBuffer` holds rows of one output table with what belongs to them: which
-keys (channels) it takes, and the file and group that it is written to. Buffers that a
-decoder fills together form a :class:`RawBufferList`; a :class:`RawBufferLibrary` has
-one list for each decoder, by the decoder's name.
+A :class:`RawBuffer` holds rows of one output table, the keys (channels) that it takes,
+and the file and group that it is written to. The buffers of one decoder form a
+:class:`RawBufferList`; a :class:`RawBufferLibrary` has one list for each decoder, by
+the decoder's name.
 
 The user describes a library by a dictionary, or a JSON or YAML file; see
 :meth:`RawBufferLibrary.set_from_dict`:
@@ -209,7 +209,7 @@ class RawBuffer:
         out_stream: str | None = None,
         out_name: str | None = None,
     ) -> RawBuffer:
-        """Make a buffer without rows; what is not given is as in this buffer."""
+        """Make a buffer without rows, with defaults and processing of this one."""
         rb = RawBuffer(
             key_list=self.key_list if key_list is None else key_list,
             out_stream=self.out_stream if out_stream is None else out_stream,

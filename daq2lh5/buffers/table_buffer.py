@@ -189,7 +189,7 @@ class TableBuffer:
         return self._lgdo
 
     def end_vectors(self, n: int) -> None:
-        """Make vectors behind the first `n` rows empty, for readers of all rows."""
+        """Make vectors after the first `n` rows empty, for readers of all rows."""
         for path, array in (self._arrays or {}).items():
             if path.endswith("/offsets"):
                 array[n + 1 :] = array[n]

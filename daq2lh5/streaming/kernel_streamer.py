@@ -155,8 +155,8 @@ class KernelStreamer(DataStreamer):
         change
             makes the change.
         wait
-            whether rows at hand are handed out first. They are of the buffers as they
-            are now: the chunk ends, and the next one begins with the change.
+            whether rows at hand must be handed out before the change: the chunk ends,
+            and the change is made at the beginning of the next one.
 
         Returns
         -------
