@@ -390,7 +390,7 @@ class TestLines:
         report.packets["decoded"] = 7
         report.add_rows("x.lh5", "FCEvent", 21, None)
         first, second = report.lines()
-        for part in ("run.fcio", "FlashCam", "2.000 KB", "7 packets", "21 rows"):
+        for part in ("run.fcio", "FlashCam", "2.000 KB", "7 records", "21 rows"):
             assert part in first
         assert "x.lh5" in second
         assert "FCEvent 21" in second

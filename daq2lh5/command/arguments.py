@@ -148,7 +148,7 @@ def targets_of(
         if two inputs would write to one file.
     """
     from ..buffers.places import is_folder  # noqa: PLC0415
-    from ..conversion.targets import load_spec, target_in, target_of  # noqa: PLC0415
+    from ..conversion.targets import load_spec, target_for, target_in  # noqa: PLC0415
 
     paths = {f if f == "-" else os.path.realpath(f) for f in files}
     if len(paths) < len(files):
@@ -163,7 +163,7 @@ def targets_of(
         if in_folder:
             target = target_in(spec, basename_of(file), own)
         else:
-            target = target_of(spec, file, own)
+            target = target_for(spec, file, own)
         targets[file] = target
         for output in target.files:
             path = os.path.realpath(output)

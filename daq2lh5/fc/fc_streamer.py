@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
 from ..raw_buffer import RawBuffer, RawBufferLibrary
-from ..selection.overflow_tables import MAX_SIBLINGS, make_sibling
+from ..selection.overflow_tables import MAX_OVERFLOW
 from ..streaming.kernel_streamer import KernelStreamer
 from ._kernel import FcioStream
 from .fc_base import LONE_FSP
@@ -82,8 +82,6 @@ class FCStreamer(KernelStreamer):
 
         self._keyed: dict[str, dict] = {}
         self._config_rb: RawBuffer | None = None
-        # a configuration with other waveforms waits for the chunk to be handed out
-        self._new_width = False
         # different FSPConfig records, and buffers of those behind the first Config
         self._fsp_configs: list[tuple[bytes, ...]] = []
         self._late_configs: list[RawBuffer] = []
@@ -264,12 +262,6 @@ class FCStreamer(KernelStreamer):
         self.packet_id = max(self.packet_id, 0)
         return more
 
-    def _resume(self) -> None:
-        """Use the configuration that waited until the last chunk was handed out."""
-        if self._new_width:
-            self._new_width = False
-            self._bind()
-
     def _react(self, status: int) -> bool:
         """React to a new configuration or card; True ends the chunk."""
         if status == FcioStream.KEY:
@@ -394,9 +386,9 @@ class FCStreamer(KernelStreamer):
         if first is None:
             # the specification does not select it
             return
-        if len(self._fsp_configs) > MAX_SIBLINGS:
+        if len(self._fsp_configs) > MAX_OVERFLOW:
             self.report.warn(
-                f"more than {MAX_SIBLINGS} different FSPConfig records: others are not "
+                f"more than {MAX_OVERFLOW} different FSPConfig records: others are not "
                 "written"
             )
             self.report.irregular["FSPConfig record that is not written"] += 1
@@ -404,7 +396,7 @@ class FCStreamer(KernelStreamer):
         now = SimpleNamespace(fsp_config=self.fcio.fsp_config, keys=self.fcio.keys)
         decoder = FSPConfigDecoder()
         decoder.set_fcio_stream(now)
-        rb = make_sibling(first, self.fcio.packet_id)
+        rb = first.beside(self.fcio.packet_id)
         if self._fsp_configs:
             self.report.note(f"FSPConfig in mid-stream: struct {rb.out_name}")
         else:
@@ -444,9 +436,7 @@ class FCStreamer(KernelStreamer):
         most = max(d.get_max_rows_in_packet() for d in self.get_decoder_list())
         self._buffer_size = max(self._buffer_size, most)
         if self.fcio.config.eventsamples != width:
-            # all that was read so far is handed out before rows of the new width
-            self._new_width = self._flush = self.any_full = True
-            return False
+            return not self._change_buffers(self._bind, wait=True)
         self._bind()
         self.fcio.begin()
         return not self.any_full
@@ -462,16 +452,16 @@ class FCStreamer(KernelStreamer):
             return self.event_rbkd
         samples = self.fcio.config.eventsamples
         number = self._widths.setdefault(samples, len(self._widths))
-        self._has_table = number <= MAX_SIBLINGS
+        self._has_table = number <= MAX_OVERFLOW
         keys = self.event_decoder.key_list
         current = {key: self.event_rbkd[key] for key in keys if key in self.event_rbkd}
         if not self._has_table:
             self.report.warn(
-                f"more than {MAX_SIBLINGS} lengths of waveforms: others are not decoded"
+                f"more than {MAX_OVERFLOW} lengths of waveforms: others are not decoded"
             )
             return None
         if number > 0:
-            current = {key: self._sibling(rb, samples) for key, rb in current.items()}
+            current = {k: self._overflow_of(rb, samples) for k, rb in current.items()}
         others = {} if samples == self._width else self._in_use
         self._width = samples
         in_use = {id(rb): rb for rb in current.values()}
@@ -481,12 +471,10 @@ class FCStreamer(KernelStreamer):
         self._in_use = in_use if others else self._in_use | in_use
         return current
 
-    def _sibling(self, rb: RawBuffer, samples: int) -> RawBuffer:
-        """Return the buffer that stands in for `rb` for another number of samples."""
-        sibling = self._siblings.find(rb, samples)
-        if sibling is not None:
-            return sibling
-        sibling = make_sibling(rb, samples)
-        self._add_sibling(rb, samples, sibling, self.event_decoder)
-        self.report.note(f"waveforms of {samples} samples: table {sibling.out_name}")
-        return sibling
+    def _overflow_of(self, first: RawBuffer, samples: int) -> RawBuffer:
+        """Return the buffer for the rows of `first` with another number of samples."""
+        rb = self._overflow.find(first, samples)
+        if rb is None:
+            rb = self._overflow.open(first, samples, self.event_decoder, samples)
+            self.report.note(f"waveforms of {samples} samples: table {rb.out_name}")
+        return rb

@@ -448,7 +448,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
 
     def _account_for_decoders(self) -> None:
         """Report incomplete traces, and traces that are not selected."""
-        for rb in self._siblings.all():
+        for rb in self._overflow.all():
             if self._had_rows(rb):
                 n_samples = rb.n_samples
                 self.report.note(f"traces of {n_samples} samples: {rb.out_name}")

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import h5py
 
 from ..errors import OutSpecError, WriteError
-from ..raw_buffer import files_of
 from ..report import MAX_ATTRIBUTE_BYTES
 from ..resources.memory import MemoryPlan
 from ..resources.threads import without_signals
@@ -112,6 +111,7 @@ class OutputFiles:
         self._inputs = [resolve(i.removeprefix("file://")) for i in inputs]
         # by the file itself, wherever names and links lead
         self._files: dict[Path, _File] = {}
+        self._checked: set[Path] = set()
         self._writers: dict[str, LH5Writer] = {}
         self._leftovers: dict[Path, Leftovers] = {}
         self._obsolete: dict[Path, Finished] = {}
@@ -120,6 +120,7 @@ class OutputFiles:
     def check(self, files: Iterable[str]) -> None:
         """Check that the files can be written, before data are read.
 
+        Each file is checked once; publishing looks again for files that appear later.
         First, what a killed conversion to these files left incomplete is completed.
 
         Raises
@@ -146,6 +147,8 @@ class OutputFiles:
         if target in self._inputs:
             msg = f"{file} is the input: give another output"
             raise OutSpecError(msg)
+        if target in self._checked:
+            return
         self._leftovers_in(target.parent).complete(target)
         try:
             found = status_of(path)
@@ -170,6 +173,7 @@ class OutputFiles:
         if not os.access(directory, os.W_OK | os.X_OK):
             msg = f"cannot write to {directory}"
             raise PermissionError(msg)
+        self._checked.add(target)
 
     def _leftovers_in(self, folder: Path) -> Leftovers:
         if folder not in self._leftovers:
@@ -207,7 +211,7 @@ class OutputFiles:
         self.pipeline.limit = plan.in_flight
         layouts = [rb.layout for _, rb in rb_lib.buffers()]
         check_settings(self.settings, filter(None, dict.fromkeys(layouts)))
-        files = files_of(rb_lib)
+        files = rb_lib.files()
         self.check(files)
         for file in files:
             self.writer_of(file)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from ..data_streamer import DataStreamer
 from ..raw_buffer import RawBuffer
-from ..selection.overflow_tables import SiblingTables
+from ..selection.overflow_tables import OverflowTables
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..data_decoder import DataDecoder
 
 __all__ = ["KernelStreamer"]
@@ -25,6 +28,9 @@ class KernelStreamer(DataStreamer):
     COUNTED: tuple[str, ...] = ("decoded", "skipped")
     """What the kernel counts, in this order, in ``packets`` and ``bytes``."""
 
+    max_overflow: float = math.inf
+    """Largest number of overflow tables of a stream."""
+
     def start_anew(self) -> None:
         """Forget the last stream; called before one is opened again."""
         super().start_anew()
@@ -34,7 +40,11 @@ class KernelStreamer(DataStreamer):
         # whether reading is over, and rows that nobody asked for as last reported
         self._is_over = False
         self._n_unwanted: dict[str, int] = {}
-        self._siblings: SiblingTables[Any] = SiblingTables()
+        self._overflow: OverflowTables[Any] = OverflowTables(
+            self._open_table, self.max_overflow
+        )
+        # a change of the buffers that waits until the rows at hand are handed out
+        self._change: Callable[[], None] | None = None
 
     def close_stream(self) -> None:
         """Close the input."""
@@ -42,9 +52,6 @@ class KernelStreamer(DataStreamer):
             self.source.close()
 
     # ---- for derived classes -------------------------------------------------------
-
-    def _resume(self) -> None:
-        """Do what had to wait until the last chunk was handed out."""
 
     def _look(self, status: int, window: memoryview) -> None:
         """Do what the kernel leaves to Python before the bytes are consumed."""
@@ -65,7 +72,9 @@ class KernelStreamer(DataStreamer):
 
     def read_packets(self, limit: int) -> bool:
         """Decode up to `limit` packets, see :meth:`.DataStreamer.read_packets`."""
-        self._resume()
+        if self._change is not None:
+            change, self._change = self._change, None
+            change()
         kernel = self._kernel
         kernel.rows_left = -1 if self.rows_left is None else self.rows_left
         kernel.begin()
@@ -131,13 +140,37 @@ class KernelStreamer(DataStreamer):
         rb.loc = 1
         return rb
 
-    def _add_sibling(
-        self, first: RawBuffer, shape: Any, sibling: RawBuffer, decoder: DataDecoder
+    def _open_table(
+        self, rb: RawBuffer, decoder: DataDecoder, columns_of: Any = None
     ) -> None:
-        """Have a new buffer stand in for `first`, for rows of a shape."""
-        self.rb_lib[type(decoder).__name__].append(sibling)
-        self._set_up([sibling], decoder, self._buffer_size)
-        self._siblings.add(first, shape, sibling)
+        """Add the buffer of a new table, for rows of a decoder."""
+        self._add_table(type(decoder).__name__, rb)
+        self._set_up([rb], decoder, self._buffer_size, columns_of)
+
+    def _change_buffers(self, change: Callable[[], None], wait: bool = False) -> bool:
+        """Change the kernel's buffers.
+
+        Parameters
+        ----------
+        change
+            makes the change.
+        wait
+            whether rows at hand must be handed out before the change: the chunk ends,
+            and the change is made at the beginning of the next one.
+
+        Returns
+        -------
+        over
+            whether the chunk ends.
+        """
+        if wait:
+            self._change = change
+            self._flush = self.any_full = True
+            return True
+        self._kernel.end()
+        change()
+        self._kernel.begin()
+        return False
 
     # ---- accounting ----------------------------------------------------------------
 

@@ -292,13 +292,15 @@ class TestOptions:
     def test_keyword_that_is_no_text(self, here, value):
         kwargs = f'{{"run": {value}}}'
         result = convert("-k", kwargs, "-o", "{run}.lh5", "run.fcio")
-        assert is_refused(result, "'run'", "neither text nor number")
+        assert is_refused(result, "'run'", "expected text or a number")
 
     def test_options_for_another_format_are_reported(self, here):
         kwargs = '{"llama_time_zone": "Europe/Rome"}'
         result = convert("-k", kwargs, "run.fcio")
         assert result.exit_code == 0
-        assert "no use for the argument 'llama_time_zone'" in result.stdout
+        assert (
+            "option 'llama_time_zone' is not used: it is for LlamaDaq" in result.stdout
+        )
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

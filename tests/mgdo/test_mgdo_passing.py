@@ -192,7 +192,7 @@ def test_waveforms_of_all_kinds(tmp_path, with_aux, passed):
     source = write(tmp_path, es[:100], es[100:])
     out = tmp_path / "out.lh5"
     names = (PRE, WIN) if with_aux else (ONE,)
-    # a sibling for doubles could not be encoded
+    # an overflow table for doubles could not be encoded
     packets = both_ways(source, spec(out, encoded(*names)), out, buffer_size=64)[1]
     assert packets["decoded"] == len(es)
     assert passed == set(names)

@@ -272,7 +272,7 @@ def test_basket_that_does_not_decompress(tmp_path):
     assert report.packets["corrupt"] == 1
     assert report.packets["decoded"] == 10
     assert "basket of entries 4 to 4" in report.damage[0].reason
-    assert any("1 stretches, 1 packets lost" in line for line in report.lines())
+    assert any("1 ranges, 1 entries lost" in line for line in report.lines())
     assert report.exit_status == 3
 
 
@@ -366,7 +366,7 @@ def test_standard_input(tmp_path):
             check=False,
         )
     assert done.returncode == 0, done.stderr
-    assert "11 packets" in done.stdout
+    assert "11 entries" in done.stdout
 
 
 @real_file

@@ -12,7 +12,7 @@ import pytest
 from kit.command_line import GOOD, convert, is_refused, n_events
 
 import daq2lh5
-from daq2lh5.buffers.out_spec import keys_of
+from daq2lh5.buffers.keys import keys_of
 from daq2lh5.errors import OutSpecError, WriteError
 from daq2lh5.fc.fc_streamer import FCStreamer
 
