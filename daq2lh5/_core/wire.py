@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["SIZES", "Bits", "Field", "Struct"]
+__all__ = ["SIZES", "Bits", "Field", "Struct", "word"]
 
 SIZES = {
     "u8": 1,
@@ -103,6 +103,32 @@ class Field:
     def size(self) -> int:
         """Bytes of the field."""
         return SIZES[self.type] * self.count
+
+
+def word(
+    number: int,
+    name: str,
+    description: str = "",
+    units: str | None = None,
+    *,
+    type: str = "u32",  # noqa: A002
+    count: int = 1,
+    value: int | None = None,
+    bits: tuple[Bits, ...] = (),
+    section: str = "",
+) -> Field:
+    """Return the field of a struct of 32-bit words that begins with word `number`.
+
+    Parameters
+    ----------
+    number
+        of the word in the struct, from 0.
+    name, description, units, type, count, value, bits, section
+        as of :class:`Field`.
+    """
+    return Field(
+        4 * number, type, name, description, units, count, value, bits, "", section
+    )
 
 
 @dataclass(frozen=True)
