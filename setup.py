@@ -20,6 +20,7 @@ DEBUG = os.environ.get("DAQ2LH5_DEBUG", "0") not in ("", "0")
 
 MODULES = (
     "daq2lh5._core.binding",
+    "daq2lh5._core.kernel",
     "daq2lh5._core.sink",
     "daq2lh5._core.codecs.chunks",
     "daq2lh5._core.codecs.deflate",

@@ -10,6 +10,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from .._core.bytes cimport load_u16, load_u32
+from .._core.window cimport *
 from ._framing cimport *
 from .layout cimport *
 
@@ -418,7 +419,7 @@ cdef void step_at_event(
     s.lead = lead
     read_event(w.data + begin, w.n - begin, s.key, channels, &s.event)
     end = begin + s.event.length
-    if runs_out(w, end):
+    if ends_before(w, end):
         look_for(s, REASON_PAST_END, begin + 1, True)
         return
     if end > w.n:

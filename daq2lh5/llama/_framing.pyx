@@ -10,6 +10,7 @@ The old version (8) is in `_chunks.pyx`.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 from .._core.bytes cimport load_u16, load_u32
+from .._core.window cimport *
 from .layout cimport *
 
 cdef enum:
@@ -154,18 +155,13 @@ cdef bint begins_with_zeros(const Window* w, int64_t at) noexcept nogil:
     return w.n - at >= 8 and load_u32(w.data + at) == load_u32(w.data + at + 4) == 0
 
 
-cdef bint runs_out(const Window* w, int64_t end) noexcept nogil:
-    """Whether the data end before `end`."""
-    return end > w.n and (w.at_end or 0 <= w.left < end)
-
-
 cdef bint step_at_header(const Window* w, int64_t at, Step* s) noexcept nogil:
     """Take a file header at `at`; False if there is none."""
     cdef int64_t length = header_bytes(w.data + at, w.n - at)
     if length == 0:
         return False
     s.length = length
-    if runs_out(w, at + length):
+    if ends_before(w, at + length):
         look_for(s, REASON_PAST_END, at + 1, True)
     elif at + length > w.n:
         wait_for(s, at + length)
@@ -222,7 +218,7 @@ cdef bint step_at_unannounced(
     if not may_be_event(w.data + at, w.n - at, &s.event):
         return False
     end = at + s.event.length
-    if runs_out(w, end):
+    if ends_before(w, end):
         return False
     if end > w.n:
         wait_for(s, end)
@@ -279,7 +275,7 @@ cdef void next_event(
             look_for(s, s.reason, at + 1, s.reason == REASON_PAST_END)
         return
     end = at + s.event.length
-    if runs_out(w, end):
+    if ends_before(w, end):
         look_for(s, REASON_PAST_END, at + 1, True)
         return
     if end > w.n:

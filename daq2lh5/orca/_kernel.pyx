@@ -837,8 +837,8 @@ cdef class OrcaStream:
             c = <ORFlashCamWaveformColumns*>sink.columns
             if ns == 0 or c.waveform.width < 0 or c.waveform.width == <Py_ssize_t>ns:
                 break
-            index = <int>sink.other
-            if index == 0:
+            index = <int>sink.overflow_sink
+            if index < 0:
                 self.show(p)
                 self.detail_samples = ns
                 self.detail_key = self.key_of(place, input)
@@ -938,8 +938,8 @@ cdef class OrcaStream:
                         break
                     # those of one length alone stand in
                     shorter = False
-                    index = <int>sink.other
-                    if index == 0:
+                    index = <int>sink.overflow_sink
+                    if index < 0:
                         self.show(p)
                         self.detail_samples = e.n_samples
                         self.detail_key = e.key
@@ -1284,7 +1284,7 @@ cdef int set_siblings(SinkTable table, buffers, siblings) except -1:
     for i, chain in enumerate(chains):
         last = i
         for _ in chain:
-            table.sinks[last].other = last = at
+            table.sinks[last].overflow_sink = last = at
             at += 1
     return 0
 

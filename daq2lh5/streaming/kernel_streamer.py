@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._core.kernel import Kernel
 from ..data_streamer import DataStreamer
 from ..raw_buffer import RawBuffer
 from ..selection.overflow_tables import SiblingTables
@@ -144,15 +145,18 @@ class KernelStreamer(DataStreamer):
     def _keep_stretch(self, window: memoryview, over: bool) -> None:
         """Hold on to the bytes of a stretch; account for it when it is over."""
         kernel = self._kernel
-        start, end, fate, reason = kernel.stretch[:4]
+        if isinstance(kernel, Kernel):
+            start, end, fate, reason, code = kernel.damaged
+        else:
+            start, end, fate, reason = kernel.stretch[:4]
+            code = kernel.stretch_reason
         first = max(start - self.source.offset, 0)
         self.hold_stretch(window[first : max(kernel.consumed, first)])
         if not over:
             return
         if fate == "unknown" and (kind := self._kind_of_unknown(reason)):
             self.report.add_unknown(kind)
-        code, packet_id = kernel.stretch_reason, kernel.packet_id
-        self.end_stretch(start, end, fate, reason, code, packet_id)
+        self.end_stretch(start, end, fate, reason, code, kernel.packet_id)
 
     def _account(self) -> None:
         """Bring the report up to date with the kernel's counts."""
