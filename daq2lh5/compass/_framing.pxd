@@ -2,8 +2,9 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from ._wire cimport *
+
 cdef enum:
-    MAX_HEAD = 33               # fixed part of the longest layout (2)
     N_BOARDS = 65536
     N_USUAL_BOARDS = 256        # accepted without further evidence (3)
     N_PLAUSIBLE_CHANNELS = 256
@@ -30,16 +31,6 @@ cdef enum Reason:
     REASON_INSIDE               # the next record begins inside of this one
     REASON_ALONE                # neither it nor what follows looks like a record
     N_REASONS
-
-cdef struct Layout:
-    bint energy
-    bint calibrated
-    bint short_energy
-    int flags_at                # offsets of fields, and sizes of those that vary (2)
-    int flags_size
-    int code_size
-    int count_size
-    int head                    # bytes before the samples
 
 cdef struct Record:
     int64_t start               # in the window
@@ -86,8 +77,20 @@ cdef struct Frame:              # a window of the input, and what is known of it
     int64_t n_before            # records before, in the same joined file
     bint wide                   # see Known
     bint like_headers
-    const Layout* layout
+    const CompassHeadLayout* layout
     const Known* known
+
+cdef inline const uint8_t* claim(
+    const Frame* f, int64_t at, int64_t n
+) noexcept nogil:
+    """Return the `n` bytes at `at`; NULL if the window does not have all of them."""
+    return f.data + at if 0 <= at <= f.n - n else NULL
+
+
+cdef inline bint is_header_word(uint32_t word) noexcept nogil:
+    """Whether a word marks a file header (format 1.1)."""
+    return word >> 4 == COMPASS_HEADER_MARK
+
 
 cdef enum Found:
     FOUND_NO
@@ -95,7 +98,7 @@ cdef enum Found:
     FOUND_MORE                  # needs more bytes to tell
 
 cdef void set_layout(
-    Layout* l, int version, bint energy, bint calibrated, bint short_energy,
+    CompassHeadLayout* l, int version, bint energy, bint calibrated, bint short_energy,
     bint waveforms,
 ) noexcept nogil
 cdef const Channel* channel_of(const Known* known, const Record* r) noexcept nogil
@@ -103,11 +106,10 @@ cdef int64_t samples_of(const Known* known, const Channel* c) noexcept nogil
 cdef Found record_at(
     Frame* f, int64_t at, Record* r, Reason* reason
 ) noexcept nogil
-cdef bint is_header_word(uint32_t word) noexcept nogil
 cdef Found record_or_header(
-    Frame* f, int64_t at, Record* r, Reason* reason, Layout* l
+    Frame* f, int64_t at, Record* r, Reason* reason, CompassHeadLayout* l
 ) noexcept nogil
 cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil
-cdef Found joined_at(Frame* f, int64_t at, Layout* l) noexcept nogil
+cdef Found joined_at(Frame* f, int64_t at, CompassHeadLayout* l) noexcept nogil
 cdef Found inside(Frame* f, const Record* r, int64_t* where) noexcept nogil
 cdef Found search(Frame* f, int64_t low, int64_t high, int64_t* where) noexcept nogil

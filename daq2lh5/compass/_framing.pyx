@@ -7,72 +7,62 @@ begins where it ends. The sections named are those of the CoMPASS format.
 
 from libc.math cimport NAN, fabs, isnan
 
-from .._core.bytes cimport load_f64, load_u16, load_u32, load_u64
 
 cdef uint64_t LATEST = <uint64_t>1 << 62        # plausible, in ps (3)
 cdef uint64_t FAR = <uint64_t>1 << 54           # 5 h: neighbours are nearer
 
 
 cdef void set_layout(
-    Layout* l, int version, bint energy, bint calibrated, bint short_energy,
+    CompassHeadLayout* l, int version, bint energy, bint calibrated, bint short_energy,
     bint waveforms,
 ) noexcept nogil:
     """Compute where the fields of a record are (2).
 
     `version` is 2, 1 or, of the oldest files, 0; `waveforms` matters for 2 only.
     """
-    l.energy = energy
-    l.calibrated = calibrated
-    l.short_energy = short_energy
-    l.flags_at = 12 + 2 * energy + 8 * calibrated + 2 * short_energy
-    l.flags_size = 2 if version == 0 else 4
-    l.code_size = 1 if version == 2 and waveforms else 0
-    l.count_size = 4 if version < 2 or waveforms else 0
-    l.head = l.flags_at + l.flags_size + l.code_size + l.count_size
+    place_compass_head(
+        l, energy, calibrated, short_energy, version == 0,
+        version == 2 and waveforms, version < 2 or waveforms,
+    )
 
 
-cdef inline bint is_header_word(uint32_t word) noexcept nogil:
-    return word & 0xFFF0 == 0xCAE0
-
-
-cdef bint is_header(uint16_t word, Layout* l) noexcept nogil:
+cdef bint is_header(const uint8_t* word, CompassHeadLayout* l) noexcept nogil:
     """Whether a file begins like that; sets the layout that it says (format 1.1)."""
-    if not is_header_word(word):
+    if compass_header_get_mark(word) != COMPASS_HEADER_MARK:
         return False
-    set_layout(l, 2, word & 1, word >> 1 & 1, word >> 2 & 1, word >> 3 & 1)
+    set_layout(
+        l, 2, compass_header_get_energy(word), compass_header_get_calibrated(word),
+        compass_header_get_short_energy(word), compass_header_get_waveforms(word),
+    )
     return True
 
 
-cdef inline void read_head(const uint8_t* p, const Layout* l, Record* r) noexcept nogil:
-    """Read the fixed part of a record, all of which must be there (2)."""
-    cdef int at = 12
-    r.board = load_u16(p)
-    r.channel = load_u16(p + 2)
-    r.time = load_u64(p + 4)
+cdef inline void read_head(
+    const uint8_t* p, const CompassHeadLayout* l, Record* r
+) noexcept nogil:
+    """Read the claimed head of a record (2)."""
+    r.board = compass_head_get_board(p)
+    r.channel = compass_head_get_channel(p)
+    r.time = compass_head_get_timestamp(p)
     r.energy = 0
     r.calibrated = NAN
     r.short_energy = 0
     r.code = 0
     r.n_samples = 0
-    if l.energy:
-        r.energy = load_u16(p + at)
-        at += 2
-    if l.calibrated:
-        r.calibrated = load_f64(p + at)
-        at += 8
-    if l.short_energy:
-        r.short_energy = load_u16(p + at)
-        at += 2
-    if l.flags_size == 4:
-        r.flags = load_u32(p + at)
+    if l.energy >= 0:
+        r.energy = compass_head_get_energy(p, l)
+    if l.calibrated >= 0:
+        r.calibrated = compass_head_get_calibrated(p, l)
+    if l.short_energy >= 0:
+        r.short_energy = compass_head_get_short_energy(p, l)
+    if l.flags >= 0:
+        r.flags = compass_head_get_flags(p, l)
     else:
-        r.flags = load_u16(p + at)
-    at += l.flags_size
-    if l.code_size:
-        r.code = p[at]
-        at += 1
-    if l.count_size:
-        r.n_samples = load_u32(p + at)
+        r.flags = compass_head_get_short_flags(p, l)
+    if l.code >= 0:
+        r.code = compass_head_get_code(p, l)
+    if l.n_samples >= 0:
+        r.n_samples = compass_head_get_n_samples(p, l)
 
 
 cdef Found record_at(
@@ -84,15 +74,16 @@ cdef Found record_at(
     """
     cdef int i
     cdef uint8_t any = 0
-    if f.n - at < f.layout.head:
-        if f.end >= 0 and f.end - at < f.layout.head:
+    cdef const uint8_t* head = claim(f, at, f.layout.size)
+    if head == NULL:
+        if f.end >= 0 and f.end - at < f.layout.size:
             reason[0] = REASON_PAST_END
             return FOUND_NO
-        f.need = at + f.layout.head
+        f.need = at + f.layout.size
         return FOUND_MORE
-    read_head(f.data + at, f.layout, r)
+    read_head(head, f.layout, r)
     r.start = at
-    r.end = at + f.layout.head + 2 * r.n_samples
+    r.end = at + f.layout.size + 2 * r.n_samples
     reason[0] = REASON_NONE
     if is_header_word(r.board) and not f.like_headers:
         reason[0] = REASON_BOARD
@@ -101,8 +92,8 @@ cdef Found record_at(
     elif r.n_samples > MAX_SAMPLES:
         reason[0] = REASON_SAMPLES
     elif r.time == 0:
-        for i in range(f.layout.head):
-            any |= f.data[at + i]
+        for i in range(f.layout.size):
+            any |= head[i]
         if any == 0:
             reason[0] = REASON_ZEROS
     return FOUND_YES if reason[0] == REASON_NONE else FOUND_NO
@@ -134,11 +125,11 @@ cdef inline bint is_known(const Frame* f, const Record* r) noexcept nogil:
     return c != NULL and samples_of(f.known, c) == r.n_samples
 
 
-cdef inline bint looks_right(const Layout* l, const Record* r) noexcept nogil:
+cdef inline bint looks_right(const CompassHeadLayout* l, const Record* r) noexcept nogil:
     """Whether fields that may be anything are as they usually are (3)."""
     return (
         r.flags & ~<uint32_t>KNOWN_FLAGS == 0 and r.time < LATEST
-        and (l.code_size == 0 or 0 < r.code < 16)
+        and (l.code < 0 or 0 < r.code < 16)
     )
 
 
@@ -153,22 +144,24 @@ cdef inline bint speaks_for_itself(const Frame* f, const Record* r) noexcept nog
 
 
 cdef inline Found record_or_header(
-    Frame* f, int64_t at, Record* r, Reason* reason, Layout* l
+    Frame* f, int64_t at, Record* r, Reason* reason, CompassHeadLayout* l
 ) noexcept nogil:
     """Read the record at `at`; FOUND_NO with REASON_NONE if another file begins there.
 
     Its layout is written to `l`.
     """
+    cdef const uint8_t* word
     cdef Found found = record_at(f, at, r, reason)
     if found == FOUND_YES and not f.like_headers or found == FOUND_MORE:
         return found
-    if f.n - at < 2 or not is_header_word(load_u16(f.data + at)):
+    word = claim(f, at, COMPASS_HEADER_BYTES)
+    if word == NULL or compass_header_get_mark(word) != COMPASS_HEADER_MARK:
         return found
     return header_or_record(f, at, r, reason, l)
 
 
 cdef Found header_or_record(
-    Frame* f, int64_t at, Record* r, Reason* reason, Layout* l
+    Frame* f, int64_t at, Record* r, Reason* reason, CompassHeadLayout* l
 ) noexcept nogil:
     """The same for a word that is a header or a board number."""
     cdef Found found, joined
@@ -187,11 +180,11 @@ cdef Found header_or_record(
 cdef Found follows(Frame* f, const Record* before) noexcept nogil:
     """Whether a record, or the end of the data, comes where the last one ends."""
     cdef int64_t at = before.end
-    cdef Layout l
+    cdef CompassHeadLayout l
     cdef Record r, s
     cdef Reason reason
     cdef Found found
-    if f.end >= 0 and f.end - at < f.layout.head:
+    if f.end >= 0 and f.end - at < f.layout.size:
         return FOUND_YES if at <= f.end else FOUND_NO
     found = record_or_header(f, at, &r, &reason, &l)
     if found == FOUND_NO:
@@ -205,7 +198,7 @@ cdef Found follows(Frame* f, const Record* before) noexcept nogil:
     if is_known(f, &r) and is_near(before, &r):
         return FOUND_YES
     # a channel, or a length, that is met for the first time: the next one must tell
-    if f.end >= 0 and f.end - r.end < f.layout.head:
+    if f.end >= 0 and f.end - r.end < f.layout.size:
         return FOUND_YES if r.end <= f.end else FOUND_NO
     found = record_or_header(f, r.end, &s, &reason, &l)
     if found == FOUND_NO:
@@ -221,7 +214,7 @@ cdef Found has_believable_board(Frame* f, const Record* r) noexcept nogil:
     A high number needs another high one nearby: a single one among many usual ones is
     damage rather.
     """
-    cdef Layout l
+    cdef CompassHeadLayout l
     cdef Record s
     cdef Reason reason
     cdef Found found
@@ -269,7 +262,7 @@ cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
         return FOUND_NO
     if n_samples > 0:
         # is it the number that is wrong?
-        found = record_at(f, r.start + f.layout.head + 2 * n_samples, &other, reason)
+        found = record_at(f, r.start + f.layout.size + 2 * n_samples, &other, reason)
         if found == FOUND_MORE:
             return found
         if found == FOUND_YES and speaks_for_itself(f, &other):
@@ -279,7 +272,7 @@ cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
     found = follows(f, r)
     if found == FOUND_YES and n_samples >= 0:
         # it may be the right place by chance, with records before it
-        found = search(f, r.start + f.layout.head, r.end, &where)
+        found = search(f, r.start + f.layout.size, r.end, &where)
         if found == FOUND_MORE:
             return found
         reason[0] = REASON_SAMPLES
@@ -297,32 +290,35 @@ cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
     return FOUND_NO if found == FOUND_YES else FOUND_YES
 
 
-cdef Found joined_at(Frame* f, int64_t at, Layout* l) noexcept nogil:
+cdef Found joined_at(Frame* f, int64_t at, CompassHeadLayout* l) noexcept nogil:
     """Whether another file begins here, where a record ended (10).
 
     Its layout is written to `l`. No board has such a number, so that one record
     behind it is enough.
     """
     cdef Frame g = f[0]
-    cdef Layout other
+    cdef CompassHeadLayout other
+    cdef const uint8_t* word = claim(f, at, COMPASS_HEADER_BYTES)
+    cdef int64_t first = at + COMPASS_HEADER_BYTES
     cdef Record r
     cdef Reason reason
     cdef Found found
-    if f.n - at < 2:
+    if word == NULL:
         if f.end >= 0:
             return FOUND_NO
-        f.need = at + 2
+        f.need = first
         return FOUND_MORE
-    if not is_header(load_u16(f.data + at), l):
+    if not is_header(word, l):
         return FOUND_NO
-    if f.end == at + 2:
+    if f.end == first:
         return FOUND_YES
     # or a file without records
-    if f.n - at >= 4 and is_header(load_u16(f.data + at + 2), &other):
+    word = claim(f, first, COMPASS_HEADER_BYTES)
+    if word != NULL and is_header(word, &other):
         return FOUND_YES
     g.layout = l
     g.like_headers = f.known.like_headers
-    found = record_at(&g, at + 2, &r, &reason)
+    found = record_at(&g, first, &r, &reason)
     f.need = g.need
     if found != FOUND_YES:
         return found
@@ -334,12 +330,13 @@ cdef Found joined_at(Frame* f, int64_t at, Layout* l) noexcept nogil:
 cdef Found found_header(Frame* f, int64_t at) noexcept nogil:
     """Whether another file begins here, where anything may be: behind damage."""
     cdef Frame g = f[0]
-    cdef Layout l
+    cdef CompassHeadLayout l
     cdef Found found
-    if not is_header(load_u16(f.data + at), &l):
+    cdef const uint8_t* word = claim(f, at, COMPASS_HEADER_BYTES)
+    if word == NULL or not is_header(word, &l):
         return FOUND_NO
     g.layout = &l
-    found = chain_at(&g, at + 2)
+    found = chain_at(&g, at + COMPASS_HEADER_BYTES)
     f.need = g.need
     return found
 
@@ -384,7 +381,7 @@ cdef bint is_better(Frame* f, int64_t at, const Record* r) noexcept nogil:
 
 cdef Found chain_at(Frame* f, int64_t at) noexcept nogil:
     """Whether records begin here, as after damage."""
-    cdef Layout l
+    cdef CompassHeadLayout l
     cdef Record r, s
     cdef Reason reason
     cdef Found found
@@ -497,7 +494,7 @@ cdef Walk walk_from(Frame* f, int64_t at, int limit, bint at_end) noexcept nogil
         if (
             r.board >= N_USUAL_BOARDS and not f.wide
             or r.time >= LATEST or r.flags >> 24 or r.code > 15
-            or f.layout.calibrated and (isnan(x) or x > 1e12 or 0 < x < 1e-12)
+            or f.layout.calibrated >= 0 and (isnan(x) or x > 1e12 or 0 < x < 1e-12)
         ):
             w.end = END_BAD
             return w
@@ -514,7 +511,7 @@ cdef Walk walk_from(Frame* f, int64_t at, int limit, bint at_end) noexcept nogil
     return w
 
 
-cdef Frame head_of(const uint8_t[::1] data, const Layout* layout, bint wide):
+cdef Frame head_of(const uint8_t[::1] data, const CompassHeadLayout* layout, bint wide):
     """Return the start of a file, of which nothing is known, as a window."""
     cdef Frame f
     f.n_before = 0
@@ -560,7 +557,7 @@ def walk(
     n_bytes
         of the records.
     """
-    cdef Layout layout
+    cdef CompassHeadLayout layout
     set_layout(&layout, version, energy, calibrated, short_energy, waveforms)
     cdef Frame f = head_of(data, &layout, wide)
     cdef Walk w = walk_from(&f, 0, limit, at_end)
@@ -582,14 +579,14 @@ def count_in_chains(
     wide
         see `walk`.
     """
-    cdef Layout layout
+    cdef CompassHeadLayout layout
     cdef Walk w
     cdef int64_t at = 0
     cdef int64_t n = 0
     set_layout(&layout, version, energy, calibrated, short_energy, waveforms)
     cdef Frame f = head_of(data, &layout, wide)
     with nogil:
-        while f.n - at >= length * layout.head:
+        while f.n - at >= length * layout.size:
             # channels are below 256, and mostly boards, too
             if f.data[at + 3] == 0 and (wide or f.data[at + 1] == 0):
                 w = walk_from(&f, at, length, False)

@@ -18,6 +18,7 @@ from .._core.binding cimport (
 from .._core.sink cimport RowSink, SinkTable, new_sink_table
 from .._core.status cimport *
 from ._framing cimport *
+from ._wire cimport *
 
 include "_columns.pxi"
 
@@ -95,7 +96,7 @@ cdef class CompassStream:
         a waveform code that is not 1, or -1 if there was none.
     """
 
-    cdef Layout layout
+    cdef CompassHeadLayout layout
     cdef Known known
     cdef int32_t room
     cdef tuple tables
@@ -164,7 +165,7 @@ cdef class CompassStream:
         cdef Frame f = self.frame(window, window.shape[0] if at_end else -1)
         cdef Record r
         cdef Reason reason
-        cdef Layout layout
+        cdef CompassHeadLayout layout
         cdef Found found
         cdef int64_t at = 0
         cdef int64_t behind = -1
@@ -184,7 +185,7 @@ cdef class CompassStream:
                 met = lengths.setdefault((r.board, r.channel), set())
                 # are there records where its samples would be?
                 if met and r.n_samples not in met and FOUND_YES == search(
-                    &f, at + f.layout.head, r.end, &where
+                    &f, at + f.layout.size, r.end, &where
                 ):
                     found = FOUND_NO
             if found == FOUND_YES:
@@ -365,7 +366,7 @@ cdef class CompassStream:
         cdef Reason reason
         cdef Found found
         cdef const Channel* c
-        cdef Layout layout
+        cdef CompassHeadLayout layout
         cdef int64_t where, n_samples
         while True:
             if self.scanning:
@@ -426,20 +427,20 @@ cdef class CompassStream:
             self.last_time = f.last_time = r.time
             f.n_before += 1
 
-    cdef void join(self, Frame* f, int64_t base, const Layout* layout) noexcept nogil:
+    cdef void join(self, Frame* f, int64_t base, const CompassHeadLayout* layout) noexcept nogil:
         """Begin another file, whose header is at hand (10)."""
         cdef const uint8_t* header = f.data + self.consumed
         self.known.file += 1
         self.first_packet = self.packet_id
         f.n_before = 0
-        if memcmp(layout, &self.layout, sizeof(Layout)) != 0:
+        if memcmp(layout, &self.layout, sizeof(CompassHeadLayout)) != 0:
             self.known.layout_since = self.known.file
         self.layout = layout[0]
         if self.joined_at < 0:
             self.joined_at = base + self.consumed
-        self.joined_words |= 1 << (header[0] & 15)
-        self.bytes_done[0] += 2
-        self.consumed += 2
+        self.joined_words |= 1 << (compass_header_get_word(header) & 15)
+        self.bytes_done[0] += COMPASS_HEADER_BYTES
+        self.consumed += COMPASS_HEADER_BYTES
 
     cdef Status row(
         self, const Frame* f, const Record* r, const Channel* c
@@ -448,7 +449,7 @@ cdef class CompassStream:
         cdef RowSink* sink
         cdef CompassEventColumns* e
         cdef ListColumns* l
-        cdef const uint8_t* samples = f.data + r.start + f.layout.head
+        cdef const uint8_t* samples = f.data + r.start + f.layout.size
         cdef Channel* channel
         if c.sink < 0:
             channel = &self.known.channels[c - self.known.channels]
@@ -490,7 +491,7 @@ cdef class CompassStream:
             self.any_full = True
         if self.rows_left > 0:
             self.rows_left -= 1
-        if r.code != 1 and f.layout.code_size:
+        if r.code != 1 and f.layout.code >= 0:
             self.other_code = r.code
         self.done(r, 0)
         return STATUS_LIMIT
@@ -565,7 +566,7 @@ cdef class CompassStream:
         cdef Frame f = self.frame(window, window.shape[0] if at_end else -1)
         cdef Record r
         cdef Reason reason
-        cdef Layout layout
+        cdef CompassHeadLayout layout
         self.consumed = 0
         cdef Found found = record_or_header(&f, 0, &r, &reason, &layout)
         while found == FOUND_NO and reason == REASON_NONE:
