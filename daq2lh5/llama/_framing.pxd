@@ -94,6 +94,9 @@ cdef bint accumulators_fit(const uint8_t* data, uint32_t bits) noexcept nogil
 cdef int64_t header_bytes(const uint8_t* data, int64_t n) noexcept nogil
 cdef void look_for(Step* s, Reason reason, int64_t resume, bint cut) noexcept nogil
 cdef void wait_for(Step* s, int64_t need) noexcept nogil
+cdef bint is_at_hand(
+    const Window* w, int64_t end, int64_t resume, Step* s
+) noexcept nogil
 cdef bint begins_with_zeros(const Window* w, int64_t at) noexcept nogil
 cdef bint step_at_header(const Window* w, int64_t at, Step* s) noexcept nogil
 cdef void next_event(

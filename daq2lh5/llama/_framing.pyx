@@ -147,6 +147,19 @@ cdef void wait_for(Step* s, int64_t need) noexcept nogil:
     s.need = need
 
 
+cdef bint is_at_hand(
+    const Window* w, int64_t end, int64_t resume, Step* s
+) noexcept nogil:
+    """Whether the window reaches to `end`; if not, the step is to wait, or damage."""
+    if end <= w.n:
+        return True
+    if ends_before(w, end):
+        look_for(s, REASON_PAST_END, resume, True)
+    else:
+        wait_for(s, end)
+    return False
+
+
 cdef bint begins_with_zeros(const Window* w, int64_t at) noexcept nogil:
     """Whether what is at `at` was never written: no event begins like that.
 
@@ -161,11 +174,7 @@ cdef bint step_at_header(const Window* w, int64_t at, Step* s) noexcept nogil:
     if length == 0:
         return False
     s.length = length
-    if ends_before(w, at + length):
-        look_for(s, REASON_PAST_END, at + 1, True)
-    elif at + length > w.n:
-        wait_for(s, at + length)
-    else:
+    if is_at_hand(w, at + length, at + 1, s):
         s.kind = STEP_HEADER
     return True
 
@@ -275,11 +284,7 @@ cdef void next_event(
             look_for(s, s.reason, at + 1, s.reason == REASON_PAST_END)
         return
     end = at + s.event.length
-    if ends_before(w, end):
-        look_for(s, REASON_PAST_END, at + 1, True)
-        return
-    if end > w.n:
-        wait_for(s, end)
+    if not is_at_hand(w, end, at + 1, s):
         return
     found = is_sound_after(w, channels, end, s)
     if found == FOUND_NO:

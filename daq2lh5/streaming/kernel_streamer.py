@@ -18,21 +18,23 @@ __all__ = ["KernelStreamer"]
 class KernelStreamer(DataStreamer):
     """Hands the bytes of a stream to a kernel, which decodes many packets at a time.
 
-    A derived class sets `_kernel` in :meth:`start_anew`, or when a stream is opened. It
-    overloads what is its own of the methods below; :meth:`read_packet` and
-    :meth:`read_packets` need not be.
+    A derived class sets `_kernel` in :meth:`start_anew`, or when a stream is opened,
+    tells it which buffers take which rows, and overloads what its format needs of the
+    methods below.
     """
 
+    _kernel: Kernel
+    """Decodes the bytes: see :class:`~daq2lh5._core.kernel.Kernel`, the contract."""
+
     COUNTED: tuple[str, ...] = ("decoded", "skipped")
-    """What the kernel counts, in this order, in ``packets`` and ``bytes``."""
+    """Fates whose packets and bytes the kernel counts: the first of its `FATES`."""
 
     def start_anew(self) -> None:
         """Forget the last stream; called before one is opened again."""
         super().start_anew()
-        self._kernel: Any = None
         self._buffer_size = 0
         self._header_bytes = 0
-        # whether reading is over, and rows that nobody asked for as last reported
+        # whether reading is over, and rows that are not selected, as last reported
         self._is_over = False
         self._n_unwanted: dict[str, int] = {}
         self._siblings: SiblingTables[Any] = SiblingTables()
@@ -55,7 +57,7 @@ class KernelStreamer(DataStreamer):
         return False
 
     def _kind_of_unknown(self, reason: str) -> str:
-        """Return what an unknown stretch is counted as; nothing if it is not."""
+        """Return what an unknown range is counted as; nothing if it is not."""
         return reason
 
     # ---- reading -------------------------------------------------------------------
@@ -114,7 +116,7 @@ class KernelStreamer(DataStreamer):
         status = kernel.decode(window, source.offset, left, source.at_end, limit)
         self._look(status, window)
         if status == kernel.SKIPPED or kernel.scanning:
-            self._keep_stretch(window, status == kernel.SKIPPED)
+            self._keep_damaged(window, status == kernel.SKIPPED)
         del window
         source.consume(kernel.consumed)
         if status == kernel.MORE:
@@ -142,8 +144,8 @@ class KernelStreamer(DataStreamer):
 
     # ---- accounting ----------------------------------------------------------------
 
-    def _keep_stretch(self, window: memoryview, over: bool) -> None:
-        """Hold on to the bytes of a stretch; account for it when it is over."""
+    def _keep_damaged(self, window: memoryview, over: bool) -> None:
+        """Keep the bytes of a damaged range; account for it when it is over."""
         kernel = self._kernel
         if isinstance(kernel, Kernel):
             start, end, fate, reason, code = kernel.damaged
@@ -175,7 +177,7 @@ class KernelStreamer(DataStreamer):
         )
 
     def _account_for_channels(self, decoder: DataDecoder) -> None:
-        """Report rows of channels that nobody asked for."""
+        """Report rows of channels that are not selected."""
         if not decoder.skipped_channels:
             return
         name = type(decoder).__name__
