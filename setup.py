@@ -4,9 +4,9 @@
 address and undefined-behaviour sanitizers (see docs, "Cython here").
 """
 
+import importlib
 import multiprocessing
 import os
-import runpy
 import sys
 from pathlib import Path
 
@@ -20,6 +20,7 @@ DEBUG = os.environ.get("DAQ2LH5_DEBUG", "0") not in ("", "0")
 
 MODULES = (
     "daq2lh5._core.binding",
+    "daq2lh5._core.kernel",
     "daq2lh5._core.sink",
     "daq2lh5._core.codecs.chunks",
     "daq2lh5._core.codecs.deflate",
@@ -68,9 +69,10 @@ if DEBUG:
 else:
     compile_args += ["-O3"]
 
-runpy.run_path(str(Path(__file__).resolve().parent / "tools" / "gen_columns.py"))[
-    "write_all"
-]()
+# the generators are scripts beside this one, in a folder that is no package
+sys.path.insert(0, str(Path(__file__).resolve().parent / "tools"))
+for generator in ("gen_columns", "gen_wire"):
+    importlib.import_module(generator).write_all()
 
 extensions = [
     Extension(

@@ -19,6 +19,7 @@ from kit.writers import compass, fcio, llama, orca
 import daq2lh5
 from daq2lh5.buffer_processor.lh5_buffer_processor import lh5_buffer_processor
 from daq2lh5.fc import columns as fc_columns
+from daq2lh5.fc.shared_columns import GROUP_DESCRIPTIONS
 from daq2lh5.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def test_lists_have_the_attributes_that_legend_daq2lh5_gives_them():
     for table in fc_columns.TABLES:
         for column in table.columns:
             if column.kind == "vector" and column.stored is not None:
-                text = fc_columns.GROUP_DESCRIPTIONS.get(column.name, "")
+                text = GROUP_DESCRIPTIONS.get(column.name, "")
                 assert column.stored == text
 
 

@@ -9,6 +9,7 @@ from libc.stdint cimport uint32_t
 from libc.string cimport memcmp
 
 from .._core.bytes cimport load_i32, load_u16, load_u32
+from .._core.window cimport *
 from .layout cimport *
 
 
@@ -174,12 +175,12 @@ cdef Reason read_counts(const uint8_t* data, Record* r, int k) noexcept nogil:
     return REASON_NONE
 
 
-cdef bint is_handshake(const uint8_t* data, int64_t n, int64_t at) noexcept nogil:
+cdef bint is_handshake(const Window* w, int64_t at) noexcept nogil:
     """Whether the handshake stands at `at`, with the right protocol (format 1.1)."""
+    cdef const uint8_t* p = claim(w, at, HANDSHAKE_BYTES)
     return (
-        n - at >= HANDSHAKE_BYTES
-        and load_i32(data + at) == PROTOCOL_TAG
-        and memcmp(data + at + 4, b"FlashCamV1", PROTOCOL_BYTES) == 0
+        p != NULL and load_i32(p) == PROTOCOL_TAG
+        and memcmp(p + 4, b"FlashCamV1", PROTOCOL_BYTES) == 0
     )
 
 
@@ -191,14 +192,13 @@ cdef bint is_known(int32_t tag) noexcept nogil:
 
 
 cdef bint collect_record(
-    const uint8_t* data, int64_t n, int64_t left, bint at_end, const Limits* limits,
-    int64_t start, Record* r, int64_t* need,
+    const Window* w, const Limits* limits, int64_t start, Record* r, int64_t* need
 ) noexcept nogil:
     """Collect the frames of the record at `start`, whose tag is in the window.
 
-    `n` bytes are in the window, `left` bytes from its start to the end of the input
-    (negative: not known). False: the window must hold `need` bytes to go on.
+    False: the window must hold `need` bytes to go on.
     """
+    cdef const uint8_t* data = w.data
     cdef int64_t at = start + 4
     cdef int64_t length
     cdef int32_t head
@@ -213,13 +213,11 @@ cdef bint collect_record(
     r.faults = 0
     r.reason = REASON_NONE
     set_frame_counts(r)
-    if at_end:
-        left = n
     while True:
         r.end = at
-        if n - at < 4:
-            if at_end:
-                r.end_kind = END_OF_DATA if at == n else END_STRAY
+        if w.n - at < 4:
+            if w.at_end:
+                r.end_kind = END_OF_DATA if at == w.n else END_STRAY
                 return True
             need[0] = at + 4
             return False
@@ -229,13 +227,13 @@ cdef bint collect_record(
                 r.end_kind = END_TAG
                 return True
             if head == PROTOCOL_TAG:
-                if n - at < HANDSHAKE_BYTES and not at_end:
+                if w.n - at < HANDSHAKE_BYTES and not w.at_end:
                     need[0] = at + HANDSHAKE_BYTES
                     return False
-                if n - at < HANDSHAKE_BYTES:
+                if w.n - at < HANDSHAKE_BYTES:
                     r.end_kind = END_CUT
                     r.reason = REASON_PAST_END
-                elif is_handshake(data, n, at):
+                elif is_handshake(w, at):
                     r.end_kind = END_HANDSHAKE
                 else:
                     r.end_kind = END_BAD
@@ -251,11 +249,11 @@ cdef bint collect_record(
             r.end_kind = END_BAD
             r.reason = REASON_LONG_FRAME
             return True
-        if left >= 0 and length > left - at - 4:
+        if ends_before(w, at + 4 + length):
             r.end_kind = END_CUT
             r.reason = REASON_PAST_END
             return True
-        if length > n - at - 4:
+        if length > w.n - at - 4:
             need[0] = at + 4 + length
             return False
         if k < r.n_expected:
@@ -441,33 +439,32 @@ cdef inline int64_t first_frame_length(int32_t tag) noexcept nogil:
 
 
 cdef Found is_record_at(
-    const uint8_t* data, int64_t n, int64_t left, bint at_end, const Limits* limits,
-    int64_t at, Record* scratch, int64_t* need,
+    const Window* w, const Limits* limits, int64_t at, Record* scratch, int64_t* need
 ) noexcept nogil:
     """Whether a sound record, or a handshake, begins at `at` (1.6, b and c)."""
     cdef int32_t head
-    if n - at < 8:
-        if at_end:
+    if w.n - at < 8:
+        if w.at_end:
             return FOUND_NO
         need[0] = at + 8
         return FOUND_MORE
-    head = load_i32(data + at)
+    head = load_i32(w.data + at)
     if head == PROTOCOL_TAG:
-        if n - at < HANDSHAKE_BYTES and not at_end:
+        if w.n - at < HANDSHAKE_BYTES and not w.at_end:
             need[0] = at + HANDSHAKE_BYTES
             return FOUND_MORE
-        return FOUND_YES if is_handshake(data, n, at) else FOUND_NO
+        return FOUND_YES if is_handshake(w, at) else FOUND_NO
     if not -TAG_FSP_STATUS <= head <= -TAG_CONFIG:
         return FOUND_NO
-    if load_i32(data + at + 4) != first_frame_length(-head):
+    if load_i32(w.data + at + 4) != first_frame_length(-head):
         return FOUND_NO
-    if not collect_record(data, n, left, at_end, limits, at, scratch, need):
+    if not collect_record(w, limits, at, scratch, need):
         return FOUND_MORE
     if scratch.faults & FAULT_LENGTH:
         return FOUND_NO
     if scratch.tag == TAG_FSP_CONFIG and scratch.n_frames < FSP_CONFIG_FRAMES:
         return FOUND_NO
-    if check_record(data, scratch, limits) != REASON_NONE:
+    if check_record(w.data, scratch, limits) != REASON_NONE:
         return FOUND_NO
     if scratch.end_kind == END_BAD or scratch.end_kind == END_CUT:
         # what follows is damaged too; still a record if its own frames leave no doubt
@@ -477,28 +474,28 @@ cdef Found is_record_at(
 
 
 cdef Found find_record(
-    const uint8_t* data, int64_t n, int64_t left, bint at_end, const Limits* limits,
-    int64_t start, int64_t stop, Record* scratch, int64_t* found, int64_t* need,
+    const Window* w, const Limits* limits, int64_t start, int64_t stop, Record* scratch,
+    int64_t* found, int64_t* need,
 ) noexcept nogil:
     """Look for a record that begins in `start` .. `stop` - 1.
 
     Yes: it is at `found`. More: `need` bytes must be in the window to tell about
-    `found`; what lies before it is no record. No: nothing begins in that stretch.
+    `found`; what lies before it is no record. No: none begins there.
     """
     cdef int64_t at = start
     cdef uint32_t head
     cdef Found result
     while at < stop:
-        if n - at < 8:
+        if w.n - at < 8:
             found[0] = at
-            if at_end:
+            if w.at_end:
                 return FOUND_NO
             need[0] = at + 8
             return FOUND_MORE
         # the tags -1 .. -10 are ff ff ff f6 .. ff ff ff ff, the handshake ff 35 65 c4
-        head = load_u32(data + at)
+        head = load_u32(w.data + at)
         if head >= <uint32_t>-TAG_FSP_STATUS or head == <uint32_t>PROTOCOL_TAG:
-            result = is_record_at(data, n, left, at_end, limits, at, scratch, need)
+            result = is_record_at(w, limits, at, scratch, need)
             if result != FOUND_NO:
                 found[0] = at
                 return result
@@ -507,22 +504,19 @@ cdef Found find_record(
     return FOUND_NO
 
 
-cdef Found is_sound_after(
-    const uint8_t* data, int64_t n, int64_t left, bint at_end, int64_t at,
-    int64_t* need,
-) noexcept nogil:
+cdef Found is_sound_after(const Window* w, int64_t at, int64_t* need) noexcept nogil:
     """Whether what stands at `at`, behind a record, leaves no doubt about its end."""
     cdef int32_t head
-    if n - at < 8:
-        if at_end:
-            return FOUND_YES if n - at < 4 else FOUND_NO
+    if w.n - at < 8:
+        if w.at_end:
+            return FOUND_YES if w.n - at < 4 else FOUND_NO
         need[0] = at + 8
         return FOUND_MORE
-    head = load_i32(data + at)
+    head = load_i32(w.data + at)
     if head == PROTOCOL_TAG:
         return FOUND_YES        # the protocol was checked when the record was collected
     if head >= 0 or head < -TAG_FSP_STATUS:
         return FOUND_NO
-    if load_i32(data + at + 4) == first_frame_length(-head):
+    if load_i32(w.data + at + 4) == first_frame_length(-head):
         return FOUND_YES
     return FOUND_NO

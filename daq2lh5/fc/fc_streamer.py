@@ -10,7 +10,7 @@ from ..errors import DecodeError
 from ..raw_buffer import RawBuffer, RawBufferLibrary
 from ..selection.overflow_tables import MAX_OVERFLOW
 from ..streaming.kernel_streamer import KernelStreamer
-from ._kernel import FcioStream
+from ._kernel import FcioKernel
 from .fc_base import LONE_FSP
 from .fc_config_decoder import FCConfigDecoder
 from .fc_event_decoder import FCEventDecoder
@@ -65,7 +65,7 @@ class FCStreamer(KernelStreamer):
     def start_anew(self) -> None:
         """Forget the last stream; what the user changed in the decoders stays."""
         super().start_anew()
-        self.fcio = self._kernel = FcioStream()
+        self.fcio = self._kernel = FcioKernel()
         self.event_decoder.skipped_channels = {}
         # packets and bytes without a buffer so far
         self._skipped = 0, 0
@@ -170,7 +170,7 @@ class FCStreamer(KernelStreamer):
         try:
             while not self.fcio.configured:
                 status = self._decode(1)
-                if status == FcioStream.END:
+                if status == FcioKernel.END:
                     break
         finally:
             self.fcio.end()
@@ -264,13 +264,13 @@ class FCStreamer(KernelStreamer):
 
     def _react(self, status: int) -> bool:
         """React to a new configuration or card; True ends the chunk."""
-        if status == FcioStream.KEY:
+        if status == FcioKernel.KEY:
             self._new_card(self.fcio.detail_card)
-        return status == FcioStream.HEADER and not self._new_header()
+        return status == FcioKernel.HEADER and not self._new_header()
 
     def _kind_of_unknown(self, reason: str) -> str:  # noqa: ARG002
         """Return the kind of an unknown record, by its tag."""
-        tag = self.fcio.stretch[4]
+        tag = self.fcio.damage_tag
         return f"{OBSOLETE_TAGS.get(tag, 'FCIO record')} (tag {tag})" if tag else ""
 
     def _account(self) -> None:

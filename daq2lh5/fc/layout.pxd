@@ -16,8 +16,8 @@ cdef enum:
     # FCIO format, 1.1
     PROTOCOL_TAG = -1000000001
     LOWEST_TAG = -1000000000
-    HANDSHAKE_BYTES = 68
-    PROTOCOL_BYTES = 10
+    HANDSHAKE_BYTES = 68    # the tag, and a text of 64 bytes
+    PROTOCOL_BYTES = 10     # of that text, the name of the protocol
     # format 1.4
     MAX_TRACES = 2400
     MAX_SAMPLES = 32768

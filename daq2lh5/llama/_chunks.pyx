@@ -10,6 +10,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from .._core.bytes cimport load_u16, load_u32
+from .._core.window cimport *
 from ._framing cimport *
 from .layout cimport *
 
@@ -104,10 +105,7 @@ cdef bint id_fits(uint32_t word, uint32_t key) noexcept nogil:
 cdef Reason read_event(
     const uint8_t* data, int64_t n, int key, const Channel* channels, Event* e
 ) noexcept nogil:
-    """Test an event of a channel, whose samples may lie behind the window.
-
-    Format 8.3.
-    """
+    """Test an event of a channel (format 8.3); its samples may be behind the window."""
     cdef const Channel* c = &channels[key]
     cdef int64_t at = words_before_status(c.bits)
     cdef uint32_t word
@@ -418,11 +416,7 @@ cdef void step_at_event(
     s.lead = lead
     read_event(w.data + begin, w.n - begin, s.key, channels, &s.event)
     end = begin + s.event.length
-    if runs_out(w, end):
-        look_for(s, REASON_PAST_END, begin + 1, True)
-        return
-    if end > w.n:
-        wait_for(s, end)
+    if not is_at_hand(w, end, begin + 1, s):
         return
     found = is_sound_after(w, end, c, channels, s, &s.need)
     if found == FOUND_NO:

@@ -10,6 +10,7 @@ The old version (8) is in `_chunks.pyx`.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 from .._core.bytes cimport load_u16, load_u32
+from .._core.window cimport *
 from .layout cimport *
 
 cdef enum:
@@ -146,6 +147,19 @@ cdef void wait_for(Step* s, int64_t need) noexcept nogil:
     s.need = need
 
 
+cdef bint is_at_hand(
+    const Window* w, int64_t end, int64_t resume, Step* s
+) noexcept nogil:
+    """Whether the window reaches to `end`; if not, the step is to wait, or damage."""
+    if end <= w.n:
+        return True
+    if ends_before(w, end):
+        look_for(s, REASON_PAST_END, resume, True)
+    else:
+        wait_for(s, end)
+    return False
+
+
 cdef bint begins_with_zeros(const Window* w, int64_t at) noexcept nogil:
     """Whether what is at `at` was never written: no event begins like that.
 
@@ -154,22 +168,13 @@ cdef bint begins_with_zeros(const Window* w, int64_t at) noexcept nogil:
     return w.n - at >= 8 and load_u32(w.data + at) == load_u32(w.data + at + 4) == 0
 
 
-cdef bint runs_out(const Window* w, int64_t end) noexcept nogil:
-    """Whether the data end before `end`."""
-    return end > w.n and (w.at_end or 0 <= w.left < end)
-
-
 cdef bint step_at_header(const Window* w, int64_t at, Step* s) noexcept nogil:
     """Take a file header at `at`; False if there is none."""
     cdef int64_t length = header_bytes(w.data + at, w.n - at)
     if length == 0:
         return False
     s.length = length
-    if runs_out(w, at + length):
-        look_for(s, REASON_PAST_END, at + 1, True)
-    elif at + length > w.n:
-        wait_for(s, at + length)
-    else:
+    if is_at_hand(w, at + length, at + 1, s):
         s.kind = STEP_HEADER
     return True
 
@@ -222,7 +227,7 @@ cdef bint step_at_unannounced(
     if not may_be_event(w.data + at, w.n - at, &s.event):
         return False
     end = at + s.event.length
-    if runs_out(w, end):
+    if ends_before(w, end):
         return False
     if end > w.n:
         wait_for(s, end)
@@ -279,11 +284,7 @@ cdef void next_event(
             look_for(s, s.reason, at + 1, s.reason == REASON_PAST_END)
         return
     end = at + s.event.length
-    if runs_out(w, end):
-        look_for(s, REASON_PAST_END, at + 1, True)
-        return
-    if end > w.n:
-        wait_for(s, end)
+    if not is_at_hand(w, end, at + 1, s):
         return
     found = is_sound_after(w, channels, end, s)
     if found == FOUND_NO:

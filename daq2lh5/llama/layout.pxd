@@ -1,5 +1,9 @@
 # Numbers of the llamaDAQ format, each with its section.
 
+from libc.stdint cimport int64_t, uint32_t
+
+from ._wire cimport *
+
 cdef enum:
     N_KEYS = 4096               # 2: a key has 12 bits
     # 2: words of the blocks behind time stamp and first word
@@ -28,3 +32,12 @@ cdef enum:
     CHUNK_HEADER_BYTES = 8
     N_FADCS = 256               # of a key's 12 bits 4 are the channel's
     CHANNELS_OF_FADC = 16
+
+
+cdef inline int64_t bytes_before_status(uint32_t bits) noexcept nogil:
+    """Return the bytes of an event in front of the status word, by format bits (2)."""
+    return (
+        SIS3316_EVENT_BYTES + SIS3316_PEAK_BYTES * (bits & 1)
+        + SIS3316_ACCUMULATORS_BYTES * (bits >> 1 & 1)
+        + SIS3316_MAW_BYTES * (bits >> 2 & 1) + SIS3316_ENERGIES_BYTES * (bits >> 3 & 1)
+    )

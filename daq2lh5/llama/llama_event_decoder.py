@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data_decoder import DataDecoder
-from ._kernel import LlamaStream
+from ._kernel import LlamaKernel
 from .columns import ALWAYS, LLAMA_EVENT, columns_of
 from .layouts import BLOCK_WORDS, NEW
 
@@ -86,7 +86,7 @@ class LLAMAEventDecoder(DataDecoder):
         self.t0_raw: dict[int, float] = {}
         self.t0_avg_const: dict[int, float] = {}
         self.layout: HeaderLayout = NEW
-        self._stream = LlamaStream()
+        self._stream = LlamaKernel()
 
     def set_channel_configs(self, channel_configs: LLAMA_Channel_Configs_t) -> None:
         """Take columns, times and lengths from the header of a file.

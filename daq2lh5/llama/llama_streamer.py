@@ -9,7 +9,7 @@ from ..errors import DecodeError
 from ..selection.overflow_tables import MAX_OVERFLOW
 from ..selection.templates import buffer_for, for_key, matches, names_key
 from ..streaming.kernel_streamer import KernelStreamer
-from ._kernel import LlamaStream
+from ._kernel import LlamaKernel
 from .layouts import HEADER_BYTES, MAX_CHANNELS
 from .llama_event_decoder import LLAMAEventDecoder
 from .llama_header_decoder import LLAMAHeaderDecoder
@@ -66,7 +66,7 @@ class LLAMAStreamer(KernelStreamer):
     def start_anew(self) -> None:
         """Forget the last stream."""
         super().start_anew()
-        self._kernel = LlamaStream()
+        self._kernel = LlamaKernel()
         self.event_decoder._stream = self._kernel
         self.event_decoder.skipped_channels = {}
         self.event_rbkd: dict[int, RawBuffer] | None = None
@@ -202,7 +202,7 @@ class LLAMAStreamer(KernelStreamer):
                 kernel.pass_header()
             else:
                 kernel.refuse(header=True)
-        elif status == kernel.UNANNOUNCED:
+        elif status == kernel.KEY:
             key = kernel.unannounced[0]
             known = key in self._unannounced
             if not known and len(self._unannounced) >= MAX_OVERFLOW:

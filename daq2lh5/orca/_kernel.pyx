@@ -4,7 +4,7 @@ One :class:`OrcaStream` holds what is known of one file: ids, FlashCam cards, an
 buffers that take the rows. `OrcaStream.decode` runs over a window of bytes without the
 interpreter until something needs Python: more bytes, a full buffer, a rare packet, a
 stretch that is no packet. Records of FCIO in ORCA packets are left to a
-:class:`~daq2lh5.fc._kernel.FcioStream` for each of their streams.
+:class:`~daq2lh5.fc._kernel.FcioKernel` for each of their streams.
 
 The sections named are those of the ORCA format.
 """
@@ -22,7 +22,8 @@ from .._core.binding cimport (
 from .._core.bytes cimport load_i32, load_u32
 from .._core.sink cimport RowSink, SinkTable, new_sink_table
 from .._core.status cimport *
-from ..fc._kernel cimport FcioStream
+from .._core.kernel cimport FATE_UNKNOWN
+from ..fc._kernel cimport FcioKernel
 from .packets._contents cimport *
 from .digitizers._digitizers cimport *
 from .digitizers._events cimport *
@@ -112,7 +113,7 @@ cdef class OrcaStream:
     packet_id
         number of the last packet; the header of the file is 0.
     consumed, need
-        as in :class:`~daq2lh5.fc._kernel.FcioStream`.
+        as in :class:`~daq2lh5.fc._kernel.FcioKernel`.
     detail_slot, detail_start, detail_words
         the packet that Python is to look at: number of its decoder, where it is in the
         window, its length.
@@ -150,7 +151,7 @@ cdef class OrcaStream:
     cdef readonly int64_t n_cut_events
     cdef readonly int64_t n_too_many
     cdef dict streams
-    cdef FcioStream current
+    cdef FcioKernel current
     cdef int64_t current_id
     cdef bint bound
     cdef int64_t inner
@@ -424,7 +425,7 @@ cdef class OrcaStream:
                 self.periods[number][key] = value
         set_siblings(table, buffers, siblings)
 
-    def add_stream(self, stream_id, FcioStream stream):
+    def add_stream(self, stream_id, FcioKernel stream):
         """Have the records of a stream decoded by `stream`."""
         self.streams[stream_id] = stream
 
@@ -482,7 +483,7 @@ cdef class OrcaStream:
         """Decode the packets in a window of the file.
 
         Parameters and return value are those of
-        :meth:`daq2lh5.fc._kernel.FcioStream.decode`. With `HEADER` Python is to look
+        :meth:`daq2lh5.fc._kernel.FcioKernel.decode`. With `HEADER` Python is to look
         at the packet of `detail_slot`, and to call `pass_over` when it is done.
         """
         cdef Status status
@@ -717,7 +718,7 @@ cdef class OrcaStream:
         cdef int64_t n, done, begin
         cdef uint32_t stream_id
         cdef Status status
-        cdef FcioStream stream
+        cdef FcioKernel stream
         if load_u32(packet) & 0x3FFFF:
             head = 8
         n = 4 * self.detail_words - head
@@ -754,9 +755,9 @@ cdef class OrcaStream:
             # settings of the stream processor alone
             return STATUS_END
         if status == STATUS_SKIPPED:
-            if stream.stretch_kind == STRETCH_UNKNOWN:
+            if stream.damage_fate == FATE_UNKNOWN:
                 return STATUS_END
-            self.reject(stream.stretch[3])
+            self.reject(stream.describe_damage())
             return STATUS_END
         return status
 
@@ -837,8 +838,8 @@ cdef class OrcaStream:
             c = <ORFlashCamWaveformColumns*>sink.columns
             if ns == 0 or c.waveform.width < 0 or c.waveform.width == <Py_ssize_t>ns:
                 break
-            index = <int>sink.other
-            if index == 0:
+            index = <int>sink.overflow_sink
+            if index < 0:
                 self.show(p)
                 self.detail_samples = ns
                 self.detail_key = self.key_of(place, input)
@@ -938,8 +939,8 @@ cdef class OrcaStream:
                         break
                     # those of one length alone stand in
                     shorter = False
-                    index = <int>sink.other
-                    if index == 0:
+                    index = <int>sink.overflow_sink
+                    if index < 0:
                         self.show(p)
                         self.detail_samples = e.n_samples
                         self.detail_key = e.key
@@ -1284,7 +1285,7 @@ cdef int set_siblings(SinkTable table, buffers, siblings) except -1:
     for i, chain in enumerate(chains):
         last = i
         for _ in chain:
-            table.sinks[last].other = last = at
+            table.sinks[last].overflow_sink = last = at
             at += 1
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from .._core.kernel import Kernel
 from ..data_streamer import DataStreamer
 from ..raw_buffer import RawBuffer
 from ..selection.overflow_tables import OverflowTables
@@ -20,13 +21,16 @@ __all__ = ["KernelStreamer"]
 class KernelStreamer(DataStreamer):
     """Hands the bytes of a stream to a kernel, which decodes many packets at a time.
 
-    A derived class sets `_kernel` in :meth:`start_anew`, or when a stream is opened. It
-    overloads what is its own of the methods below; :meth:`read_packet` and
-    :meth:`read_packets` need not be.
+    A derived class sets `_kernel` in :meth:`start_anew`, or when a stream is opened,
+    tells it which buffers take which rows, and overloads what its format needs of the
+    methods below.
     """
 
+    _kernel: Kernel
+    """Decodes the bytes: see :class:`~daq2lh5._core.kernel.Kernel`, the contract."""
+
     COUNTED: tuple[str, ...] = ("decoded", "skipped")
-    """What the kernel counts, in this order, in ``packets`` and ``bytes``."""
+    """Fates whose packets and bytes the kernel counts: the first of its `FATES`."""
 
     max_overflow: float = math.inf
     """Largest number of overflow tables of a stream."""
@@ -34,10 +38,9 @@ class KernelStreamer(DataStreamer):
     def start_anew(self) -> None:
         """Forget the last stream; called before one is opened again."""
         super().start_anew()
-        self._kernel: Any = None
         self._buffer_size = 0
         self._header_bytes = 0
-        # whether reading is over, and rows that nobody asked for as last reported
+        # whether reading is over, and rows that are not selected, as last reported
         self._is_over = False
         self._n_unwanted: dict[str, int] = {}
         self._overflow: OverflowTables[Any] = OverflowTables(
@@ -61,7 +64,7 @@ class KernelStreamer(DataStreamer):
         return False
 
     def _kind_of_unknown(self, reason: str) -> str:
-        """Return what an unknown stretch is counted as; nothing if it is not."""
+        """Return what an unknown range is counted as; nothing if it is not."""
         return reason
 
     # ---- reading -------------------------------------------------------------------
@@ -122,7 +125,7 @@ class KernelStreamer(DataStreamer):
         status = kernel.decode(window, source.offset, left, source.at_end, limit)
         self._look(status, window)
         if status == kernel.SKIPPED or kernel.scanning:
-            self._keep_stretch(window, status == kernel.SKIPPED)
+            self._keep_damaged(window, status == kernel.SKIPPED)
         del window
         source.consume(kernel.consumed)
         if status == kernel.MORE:
@@ -174,18 +177,21 @@ class KernelStreamer(DataStreamer):
 
     # ---- accounting ----------------------------------------------------------------
 
-    def _keep_stretch(self, window: memoryview, over: bool) -> None:
-        """Hold on to the bytes of a stretch; account for it when it is over."""
+    def _keep_damaged(self, window: memoryview, over: bool) -> None:
+        """Keep the bytes of a damaged range; account for it when it is over."""
         kernel = self._kernel
-        start, end, fate, reason = kernel.stretch[:4]
+        if isinstance(kernel, Kernel):
+            start, end, fate, reason, code = kernel.damaged
+        else:
+            start, end, fate, reason = kernel.stretch[:4]
+            code = kernel.stretch_reason
         first = max(start - self.source.offset, 0)
         self.hold_stretch(window[first : max(kernel.consumed, first)])
         if not over:
             return
         if fate == "unknown" and (kind := self._kind_of_unknown(reason)):
             self.report.add_unknown(kind)
-        code, packet_id = kernel.stretch_reason, kernel.packet_id
-        self.end_stretch(start, end, fate, reason, code, packet_id)
+        self.end_stretch(start, end, fate, reason, code, kernel.packet_id)
 
     def _account(self) -> None:
         """Bring the report up to date with the kernel's counts."""
@@ -204,7 +210,7 @@ class KernelStreamer(DataStreamer):
         )
 
     def _account_for_channels(self, decoder: DataDecoder) -> None:
-        """Report rows of channels that nobody asked for."""
+        """Report rows of channels that are not selected."""
         if not decoder.skipped_channels:
             return
         name = type(decoder).__name__
