@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from .._core.window cimport *
 from ._wire cimport *
 
 cdef enum:
@@ -68,10 +69,8 @@ cdef struct Known:
     int64_t file                # number of the joined file
     int64_t layout_since        # that of the file with which the layout began
 
-cdef struct Frame:              # a window of the input, and what is known of it
-    const uint8_t* data
-    int64_t n
-    int64_t end                 # of the data; -1: not known yet
+cdef struct View:               # the bytes at hand, and what is known of the input
+    const Window* window
     int64_t need                # bytes that the window must have to go on
     uint64_t last_time          # of the record before
     int64_t n_before            # records before, in the same joined file
@@ -80,22 +79,18 @@ cdef struct Frame:              # a window of the input, and what is known of it
     const CompassHeadLayout* layout
     const Known* known
 
-cdef inline const uint8_t* claim(
-    const Frame* f, int64_t at, int64_t n
-) noexcept nogil:
-    """Return the `n` bytes at `at`; NULL if the window does not have all of them."""
-    return f.data + at if 0 <= at <= f.n - n else NULL
+
+cdef inline Window window_on(const uint8_t[::1] data, bint at_end) noexcept:
+    """Return a window on all of `data`."""
+    cdef const uint8_t* start = &data[0] if data.shape[0] else NULL
+    cdef int64_t n = data.shape[0]
+    return Window(data=start, n=n, base=0, end=n if at_end else -1, at_end=at_end)
 
 
 cdef inline bint is_header_word(uint32_t word) noexcept nogil:
     """Whether a word marks a file header (format 1.1)."""
     return word >> 4 == COMPASS_HEADER_MARK
 
-
-cdef enum Found:
-    FOUND_NO
-    FOUND_YES
-    FOUND_MORE                  # needs more bytes to tell
 
 cdef void set_layout(
     CompassHeadLayout* l, int version, bint energy, bint calibrated, bint short_energy,
@@ -104,12 +99,12 @@ cdef void set_layout(
 cdef const Channel* channel_of(const Known* known, const Record* r) noexcept nogil
 cdef int64_t samples_of(const Known* known, const Channel* c) noexcept nogil
 cdef Found record_at(
-    Frame* f, int64_t at, Record* r, Reason* reason
+    View* v, int64_t at, Record* r, Reason* reason
 ) noexcept nogil
 cdef Found record_or_header(
-    Frame* f, int64_t at, Record* r, Reason* reason, CompassHeadLayout* l
+    View* v, int64_t at, Record* r, Reason* reason, CompassHeadLayout* l
 ) noexcept nogil
-cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil
-cdef Found joined_at(Frame* f, int64_t at, CompassHeadLayout* l) noexcept nogil
-cdef Found inside(Frame* f, const Record* r, int64_t* where) noexcept nogil
-cdef Found search(Frame* f, int64_t low, int64_t high, int64_t* where) noexcept nogil
+cdef Found accept(View* v, const Record* r, Reason* reason) noexcept nogil
+cdef Found joined_at(View* v, int64_t at, CompassHeadLayout* l) noexcept nogil
+cdef Found inside(View* v, const Record* r, int64_t* where) noexcept nogil
+cdef Found search(View* v, int64_t low, int64_t high, int64_t* where) noexcept nogil

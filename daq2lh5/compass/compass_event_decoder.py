@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..data_decoder import DataDecoder
 from ..errors import DecodeError
-from ._kernel import CompassStream
+from ._kernel import CompassKernel
 from .columns import EVENT
 from .compass_config_parser import number_of
 from .layouts import CompassLayout
@@ -86,7 +86,7 @@ class CompassEventDecoder(DataDecoder):
         self.header: lgdo.Struct | Mapping[str, Any] | None = None
         self._settings: Settings | None = None
         self.period_ns = math.nan
-        self._kernels: dict[CompassLayout, CompassStream] = {}
+        self._kernels: dict[CompassLayout, CompassKernel] = {}
         self._lengths: dict[int, int | None] = {}
         # columns by number of samples and period
         self._columns: dict[tuple[int | None, str], dict[str, Any]] = {}
@@ -259,16 +259,16 @@ class CompassEventDecoder(DataDecoder):
             return False
         layout = _layout_of(header, data)
         if layout not in self._kernels:
-            self._kernels[layout] = CompassStream(layout)
+            self._kernels[layout] = CompassKernel(layout)
         kernel = self._kernels[layout]
         kernel.set_channel(key >> 9, key & 0x1FF, None, *self.times_of(key))
         kernel.packet_id = packet_id - 1
         status = kernel.take(data, buffer)
-        if status == CompassStream.WIDTH:
+        if status == CompassKernel.WIDTH:
             problem = f"its {kernel.detail_samples} samples do not fit the buffer"
-        elif status == CompassStream.FULL:
+        elif status == CompassKernel.FULL:
             problem = "the buffer is full"
-        elif status != CompassStream.LIMIT:
+        elif status != CompassKernel.LIMIT:
             problem = "it is no record of a file with such a header"
         else:
             return bool(buffer.is_full())

@@ -13,7 +13,7 @@ from ..errors import DecodeError
 from ..raw_buffer import RawBuffer, RawBufferLibrary, place_of
 from ..selection.overflow_tables import MAX_SIBLINGS, make_sibling
 from ..streaming.kernel_streamer import KernelStreamer
-from ._kernel import CompassStream
+from ._kernel import CompassKernel
 from .compass_config_parser import (
     TOO_LARGE,
     find_settings,
@@ -177,7 +177,7 @@ class CompassStreamer(KernelStreamer):
         if present:
             self._compare_layouts(CompassLayout.from_bits(2, head[0]), layout)
         self._header_bytes = 2 * present
-        self._kernel = CompassStream(decoder.layout)
+        self._kernel = CompassKernel(decoder.layout)
         self._set_channels(head[self._header_bytes :], source.at_end)
         if source.at_end and len(head) == self._header_bytes:
             self._expect_channel(sibling)
@@ -487,11 +487,11 @@ class CompassStreamer(KernelStreamer):
     def _react(self, status: int) -> bool:
         """Do what the kernel leaves to Python."""
         kernel = self._kernel
-        if status == CompassStream.FULL:
+        if status == CompassKernel.FULL:
             self._flush |= kernel.flush
-        elif status == CompassStream.HEADER:
+        elif status == CompassKernel.HEADER:
             self._new_channel()
-        elif status == CompassStream.WIDTH:
+        elif status == CompassKernel.WIDTH:
             msg = (
                 f"waveforms of {kernel.detail_samples} samples do not fit their buffer"
             )

@@ -1,7 +1,7 @@
 """Wire structs of FCIO streams; see :mod:`daq2lh5._core.wire`.
 
 Sections are those of the FCIO format. All numbers are little-endian, and nothing is
-aligned. A frame may be shorter than its struct: the rest keeps what it was (1.2).
+aligned. If a frame is shorter than its struct, the rest keeps its value (format 1.2).
 """
 
 from __future__ import annotations

@@ -1,6 +1,10 @@
 # Numbers of the llamaDAQ format, each with its section. Where the fields of its structs
 # are is declared in wire.py.
 
+from libc.stdint cimport int64_t, uint32_t
+
+from ._wire cimport *
+
 cdef enum:
     N_KEYS = 4096               # 2: a key has 12 bits
     # 2: all blocks, status word and average word
@@ -14,3 +18,12 @@ cdef enum:
     # 8.3
     N_FADCS = 256               # of a key's 12 bits 4 are the channel's
     CHANNELS_OF_FADC = 16
+
+
+cdef inline int64_t bytes_before_status(uint32_t bits) noexcept nogil:
+    """Return the bytes of an event in front of the status word, by format bits (2)."""
+    return (
+        SIS3316_EVENT_BYTES + SIS3316_PEAK_BYTES * (bits & 1)
+        + SIS3316_ACCUMULATORS_BYTES * (bits >> 1 & 1)
+        + SIS3316_MAW_BYTES * (bits >> 2 & 1) + SIS3316_ENERGIES_BYTES * (bits >> 3 & 1)
+    )

@@ -9,7 +9,7 @@ from ..errors import DecodeError
 from ..selection.overflow_tables import MAX_SIBLINGS, SiblingTables, make_sibling
 from ..streaming.kernel_streamer import KernelStreamer
 from ._framing import CLASS_NAMES
-from ._kernel import REASONS, MGDOStream
+from ._kernel import REASONS, MGDOKernel
 from .baskets_ahead import BasketsAhead
 from .mgdo_digitizer_decoder import DEFAULT_LAYOUT, GETGERDADigitizerDataDecoder
 from .mgdo_header_decoder import MGDOHeaderDecoder
@@ -71,7 +71,7 @@ class MGDOStreamer(KernelStreamer):
     def start_anew(self) -> None:
         """Forget the last stream."""
         super().start_anew()
-        self._kernel = MGDOStream()
+        self._kernel = MGDOKernel()
         self.digitizer_decoder.skipped_channels = {}
         # channels beyond the largest number of tables, and their rows
         self._without_table: set[int] = set()
@@ -160,7 +160,7 @@ class MGDOStreamer(KernelStreamer):
                 data = basket.data[basket.offsets[i] : basket.offsets[i + 1]]
                 found = self._kernel.look_at(data)
                 if found is None:
-                    text = f"entry {basket.first + i}: {self._kernel.problem}"
+                    text = f"entry {basket.first + i}: {self._kernel.describe_damage()}"
                     problem = problem or text
                     continue
                 n_channels = n_channels or found[0]
@@ -217,9 +217,9 @@ class MGDOStreamer(KernelStreamer):
             status = self._decode(limit - done)
             done += kernel.n_packets
             full = kernel.any_full
-            if status == MGDOStream.WIDTH:
+            if status == MGDOKernel.WIDTH:
                 full |= self._other_layout()
-            elif status == MGDOStream.KEY:
+            elif status == MGDOKernel.KEY:
                 self._new_channel(kernel.detail_channel)
             more = kernel.rows_left != 0
         self.any_full |= full
@@ -254,21 +254,21 @@ class MGDOStreamer(KernelStreamer):
     def _decode(self, limit: int) -> int:
         """Run the kernel over the basket at hand."""
         kernel, basket = self._kernel, self._basket
-        status = kernel.decode(basket.data, basket.offsets, basket.first, limit)
-        if status == MGDOStream.UNKNOWN:
+        status = kernel.decode_basket(basket.data, basket.offsets, basket.first, limit)
+        if status == MGDOKernel.UNKNOWN:
             self.report.add_unknown(kernel.class_name)
-        elif status == MGDOStream.SKIPPED:
+        elif status == MGDOKernel.SKIPPED:
             i = kernel.next_entry - 1
             start, stop = (int(n) for n in basket.offsets[i : i + 2])
             if not 0 <= start <= stop <= len(basket.data):
                 start = stop = 0
             self.hold_stretch(memoryview(basket.data)[start:stop])
-            problem = f"entry {basket.first + i}: {kernel.problem}"
+            problem = f"entry {basket.first + i}: {kernel.describe_damage()}"
             start, stop = (n + self._bytes_before for n in (start, stop))
             # the entry's own number
-            code, number = kernel.reason, basket.first + i
+            code, number = kernel.damage_code, basket.first + i
             self.end_stretch(start, stop, "corrupt", problem, code, number)
-        elif status == MGDOStream.MORE:
+        elif status == MGDOKernel.MORE:
             self._bytes_before += len(basket.data)
             self._basket = None
         return status

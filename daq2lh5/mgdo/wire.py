@@ -71,6 +71,14 @@ ARRAY = Struct(
     ),
 )
 
+COUNT = Struct(
+    "root_count",
+    "number of elements that follow, or of bytes of a string of 255 or more",
+    "MGDO format, 3",
+    4,
+    (Field(0, "be_u32", "n", "number of elements"),),
+)
+
 EVENT = Struct(
     "mgdo_event",
     "first members of MGTEvent",
@@ -149,6 +157,7 @@ STRUCTS = (
     POINTER,
     ROOT_OBJECT,
     ARRAY,
+    COUNT,
     EVENT,
     EVENT_END,
     WAVEFORM,
