@@ -1,10 +1,11 @@
-# Byte shuffle and deflate of waveforms, as HDF5's filters would do it.
+# Byte shuffle and deflate of waveforms: the same format as HDF5's two filters.
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint64_t
 
+from .deflate_codes cimport SYMBOLS
+
 cdef enum:
     END = 256               # symbol that ends a block; those below are bytes
-    SYMBOLS = 286           # of the literal/length alphabet (RFC 1951, 3.2.5)
     LENGTHS = 256           # match lengths: 3..258
     TOKENS = 16384          # bytes and matches of a block of runs
 
