@@ -32,6 +32,7 @@ from .command.run import (
     show_report,
     tell,
 )
+from .resources.interruption import check_interruption
 from .resources.paths import expand_path
 
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ def process(
         leave(EXIT_USAGE)
     report = ConversionReport(source=file)
 
-    def work(check_interrupt: Callable[[], None]) -> None:
+    def work() -> None:
         from .buffer_processor.lh5_buffer_processor import (  # noqa: PLC0415
             process_file,
         )
@@ -261,7 +262,7 @@ def process(
             threads=threads,
             memory_limit=limit,
             verify_compression=verify_compression,
-            progress=check_interrupt,
+            progress=check_interruption,
             report=report,
             **options,
         )

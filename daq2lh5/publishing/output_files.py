@@ -15,8 +15,8 @@ import h5py
 from ..errors import OutSpecError, WriteError
 from ..raw_buffer import files_of
 from ..report import MAX_ATTRIBUTE_BYTES
+from ..resources.interruption import check_interruption, without_signals
 from ..resources.memory import MemoryPlan
-from ..resources.threads import without_signals
 from ..writing.lh5_writer import LH5Writer, check_settings, split_settings
 from ..writing.parents import write_attributes
 from ..writing.pipeline import Pipeline
@@ -359,6 +359,7 @@ class OutputFiles:
                 file.temporary.sync()
             except OSError as e:
                 raise WriteError(e.errno, e.strerror, file.name) from e
+        check_interruption()
         with without_signals():
             publish([*self._files.values(), *self._obsolete.values()], self.overwrite)
             finished, self._files = self._files, {}

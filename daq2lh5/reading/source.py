@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..resources.interruption import interruptible
 from ..resources.paths import expand_path
 from ._holes import Holes
 from .ahead import DecodedReader
@@ -154,9 +155,10 @@ class Source:
             raise ValueError(msg)
         if self._end - self._start < n and not self.at_end:
             start = time.perf_counter()
-            if not self._join(n):
-                self._make_room(n)
-                self._read_until(n)
+            with interruptible:
+                if not self._join(n):
+                    self._make_room(n)
+                    self._read_until(n)
             self.read_seconds += time.perf_counter() - start
         return self._readable[self._start : self._end]
 
@@ -321,12 +323,15 @@ def open_source(
         msg = f"the block size must be at least 1, not {block_size}"
         raise ValueError(msg)
     given = expand_path(name)
-    raw = _open_stdin() if given == "-" else _open_path(given.removeprefix("file://"))
-    try:
-        return _open_raw(raw, given, block_size)
-    except BaseException:
-        raw.close()
-        raise
+    with interruptible:
+        # a named pipe waits for its writer here
+        path = given.removeprefix("file://")
+        raw = _open_stdin() if given == "-" else _open_path(path)
+        try:
+            return _open_raw(raw, given, block_size)
+        except BaseException:
+            raw.close()
+            raise
 
 
 def _open_path(path: str) -> RawInput:
