@@ -53,6 +53,7 @@ KINDS = {
     **{name: _Kind(o.types, o.kind) for name, (_, o) in FORMAT_OPTIONS.items()},
     "hdf5_settings": _OBJECT,
     "db_dict": _OBJECT,
+    "column_settings": _OBJECT,
 }
 """Options that --kwargs can give; other names are keywords of the specification."""
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..buffers.out_spec import has_wildcard
+from ..buffers.table_buffer import TableBuffer
 from ..data_decoder import DataDecoder
 from ..errors import OutSpecError
 from ..raw_buffer import RawBuffer, RawBufferLibrary, check_processing, place_of
@@ -23,6 +24,7 @@ from .templates import (
 
 if TYPE_CHECKING:
     from ..report import ConversionReport
+    from .column_settings import ColumnSettings
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ class Selection:
 
     Attributes
     ----------
-    rb_lib, selects_anything, plan, report, memory_limit
+    rb_lib, selects_anything, plan, report, memory_limit, column_settings
         those of :class:`.DataStreamer`.
     """
 
@@ -46,6 +48,7 @@ class Selection:
 
     report: ConversionReport
     memory_limit: int
+    column_settings: ColumnSettings
 
     def _forget_selection(self) -> None:
         """Reset the selection for another stream."""
@@ -177,8 +180,10 @@ class Selection:
                 make = partial(decoder.make_lgdo, key=key, size=buffer_size)
                 rb.make_later(make, decoder.describe_lgdo)
                 continue
-            if (columns := decoder.columns_of(key)) != described:
-                table = decoder.make_buffer(key, 0)
+            names = (type(decoder).__name__, rb.out_name, place_of(rb)[1])
+            columns = self.column_settings.applied(decoder.columns_of(key), names)
+            if columns != described:
+                table = TableBuffer(columns, 0, type(decoder).__name__)
                 described = columns
             rb.use_table(table.like(0))
             for text in check_processing(rb):
