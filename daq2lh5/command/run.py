@@ -119,12 +119,12 @@ def run(
             tell(show_report, report, verbose, err=json_file == "-")
     if json_file is not None:
         tell(_write_json, json_file, reports)
-    # failure outranks wrong usage, which outranks damage
+    # failure has precedence over wrong usage, which has precedence over damage
     return next(s for s in (EXIT_FAILED, EXIT_USAGE, EXIT_DAMAGED, 0) if s in statuses)
 
 
 def _check_outputs(files: tuple[str, ...], outputs: list[str], overwrite: bool) -> None:
-    """Refuse outputs that would replace inputs or other files, before all work."""
+    """Refuse outputs that would replace inputs or other files, before reading."""
     inputs = {os.path.realpath(i.removeprefix("file://")): i for i in files}
     for output in outputs:
         found = inputs.get(os.path.realpath(output))
@@ -217,7 +217,7 @@ def _write_json(file: str, reports: list[ConversionReport]) -> None:
 
 
 def tell(write: Callable[..., None], *args: Any, **kwargs: Any) -> None:
-    """Write a report; warn if it cannot be written. The exit status stays the same."""
+    """Write a report; warn if that fails. The exit status does not change."""
     try:
         write(*args, **kwargs)
     except OSError as e:
@@ -281,7 +281,7 @@ def _progress_bar(file: str, quiet: bool) -> Iterator[Callable[[DataStreamer], N
     if quiet or not sys.stderr.isatty():
         yield lambda _streamer: None
         return
-    from tqdm import tqdm  # noqa: PLC0415  (in pipes there is no bar)
+    from tqdm import tqdm  # noqa: PLC0415  (not needed without a terminal)
 
     total = os.path.getsize(file) if os.path.isfile(file) else None
     with tqdm(

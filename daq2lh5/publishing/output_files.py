@@ -43,7 +43,7 @@ GARBAGE_ENDING = ".garbage"
 """Suffix of the garbage file, appended to the name of the first output."""
 
 NAME_BYTES = 255
-"""Longest name of a file on usual file systems."""
+"""Longest file name on common file systems."""
 
 COLUMNS_ATTRIBUTE = "daq2lh5_columns"
 """Attribute of a file's root group with the descriptions of the columns, as JSON."""
@@ -120,7 +120,8 @@ class OutputFiles:
     def check(self, files: Iterable[str]) -> None:
         """Check that the files can be written, before data are read.
 
-        First, what a killed conversion to these files left incomplete is completed.
+        Renames of these files that a killed conversion left incomplete are completed
+        first.
 
         Raises
         ------
@@ -189,7 +190,7 @@ class OutputFiles:
         try:
             self.discard()
         except KeyboardInterrupt:
-            # a second one, before signals were held back
+            # it came before signals were held back
             self.discard()
             raise
         if isinstance(error, (OSError, RuntimeError)):
@@ -201,7 +202,7 @@ class OutputFiles:
         Raises
         ------
         ValueError
-            if HDF5 has no such setting for a column.
+            if HDF5 refuses the settings of a column.
         """
         self.plan = plan
         self.pipeline.limit = plan.in_flight
@@ -258,7 +259,7 @@ class OutputFiles:
         Raises
         ------
         FileExistsError
-            if a file of that name exists which is no LH5 file.
+            if another file than an LH5 file has that name.
         """
         name = self.name_beside(ending)
         target = resolve(name)
@@ -283,14 +284,14 @@ class OutputFiles:
             self._check(self.name_beside(GARBAGE_ENDING))
 
     def write_garbage(self, garbage: Garbage) -> str | None:
-        """Write damaged stretches to a file of their own beside the first.
+        """Write damaged ranges to a file of their own beside the first.
 
-        Without such stretches an old file of that name is removed.
+        Without damage an old file of that name is removed.
 
         Returns
         -------
         name
-            of the file; None without such stretches.
+            of the file; None without damage.
         """
         if not self._files:
             return None
@@ -346,7 +347,7 @@ class OutputFiles:
             if self._columns:
                 attributes[COLUMNS_ATTRIBUTE] = self._columns
             write_attributes(file.handle, attributes)
-            # errors must come before closing: HDF5 may crash on a second close
+            # reveals errors before closing: HDF5 may crash on a second close
             file.handle.flush()
         for file in self._files.values():
             try:
@@ -382,14 +383,14 @@ class OutputFiles:
 
 
 def _faults(faults: list[tuple[str, int]]) -> Iterator[str]:
-    """Say which chunks were compressed a second time, a line for each dataset."""
-    # threads find them in any order
+    """Yield a message for each dataset with chunks that zlib had to compress."""
+    # in any order: they come from several threads
     for path in sorted({path for path, _ in faults}):
         rows = [row for other, row in faults if other == path]
         yield (
-            f"'{path}': {len(rows)} chunks, first that from row {min(rows)}, did not "
-            "inflate to what was compressed, and were compressed by zlib instead; the "
-            "file is right, but please report this, and check this computer's memory"
+            f"'{path}': {len(rows)} chunks, the first from row {min(rows)}, did not "
+            "inflate to the same bytes and were compressed by zlib instead; the file "
+            "is correct, but please report this, and check this computer's memory"
         )
 
 
@@ -397,7 +398,7 @@ def _open_new(temporary: Temporary, settings: dict[str, Any]) -> h5py.File:
     """Open a temporary file with HDF5.
 
     Our lock replaces that of HDF5. If settings or HDF5_USE_FILE_LOCKING demand HDF5's
-    lock, ours has to become one of another kind.
+    lock, ours is exchanged for a lock of another kind, or released.
     """
     settings = {"locking": False} | settings
     for give_way in (hold_beside_hdf5, release_beside_hdf5):
@@ -414,7 +415,7 @@ def _explain(error: Exception, files: list[tuple[str, str]]) -> None:
     Parameters
     ----------
     error
-        of reading or of writing; errors of other files are left alone.
+        of reading or of writing; errors of other files stay as they are.
     files
         name and temporary name of each file.
     """

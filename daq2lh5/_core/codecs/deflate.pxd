@@ -15,12 +15,12 @@ cdef struct DeflateState:
     Py_ssize_t room                         # bytes there
     bint avx2                               # whether to run the build with AVX2
     int32_t tables[4][256]                  # histograms of each fourth byte
-    int32_t count[SYMBOLS]                  # symbols of the block at hand
-    uint8_t length[SYMBOLS + 1]             # of their codes and the distance's
+    int32_t count[SYMBOLS]                  # symbols of the current block
+    uint8_t length[SYMBOLS + 1]             # of their codes and the distance code
     uint64_t entry[SYMBOLS]                 # the codes: see `make_codes`
     uint16_t tokens[TOKENS]
     int32_t token_count[256 + LENGTHS]
-    uint64_t token_entry[256 + LENGTHS]     # with what follows a length
+    uint64_t token_entry[256 + LENGTHS]     # with extra bits and distance
 
 
 cdef DeflateState* new_deflate_state(bint baseline) except NULL

@@ -73,7 +73,7 @@ cdef inline void take_plane(
     cdef Py_ssize_t i
     if itemsize == 1:
         memcpy(plane, source, n)
-    elif itemsize == 2:         # steps that are known are what gcc makes vectors of
+    elif itemsize == 2:         # gcc vectorizes loops with constant steps
         for i in range(n):
             plane[i] = source[2 * i]
     elif itemsize == 4:
@@ -139,7 +139,7 @@ cdef inline void put_header(
     """Make a code of the counts of `n` symbols; begin a block that uses it (RFC 1951,
     3.2.7).
 
-    `distance` is the length of the only distance code; 0: there are no matches.
+    `distance` is the length of the only distance code; 0 without matches.
     """
     cdef int32_t number[19]
     cdef uint8_t length[19]
@@ -412,7 +412,7 @@ cdef Py_ssize_t c_deflate_planes "deflate_planes"(
 
 
 cdef DeflateState* new_deflate_state(bint baseline) except NULL:
-    """Make what a compressor works in.
+    """Allocate the memory of a compressor.
 
     Parameters
     ----------
@@ -433,10 +433,10 @@ cdef void free_deflate_state(DeflateState* state) noexcept nogil:
 
 
 cdef Py_ssize_t deflate_bound(Py_ssize_t nbytes) noexcept nogil:
-    """Return a capacity that suffices, whatever the bytes.
+    """Return a capacity that suffices for any bytes.
 
-    A block is at most as long as if stored, and 6 bytes for each unit suffice for
-    that. The rest is for the frame and for what `has_room` is asked in advance.
+    A block is at most as long as a stored one, which needs at most 6 bytes more for each
+    unit. The rest is for the frame and for the reserves of `has_room`.
     """
     return nbytes + nbytes // 32 + 2048
 
@@ -447,8 +447,8 @@ cdef Py_ssize_t deflate_shuffled(
 ) noexcept nogil:
     """Write the zlib stream of the shuffled bytes of `n` elements; return its length.
 
-    -1: it may not fit (never so with a capacity of `deflate_bound`), or there is no
-    memory.
+    -1: it may not fit (never with a capacity of `deflate_bound`), or memory is
+    exhausted.
     """
     cdef uint8_t* plane
     if n > state.room:
@@ -470,14 +470,14 @@ def has_vector_instructions():
 cdef class WaveformDeflater:
     """Compress integers as HDF5's shuffle and deflate filters do, but faster.
 
-    Made for waveforms: there are no matches but runs. A compressor keeps its memory
-    from call to call. It is for one thread at a time; others run meanwhile.
+    Made for waveforms: its only matches are runs. A compressor keeps its memory from
+    call to call. Only one thread at a time may use it; other threads run meanwhile.
 
     Parameters
     ----------
     baseline
-        run the build without vector instructions, whatever the processor. Both give
-        the same bytes; without AVX2 and BMI2 this is the build that runs anyway.
+        run the build without vector instructions, whatever the processor. Both builds
+        give the same bytes; a processor without AVX2 and BMI2 runs this one anyway.
     """
 
     cdef DeflateState* state
@@ -505,12 +505,12 @@ cdef class WaveformDeflater:
         Returns
         -------
         bytes
-            What HDF5 stores for the chunk with the filters shuffle and deflate.
+            The stored chunk of a dataset with the filters shuffle and deflate.
 
         Raises
         ------
         ValueError
-            If `itemsize` is none of these, or the length is no multiple of it.
+            If `itemsize` is another number, or the length is not a multiple of it.
         RuntimeError
             If another thread uses this object now.
         """
@@ -525,7 +525,7 @@ cdef class WaveformDeflater:
         try:
             if view.len % itemsize:
                 raise ValueError(
-                    f"length {view.len} is no multiple of itemsize {itemsize}"
+                    f"length {view.len} is not a multiple of itemsize {itemsize}"
                 )
             if deflate_bound(view.len) > self.capacity:
                 free(self.out)

@@ -25,10 +25,10 @@ cdef inline Py_ssize_t code_lengths(
 
     A code of length l takes a share of 2**-l of the code space. Here the share is
     the symbol's probability times a factor, rounded down to a power of two, with the
-    greatest factor for which there is space. That is within 0.03 bits a symbol of the
-    entropy, as Huffman's algorithm is, but without sorting. Space that is left is
-    then given away, for a code has to be complete (RFC 1951, 3.2.7). Lists the symbols
-    that are used, and returns how many.
+    greatest factor that fits. That is within 0.03 bits a symbol of the entropy, as
+    Huffman's algorithm is, but without sorting. Remaining space is then given away,
+    since a code must be complete (RFC 1951, 3.2.7). Lists the symbols that are used,
+    and returns their number.
     """
     cdef float weight[SYMBOLS + 8]
     cdef int32_t share[SYMBOLS]
@@ -68,7 +68,7 @@ cdef inline Py_ssize_t code_lengths(
     for i in range(m):
         share[i] = floor_power(weight[i] * low)
         left -= share[i]
-    # the least share divides what is left: each turn gives away something
+    # the least share divides the remaining space: each turn gives away something
     while left > 0:
         for i in range(m):
             if share[i] <= left:
@@ -120,7 +120,7 @@ cdef inline void put_literals(
 ) noexcept nogil:
     """Write codes of up to 14 bits; there is room for them and 8 bytes more."""
     # `held` has its bits on top here, so that a code is appended by a shift that
-    # makes room for it: what falls out below is written or was never meant. The
+    # makes room for it; bits that fall out below are written already, or unused. The
     # lengths in the lowest bytes do no harm, neither to shifts nor to sums modulo 256.
     cdef uint64_t held = (b.held << 1) << (63 - b.n)
     cdef uint64_t kept = b.n
@@ -150,7 +150,7 @@ cdef inline void put_literals(
 
 
 cdef inline Py_ssize_t zeros_at(const uint8_t* length, Py_ssize_t n) noexcept nogil:
-    """Return how many lengths are zeros at once: 8, 16, ... 136, or none."""
+    """Return the number of zeros in front, in eights: 0, 8, 16, ... 136."""
     cdef Py_ssize_t i = 0
     cdef uint64_t word
     while i + 8 <= n and i < 136:
@@ -164,7 +164,7 @@ cdef inline Py_ssize_t zeros_at(const uint8_t* length, Py_ssize_t n) noexcept no
 cdef inline void count_lengths(
     const uint8_t* length, Py_ssize_t n, int32_t* number
 ) noexcept nogil:
-    """Count what `put_lengths` writes."""
+    """Count the symbols that `put_lengths` writes."""
     cdef Py_ssize_t i = 0
     cdef Py_ssize_t j, zeros
     memset(number, 0, 19 * sizeof(int32_t))
@@ -182,7 +182,7 @@ cdef inline void count_lengths(
 cdef inline void put_lengths(
     Bits* b, const uint8_t* length, Py_ssize_t n, const uint64_t* entry
 ) noexcept nogil:
-    """Write code lengths one by one, but zeros by the eight; codes repeat them (RFC
+    """Write code lengths one by one, and zeros in eights by codes that repeat them (RFC
     1951, 3.2.7).
 
     `entry` has the code length code.

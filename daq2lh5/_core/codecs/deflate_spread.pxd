@@ -9,7 +9,7 @@ from libc.string cimport memcpy
 
 
 cdef inline float fast_log2(float x) noexcept nogil:
-    """Return the logarithm within 0.01; what 0 gives is finite."""
+    """Return the logarithm within 0.01; the result for 0 is finite."""
     cdef uint32_t bits
     cdef int32_t power
     memcpy(&bits, &x, 4)
@@ -20,11 +20,11 @@ cdef inline float fast_log2(float x) noexcept nogil:
 
 
 cdef struct Spread:
-    # how bytes are spread, where 0 comes after 255
+    # distribution of bytes on a circle: 0 follows 255
     float n
     float mean
     float squares           # sum of the squared distances from the mean
-    float bits              # that the bytes take, if normally distributed
+    float bits              # of the bytes, if normally distributed
 
 
 cdef inline void set_bits(Spread* s) noexcept nogil:

@@ -12,7 +12,7 @@
 ``formats``
     the formats, with their decoders.
 ``format-options``
-    the options of a format, as its streamer declares them: ``.. format-options:: NAME``.
+    the options of a format: ``.. format-options:: NAME``.
 """
 
 from __future__ import annotations
