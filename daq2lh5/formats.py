@@ -232,7 +232,7 @@ def find(name: str) -> Format:
         raise NotImplementedError(msg)
     msg = (
         f"unknown input stream type {show(name)}{did_you_mean(name, names)}; "
-        f"there are {', '.join(names)}"
+        f"known types: {', '.join(names)}"
     )
     raise NotImplementedError(msg)
 

@@ -76,7 +76,7 @@ def load_dict(fname: str | os.PathLike[str], ftype: str | None = None) -> Any:
     ftype = ftype or file_type(path)
     if ftype not in __file_extensions__:
         endings = ", ".join(e for known in __file_extensions__.values() for e in known)
-        msg = f"{path}: unsupported file format (there are {endings})"
+        msg = f"{path}: unsupported file format (supported: {endings})"
         raise NotImplementedError(msg)
     log.debug("reading %s file %s", ftype, path)
     if path.is_file() and path.stat().st_size > MAX_BYTES:

@@ -135,7 +135,7 @@ class Leftovers:
                 pass
             except (JournalError, OSError) as e:
                 log.warning(
-                    "%s: what a killed conversion left is not touched: %s", path, e
+                    "%s: leftover of a killed conversion not repaired: %s", path, e
                 )
 
     def remove(self, target: Path) -> None:

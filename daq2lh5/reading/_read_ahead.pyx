@@ -51,7 +51,7 @@ CLOSE_SECONDS = 5.0
 
 
 cdef class Blocks:
-    """Data that the two threads share; the mutex guards all that changes."""
+    """Data that the two threads share; the mutex guards all changes."""
 
     cdef pthread_mutex_t mutex
     cdef pthread_cond_t read

@@ -140,14 +140,14 @@ class Layout:
 
     @cached_property
     def vectors(self) -> list[tuple[int, int]]:
-        """Numbers of the datasets of lengths, with those of the data they count."""
+        """Numbers of each dataset of lengths and of its flattened data."""
         return [
             (i, self.numbers[d.counts]) for i, d in enumerate(self.datasets) if d.counts
         ]
 
     @property
     def members(self) -> set[str]:
-        """Names of what is directly in the object, if that is a group."""
+        """Names of the object's members, if it is a group."""
         paths = [*self.groups, *self.numbers, *self.scalars]
         return {path.partition("/")[0] for path in paths if path}
 

@@ -1,4 +1,4 @@
-"""LH5 objects that rows are appended to, and the checks of what is appended."""
+"""LH5 objects that rows are appended to, and checks of these rows."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Parents:
         self._groups: dict[str, _Group] = {}
 
     def has(self, path: str) -> bool:
-        """Whether there is an object at a path, or will be."""
+        """Whether an object exists at a path, or is registered."""
         if not self._new and path in self.file:
             return True
         parent, _, name = path.rpartition("/")

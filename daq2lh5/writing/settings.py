@@ -1,4 +1,4 @@
-"""HDF5 settings of the user: split into those of files and datasets, and checked."""
+"""HDF5 settings of the user: checks, and the split into files and datasets."""
 
 from __future__ import annotations
 

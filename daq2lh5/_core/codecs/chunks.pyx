@@ -25,7 +25,7 @@ def pack_chunk(out not None, list pieces not None, Py_ssize_t itemsize, bint shu
         bytes of an element.
     shuffle
         whether to store all first bytes of the elements, then all second ones, and so
-        on: what the filter with number 2 does.
+        on, as the filter with number 2 does.
 
     Raises
     ------

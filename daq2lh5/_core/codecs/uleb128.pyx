@@ -174,7 +174,7 @@ cdef inline uint8_t* put_short(const uint32_t* numbers, uint8_t* at) noexcept no
             (number & 0x7F) | ((number << 1) & 0x7F00) | ((number > 0x7F) << 7)
         )
     for k in range(GROUP):
-        # the second byte stays where the first has a mark that there is one
+        # the second byte stays if the first one is marked to continue
         memcpy(at, &words[k], 2)
         at += 1 + ((words[k] >> 7) & 1)
     return at
