@@ -25,6 +25,7 @@ from .resources.memory import (
     peak_memory,
 )
 from .resources.paths import expand_path
+from .selection.column_settings import ColumnSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -200,6 +201,7 @@ def build_raw(
     hdf5_settings: dict[str, Any] | None = None,
     db_dict: dict | None = None,
     *,
+    column_settings: dict[str, Any] | None = None,
     extra_columns: bool = False,
     threads: int | None = None,
     memory_limit: int | str = DEFAULT_LIMIT,
@@ -240,6 +242,11 @@ def build_raw(
         ``create_dataset``. By default datasets are shuffled and compressed by gzip.
     db_dict
         values for the processing of buffers, by the names of tables or groups.
+    column_settings
+        settings of single columns, by their path in the table (``"baseline"``,
+        ``"waveform/values"``), also behind the name of a table or decoder and a slash:
+        dictionaries as `hdf5_settings`, or a codec of waveforms. See
+        :ref:`column-settings`.
     extra_columns
         see :func:`get_streamer`.
     threads
@@ -285,6 +292,7 @@ def build_raw(
         overwrite=overwrite,
         hdf5_settings=hdf5_settings,
         db_dict=db_dict,
+        column_settings=column_settings,
         options={"compass_config_file": compass_config_file} | options,
         extra_columns=extra_columns,
         threads=threads,
@@ -306,6 +314,7 @@ def convert(
     overwrite: bool = False,
     hdf5_settings: dict[str, Any] | None = None,
     db_dict: dict | None = None,
+    column_settings: dict[str, Any] | None = None,
     options: dict[str, Any] | None = None,
     extra_columns: bool = False,
     threads: int | None = None,
@@ -342,7 +351,13 @@ def convert(
     threads = whole_number("threads", threads, 1)
     overwrite = yes_or_no("overwrite", overwrite)
     verify = yes_or_no("verify_compression", verify_compression)
-    check_options({"hdf5_settings": hdf5_settings, "db_dict": db_dict})
+    check_options(
+        {
+            "hdf5_settings": hdf5_settings,
+            "db_dict": db_dict,
+            "column_settings": column_settings,
+        }
+    )
     target = out_spec
     if not isinstance(target, Target):
         target = target_of(out_spec, in_stream, keywords or {})
@@ -361,6 +376,7 @@ def convert(
             streamer.report = report
         report = streamer.report
         streamer.memory_limit = memory_limit
+        streamer.column_settings = ColumnSettings(column_settings or {})
         # with two cores, which compress, reading ahead gained nothing
         streamer.read_ahead = threads > 2
         streamer.to_files_only = True

@@ -1,8 +1,8 @@
-"""The command line: ``daq2lh5``, and ``legend-daq2lh5`` as in that package.
+"""The command lines ``daq2lh5``, and ``legend-daq2lh5`` as of that package.
 
-Exit statuses: 0 all bytes accounted for and good; 1 failed, no output left behind;
-2 wrong usage or configuration, nothing touched; 3 converted, but the input breaks rules
-of its format somewhere.
+Exit statuses: 0 all bytes of the input good; 1 failed, no output; 2 wrong usage or
+configuration, no output; 3 converted, but the input breaks rules of its format; 128 and
+the number of the signal if interrupted.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from .command.run import (
     show_report,
     tell,
 )
+from .resources.interruption import check_interruption
 from .resources.paths import expand_path
 
 if TYPE_CHECKING:
@@ -74,11 +75,11 @@ _with_verification = click.option(
     help="Decompress each compressed chunk and compare, which takes longer.",
 )
 _with_verbosity = _options(
-    click.option("-v", "--verbose", is_flag=True, help="Say more, with times."),
-    click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong."),
+    click.option("-v", "--verbose", is_flag=True, help="More messages, with times."),
+    click.option("-q", "--quiet", is_flag=True, help="Errors only."),
 )
 _with_debug = click.option(
-    "--debug", is_flag=True, help="Say everything, with tracebacks."
+    "--debug", is_flag=True, help="All messages, with tracebacks."
 )
 
 
@@ -111,7 +112,7 @@ def main() -> None:
     "-n",
     "--max-rows",
     type=click.IntRange(min=0),
-    help="Convert only the first so many rows.",
+    help="Convert only this many rows, from the start.",
 )
 @click.option("-w", "--overwrite", is_flag=True, help="Replace output files.")
 @_with_resources
@@ -122,7 +123,7 @@ def main() -> None:
 @click.option(
     "--extra-columns",
     is_flag=True,
-    help="Write the columns that legend-daq2lh5 lacks, too.",
+    help="Also write columns that legend-daq2lh5 lacks.",
 )
 @click.option(
     "-k",
@@ -226,8 +227,8 @@ def process(
 ) -> None:
     """Process the tables of a raw LH5 file into another file.
 
-    Windows, presummed waveforms, types, codecs: all that the proc_spec of an output
-    specification can say. All other objects are copied. The exit status is 0, 1 if it
+    Windows, presummed waveforms, types, codecs: every operation of the proc_spec of an
+    output specification. All other objects are copied. The exit status is 0, 1 if it
     failed, 2 if the arguments are wrong.
     """
     from . import logging as our_logging  # noqa: PLC0415  (--help needs none)
@@ -248,7 +249,7 @@ def process(
         leave(EXIT_USAGE)
     report = ConversionReport(source=file)
 
-    def work(check_interrupt: Callable[[], None]) -> None:
+    def work() -> None:
         from .buffer_processor.lh5_buffer_processor import (  # noqa: PLC0415
             process_file,
         )
@@ -261,7 +262,7 @@ def process(
             threads=threads,
             memory_limit=limit,
             verify_compression=verify_compression,
-            progress=check_interrupt,
+            progress=check_interruption,
             report=report,
             **options,
         )
@@ -277,11 +278,11 @@ def process(
 @click.option(
     "--force",
     is_flag=True,
-    help="Also remove files whose locks are unreliable: only if no conversion, also of "
-    "another computer, writes to these directories.",
+    help="Also remove files whose locks are unreliable. Use it only while no "
+    "conversion, of this or another computer, writes to these directories.",
 )
 def repair(directories: tuple[str, ...], force: bool) -> None:
-    """Complete or remove what killed conversions left in DIRs.
+    """Complete or remove files that killed conversions left in DIRs.
 
     Interrupted renames of several files are completed. Temporary files are removed
     unless a running process holds their lock. The exit status is 1 if something could
@@ -335,7 +336,7 @@ def completion(shell: str) -> None:
 @click.version_option(__version__, message="%(version)s")
 @click.argument("in_stream", nargs=-1, required=True)
 @click.option("-v", "--verbose", is_flag=True, help="Increase the program verbosity.")
-@click.option("-d", "--debug", is_flag=True, help="Say everything, with tracebacks.")
+@click.option("-d", "--debug", is_flag=True, help="All messages, with tracebacks.")
 @click.option("-t", "--stream-type", help="Type of the input stream.")
 @click.option("-o", "--out-spec", help="Output file, or JSON/YAML specification.")
 @click.option(

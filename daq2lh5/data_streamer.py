@@ -13,6 +13,7 @@ from .reading.source import Source, open_source
 from .report import ConversionReport
 from .resources.memory import DEFAULT_LIMIT, MemoryPlan, default_threads
 from .resources.paths import escape
+from .selection.column_settings import ColumnSettings
 from .selection.selection import Selection
 from .selection.templates import buffers_for
 
@@ -70,7 +71,9 @@ class DataStreamer(Selection, ABC):
     to_files_only
         whether rows go to files without the user seeing them; set before opening.
     extra_columns
-        whether to write the columns that legend-daq2lh5 lacks, too; set before opening.
+        whether tables have the columns that legend-daq2lh5 lacks; set before opening.
+    column_settings
+        how single columns are written; set before opening.
     read_ahead
         whether a thread may read a long file ahead; set before opening. By default
         True if the process has more than one core.
@@ -83,6 +86,7 @@ class DataStreamer(Selection, ABC):
     def __init__(self) -> None:
         self.source: Source | None = None
         self.memory_limit = DEFAULT_LIMIT
+        self.column_settings = ColumnSettings({})
         self.to_files_only = False
         self.extra_columns = False
         self.read_ahead = default_threads() > 1

@@ -16,6 +16,7 @@ OPTION_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "in_stream_type": ((str,), "the name of a format"),
     "hdf5_settings": ((Mapping,), "a dictionary"),
     "db_dict": ((Mapping,), "a dictionary"),
+    "column_settings": ((Mapping,), "a dictionary by paths of columns"),
 }
 """Types of options other than numbers, and their names in messages."""
 

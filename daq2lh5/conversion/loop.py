@@ -63,6 +63,8 @@ def convert_opened(
     for rb in streamer.final_buffers():
         _write_rows(rb, outputs, report, db_dict, exchange)
     check()
+    for text in streamer.column_settings.unused():
+        report.warn(text)
     report.garbage_file = outputs.write_garbage(streamer.garbage)
     outputs.describe(streamer.describe_columns())
     outputs.complete()

@@ -24,7 +24,7 @@ __all__ = ["Leftovers", "Repairs", "complete", "repair"]
 
 @dataclass
 class Repairs:
-    """Messages about what was done in a folder, and what was left."""
+    """Messages about the repairs in a folder, and about files left alone."""
 
     done: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
@@ -135,7 +135,7 @@ class Leftovers:
                 pass
             except (JournalError, OSError) as e:
                 log.warning(
-                    "%s: what a killed conversion left is not touched: %s", path, e
+                    "%s: leftover of a killed conversion not repaired: %s", path, e
                 )
 
     def remove(self, target: Path) -> None:
@@ -150,7 +150,7 @@ class Leftovers:
 
 
 def repair(folder: str | os.PathLike[str], force: bool = False) -> Repairs:
-    """Complete or remove all that killed conversions left in a folder.
+    """Complete or remove the files that killed conversions left in a folder.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..buffers.keys import has_wildcard
+from ..buffers.table_buffer import TableBuffer
 from ..data_decoder import DataDecoder
 from ..errors import OutSpecError
 from ..resources.memory import MemoryPlan
@@ -25,6 +26,7 @@ from .templates import (
 if TYPE_CHECKING:
     from ..raw_buffer import RawBuffer, RawBufferLibrary
     from ..report import ConversionReport
+    from .column_settings import ColumnSettings
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ class Selection:
 
     Attributes
     ----------
-    rb_lib, selects_anything, plan, report, memory_limit
+    rb_lib, selects_anything, plan, report, memory_limit, column_settings
         those of :class:`.DataStreamer`.
     """
 
@@ -48,6 +50,7 @@ class Selection:
 
     report: ConversionReport
     memory_limit: int
+    column_settings: ColumnSettings
 
     def _forget_selection(self) -> None:
         """Reset the selection for another stream."""
@@ -182,8 +185,10 @@ class Selection:
                 make = partial(decoder.make_lgdo, key=key, size=buffer_size)
                 rb.make_later(make, decoder.describe_lgdo)
                 continue
-            if (columns := decoder.columns_of(key)) != described:
-                table = decoder.make_buffer(key, 0)
+            names = (type(decoder).__name__, rb.out_name, rb.place.path)
+            columns = self.column_settings.applied(decoder.columns_of(key), names)
+            if columns != described:
+                table = TableBuffer(columns, 0, type(decoder).__name__)
                 described = columns
             rb.use_table(table.like(0))
             for text in check_processing(rb):

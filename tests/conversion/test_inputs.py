@@ -149,7 +149,7 @@ class TestGetStreamer:
 
     @pytest.mark.parametrize(
         ("name", "hint"),
-        [("FlashCamm", "did you mean 'FlashCam'"), ("xyz", "there are FlashCam")],
+        [("FlashCamm", "did you mean 'FlashCam'"), ("xyz", "known types: FlashCam")],
     )
     def test_unknown_type_is_named(self, run, name, hint):
         with pytest.raises(NotImplementedError, match=hint):

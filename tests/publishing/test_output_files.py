@@ -98,7 +98,7 @@ class TestBeside:
             if content is None:
                 outputs.drop_beside(".garbage")
             else:
-                with pytest.raises(FileExistsError, match="no LH5"):
+                with pytest.raises(FileExistsError, match="not an LH5"):
                     outputs.drop_beside(".garbage")
 
 

@@ -42,8 +42,7 @@ class TestMembers:
         assert data == b"datadata"
         at = len(packed) + len(garbage) - len(garbage.lstrip(b"\x00"))
         assert error == (
-            f"the {kind} stream ends at byte {at} of its input, "
-            "but what follows is something else"
+            f"the {kind} stream ends at byte {at} of its input, but other data follow"
         )
 
     def test_gzip_header_fields(self, tmp_path):
