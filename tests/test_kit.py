@@ -62,13 +62,9 @@ ELSEWHERE = {
     "command/run": "test_cli",
     "conversion/targets": "publishing/test_naming",
     "processing/plan": "processing/test_steps",
-    "processing/spec": "processing/test_steps",
     "publishing/journal": "publishing/test_publish",
-    "publishing/locks": "publishing/test_temporary",
     "publishing/repair": "publishing/test_temporary",
     "reading/_read_ahead": "reading/test_ahead",
-    "reading/raw_input": "reading/test_source",
-    "reading/readers": "reading/test_source",
     "reading/zstd": "reading/test_members",
     "selection/*": "selection/test_selection",
     "writing/columns": "writing/test_chunks",
@@ -76,7 +72,6 @@ ELSEWHERE = {
     "writing/layout": "test_attributes",
     "writing/objects": "writing/test_chunks",
     "writing/settings": "writing/test_filters",
-    "writing/syncer": "writing/test_atomic",
     "writing/templates": "writing/test_chunks",
 }
 """Modules without a test file of their own, and the file that tests them.

@@ -8,7 +8,7 @@ import logging
 import lgdo
 import numpy as np
 import pytest
-from kit.generators.eight_channels import KEYS, N_EVENTS
+from kit.generators.eight_channels import KEYS, N_EVENTS, RUN
 from kit.writers import fcio as writer
 
 import daq2lh5
@@ -25,9 +25,7 @@ from daq2lh5.raw_buffer import (
 def run(tmp_path_factory) -> str:
     """A run with all kinds of tables that a default file has."""
     path = tmp_path_factory.mktemp("run") / "run.fcio"
-    path.write_bytes(
-        writer.make_stream(N_EVENTS, n_channels=8, n_samples=6, status_every=2)
-    )
+    path.write_bytes(writer.make_stream(**RUN))
     return str(path)
 
 

@@ -16,8 +16,6 @@ from daq2lh5.buffers.garbage import Garbage
 from daq2lh5.errors import DecodeError
 from daq2lh5.fc.fc_streamer import FCStreamer
 
-# --- damage -------------------------------------------------------------------------
-
 
 class TestGarbage:
     def test_stretches_are_in_a_file_beside_the_output(self, tmp_path):

@@ -21,8 +21,6 @@ from daq2lh5.errors import DecodeError, OutSpecError, UnknownFormatError
 from daq2lh5.fc.fc_streamer import FCStreamer
 from daq2lh5.raw_buffer import RawBufferLibrary
 
-# --- inputs -------------------------------------------------------------------------
-
 
 class TestInputs:
     def test_missing_input(self, tmp_path):

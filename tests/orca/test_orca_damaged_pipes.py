@@ -26,8 +26,6 @@ from kit.writers import orca as writer
 
 from daq2lh5.reading.source import Source
 
-# --- pipes and compressed files -----------------------------------------------------
-
 
 def summary(report: Any) -> list[Any]:
     found = [(d.offset, d.length, d.fate) for d in report.damage]

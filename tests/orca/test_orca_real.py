@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from daq2lh5.report import ConversionReport
 
 
-# --- real files ---------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def converted(tmp_path_factory):
     """Convert a real file, once."""

@@ -12,8 +12,6 @@ from kit.writers import orca as writer
 
 from daq2lh5.orca.orca_streamer import OrcaStreamer
 
-# --- byte order (format 1.3) -------------------------------------------------------
-
 
 def big_endian(data: bytes, index: list[writer.Packet]) -> bytes:
     packets = [data[p.offset : p.offset + p.length] for p in index]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from kit.generators.eight_channels import N_EVENTS
+from kit.generators.eight_channels import RUN
 from kit.writers import fcio as writer
 
 
@@ -11,9 +11,7 @@ from kit.writers import fcio as writer
 def run(tmp_path_factory) -> str:
     """A run with all kinds of tables that a default file has."""
     path = tmp_path_factory.mktemp("run") / "run.fcio"
-    path.write_bytes(
-        writer.make_stream(N_EVENTS, n_channels=8, n_samples=6, status_every=2)
-    )
+    path.write_bytes(writer.make_stream(**RUN))
     return str(path)
 
 
@@ -21,9 +19,5 @@ def run(tmp_path_factory) -> str:
 def fsp_run(tmp_path_factory) -> str:
     """A run with the software trigger's tables too."""
     path = tmp_path_factory.mktemp("run") / "fsp.fcio"
-    path.write_bytes(
-        writer.make_stream(
-            N_EVENTS, n_channels=2, n_samples=6, status_every=2, fsp=True
-        )
-    )
+    path.write_bytes(writer.make_stream(**RUN | {"n_channels": 2, "fsp": True}))
     return str(path)

@@ -16,8 +16,6 @@ from daq2lh5.raw_buffer import (
     RawBufferLibrary,
 )
 
-# --- with a stream ------------------------------------------------------------------
-
 
 class TestSelection:
     def test_star_takes_all_keys(self, run):

@@ -21,9 +21,6 @@ HEADERS = ("FCConfig", "FSPConfig")
 """Tables whose rows `n_max` does not count."""
 
 
-# --- reading a stream ---------------------------------------------------------------
-
-
 @dataclass
 class Decoded:
     """What came out of a stream.

@@ -27,8 +27,6 @@ SUPPORTED = tuple(DECODERS)
 """Decoders whose rows are compared; the reference reader has more."""
 
 
-# --- reading a file -----------------------------------------------------------------
-
 Tables = dict[str, dict[str, Any]]
 
 

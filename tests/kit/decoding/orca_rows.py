@@ -27,8 +27,6 @@ from kit.reference import orca as reference
 if TYPE_CHECKING:
     from kit.generators.orca_damage import Sample
 
-# --- random damage ------------------------------------------------------------------
-
 
 def signature(name: str, columns: list[str], row: list[Any]) -> tuple[bytes, ...]:
     """Describe a row by what its own bytes and the configuration say."""

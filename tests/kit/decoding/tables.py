@@ -75,9 +75,6 @@ def columns_of(group: h5py.Group) -> dict[str, Any]:
     return columns
 
 
-# --- real files ---------------------------------------------------------------------
-
-
 def sha256(array: np.ndarray) -> str:
     """Hash an array's bytes, little-endian, each NaN the same."""
     if array.dtype.kind == "f":

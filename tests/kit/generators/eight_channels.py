@@ -12,6 +12,9 @@ from daq2lh5.raw_buffer import (
 )
 
 N_EVENTS = 4
+RUN = {"n_events": N_EVENTS, "n_channels": 8, "n_samples": 6, "status_every": 2}
+"""For the writer: a run with all kinds of tables that a default file has."""
+
 KEYS = [1027200, 1027201, 1027202, 1027203, 1027204, 1027205, 1028800, 1028801]
 """Keys of the traces of a run with eight channels on two cards."""
 

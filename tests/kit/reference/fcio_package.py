@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# --- the fcio package -------------------------------------------------------------
-
 OFFSET_COLUMNS = (
     *("mu_offset_sec", "mu_offset_usec", "to_master_sec", "delta_mu_usec"),
     *("abs_delta_mu_usec", "to_start_sec", "to_start_usec"),
