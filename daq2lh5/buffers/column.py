@@ -211,8 +211,8 @@ class Field:
         elif self.kind == "lists":
             if self.codec is not None:
                 log.warning(
-                    "'%s/values' has waveforms of different lengths, which %s cannot "
-                    "encode: they are written as they are",
+                    "'%s/values' has waveforms of different lengths: they are written "
+                    "as they are, not encoded by %s",
                     *(name, self.codec.name),
                 )
             layout.groups[name] = {"datatype": table_type([*self.member_attrs])} | attrs

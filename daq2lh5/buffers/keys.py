@@ -69,7 +69,7 @@ def _entries(key_list: Any, whose: str) -> list:
     if no_list or not isinstance(key_list, Iterable):
         msg = f"{whose}: key_list is {show(key_list)}; expected a list"
         if isinstance(key_list, (str, int)):
-            msg += f", such as [{show(key_list)}]"
+            msg += f": write [{show(key_list)}]"
         raise OutSpecError(msg)
     if isinstance(key_list, (list, tuple)):
         return list(key_list)

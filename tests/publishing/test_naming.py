@@ -125,7 +125,7 @@ class TestKeywordsAndVariables:
 
 @pytest.mark.parametrize("keys", [np.array(5), np.array("x")])
 def test_a_number_as_key_list(keys):
-    with pytest.raises(OutSpecError, match=r"key_list is .* not a list: write \["):
+    with pytest.raises(OutSpecError, match=r"key_list is .* expected a list: write \["):
         keys_of(keys, "buffer 'x'")
 
 
