@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._core.kernel import Kernel
 from ..data_streamer import DataStreamer
 from ..raw_buffer import RawBuffer
 from ..selection.overflow_tables import SiblingTables
 
 if TYPE_CHECKING:
+    from .._core.kernel import Kernel
     from ..data_decoder import DataDecoder
 
 __all__ = ["KernelStreamer"]
@@ -110,9 +110,6 @@ class KernelStreamer(DataStreamer):
         source, kernel = self.source, self._kernel
         window = source.window
         left = None if source.size is None else source.size - source.offset
-        if left is not None and left < len(window):
-            # the file has grown since it was opened
-            left = None
         status = kernel.decode(window, source.offset, left, source.at_end, limit)
         self._look(status, window)
         if status == kernel.SKIPPED or kernel.scanning:
@@ -147,11 +144,7 @@ class KernelStreamer(DataStreamer):
     def _keep_damaged(self, window: memoryview, over: bool) -> None:
         """Keep the bytes of a damaged range; account for it when it is over."""
         kernel = self._kernel
-        if isinstance(kernel, Kernel):
-            start, end, fate, reason, code = kernel.damaged
-        else:
-            start, end, fate, reason = kernel.stretch[:4]
-            code = kernel.stretch_reason
+        start, end, fate, reason, code = kernel.damaged
         first = max(start - self.source.offset, 0)
         self.hold_stretch(window[first : max(kernel.consumed, first)])
         if not over:

@@ -9,6 +9,10 @@ from .columns import SIS3302, SIS3305, SIS3316, SIS3320
 from .decoder import DigitizerDecoder, OneTableDecoder, number
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ...raw_buffer import RawBuffer
+    from .._kernel import OrcaKernel
     from ..orca_header import OrcaHeader
 
 __all__ = [
@@ -94,6 +98,15 @@ class ORSIS3316WaveformDecoder(DigitizerDecoder):
             # a length for each four channels
             length = number(card.get("mawBufferLength"), channel // 4)
             self.maw_words[key] = length & 0xFFE
+
+    def set_buffers(  # noqa: D102
+        self,
+        kernel: OrcaKernel,
+        keyed: dict,
+        siblings: Callable[[RawBuffer], Sequence[RawBuffer]],
+    ) -> None:
+        super().set_buffers(kernel, keyed, siblings)
+        kernel.channels.set_averages(self.maw_words)
 
     def _mask(self, card: dict[str, Any]) -> int:
         return number(card, "enabledMask")
