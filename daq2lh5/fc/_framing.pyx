@@ -10,6 +10,9 @@ from libc.string cimport memcmp
 
 from .._core.bytes cimport load_i32, load_u16, load_u32
 from .._core.window cimport *
+from ._wire cimport (
+    FCIO_CARD_BYTES, FCIO_CARD_N_LINKSTATES, FSP_STATUS_BYTES, fcio_card_get_numlinks,
+)
 from .layout cimport *
 
 
@@ -310,10 +313,11 @@ cdef int64_t end_of_content(
     """
     cdef int64_t end = end_of_frame(r, n_own - 1)
     cdef int64_t start = r.frames[n_own - 1].start
-    if r.tag != TAG_STATUS or end - start < CARD_BYTES:
+    if r.tag != TAG_STATUS or end - start < FCIO_CARD_BYTES:
         return end
-    return start + CARD_BYTES - 4 * (
-        MAX_LINKS - min(load_u32(data + start + 4 * CARD_NUMLINKS), MAX_LINKS)
+    return start + FCIO_CARD_BYTES - 4 * (
+        FCIO_CARD_N_LINKSTATES
+        - min(fcio_card_get_numlinks(data + start), FCIO_CARD_N_LINKSTATES)
     )
 
 

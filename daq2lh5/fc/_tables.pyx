@@ -24,6 +24,7 @@ from ._dead_time cimport DeadTime, free_dead_time, reset_dead_time
 from ._framing cimport Record
 from ._rows cimport *
 from ._state cimport *
+from ._wire cimport FCIO_CARD_BYTES, FCIO_CARD_N_LINKSTATES
 from .layout cimport *
 
 
@@ -273,27 +274,28 @@ cdef class FcioTables(Kernel):
         cdef int n_cards = self.n_cards_used(data, r)
         if self.asks_for_cards:
             for i in range(n_cards):
-                card = card_word(data, r, i, CARD_REQID) & 0xFFFF
+                card = card_id(data, r, i)
                 if self.status_sinks[card] < 0 and not self.card_told[card]:
                     self.card_told[card] = True
                     self.detail_card = card
                     return STATUS_KEY
         for i in range(n_cards):
-            sink = self.status_sinks[card_word(data, r, i, CARD_REQID) & 0xFFFF]
+            sink = self.status_sinks[card_id(data, r, i)]
             if sink >= 0:
                 sinks[sink].need += 1
         for i in range(n_cards):
-            sink = self.status_sinks[card_word(data, r, i, CARD_REQID) & 0xFFFF]
+            sink = self.status_sinks[card_id(data, r, i)]
             if sink < 0 or not sinks[sink].need:
                 continue
             if status == STATUS_NEXT:
                 status = self.room_for(INTO_STATUS, sink, sinks[sink].need)
                 if status == STATUS_NEXT and not vectors_fit(
                     INTO_STATUS, sinks[sink].columns, sinks[sink].loc,
-                    MAX_LINKS * sinks[sink].need,
+                    FCIO_CARD_N_LINKSTATES * sinks[sink].need,
                 ):
                     status = self.lack(
-                        STATUS_GROW, INTO_STATUS, sink, MAX_LINKS * sinks[sink].need
+                        STATUS_GROW, INTO_STATUS, sink,
+                        FCIO_CARD_N_LINKSTATES * sinks[sink].need,
                     )
             sinks[sink].need = 0
         return status
@@ -344,10 +346,10 @@ cdef class FcioTables(Kernel):
         cdef int64_t n = 0
         cdef RowSink* sink
         for card in range(self.n_cards_used(data, r)):
-            index = self.status_sinks[card_word(data, r, card, CARD_REQID) & 0xFFFF]
+            index = self.status_sinks[card_id(data, r, card)]
             if index < 0:
                 continue
-            if r.frames[4 + card].length < CARD_BYTES:
+            if r.frames[4 + card].length < FCIO_CARD_BYTES:
                 self.irregular_count[IRREGULAR_STATUS_BLOCK] += 1
             sink = &self.sinks[INTO_STATUS][index]
             write_card(sink.columns, sink.loc, self.s, self.packet_id, data, r, card)

@@ -17,6 +17,7 @@ from .fc_event_decoder import FCEventDecoder
 from .fc_eventheader_decoder import FCEventHeaderDecoder
 from .fc_fsp_decoder import FSPConfigDecoder, FSPEventDecoder, FSPStatusDecoder
 from .fc_status_decoder import FCStatusDecoder
+from .wire import HANDSHAKE
 
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
@@ -159,7 +160,7 @@ class FCStreamer(KernelStreamer):
         return self._header_buffers()
 
     def _check_handshake(self) -> None:
-        window = self.source.fill(68)
+        window = self.source.fill(HANDSHAKE.size)
         if bytes(window[:14]) != b"\xff\x35\x65\xc4FlashCamV1":
             msg = "no FCIO handshake"
             raise DecodeError(
@@ -179,7 +180,7 @@ class FCStreamer(KernelStreamer):
         self._account()
         if self.fcio.configured:
             return
-        if self.report.n_damage or self.report.n_bytes > 68:
+        if self.report.n_damage or self.report.n_bytes > HANDSHAKE.size:
             msg = "no configuration record in the whole stream"
             if self.report.damage:
                 first = self.report.damage[0]

@@ -2,8 +2,8 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from .._core.bytes cimport load_u32
 from .._core.window cimport Found, Window
+from ._wire cimport sis3316_event_get_ticks_high, sis3316_event_get_ticks_low
 
 cdef enum Reason:
     REASON_NONE
@@ -49,7 +49,7 @@ cdef struct Channel:
 cdef struct Event:
     uint32_t key
     uint32_t bits
-    uint32_t status
+    bint flag               # of the status word
     int64_t length          # bytes
     int64_t samples         # byte at which they begin
     int64_t raw_words
@@ -87,9 +87,12 @@ cdef struct Step:
 
 cdef inline uint64_t ticks_of(const uint8_t* event) noexcept nogil:
     """Return the time stamp (2), in ticks of the sampling clock."""
-    return <uint64_t>(load_u32(event) >> 16) << 32 | load_u32(event + 4)
+    return (
+        <uint64_t>sis3316_event_get_ticks_high(event) << 32
+        | sis3316_event_get_ticks_low(event)
+    )
 
-cdef int64_t words_before_status(uint32_t bits) noexcept nogil
+cdef int64_t bytes_before_status(uint32_t bits) noexcept nogil
 cdef bint accumulators_fit(const uint8_t* data, uint32_t bits) noexcept nogil
 cdef int64_t header_bytes(const uint8_t* data, int64_t n) noexcept nogil
 cdef void look_for(Step* s, Reason reason, int64_t resume, bint cut) noexcept nogil

@@ -13,7 +13,6 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from .._core.binding cimport Binding, BoundColumn, BoundVector, BoundWaveform
-from .._core.bytes cimport load_u32
 from .._core.kernel cimport *
 from .._core.sink cimport SinkTable, new_sink_table
 from ._chunks cimport (
@@ -21,6 +20,7 @@ from ._chunks cimport (
     take_step,
 )
 from ._framing cimport *
+from ._wire cimport *
 from .layout cimport *
 
 include "_columns.pxi"
@@ -200,7 +200,8 @@ cdef class LlamaKernel(Kernel):
         wanted = {} if keyed is None else keyed
         if not hasattr(wanted, "get"):
             wanted = dict.fromkeys(self.keys, wanted)
-        sinks = (<SinkTable>self.tables[0]).set_keyed({k: wanted.get(k) for k in self.keys})
+        cdef SinkTable table = self.tables[0]
+        sinks = table.set_keyed({key: wanted.get(key) for key in self.keys})
         for key in self.keys:
             self.channels[<int>key].sink = sinks.get(key, -1)
 
