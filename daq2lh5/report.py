@@ -41,7 +41,7 @@ MAX_ATTRIBUTE_BYTES = 60000
 
 @dataclass
 class Damage:
-    """A stretch of the input that could not be decoded."""
+    """A range of the input that cannot be decoded."""
 
     offset: int
     length: int
@@ -74,7 +74,7 @@ class ConversionReport:
     irregular
         records that were decoded although they break a rule of the format, by rule.
     damage
-        the first damaged stretches, in order.
+        the first damaged ranges, in order.
     n_damage
         number of all of them.
     container_error
@@ -86,7 +86,7 @@ class ConversionReport:
     notes
         further messages to the user; the last one counts those that were too many.
     garbage_file
-        the file with the bytes of the damaged stretches; None without such.
+        the file with the bytes of the damaged ranges; None without such.
     outputs
         the other files written.
     seconds
@@ -150,8 +150,8 @@ class ConversionReport:
             return 1
         return 0 if self.clean else 3
 
-    def add_stretch(self, offset: int, length: int, fate: str, reason: str) -> None:
-        """Account for a stretch that is no decoded record."""
+    def add_damaged(self, offset: int, length: int, fate: str, reason: str) -> None:
+        """Account for a range of the input that is passed over."""
         self.bytes[fate] += length
         self.packets[fate] += 1
         if fate in ("corrupt", "cut_off"):

@@ -91,7 +91,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
 
     @property
     def n_resyncs(self) -> int:
-        """Number of damaged stretches so far: of decoding, or of packets by number."""
+        """Number of damaged ranges so far: of decoding, or of packets by number."""
         loaded = 0 if self._packets is None else self._packets.n_damage
         return max(self.report.n_damage, loaded)
 

@@ -26,7 +26,7 @@ cdef class Holes:
     Attributes
     ----------
     n, n_bytes
-        number and bytes of those that do not begin in a damaged stretch.
+        number and bytes of those that do not begin in a damaged range.
     first
         start and end of the first of them, or None.
     """
@@ -114,7 +114,7 @@ cdef class Holes:
         return 0
 
     def tell(self, int64_t start, int64_t end):
-        """Leave out blocks that begin in a damaged stretch, which is told already."""
+        """Leave out blocks that begin in a damaged range, which is told already."""
         self.told_start, self.told_end = start, end
         self.waiting = [h for h in self.waiting if not start <= h[0] < end]
 

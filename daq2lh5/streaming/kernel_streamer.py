@@ -146,12 +146,12 @@ class KernelStreamer(DataStreamer):
         kernel = self._kernel
         start, end, fate, reason, code = kernel.damaged
         first = max(start - self.source.offset, 0)
-        self.hold_stretch(window[first : max(kernel.consumed, first)])
+        self.hold_damaged(window[first : max(kernel.consumed, first)])
         if not over:
             return
         if fate == "unknown" and (kind := self._kind_of_unknown(reason)):
             self.report.add_unknown(kind)
-        self.end_stretch(start, end, fate, reason, code, kernel.packet_id)
+        self.end_damaged(start, end, fate, reason, code, kernel.packet_id)
 
     def _account(self) -> None:
         """Bring the report up to date with the kernel's counts."""
