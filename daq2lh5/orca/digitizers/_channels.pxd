@@ -5,7 +5,7 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t
 from ._events cimport N_DIGITIZERS
 
 cdef enum:
-    N_CHANNELS = 8192       # crate, card and channel in one number (format 2.1)
+    N_CHANNELS = 8192       # crate, card and channel in one number (ORCA format, 2.1)
 
 
 cdef class DigitizerChannels:

@@ -7,7 +7,7 @@ from ..packets._framing cimport N_CARDS, N_LISTENERS
 
 cdef enum:
     N_INPUTS = 32
-    N_SPLITS = 2            # ways to split input and trace index (format 4.3.3)
+    N_SPLITS = 2            # ways to split input and trace index (ORCA format, 4.3.3)
 
 cdef struct Card:
     int listener            # index of its listener; -1: no such card
@@ -68,5 +68,5 @@ cdef inline void split_word(
 
 
 cdef inline bint is_byte_of(uint32_t byte, uint32_t address) noexcept nogil:
-    """Whether a trace has this byte of the address of its card (format 4.3.3)."""
+    """Whether a trace has this byte of the address of its card (ORCA format, 4.3.3)."""
     return byte == (address & 0xFF) or byte == ((address >> 4) & 0xFF)

@@ -1,4 +1,4 @@
-"""The FCIO streams in the packets of an ORCA file (format 4.4)."""
+"""The FCIO streams in the packets of an ORCA file (ORCA format, 4.4)."""
 
 
 cdef class FcioStreams:

@@ -1,4 +1,4 @@
-"""Which packet is next, where damage puts that in doubt (format 1.7).
+"""Which packet is next, where damage puts that in doubt (ORCA format, 1.7).
 
 One function, `next_packet`, looks for a packet in a range of bytes; all others here say
 where it has to look, and what it has to demand. There are three kinds of evidence for a
