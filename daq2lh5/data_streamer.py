@@ -104,9 +104,9 @@ class DataStreamer(Selection, ABC):
         self.rows_left: int | None = None
         self._more = True
         self._flush = False
-        # bytes of a range without packets that has not ended yet
-        self._stretch = bytearray()
-        self._stretch_lost = 0
+        # bytes of the damaged range at hand, and the number of those not kept
+        self._damaged = bytearray()
+        self._damaged_lost = 0
         self._forget_selection()
 
     # ---- for derived classes -------------------------------------------------------
@@ -180,16 +180,16 @@ class DataStreamer(Selection, ABC):
 
     # ---- accounting ----------------------------------------------------------------
 
-    def hold_stretch(self, part: memoryview) -> None:
-        """Keep bytes of a range without packets, as far as there is room."""
-        room = self.garbage.cap - self.garbage.bytes_kept - len(self._stretch)
-        self._stretch += part[: max(room, 0)]
-        self._stretch_lost += max(len(part) - max(room, 0), 0)
+    def hold_damaged(self, part: memoryview) -> None:
+        """Keep bytes of the damaged range at hand, as far as there is room."""
+        room = self.garbage.cap - self.garbage.bytes_kept - len(self._damaged)
+        self._damaged += part[: max(room, 0)]
+        self._damaged_lost += max(len(part) - max(room, 0), 0)
 
-    def end_stretch(
+    def end_damaged(
         self, start: int, end: int, fate: str, reason: str, code: int, packet_id: int
     ) -> None:
-        """Account for a range without packets, whose bytes were kept.
+        """Account for the damaged range at hand, whose bytes were held.
 
         Parameters
         ----------
@@ -202,14 +202,14 @@ class DataStreamer(Selection, ABC):
         packet_id
             number of the last packet before it.
         """
-        self.report.add_stretch(start, end - start, fate, reason)
+        self.report.add_damaged(start, end - start, fate, reason)
         if fate in ("corrupt", "cut_off"):
-            lost = self._stretch_lost
-            self.garbage.add(self._stretch, packet_id, code, start, dropped=lost)
+            lost = self._damaged_lost
+            self.garbage.add(self._damaged, packet_id, code, start, dropped=lost)
             if isinstance(self.source, Source):
                 self.source.holes.tell(start, end)
-        self._stretch = bytearray()
-        self._stretch_lost = 0
+        self._damaged = bytearray()
+        self._damaged_lost = 0
 
     def account_for_holes(self) -> None:
         """Report blocks of zeros inside of packets, at the end of the stream.

@@ -155,8 +155,8 @@ class ConversionReport:
             return 1
         return 0 if self.clean else 3
 
-    def add_stretch(self, offset: int, length: int, fate: str, reason: str) -> None:
-        """Account for a range of bytes without decoded records."""
+    def add_damaged(self, offset: int, length: int, fate: str, reason: str) -> None:
+        """Account for a range of the input that is passed over."""
         self.bytes[fate] += length
         self.packets[fate] += 1
         if fate in ("corrupt", "cut_off"):

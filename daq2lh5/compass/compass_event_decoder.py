@@ -47,13 +47,10 @@ def _length(leaf: Any) -> int | None:
 class CompassEventDecoder(DataDecoder):
     """Decode records: one row for each.
 
-    ::
+    .. wire:: daq2lh5.compass.wire HEAD
 
-        board | channel | timestamp | energy? | energy_calibrated? | energy_short?
-              | flags | waveform code? | number of samples? | samples?
-
-    u16, u16, u64, u16, f64, u16, u32, u8, u32, and u16 each; the header of the file
-    says which there are (CoMPASS format, 2).
+    Samples of 16 bits follow. The header of the file says which fields there are
+    (CoMPASS format, 2).
 
     Parameters
     ----------

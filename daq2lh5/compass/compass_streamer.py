@@ -98,6 +98,8 @@ class CompassStreamer(KernelStreamer):
     def start_anew(self) -> None:
         """Forget the last stream."""
         super().start_anew()
+        # until the layout of the records is known
+        self._kernel = None
         self.buffer = np.empty(0, "S1")
         self.event_rbkd: dict[int, RawBuffer] | None = None
         self.event_decoder.skipped_channels = {}

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from .._core.bytes cimport load_i32
 from .._core.window cimport Found, Window
 
 cdef enum:
@@ -77,6 +78,23 @@ cdef struct Limits:
     int64_t n_traces
     int64_t trace_bytes     # of one trace with its two leading words
     int32_t listener        # whose configurations these must be; -1: any
+
+cdef inline const uint8_t* claim_frame(
+    const uint8_t* data, const Record* r, int k, int64_t n
+) noexcept nogil:
+    """Return the first `n` bytes of frame `k`; NULL if it is shorter, or absent."""
+    if k >= r.n_frames or r.frames[k].length < n:
+        return NULL
+    return data + r.frames[k].start
+
+
+cdef inline int32_t number_in(
+    const uint8_t* data, const Record* r, int k
+) noexcept nogil:
+    """Return the number in frame `k`; -1 if the frame does not have all of it."""
+    cdef const uint8_t* p = claim_frame(data, r, k, 4)
+    return -1 if p == NULL else load_i32(p)
+
 
 cdef bint is_handshake(const Window* w, int64_t at) noexcept nogil
 cdef bint is_known(int32_t tag) noexcept nogil

@@ -403,7 +403,7 @@ cdef Found is_sound_after(
             return FOUND_YES
         if c.counted and llama_chunk_get_n_events(w.data + at - LLAMA_CHUNK_BYTES) != 0:
             return FOUND_NO
-    return FOUND_YES if header_bytes(w.data + at, rest) else FOUND_NO
+    return FOUND_YES if header_bytes(w.data + at, w.n - at) else FOUND_NO
 
 
 cdef void step_at_event(

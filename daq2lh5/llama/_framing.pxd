@@ -92,7 +92,6 @@ cdef inline uint64_t ticks_of(const uint8_t* event) noexcept nogil:
         | sis3316_event_get_ticks_low(event)
     )
 
-cdef int64_t bytes_before_status(uint32_t bits) noexcept nogil
 cdef bint accumulators_fit(const uint8_t* data, uint32_t bits) noexcept nogil
 cdef int64_t header_bytes(const uint8_t* data, int64_t n) noexcept nogil
 cdef void look_for(Step* s, Reason reason, int64_t resume, bint cut) noexcept nogil

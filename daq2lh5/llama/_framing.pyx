@@ -20,17 +20,6 @@ cdef enum:
     MAX_UNANNOUNCED_BYTES = 1 << 22
 
 
-cdef int64_t bytes_before_status(uint32_t bits) noexcept nogil:
-    """Bytes in front of the status word (2)."""
-    return (
-        SIS3316_EVENT_BYTES
-        + SIS3316_PEAK_BYTES * (bits & 1)
-        + SIS3316_ACCUMULATORS_BYTES * (bits >> 1 & 1)
-        + SIS3316_MAW_BYTES * (bits >> 2 & 1)
-        + SIS3316_ENERGIES_BYTES * (bits >> 3 & 1)
-    )
-
-
 cdef Reason read_marks(const uint8_t* data, int64_t n, Event* e) noexcept nogil:
     """Read the first word, the status word and the average word (2)."""
     cdef const uint8_t* status

@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from .._core.wire import Bits, Field, Struct, word
 
-__all__ = ["CONFIG", "CONFIG_68", "CONFIG_80", "STRUCTS"]
-
-MAGIC = 0x4972414C
-MAGIC_OLD = 0x5572414C
+__all__ = [
+    "ACCUMULATORS",
+    "CONFIG",
+    "CONFIG_68",
+    "CONFIG_80",
+    "ENERGIES",
+    "HEADER",
+    "HEADER_80",
+    "MAW",
+    "PEAK",
+    "STRUCTS",
+]
 
 HEADER = Struct(
     "llama_header",

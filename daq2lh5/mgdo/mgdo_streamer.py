@@ -240,7 +240,7 @@ class MGDOStreamer(KernelStreamer):
             log.warning("%s", e)
             # the lengths of the entries are unknown
             problem = str(e).removeprefix(f"{self.tree.name}: ")
-            self.end_stretch(
+            self.end_damaged(
                 *(self._bytes_before, self._bytes_before, "corrupt", problem),
                 *(int(UNREADABLE), first),
             )
@@ -258,12 +258,12 @@ class MGDOStreamer(KernelStreamer):
             start, stop = (int(n) for n in basket.offsets[i : i + 2])
             if not 0 <= start <= stop <= len(basket.data):
                 start = stop = 0
-            self.hold_stretch(memoryview(basket.data)[start:stop])
+            self.hold_damaged(memoryview(basket.data)[start:stop])
             problem = f"entry {basket.first + i}: {kernel.describe_damage()}"
             start, stop = (n + self._bytes_before for n in (start, stop))
             # the entry's own number
             code, number = kernel.damage_code, basket.first + i
-            self.end_stretch(start, stop, "corrupt", problem, code, number)
+            self.end_damaged(start, stop, "corrupt", problem, code, number)
         elif status == MGDOKernel.MORE:
             self._bytes_before += len(basket.data)
             self._basket = None

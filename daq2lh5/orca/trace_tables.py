@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..selection.overflow_tables import MAX_OVERFLOW
 from .flashcam.fcio_packets import FcioPackets
-from .orca_digitizers import DigitizerDecoder, ORSIS3316WaveformDecoder
+from .orca_digitizers import DigitizerDecoder
 from .orca_fcio import FCIODecoder
 
 if TYPE_CHECKING:
@@ -51,13 +51,7 @@ class TraceTables(FcioPackets):
             keyed = {k: rb for k, rb in keyed.items() if rb is None or k in periods}
             if name not in self.rb_lib:
                 keyed[None] = None
-            self._kernel.set_channel_buffers(
-                decoder.kind, keyed, self._others_of, periods
-            )
-            if isinstance(decoder, ORSIS3316WaveformDecoder):
-                self._kernel.set_averages(decoder.maw_words)
-        else:
-            self._kernel.set_buffers(decoder.variant, keyed, self._others_of)
+        decoder.set_buffers(self._kernel, keyed, self._others_of)
 
     def _others_of(self, head: RawBuffer) -> list[RawBuffer]:
         """Return the buffers for other lengths than that of a buffer."""
@@ -111,7 +105,7 @@ class TraceTables(FcioPackets):
     def _other_width(self) -> None:
         """React to a trace whose length does not fit its buffer."""
         kernel = self._kernel
-        decoder = self.decoders[self._names[kernel.detail_slot]]
+        decoder = self.decoders[self._names[kernel.detail_decoder]]
         rb = kernel.detail_buffer
         if rb.table is None:
             msg = (

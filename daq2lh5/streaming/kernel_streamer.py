@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from .._core.kernel import Kernel
 from ..data_streamer import DataStreamer
 from ..raw_buffer import RawBuffer
 from ..selection.overflow_tables import OverflowTables
@@ -13,6 +12,7 @@ from ..selection.overflow_tables import OverflowTables
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .._core.kernel import Kernel
     from ..data_decoder import DataDecoder
 
 __all__ = ["KernelStreamer"]
@@ -119,9 +119,6 @@ class KernelStreamer(DataStreamer):
         source, kernel = self.source, self._kernel
         window = source.window
         left = None if source.size is None else source.size - source.offset
-        if left is not None and left < len(window):
-            # the file has grown since it was opened
-            left = None
         status = kernel.decode(window, source.offset, left, source.at_end, limit)
         self._look(status, window)
         if status == kernel.SKIPPED or kernel.scanning:
@@ -180,18 +177,14 @@ class KernelStreamer(DataStreamer):
     def _keep_damaged(self, window: memoryview, over: bool) -> None:
         """Keep the bytes of a damaged range; account for it when it is over."""
         kernel = self._kernel
-        if isinstance(kernel, Kernel):
-            start, end, fate, reason, code = kernel.damaged
-        else:
-            start, end, fate, reason = kernel.stretch[:4]
-            code = kernel.stretch_reason
+        start, end, fate, reason, code = kernel.damaged
         first = max(start - self.source.offset, 0)
-        self.hold_stretch(window[first : max(kernel.consumed, first)])
+        self.hold_damaged(window[first : max(kernel.consumed, first)])
         if not over:
             return
         if fate == "unknown" and (kind := self._kind_of_unknown(reason)):
             self.report.add_unknown(kind)
-        self.end_stretch(start, end, fate, reason, code, kernel.packet_id)
+        self.end_damaged(start, end, fate, reason, code, kernel.packet_id)
 
     def _account(self) -> None:
         """Bring the report up to date with the kernel's counts."""

@@ -82,7 +82,7 @@ class FcioPackets(KernelStreamer):
         self._streams = {}
         self._cards = {}
         self._refused = {}
-        self._kernel.start_run()
+        self._kernel.streams.clear()
 
     def _bind_stream(self, stream_id: int, stream: FcioKernel) -> None:
         """Set the buffers of a stream's kernel."""
@@ -128,7 +128,7 @@ class FcioPackets(KernelStreamer):
     def _refuse(self, stream_id: int, problem: str) -> NoReturn:
         """Have a stream configured anew before any record of it is decoded."""
         self._streams.pop(stream_id, None)
-        self._kernel.remove_stream(stream_id)
+        self._kernel.streams.remove(stream_id)
         self._refused[stream_id] = problem
         raise DecodeError(problem)
 
@@ -168,11 +168,11 @@ class FcioPackets(KernelStreamer):
             self._bind_stream(stream_id, stream)
             kernel.begin()
         self._streams[stream_id] = stream
-        kernel.add_stream(stream_id, stream)
+        kernel.streams.add(stream_id, stream)
 
     def _configure_stream(self, stream_id: int, stream: FcioKernel) -> None:
         """Use the configuration that a stream has read."""
-        self._kernel.settle(stream_id & 0xFFFF)
+        self._kernel.flashcam.settle(stream_id & 0xFFFF)
         self._bind_stream(stream_id, stream)
         decoder = self.decoders.get("ORFCIOConfigDecoder")
         if decoder is not None:
