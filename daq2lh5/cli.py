@@ -130,7 +130,8 @@ def main() -> None:
     "--kwargs",
     default="{}",
     metavar="JSON",
-    help="Further arguments of build_raw, and keywords of the output specification.",
+    help="Further arguments of build_raw (hdf5_settings, column_settings, db_dict, "
+    "options of a format), and keywords of the output specification.",
 )
 @click.option(
     "--json",
@@ -239,7 +240,7 @@ def process(
         options = parse_kwargs(kwargs)
         for name in options:
             if name not in ("db_dict", "hdf5_settings"):
-                msg = f"'{name}' in --kwargs: only db_dict and hdf5_settings"
+                msg = f"'{name}' in --kwargs: expected db_dict or hdf5_settings"
                 raise UsageError(msg)
         limit = parse_limit(memory_limit)
         file, spec = check_inputs((file, spec))
@@ -300,7 +301,7 @@ def repair(directories: tuple[str, ...], force: bool) -> None:
         lines = [f"{directory}: {text}" for text in repairs.done]
         tell(click.echo, "\n".join(lines or [f"{directory}: nothing to repair"]))
         for text in repairs.left:
-            say(f"error: {directory}: left as it is: {text}")
+            say(f"error: {directory}: not repaired: {text}")
             status = EXIT_FAILED
     leave(status)
 
@@ -380,7 +381,7 @@ def daq2lh5_cli(
 
 
 def _level(verbose: bool, quiet: bool) -> int:
-    """Return the level of logging that was asked for."""
+    """Return the level of logging of these options."""
     if quiet:
         return logging.ERROR
     return logging.INFO if verbose else logging.WARNING

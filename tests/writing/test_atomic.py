@@ -294,6 +294,7 @@ print("ready", flush=True)
 try:
     daq2lh5.build_raw(sys.argv[1], out_spec=sys.argv[2], overwrite=True, threads=2)
     print("written", flush=True)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 except KeyboardInterrupt:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # one whose start was interrupted is told to end, but nobody waits for it
