@@ -6,7 +6,7 @@ import json
 
 import h5py
 import pytest
-from writers import fcio as writer
+from kit.writers import fcio as writer
 
 import daq2lh5
 from daq2lh5.cli import main

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from writers import fcio as writer
+from kit.writers import fcio as writer
 
 import daq2lh5
 from daq2lh5.resources.interruption import (
