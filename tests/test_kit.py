@@ -19,6 +19,9 @@ MAX_LINES = 800
 
 ELSEWHERE = {
     "__main__": "test_cli",
+    "buffers/fields": "buffers/test_expansion",
+    "buffers/keys": "buffers/test_expansion",
+    "conversion/loop": "test_build_raw",
     "_version": "test_cli",
     # what a format does shows through its streamer alone
     "*/_framing": "*/test_*_streamer",

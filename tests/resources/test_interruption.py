@@ -201,7 +201,7 @@ BUSY = """
 import importlib, sys, time
 from daq2lh5.cli import main
 
-module = importlib.import_module("daq2lh5.build_raw")
+module = importlib.import_module("daq2lh5.conversion.loop")
 
 def write(*args, **kwargs):
     print("busy", flush=True)
