@@ -4,9 +4,9 @@
 address and undefined-behaviour sanitizers (see docs, "Cython here").
 """
 
+import importlib
 import multiprocessing
 import os
-import runpy
 import sys
 from pathlib import Path
 
@@ -20,6 +20,7 @@ DEBUG = os.environ.get("DAQ2LH5_DEBUG", "0") not in ("", "0")
 
 MODULES = (
     "daq2lh5._core.binding",
+    "daq2lh5._core.kernel",
     "daq2lh5._core.sink",
     "daq2lh5._core.codecs.chunks",
     "daq2lh5._core.codecs.deflate",
@@ -36,6 +37,12 @@ MODULES = (
     "daq2lh5.fc._kernel",
     "daq2lh5.orca.packets._framing",
     "daq2lh5.orca.packets._contents",
+    "daq2lh5.orca.packets._evidence",
+    "daq2lh5.orca.packets._damage",
+    "daq2lh5.orca.flashcam._cards",
+    "daq2lh5.orca.flashcam._streams",
+    "daq2lh5.orca.flashcam._traces",
+    "daq2lh5.orca.digitizers._channels",
     "daq2lh5.orca.digitizers._sis",
     "daq2lh5.orca.digitizers._gretina",
     "daq2lh5.orca.digitizers._caen",
@@ -68,9 +75,10 @@ if DEBUG:
 else:
     compile_args += ["-O3"]
 
-runpy.run_path(str(Path(__file__).resolve().parent / "tools" / "gen_columns.py"))[
-    "write_all"
-]()
+# the generators are scripts beside this one, in a folder that is no package
+sys.path.insert(0, str(Path(__file__).resolve().parent / "tools"))
+for generator in ("gen_columns", "gen_wire"):
+    importlib.import_module(generator).write_all()
 
 extensions = [
     Extension(

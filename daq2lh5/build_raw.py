@@ -6,15 +6,14 @@ import inspect
 import logging
 import os
 import time
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import formats
-from .buffers.append import append_buffer
-from .buffers.places import split_out_stream
 from .conversion.arguments import check_options, number_or_all, whole_number, yes_or_no
 from .conversion.provenance import FileHash, provenance_of
+from .conversion.loop import convert_opened
 from .conversion.targets import Target, target_of
 from .errors import OutSpecError
 from .reading.source import open_source
@@ -27,6 +26,7 @@ from .resources.memory import (
     peak_memory,
 )
 from .resources.paths import expand_path
+from .selection.column_settings import ColumnSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 __all__ = ["build_raw", "get_streamer", "open_stream", "sizeof_fmt"]
-
-TIME_COLUMNS = ("timestamp", "server_time", "log_time", "unixtime")
-"""Columns that say when a row was taken, in the order of preference."""
 
 
 def get_streamer(
@@ -184,7 +181,7 @@ def open_stream(
     try:
         header_data = streamer.open_stream(expand_path(in_stream), **open_kwargs)
     except BaseException:
-        # what went wrong first is what the caller must see
+        # the caller must see the first error
         with suppress(Exception):
             streamer.close_stream()
         raise
@@ -205,6 +202,7 @@ def build_raw(
     hdf5_settings: dict[str, Any] | None = None,
     db_dict: dict | None = None,
     *,
+    column_settings: dict[str, Any] | None = None,
     extra_columns: bool = False,
     threads: int | None = None,
     memory_limit: int | str = DEFAULT_LIMIT,
@@ -214,8 +212,8 @@ def build_raw(
 ) -> ConversionReport:
     """Convert a DAQ file to LH5.
 
-    Output files appear under their names only when they are complete; if anything goes
-    wrong none does, and an older file is left as it was.
+    Output files appear under their names when all are complete; after an error none
+    appears, and older files stay as they were.
 
     Parameters
     ----------
@@ -225,13 +223,13 @@ def build_raw(
     in_stream_type
         name of its format; by default the content decides.
     out_spec
-        what to write where:
+        which data to write, and where:
 
         - None: everything, to the input's name with the extension ``lh5``;
         - the name of a file: everything, to that file;
         - the name of a JSON, YAML or TOML file, or a dictionary: see
           :meth:`.RawBufferLibrary.set_from_dict`;
-        - a :class:`.RawBufferLibrary`, which is left as it is.
+        - a :class:`.RawBufferLibrary`, which is not changed.
     buffer_size
         largest number of rows of a buffer.
     n_max
@@ -246,12 +244,17 @@ def build_raw(
         ``create_dataset``. By default datasets are shuffled and compressed by gzip.
     db_dict
         values for the processing of buffers, by the names of tables or groups.
+    column_settings
+        settings of single columns, by their path in the table (``"baseline"``,
+        ``"waveform/values"``), also behind the name of a table or decoder and a slash:
+        dictionaries as `hdf5_settings`, or a codec of waveforms. See
+        :ref:`column-settings`.
     extra_columns
         see :func:`get_streamer`.
     threads
-        number of threads that compress, by default that of the cores which this process
-        may use; with 1 the caller's does everything, with more than 2 one more reads
-        ahead. The files are the same.
+        number of threads that compress; by default the number of cores that this
+        process may use. With 1 the caller's thread does everything, with more than 2
+        another thread reads ahead. The files are the same.
     memory_limit
         bytes that buffers and queues may take together, also as text: ``"512M"``.
     verify_compression
@@ -265,7 +268,7 @@ def build_raw(
     Returns
     -------
     report
-        what became of every byte of the input.
+        report on every byte of the input.
 
     Raises
     ------
@@ -274,10 +277,10 @@ def build_raw(
     FileExistsError
         if an output file exists and `overwrite` is false.
     ValueError
-        if the output specification contradicts itself or selects nothing, or
-        `buffer_size` is too small for a packet.
+        if the output specification is invalid or selects nothing, or `buffer_size` is
+        too small for a packet.
     TypeError
-        if an argument is of a type that it cannot have.
+        if an argument has a wrong type.
     RuntimeError
         if the format is not recognized, or nothing can be decoded.
     VerificationError
@@ -293,6 +296,7 @@ def build_raw(
         overwrite=overwrite,
         hdf5_settings=hdf5_settings,
         db_dict=db_dict,
+        column_settings=column_settings,
         options={"compass_config_file": compass_config_file} | options,
         extra_columns=extra_columns,
         threads=threads,
@@ -315,6 +319,7 @@ def convert(
     overwrite: bool = False,
     hdf5_settings: dict[str, Any] | None = None,
     db_dict: dict | None = None,
+    column_settings: dict[str, Any] | None = None,
     options: dict[str, Any] | None = None,
     extra_columns: bool = False,
     threads: int | None = None,
@@ -336,7 +341,7 @@ def convert(
     progress
         called with the streamer after each chunk.
     report
-        report to fill: it is of use to the caller even if the conversion fails.
+        report to fill; after an error it says how far the conversion got.
     """
     start = time.perf_counter()
     in_stream = expand_path(in_stream)
@@ -352,7 +357,13 @@ def convert(
     threads = whole_number("threads", threads, 1)
     overwrite = yes_or_no("overwrite", overwrite)
     verify = yes_or_no("verify_compression", verify_compression)
-    check_options({"hdf5_settings": hdf5_settings, "db_dict": db_dict})
+    check_options(
+        {
+            "hdf5_settings": hdf5_settings,
+            "db_dict": db_dict,
+            "column_settings": column_settings,
+        }
+    )
     target = out_spec
     if not isinstance(target, Target):
         target = target_of(out_spec, in_stream, keywords or {})
@@ -380,13 +391,14 @@ def convert(
                 "n_max": rows_wanted,
                 "hdf5_settings": hdf5_settings,
                 "db_dict": db_dict,
+                "column_settings": column_settings,
                 "extra_columns": extra_columns,
                 "options": options,
             },
         )
-        unused = [*target.unused, *_of_other_formats(report.format, options)]
         streamer.memory_limit = memory_limit
-        # two cores are busy with compressing: a thread more gained nothing there
+        streamer.column_settings = ColumnSettings(column_settings or {})
+        # with two cores, which compress, reading ahead gained nothing
         streamer.read_ahead = threads > 2
         streamer.to_files_only = True
         outputs = OutputFiles(overwrite, [in_stream], hdf5_settings, threads, verify)
@@ -406,10 +418,16 @@ def convert(
                 file_hash = FileHash(in_stream)
             elif hash_input:
                 report.warn("no SHA-256 of the input: only files can be read twice")
-            for name in unused:
-                report.warn(f"there is no use for the argument '{name}'")
+            for name in target.unused:
+                report.warn(f"keyword '{name}' is not used by out_spec")
+            for name in _of_other_formats(report.format, options):
+                format_, _ = formats.OPTIONS[name]
+                report.warn(
+                    f"option '{name}' is not used: it is for {format_.name} data, and "
+                    f"the input is {report.format}"
+                )
             check = partial(_check_selection, streamer, target.rb_lib)
-            _convert_opened(streamer, header_data, outputs, db_dict, progress, check)
+            convert_opened(streamer, header_data, outputs, db_dict, progress, check)
             if file_hash is not None:
                 report.provenance["input"]["sha256"] = file_hash.result()
             outputs.finish(report)
@@ -427,98 +445,7 @@ def convert(
 
 
 def _check_selection(streamer: DataStreamer, rb_lib: RawBufferLibrary | None) -> None:
-    """Refuse a specification that selects nothing, which may show only at the end."""
+    """Check that the specification selects something, as far as that is known."""
     if rb_lib is not None and not streamer.selects_anything:
         msg = "the output specification selects nothing of this stream"
         raise OutSpecError(msg)
-
-
-def _convert_opened(
-    streamer: DataStreamer,
-    header_data: list[RawBuffer],
-    outputs: OutputFiles,
-    db_dict: dict | None,
-    progress: Callable[[DataStreamer], None] | None,
-    check: Callable[[], None],
-) -> None:
-    """Write everything that a streamer gives, check it, and complete the files."""
-    report = streamer.report
-    # the stages in their order
-    report.seconds |= {"read": 0.0, "decode": 0.0}
-    outputs.open(streamer.rb_lib, streamer.plan)
-    outputs.check_garbage()
-    exchange = outputs.pipeline.threads > 1
-    _write(header_data, outputs, report, db_dict, exchange=False)
-    while True:
-        with report.timed("decode"):
-            chunk = streamer.read_chunk()
-        if not chunk:
-            break
-        _write(chunk, outputs, report, db_dict, exchange)
-        if progress is not None:
-            progress(streamer)
-    _account_for_rest(streamer)
-    for rb in streamer.final_buffers():
-        _write_rows(rb, outputs, report, db_dict, exchange)
-    check()
-    report.garbage_file = outputs.write_garbage(streamer.garbage)
-    outputs.describe(streamer.describe_columns())
-    outputs.complete()
-    report.seconds["read"] = streamer.source.read_seconds
-    # the header was read before the clock of the decoding ran
-    decode = report.seconds["decode"] - report.seconds["read"]
-    report.seconds["decode"] = max(0.0, decode)
-
-
-def _write(
-    chunk: list[RawBuffer],
-    outputs: OutputFiles,
-    report: ConversionReport,
-    db_dict: dict | None,
-    exchange: bool,
-) -> None:
-    """Write the buffers of a chunk, account for their rows, empty them."""
-    for rb in chunk:
-        if rb.loc:
-            _write_rows(rb, outputs, report, db_dict, exchange)
-        rb.loc = 0
-
-
-def _write_rows(
-    rb: RawBuffer,
-    outputs: OutputFiles,
-    report: ConversionReport,
-    db_dict: dict | None,
-    exchange: bool,
-) -> None:
-    """Write the rows of a buffer to its table, if it has one; zero rows too."""
-    if not rb.out_stream:
-        return
-    file, group = split_out_stream(rb.out_stream)
-    table = f"{group.strip('/')}/{rb.out_name}".lstrip("/")
-    report.add_rows(file, table, rb.loc, _times_of(rb))
-    processing = report.timed("process") if rb.proc_spec else nullcontext()
-    append_buffer(rb, outputs.writer_of(file), group, exchange, db_dict, processing)
-
-
-def _times_of(rb: RawBuffer) -> tuple[float, float] | None:
-    """Return the times of the first and the last row; None without such a column."""
-    if rb.table is None or not rb.loc:
-        return None
-    arrays = rb.arrays()
-    for name in TIME_COLUMNS:
-        if name in arrays:
-            return float(arrays[name][0]), float(arrays[name][rb.loc - 1])
-    return None
-
-
-def _account_for_rest(streamer: DataStreamer) -> None:
-    """Count the input behind the last requested row as skipped."""
-    source, report = streamer.source, streamer.report
-    if streamer.rows_left != 0:
-        return
-    if source.size is not None and source.size > report.n_bytes:
-        report.bytes["skipped"] += source.size - report.n_bytes
-        report.note("stopped after the rows that were asked for")
-    elif not source.at_end:
-        report.note("stopped after the rows that were asked for; the rest is not read")

@@ -1,8 +1,8 @@
-"""The command line: ``daq2lh5``, and ``legend-daq2lh5`` as in that package.
+"""The command lines ``daq2lh5``, and ``legend-daq2lh5`` as of that package.
 
-Exit statuses: 0 all bytes accounted for and good; 1 failed, no output left behind;
-2 wrong usage or configuration, nothing touched; 3 converted, but the input breaks rules
-of its format somewhere.
+Exit statuses: 0 all bytes of the input good; 1 failed, no output; 2 wrong usage or
+configuration, no output; 3 converted, but the input breaks rules of its format; 128 and
+the number of the signal if interrupted.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from .command.run import (
     show_report,
     tell,
 )
+from .resources.interruption import check_interruption
 from .resources.paths import expand_path
 
 if TYPE_CHECKING:
@@ -111,11 +112,11 @@ _with_verification = click.option(
     help="Decompress each compressed chunk and compare, which takes longer.",
 )
 _with_verbosity = _options(
-    click.option("-v", "--verbose", is_flag=True, help="Say more, with times."),
-    click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong."),
+    click.option("-v", "--verbose", is_flag=True, help="More messages, with times."),
+    click.option("-q", "--quiet", is_flag=True, help="Errors only."),
 )
 _with_debug = click.option(
-    "--debug", is_flag=True, help="Say everything, with tracebacks."
+    "--debug", is_flag=True, help="All messages, with tracebacks."
 )
 
 
@@ -148,7 +149,7 @@ def main() -> None:
     "-n",
     "--max-rows",
     type=click.IntRange(min=0),
-    help="Convert only the first so many rows.",
+    help="Convert only this many rows, from the start.",
 )
 @click.option("-w", "--overwrite", is_flag=True, help="Replace output files.")
 @_with_resources
@@ -159,7 +160,7 @@ def main() -> None:
 @click.option(
     "--extra-columns",
     is_flag=True,
-    help="Write the columns that legend-daq2lh5 lacks, too.",
+    help="Also write columns that legend-daq2lh5 lacks.",
 )
 @click.option(
     "--hash",
@@ -172,7 +173,8 @@ def main() -> None:
     "--kwargs",
     default="{}",
     metavar="JSON",
-    help="Further arguments of build_raw, and keywords of the output specification.",
+    help="Further arguments of build_raw (hdf5_settings, column_settings, db_dict, "
+    "options of a format), and keywords of the output specification.",
 )
 @_with_batch
 @click.option(
@@ -282,8 +284,8 @@ def process(
 ) -> None:
     """Process the tables of a raw LH5 file into another file.
 
-    Windows, presummed waveforms, types, codecs: all that the proc_spec of an output
-    specification can say. All other objects are copied. The exit status is 0, 1 if it
+    Windows, presummed waveforms, types, codecs: every operation of the proc_spec of an
+    output specification. All other objects are copied. The exit status is 0, 1 if it
     failed, 2 if the arguments are wrong.
     """
     from . import logging as our_logging  # noqa: PLC0415  (--help needs none)
@@ -294,7 +296,7 @@ def process(
         options = parse_kwargs(kwargs)
         for name in options:
             if name not in ("db_dict", "hdf5_settings"):
-                msg = f"'{name}' in --kwargs: only db_dict and hdf5_settings"
+                msg = f"'{name}' in --kwargs: expected db_dict or hdf5_settings"
                 raise UsageError(msg)
         limit = parse_limit(memory_limit)
         file, spec = check_inputs((file, spec))
@@ -304,7 +306,7 @@ def process(
         leave(EXIT_USAGE)
     report = ConversionReport(source=file)
 
-    def work(check_interrupt: Callable[[], None]) -> None:
+    def work() -> None:
         from .buffer_processor.lh5_buffer_processor import (  # noqa: PLC0415
             process_file,
         )
@@ -317,7 +319,7 @@ def process(
             threads=threads,
             memory_limit=limit,
             verify_compression=verify_compression,
-            progress=check_interrupt,
+            progress=check_interruption,
             report=report,
             **options,
         )
@@ -333,11 +335,11 @@ def process(
 @click.option(
     "--force",
     is_flag=True,
-    help="Also remove files whose locks are unreliable: only if no conversion, also of "
-    "another computer, writes to these directories.",
+    help="Also remove files whose locks are unreliable. Use it only while no "
+    "conversion, of this or another computer, writes to these directories.",
 )
 def repair(directories: tuple[str, ...], force: bool) -> None:
-    """Complete or remove what killed conversions left in DIRs.
+    """Complete or remove files that killed conversions left in DIRs.
 
     Interrupted renames of several files are completed. Temporary files are removed
     unless a running process holds their lock. The exit status is 1 if something could
@@ -355,7 +357,7 @@ def repair(directories: tuple[str, ...], force: bool) -> None:
         lines = [f"{directory}: {text}" for text in repairs.done]
         tell(click.echo, "\n".join(lines or [f"{directory}: nothing to repair"]))
         for text in repairs.left:
-            say(f"error: {directory}: left as it is: {text}")
+            say(f"error: {directory}: not repaired: {text}")
             status = EXIT_FAILED
     leave(status)
 
@@ -401,7 +403,7 @@ def completion(shell: str) -> None:
 @click.version_option(__version__, message="%(version)s")
 @click.argument("in_stream", nargs=-1, required=True)
 @click.option("-v", "--verbose", is_flag=True, help="Increase the program verbosity.")
-@click.option("-d", "--debug", is_flag=True, help="Say everything, with tracebacks.")
+@click.option("-d", "--debug", is_flag=True, help="All messages, with tracebacks.")
 @click.option("-t", "--stream-type", help="Type of the input stream.")
 @click.option("-o", "--out-spec", help="Output file, or JSON/YAML specification.")
 @click.option(
@@ -462,7 +464,7 @@ def _batch_of(
 
 
 def _level(verbose: bool, quiet: bool) -> int:
-    """Return the level of logging that was asked for."""
+    """Return the level of logging of these options."""
     if quiet:
         return logging.ERROR
     return logging.INFO if verbose else logging.WARNING

@@ -23,12 +23,12 @@ __all__ = ["DataDecoder"]
 class DataDecoder:
     """Turns packets of one kind into rows of a table.
 
-    What columns there are is said by `decoded_values`: by column name a dictionary
-    with ``dtype`` and, where they apply, ``datatype`` (``waveform``,
+    `decoded_values` describes the columns: it has, by column name, a dictionary with
+    ``dtype`` and, where they apply, ``datatype`` (``waveform``,
     ``array<1>{array<1>{real}}``, ``array_of_equalsized_arrays<1,1>{real}``), ``units``
     and what the datatype needs (a ``wf_len`` of None makes lists of waveforms). Every
     other entry becomes an attribute of the column.
-    ``hdf5_settings`` and ``compression`` say how the column is written; those of a
+    ``hdf5_settings`` and ``compression`` set how the column is written; those of a
     waveform are dictionaries by member (``values``, ``t0``, ``dt``), where
     ``compression`` of the values may be a codec of waveforms. The user may change the
     dictionary before a stream is opened.
@@ -42,11 +42,11 @@ class DataDecoder:
     """
 
     table: Table | None = None
-    """Declaration of the columns; None where a decoder has several tables or none."""
+    """Declaration of the columns of a decoder with one table."""
 
     codec_of_input: str | None = None
-    """Name of the codec of waveforms whose bytes are in the input. A kernel that fills
-    columns of such waveforms must take them encoded, too: see `.Field.encoded`."""
+    """Name of the codec of the input's waveforms. A kernel of such a decoder must also
+    fill columns with the encoded bytes: see `.Field.encoded`."""
 
     def __init__(
         self,
@@ -60,11 +60,11 @@ class DataDecoder:
 
     @property
     def garbage_table(self) -> lgdo.Table | None:
-        """The packets put in the garbage so far, as a table; None if there are none."""
+        """The packets in the garbage so far, as a table; None without packets."""
         return self._garbage.as_lgdo() if len(self._garbage) else None
 
     def get_key_lists(self) -> list[list[int | str]]:
-        """Return the keys that there are, in lists of those that may share a buffer."""
+        """Return the keys, in lists of keys that may share a buffer."""
         return [[None]]
 
     def get_decoded_values(self, key: int | str | None = None) -> dict:
@@ -73,11 +73,11 @@ class DataDecoder:
         Raises
         ------
         NotImplementedError
-            if a decoder with columns that depend on the key does not say so itself.
+            if `key` is given: a decoder whose columns depend on it overloads this.
         """
         if key is None:
             return getattr(self, "decoded_values", None)
-        msg = f"{type(self).__name__} does not say what columns a key has"
+        msg = f"{type(self).__name__} has no columns by key"
         raise NotImplementedError(msg)
 
     def make_lgdo(
@@ -101,17 +101,17 @@ class DataDecoder:
 
     describe_lgdo: Callable[[], tuple[Layout, list[np.ndarray]]] | None = None
     """Returns layout and arrays of the object that `make_lgdo` makes, for a writer.
-    None where that is a table."""
+    None for tables."""
 
     def make_buffer(self, key: int | str | None, size: int) -> TableBuffer:
         """Make an empty table of `size` rows for data with `key`, without lgdo."""
         if not hasattr(self, "decoded_values"):
-            msg = f"{type(self).__name__} has no decoded_values to make a table of"
+            msg = f"{type(self).__name__} has no decoded_values for a table"
             raise AttributeError(msg)
         return TableBuffer(self.columns_of(key), size, type(self).__name__)
 
     def columns_of(self, key: int | str | None) -> dict:
-        """Return the columns for a key, which the stream need not have announced."""
+        """Return the columns for a key, announced by the stream or not."""
         return self.get_decoded_values(key)
 
     def describe_columns(self) -> dict[str, dict[str, str]]:
@@ -134,14 +134,14 @@ class DataDecoder:
         packet_id
             its number in the stream.
         code
-            why, as a number of the decoder's own.
+            reason, as a number that the decoder defines.
         """
         self._garbage.add(memoryview(packet).cast("B"), packet_id, code, 0)
 
     def write_out_garbage(
         self, filename: str, group: str = "/", lh5_store: LH5Store | None = None
     ) -> None:
-        """Append what is in the garbage to the table ``garbage``, and forget it."""
+        """Append the packets in the garbage to the table ``garbage``; forget them."""
         if not len(self._garbage):
             return
         if lh5_store is None:

@@ -13,6 +13,7 @@ from .reading.source import Source, open_source
 from .report import ConversionReport
 from .resources.memory import DEFAULT_LIMIT, MemoryPlan, default_threads
 from .resources.paths import escape
+from .selection.column_settings import ColumnSettings
 from .selection.selection import Selection
 from .selection.templates import buffers_for
 
@@ -27,6 +28,7 @@ __all__ = ["DataStreamer"]
 
 
 ZEROS_IN_PACKETS = "block of zeros inside of packets, which was never written"
+"""Rule that such packets break, in the report."""
 
 
 class DataStreamer(Selection, ABC):
@@ -54,25 +56,27 @@ class DataStreamer(Selection, ABC):
     any_full
         whether a buffer became full in the last read.
     selects_anything
-        whether `rb_lib` asks for anything that the stream can have; of a stream that
-        may bring more later, the end tells.
+        whether `rb_lib` asks for decoders or keys of the stream; if further keys may
+        appear later, this is known at the end.
     report
-        what became of the bytes read so far.
+        report on the bytes read so far.
     garbage
-        the damaged stretches met so far.
+        the damaged ranges met so far.
     rows_left
         how many more rows to decode (headers don't count); None for all.
     memory_limit
-        bytes for the buffers, and for writing what is in them.
+        bytes for the buffers and for writing them.
     plan
-        how the memory is shared out, once the stream is open.
+        limits of memory for each buffer, once the stream is open.
     to_files_only
-        whether nobody looks at the rows on their way to files; set before opening.
+        whether rows go to files without the user seeing them; set before opening.
     extra_columns
         whether tables have the columns that legend-daq2lh5 lacks; set before opening.
+    column_settings
+        how single columns are written; set before opening.
     read_ahead
         whether a thread may read a long file ahead; set before opening. By default
-        that is so if the process has more than one core.
+        True if the process has more than one core.
     """
 
     format_name = ""
@@ -82,6 +86,7 @@ class DataStreamer(Selection, ABC):
     def __init__(self) -> None:
         self.source: Source | None = None
         self.memory_limit = DEFAULT_LIMIT
+        self.column_settings = ColumnSettings({})
         self.to_files_only = False
         self.extra_columns = False
         self.read_ahead = default_threads() > 1
@@ -99,9 +104,9 @@ class DataStreamer(Selection, ABC):
         self.rows_left: int | None = None
         self._more = True
         self._flush = False
-        # bytes of a stretch without packets that is not over yet
-        self._stretch = bytearray()
-        self._stretch_lost = 0
+        # bytes of the damaged range at hand, and the number of those not kept
+        self._damaged = bytearray()
+        self._damaged_lost = 0
         self._forget_selection()
 
     # ---- for derived classes -------------------------------------------------------
@@ -117,13 +122,13 @@ class DataStreamer(Selection, ABC):
 
     @abstractmethod
     def read_packet(self) -> bool:
-        """Decode one packet; False if there was none left."""
+        """Decode one packet; False at the end of the stream."""
         return True
 
     def final_buffers(self) -> list[RawBuffer]:
-        """Return buffers to be written at the end of the stream, behind all chunks.
+        """Return buffers to be written at the end of the stream, after all chunks.
 
-        Also those without rows are.
+        They are written even if they have no rows.
         """
         return []
 
@@ -175,41 +180,41 @@ class DataStreamer(Selection, ABC):
 
     # ---- accounting ----------------------------------------------------------------
 
-    def hold_stretch(self, part: memoryview) -> None:
-        """Hold on to bytes of a stretch without packets, as far as there is room."""
-        room = self.garbage.cap - self.garbage.bytes_kept - len(self._stretch)
-        self._stretch += part[: max(room, 0)]
-        self._stretch_lost += max(len(part) - max(room, 0), 0)
+    def hold_damaged(self, part: memoryview) -> None:
+        """Keep bytes of the damaged range at hand, as far as there is room."""
+        room = self.garbage.cap - self.garbage.bytes_kept - len(self._damaged)
+        self._damaged += part[: max(room, 0)]
+        self._damaged_lost += max(len(part) - max(room, 0), 0)
 
-    def end_stretch(
+    def end_damaged(
         self, start: int, end: int, fate: str, reason: str, code: int, packet_id: int
     ) -> None:
-        """Account for a stretch whose bytes were held.
+        """Account for the damaged range at hand, whose bytes were held.
 
         Parameters
         ----------
         start, end
             where it is in the stream.
         fate
-            what became of it: one of :data:`.report.FATES`.
+            one of :data:`.report.FATES`.
         reason, code
-            why, in words and as a number of the format's own.
+            why, in words and as a number that the format defines.
         packet_id
-            number of the last packet before.
+            number of the last packet before it.
         """
-        self.report.add_stretch(start, end - start, fate, reason)
+        self.report.add_damaged(start, end - start, fate, reason)
         if fate in ("corrupt", "cut_off"):
-            lost = self._stretch_lost
-            self.garbage.add(self._stretch, packet_id, code, start, dropped=lost)
+            lost = self._damaged_lost
+            self.garbage.add(self._damaged, packet_id, code, start, dropped=lost)
             if isinstance(self.source, Source):
                 self.source.holes.tell(start, end)
-        self._stretch = bytearray()
-        self._stretch_lost = 0
+        self._damaged = bytearray()
+        self._damaged_lost = 0
 
     def account_for_holes(self) -> None:
         """Report blocks of zeros inside of packets, at the end of the stream.
 
-        Such packets are decoded: in their samples nothing else tells of the damage.
+        Such packets are decoded: zeros among samples show no other sign of damage.
         """
         if not isinstance(self.source, Source):
             return
@@ -225,7 +230,7 @@ class DataStreamer(Selection, ABC):
         )
 
     def account_for_source(self) -> None:
-        """Bring what the report says of the input and of damage up to date."""
+        """Update the report on the input and its damage."""
         self.report.container_error = self.source.error
         self.report.garbage_bytes_kept = self.garbage.bytes_kept
         self.report.garbage_bytes_dropped = self.garbage.bytes_dropped
@@ -243,8 +248,8 @@ class DataStreamer(Selection, ABC):
     ) -> list[RawBuffer]:
         """Open a stream, read its header and set up the buffers.
 
-        A derived class reads the header, calls this for the buffers, and returns the
-        header data.
+        A derived class reads the header, calls this to set up the buffers, and returns
+        the header data.
 
         Parameters
         ----------
@@ -273,7 +278,10 @@ class DataStreamer(Selection, ABC):
             if two buffers of a decoder ask for all remaining keys.
         """
         if chunk_mode not in ("any_full", "only_full", "single_packet"):
-            msg = f"unknown chunk_mode '{chunk_mode}'"
+            msg = (
+                f"unknown chunk_mode '{chunk_mode}'; expected 'any_full', "
+                "'only_full' or 'single_packet'"
+            )
             raise ValueError(msg)
         self.chunk_mode = chunk_mode
         decoders = {type(d).__name__: d for d in self.get_decoder_list()}
@@ -320,8 +328,8 @@ class DataStreamer(Selection, ABC):
     def build_default_rb_lib(self, out_stream: str = "") -> RawBufferLibrary:
         """Return a library with one buffer for each table of the stream.
 
-        Tables are named as their decoders, without ``Decoder``. Of a decoder whose
-        keys cannot share a table each list of keys has its own.
+        Tables are named after their decoders, without ``Decoder``. If the keys of a
+        decoder cannot share a table, each list of keys has its own.
         """
         rb_lib = RawBufferLibrary()
         everything = _for_everything(out_stream)
@@ -374,19 +382,18 @@ class DataStreamer(Selection, ABC):
             filled = [rb for _, rb in self.rb_lib.buffers() if rb.loc > 0]
             chunk = filled if everything else [rb for rb in filled if rb.is_full()]
             if self.any_full and not chunk:
-                # a packet has more rows than the stream announced for any, and waits
+                # a packet with more rows than the stream announced waits for room
                 chunk = filled
             for rb in chunk:
                 rb.hand_out()
-            # nobody must take a stretch without rows for the end of the stream
+            # an empty chunk must not look like the end of the stream
             if chunk or not self._more or mode == "single_packet":
                 return chunk
 
     def __iter__(self) -> Iterator[list[RawBuffer]]:
-        """Go through the chunks of the stream.
+        """Iterate over the chunks of the stream.
 
-        Each chunk's buffers are emptied, and used again, when the next one is asked
-        for.
+        A chunk's buffers are emptied and used again for the next one.
         """
         while True:
             chunk = self.read_chunk()
@@ -399,6 +406,6 @@ class DataStreamer(Selection, ABC):
 
 
 def _for_everything(out_stream: str) -> RawBuffer:
-    """Return the template of the buffers of all decoders, for a file of any name."""
-    # braces in a file's name are no fields
+    """Return the template of the buffers of all decoders, for the name of a file."""
+    # braces in a file's name are ordinary characters
     return RawBuffer(out_stream=escape(os.fsdecode(out_stream)), out_name="{name}")

@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions with a message for the user.
+"""Exceptions with a message for the user.
 
 Damage inside a stream raises no exception: it is skipped, counted and reported
 (:mod:`.report`). These exceptions end a conversion.
@@ -35,11 +35,11 @@ class DecodeError(RuntimeError):
     Parameters
     ----------
     problem
-        what is wrong.
+        what was found.
     source
         name of the input.
     offset
-        byte at which it was noticed, after decompression.
+        byte of the decompressed stream.
     advice
         what the user can do.
     """
@@ -67,10 +67,10 @@ class DecodeError(RuntimeError):
 
 
 class WriteError(OSError):
-    """An output that was begun cannot be completed; arguments as of OSError.
+    """An output cannot be completed; arguments as of OSError.
 
-    Its type never depends on the error number, as that of an OSError does: a missing
-    folder of an output is no missing input.
+    Its type does not depend on the error number, as that of an OSError does: a missing
+    folder of an output must not look like a missing input (FileNotFoundError).
     """
 
 
@@ -83,13 +83,13 @@ class VerificationError(RuntimeError):
 
 
 class OutSpecError(ValueError):
-    """The output specification contradicts itself or names what does not exist."""
+    """The output specification is invalid."""
 
 
 class UndefinedKeywordError(OutSpecError, KeyError):
     """The output specification has a keyword without a value.
 
-    It is a KeyError too, which is what legend-daq2lh5 raises.
+    It is a KeyError too, as in legend-daq2lh5.
     """
 
     __str__ = BaseException.__str__
@@ -106,19 +106,17 @@ def show(value: object) -> str:
 
 
 NOT_SHOWN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-"""Unicode categories of invisible characters and of control characters.
-
-Among them are marks that have text run from right to left.
-"""
+"""Unicode categories of control characters and invisible characters, for example marks
+that make text run from right to left."""
 
 MAX_TOLD = 1000
-"""Characters of a text with names from the input."""
+"""Most characters of a text with names from the input."""
 
 
 def printable(text: str) -> str:
-    """Return text without control characters, which a terminal would obey.
+    """Return text with control characters as escapes: a terminal would obey them.
 
-    Names in files and of files may have any.
+    Names of files, and names in files, may have any.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -129,9 +127,9 @@ def printable(text: str) -> str:
 
 
 def told(text: str) -> str:
-    """Return a text with names from the input as it can be told: printable, short."""
+    """Return a text with names from the input, made printable and short."""
     if len(text) > MAX_TOLD:
-        # both ends tell something
+        # both ends matter
         half = MAX_TOLD // 2
         text = f"{text[:half]}...{text[-half:]}"
     return printable(text)
@@ -145,9 +143,9 @@ _NO_MEMORY = re.compile(
 
 
 def lacks_memory(error: BaseException) -> bool:
-    """Whether an error is for want of memory, which libraries say in ways of their own.
+    """Whether an error means that memory is exhausted.
 
-    HDF5, for instance, has one type of error for all of them.
+    Libraries report it in various ways: HDF5 has one type for all errors.
     """
     return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))
 

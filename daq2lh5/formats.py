@@ -51,20 +51,19 @@ class Format:
     Attributes
     ----------
     name
-        as the user gives it (``in_stream_type``).
+        for ``in_stream_type``.
     description
-        what writes it.
+        for the user: the program that writes it.
     extensions
         usual endings of file names, without the dot.
     decoders
         names of the decoders, as they stand in an output specification.
     probe
-        given the first bytes, why they are of this format, or None.
+        returns the reason why the first bytes are of this format, or None.
     streamer
         ``module:class`` of its streamer inside the package.
     probe_if_named
-        as `probe`, on weaker evidence: asked where no probe fits and the extension is
-        the format's.
+        as `probe`, on weaker evidence: used if no probe fits, but the extension does.
     empty_if_named
         whether an empty file of the given name belongs to the format.
     options
@@ -121,7 +120,7 @@ def _probe_llama(head: bytes) -> str | None:
 
 
 def _probe_root(head: bytes) -> str | None:
-    # what is in the file is said at its end: the streamer looks there
+    # the directory is at the end of the file: the streamer reads it
     return "ROOT file" if head[:4] == b"root" else None
 
 
@@ -217,7 +216,7 @@ def find(name: str) -> Format:
     Raises
     ------
     NotImplementedError
-        if no format or several have it.
+        if no format has it, or several have.
     """
     lower = name.strip().lower()
     for format_ in FORMATS:
@@ -233,7 +232,7 @@ def find(name: str) -> Format:
         raise NotImplementedError(msg)
     msg = (
         f"unknown input stream type {show(name)}{did_you_mean(name, names)}; "
-        f"there are {', '.join(names)}"
+        f"known types: {', '.join(names)}"
     )
     raise NotImplementedError(msg)
 
@@ -285,8 +284,8 @@ def detect(name: str, source: Source | None) -> Format:
             raise UnknownFormatError(msg)
         if head.startswith(HDF5_MAGIC):
             msg = (
-                f"{name} is an HDF5 file, not data of a DAQ; what was converted before "
-                "can be processed: daq2lh5 process"
+                f"{name} is an HDF5 file, not DAQ data; to process a converted file, "
+                "use daq2lh5 process"
             )
             raise UnknownFormatError(msg)
         for format_ in FORMATS:
@@ -298,7 +297,7 @@ def detect(name: str, source: Source | None) -> Format:
     elif by_name is not None:
         return by_name
     if by_name is None:
-        tried.append("its extension is none that is known")
+        tried.append("its extension is unknown")
     msg = (
         f"{name}: format not recognized ({'; '.join(tried)}); "
         "give in_stream_type (-t) if you know it"
@@ -307,7 +306,7 @@ def detect(name: str, source: Source | None) -> Format:
 
 
 def can_be_read(name: str) -> bool:
-    """Whether `name` is something to read: a file, a pipe or standard input."""
+    """Whether `name` is a file, a pipe or standard input."""
     if name == "-":
         return True
     try:

@@ -37,13 +37,13 @@ class _Formatter(logging.Formatter):
 
 
 MAX_LINES = 1000
-"""Warnings from one place of the program that are shown."""
+"""Most warnings that one line of the program can show."""
 
 
 class _Enough(logging.Filter):
-    """Ends series of warnings, where the input has them without end.
+    """Limits the number of like warnings, which an input may cause without end.
 
-    Those that a report has are counted there, for each input.
+    The report counts its own warnings, for each input.
     """
 
     def __init__(self) -> None:

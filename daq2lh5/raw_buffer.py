@@ -1,9 +1,9 @@
 r"""Buffers between decoding and writing, and the shorthand that describes them.
 
-A :class:`RawBuffer` holds rows of one output table with what belongs to them: which
-keys (channels) it takes, and the file and group that it is written to. Buffers that a
-decoder fills together form a :class:`RawBufferList`; a :class:`RawBufferLibrary` has
-one list for each decoder, by the decoder's name.
+A :class:`RawBuffer` holds rows of one output table, the keys (channels) that it takes,
+and the file and group that it is written to. The buffers of one decoder form a
+:class:`RawBufferList`; a :class:`RawBufferLibrary` has one list for each decoder, by
+the decoder's name.
 
 The user describes a library by a dictionary, or a JSON or YAML file; see
 :meth:`RawBufferLibrary.set_from_dict`:
@@ -27,19 +27,18 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from .buffers.append import write_to_lh5_and_clear
+from .buffers.keys import plain_keys
 from .buffers.out_spec import (
-    describe,
-    expand_buffers,
+    BufferSpec,
+    OutSpec,
     expand_out_stream,
     expand_rblist_dict,
-    expand_spec,
-    plain_keys,
-    put_back,
-    put_back_spec,
+    parse_buffers,
+    parse_out_spec,
+    write_back,
 )
-from .buffers.places import split_out_stream
-from .buffers.table_buffer import TableBuffer, arrays_of, grow_vectors
-from .errors import OutSpecError
+from .buffers.places import Place
+from .buffers.table_buffer import TableBuffer, arrays_of, grow_vectors, set_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from .processing.plan import Plan
+    from .processing.spec import ProcSpec
     from .writing.layout import Layout
 
 log = logging.getLogger(__name__)
@@ -70,10 +70,10 @@ class RawBuffer:
         the data, usually an :class:`lgdo.Table`. Made by the streamer when a stream
         is opened; the user may set another one.
     key_list
-        keys (channel ids, for instance) of the data that go here. What keys there are
-        is the decoder's to say.
+        keys (channel ids, for instance) of the data that go here. The decoder defines
+        the keys.
     out_stream
-        file to write to, with the group behind a colon: ``path/file.lh5:group``.
+        file to write to, with the group after a colon: ``path/file.lh5:group``.
     out_name
         name of the table in that group.
     proc_spec
@@ -88,13 +88,17 @@ class RawBuffer:
         rows that a single packet may add: with less room than that the buffer counts
         as full.
     table
-        the rows as decoders and writers use them, behind `lgdo`; None if the user
+        the rows as decoders and writers use them, shown by `lgdo`; None if the user
         set `lgdo`, or if the decoder makes its object later.
     exposed
         whether `lgdo` was asked for since `table` was set: the user may change the
         arrays from then on.
     names_are_final
         whether braces in `out_stream` and `out_name` are ordinary characters.
+
+    Notes
+    -----
+    All modules use the public attributes and methods; the others are for this class.
     """
 
     def __init__(
@@ -109,6 +113,8 @@ class RawBuffer:
         self.exposed = False
         self.names_are_final = False
         self.used = False
+        self._place: Place | None = None
+        self._processing: ProcSpec | None = None
         self._make: Callable[[], lgdo.LGDO] | None = None
         self._describe: Callable[[], tuple[Layout, list[np.ndarray]]] | None = None
         self.lgdo = lgdo
@@ -151,6 +157,81 @@ class RawBuffer:
     @out_stream.setter
     def out_stream(self, value: str | os.PathLike[str]) -> None:
         self._out_stream = os.fsdecode(value)
+        self._place = None
+
+    @property
+    def out_name(self) -> str:  # noqa: D102  (see the class)
+        return self._out_name
+
+    @out_name.setter
+    def out_name(self, value: str) -> None:
+        self._out_name = value
+        self._place = None
+
+    @property
+    def place(self) -> Place:
+        """The place of the table: `out_stream` and `out_name`, parsed."""
+        if self._place is None:
+            self._place = Place.of(self._out_stream, self._out_name)
+        return self._place
+
+    @property
+    def proc_spec(self) -> dict | str | None:  # noqa: D102  (see the class)
+        return self._proc_spec
+
+    @proc_spec.setter
+    def proc_spec(self, value: dict | str | None) -> None:
+        self._proc_spec = value
+        self._processing = None
+
+    @property
+    def processing(self) -> ProcSpec | None:
+        """The processing: `proc_spec`, parsed and checked at the first use."""
+        if self._processing is None and self.proc_spec is not None:
+            from .processing.spec import ProcSpec  # noqa: PLC0415  (seldom needed)
+
+            self._processing = ProcSpec.of(self.proc_spec)
+        return self._processing
+
+    @classmethod
+    def of(cls, spec: BufferSpec) -> RawBuffer:
+        """Make the buffer that a specification with keywords filled in asks for."""
+        return cls(
+            key_list=spec.key_list,
+            out_stream=spec.out_stream,
+            out_name=spec.out_name,
+            proc_spec=spec.proc_spec,
+        )
+
+    def derive(
+        self,
+        key_list: Iterable[int | str] | None = None,
+        out_stream: str | None = None,
+        out_name: str | None = None,
+    ) -> RawBuffer:
+        """Make a buffer without rows, with defaults and processing of this one."""
+        rb = RawBuffer(
+            key_list=self.key_list if key_list is None else key_list,
+            out_stream=self.out_stream if out_stream is None else out_stream,
+            out_name=self.out_name if out_name is None else out_name,
+            proc_spec=self.proc_spec,
+        )
+        rb._processing = self._processing
+        return rb
+
+    def beside(
+        self, ending: object, key_list: Iterable[int | str] | None = None
+    ) -> RawBuffer:
+        """Make the buffer of another table in the same group.
+
+        Parameters
+        ----------
+        ending
+            end of its name, after that of this buffer.
+        key_list
+            its keys, by default those of this buffer.
+        """
+        return self.derive(key_list, out_name=f"{self.out_name}_{ending}")
 
     def make_later(
         self,
@@ -192,13 +273,13 @@ class RawBuffer:
         return self.table.n_samples
 
     def hand_out(self) -> None:
-        """Prepare the filled rows to be read or written."""
+        """Prepare the filled rows for the reader or writer."""
         self.used = True
         if self.exposed and self.table is not None:
             self.table.end_vectors(self.loc)
 
     def pass_encoded(self, codec: str) -> None:
-        """Take waveforms as they are encoded in the input, if they are written so.
+        """Pass encoded waveforms through undecoded, where the file has the same codec.
 
         Only for buffers whose `lgdo` the user cannot reach.
 
@@ -248,7 +329,7 @@ class RawBuffer:
         Raises
         ------
         ValueError
-            if the arrays are the user's, who alone can replace them.
+            if the arrays are the user's, which only the user can replace.
         """
         if not self.private:
             msg = f"buffer '{self.out_name}' is too small for a packet of {rows} rows"
@@ -257,21 +338,12 @@ class RawBuffer:
 
     def append(self, values: dict[str, Any]) -> None:
         """Fill the next row from a dictionary; slow, for tables with few rows."""
-        row = self.loc
         self.grow(max(len(v) if hasattr(v, "__len__") else 0 for v in values.values()))
-        arrays = self.arrays()
-        for name, value in values.items():
-            if name in arrays:
-                arrays[name][row] = value
-            elif f"{name}/offsets" in arrays:
-                offsets = arrays[f"{name}/offsets"]
-                start = int(offsets[row])
-                offsets[row + 1] = start + len(value)
-                arrays[f"{name}/flattened_data"][start : start + len(value)] = value
+        set_row(self.arrays(), self.loc, values)
         self.loc += 1
 
     def _writable(self) -> lgdo.LGDO | None:
-        """Return the data for a writer of this package."""
+        """Return the data for a writer; the rows do not count as exposed."""
         if self.table is not None:
             return self.table.as_lgdo()
         if self._lgdo is None and self._make is not None:
@@ -280,16 +352,16 @@ class RawBuffer:
 
     @property
     def plan(self) -> Plan | None:
-        """Plan of the processing of `table`; None without processing or `table`."""
+        """Plan of the processing of `table`; None if either is missing."""
         if self.proc_spec is None or self.table is None:
             return None
         from .processing.plan import plan_for  # noqa: PLC0415  (seldom needed)
 
-        return plan_for(self.table, self.proc_spec)
+        return plan_for(self.table, self.proc_spec, self.processing)
 
     @property
     def layout(self) -> Layout | None:
-        """Layout of the rows in the file; None if only the LGDO can tell."""
+        """HDF5 objects that the rows become; None if that depends on the LGDO."""
         if not self.private:
             return None
         plan = self.plan
@@ -310,7 +382,7 @@ class RawBuffer:
             return data, n_rows
         from .processing.steps import process_rows  # noqa: PLC0415
 
-        # the plan's specification is checked already
+        # (a table made by the user may be processed in another way each time)
         spec = self.proc_spec if self.plan is None else self.plan.spec
         return process_rows(data, n_rows, spec, db_dict), n_rows
 
@@ -375,9 +447,9 @@ class RawBufferList(list):
 
         See :meth:`RawBufferLibrary.set_from_dict`.
         """
-        expanded = expand_buffers(config)
-        self += _buffers_of(expanded, kw_dict)
-        put_back(config, expanded)
+        buffers = parse_buffers(config)
+        self += [RawBuffer.of(b.fill_in("", kw_dict or {})) for b in buffers]
+        write_back(config, buffers)
 
     def get_list_of(self, attribute: str) -> list:
         """Return the different values that an attribute of the buffers has."""
@@ -418,36 +490,29 @@ class RawBufferLibrary(dict):
         library.update(lists)
         return library
 
-    @classmethod
-    def for_conversion(
-        cls, config: dict | RawBufferLibrary, keywords: dict[str, Any]
-    ) -> RawBufferLibrary:
-        """Make the library of one conversion.
+    def add(self, spec: OutSpec) -> None:
+        """Add the buffers of a specification with keywords filled in."""
+        for decoder, buffers in spec.decoders.items():
+            rbs = self.setdefault(decoder, RawBufferList())
+            rbs.extend(map(RawBuffer.of, buffers))
 
-        Paths are expanded. Of a library that the user made this is a copy without
-        rows, since a conversion fills in wildcards and buffers.
+    def for_conversion(self) -> RawBufferLibrary:
+        """Return a copy for one conversion: without rows, and with paths expanded.
+
+        The conversion fills in wildcards, and fills the buffers.
 
         Raises
         ------
         ValueError
-            for an environment variable that is not set, and as
-            :meth:`set_from_dict`.
+            for an environment variable that is not set.
         """
-        library = cls()
-        if not isinstance(config, RawBufferLibrary):
-            library._set(config, keywords, lenient=False)
-            return library
-        for decoder, rbs in config.items():
+        library = RawBufferLibrary()
+        for decoder, rbs in self.items():
             library[decoder] = RawBufferList()
             for rb in rbs:
                 template = decoder == "*" or "{key" in rb.out_name + rb.out_stream
-                copy = RawBuffer(
-                    key_list=rb.key_list,
-                    out_stream=expand_out_stream(rb.out_stream, template),
-                    out_name=rb.out_name,
-                    proc_spec=rb.proc_spec,
-                )
-                library[decoder].append(copy)
+                out_stream = expand_out_stream(rb.out_stream, template)
+                library[decoder].append(rb.derive(out_stream=out_stream))
         return library
 
     def set_from_dict(
@@ -486,23 +551,14 @@ class RawBufferLibrary(dict):
         Raises
         ------
         OutSpecError
-            (a ValueError) where a buffer has no name or no ``key_list``, or a field
-            that no buffer has.
+            (a ValueError) where a buffer has no name or no ``key_list``, or an unknown
+            field.
         UndefinedKeywordError
             (a KeyError and a ValueError) for a keyword that `kw_dict` lacks.
         """
-        self._set(config, kw_dict, lenient=True)
-
-    def _set(self, config: dict, kw_dict: dict[str, Any] | None, lenient: bool) -> None:
-        """Set up the library; `lenient` keeps unset environment variables as text."""
-        expanded = expand_spec(config)
-        lists = {
-            decoder: _buffers_of(buffers, kw_dict, decoder, lenient)
-            for decoder, buffers in expanded.items()
-        }
-        for decoder, rbs in lists.items():
-            self.setdefault(decoder, RawBufferList()).extend(rbs)
-        put_back_spec(config, expanded)
+        spec = parse_out_spec(config)
+        self.add(spec.fill_in(kw_dict or {}))
+        spec.write_back(config)
 
     def get_list_of(self, attribute: str, unique: bool = True) -> list:
         """Return the values that an attribute of the buffers has.
@@ -534,59 +590,7 @@ class RawBufferLibrary(dict):
             for rb in rbs:
                 yield decoder, rb
 
-
-def _buffers_of(
-    buffers: dict[str, dict],
-    keywords: dict[str, Any] | None,
-    decoder: str = "",
-    lenient: bool = True,
-) -> list[RawBuffer]:
-    """Make the buffers that expanded descriptions ask for."""
-    return [
-        RawBuffer(**describe(name, info, keywords or {}, decoder, lenient))
-        for name, info in buffers.items()
-    ]
-
-
-def files_of(rb_lib: RawBufferLibrary) -> list[str]:
-    """Return the names of the files that a library is written to."""
-    files = [split_out_stream(rb.out_stream)[0] for _, rb in rb_lib.buffers()]
-    return [f for f in dict.fromkeys(files) if f]
-
-
-def place_of(rb: RawBuffer) -> tuple[str, str]:
-    """Return the file and path of a buffer's table in a normal form."""
-    file, group = split_out_stream(rb.out_stream)
-    parts = [p for p in f"{group}/{rb.out_name}".split("/") if p]
-    return os.path.realpath(file), "/".join(parts)
-
-
-def check_processing(rb: RawBuffer) -> list[str]:
-    """Check a buffer's processing before data are read.
-
-    Returns
-    -------
-    warnings
-        a line for each part of its specification that is ignored.
-
-    Raises
-    ------
-    OutSpecError
-        (a ValueError) if the specification is invalid.
-    ModuleNotFoundError
-        if it needs dspeed, which is not installed.
-    """
-    if rb.proc_spec is None:
-        return []
-    from .processing.spec import ProcSpec  # noqa: PLC0415  (seldom needed)
-
-    try:
-        spec = ProcSpec.of(rb.proc_spec)
-    except OutSpecError as e:
-        msg = f"buffer '{rb.out_name}': {e}"
-        raise OutSpecError(msg) from e
-    if rb.plan is not None and rb.plan.needs_dspeed:
-        from .processing.steps import check_dspeed  # noqa: PLC0415
-
-        check_dspeed()
-    return spec.warnings
+    def files(self) -> list[str]:
+        """Return the names of the files that the buffers are written to."""
+        files = [rb.place.file for _, rb in self.buffers()]
+        return [f for f in dict.fromkeys(files) if f]

@@ -24,7 +24,11 @@ FATES = ("decoded", "skipped", "unknown", "corrupt", "cut_off")
 """Fates of a byte: decoded; not selected by the specification; in a record without a
 decoder; damaged; in a record that the end of the input cuts off."""
 
+UNITS = {"ORCA": "packets", "MGDO": "entries", "LH5": "objects"}
+"""Parts of an input by format, where it does not call them records."""
+
 MAX_DAMAGE_LISTED = 100
+"""Damaged ranges that the report lists; all are counted."""
 
 MAX_NOTES = 1000
 """Notes that are kept: others are counted."""
@@ -41,7 +45,7 @@ MAX_ATTRIBUTE_BYTES = 60000
 
 @dataclass
 class Damage:
-    """A stretch of the input that could not be decoded."""
+    """A range of the input that could not be decoded."""
 
     offset: int
     length: int
@@ -60,42 +64,42 @@ class TableSummary:
 
 @dataclass
 class ConversionReport:
-    """What became of the input of a conversion.
+    """The fate of the input of a conversion, and its output.
 
     Attributes
     ----------
     source, format
         name of the input, and of its format.
     bytes, packets
-        how many met each of the `FATES`; the bytes add up to the size of the input
-        (after decompression).
+        number of bytes, and of records (packets of ORCA, entries of MGDO), with each of
+        the `FATES`. The bytes add up to the size of the input after decompression.
     unknown_records
-        number of records of each kind that no decoder is for, by name.
+        number of records without a decoder, by kind.
     irregular
-        records that were decoded although they break a rule of the format, by rule.
+        number of records that were decoded although they break a rule of the format,
+        by rule.
     damage
-        the first damaged stretches, in order.
+        the first damaged ranges, in order.
     n_damage
-        number of all of them.
+        number of all damaged ranges.
     container_error
-        what is wrong with the compressed file around the stream, if anything.
+        damage of the compressed file around the stream, if any.
     skipped_channels
         rows that the specification does not select, by decoder and key.
     tables
         by output file and path of the table.
     notes
-        further messages to the user; the last one counts those that were too many.
+        further messages to the user; beyond a limit, the last one counts the rest.
     garbage_file
-        the file with the bytes of the damaged stretches; None without such.
+        the file with the bytes of the damaged ranges, if any.
     outputs
         the other files written.
     seconds
-        time of each stage; that for compressing is of all threads together.
+        time of each stage; the time for compressing is the sum of all threads.
     peak_memory
-        largest memory of the process, in bytes; None where it can't be told.
+        largest memory of the process, in bytes; None if it is unknown.
     provenance
-        version, arguments, specification, and the input: see
-        :func:`.provenance_of`.
+        version, arguments, specification, and the input: see :func:`.provenance_of`.
     """
 
     source: str = ""
@@ -138,7 +142,7 @@ class ConversionReport:
 
     @property
     def clean(self) -> bool:
-        """Whether no rule of the format was found violated anywhere."""
+        """Whether the whole input obeys the rules of its format."""
         return not (
             self.n_damage
             or self.bytes["corrupt"]
@@ -149,13 +153,13 @@ class ConversionReport:
 
     @property
     def exit_status(self) -> int:
-        """Exit status of the command line: 0 good, 1 failed, 3 damage was met."""
+        """Exit status of the command line: 0 clean, 1 failed, 3 damaged input."""
         if self.error is not None:
             return 1
         return 0 if self.clean else 3
 
-    def add_stretch(self, offset: int, length: int, fate: str, reason: str) -> None:
-        """Account for a stretch that is no decoded record."""
+    def add_damaged(self, offset: int, length: int, fate: str, reason: str) -> None:
+        """Account for a range of the input that is passed over."""
         self.bytes[fate] += length
         self.packets[fate] += 1
         if fate in ("corrupt", "cut_off"):
@@ -164,7 +168,7 @@ class ConversionReport:
                 self.damage.append(Damage(offset, length, told(reason), fate))
 
     def add_unknown(self, kind: str, n: int = 1) -> None:
-        """Account for records of a kind that no decoder is for."""
+        """Account for records of a kind without a decoder."""
         kind = told(kind)
         if kind not in self.unknown_records and len(self.unknown_records) >= MAX_KINDS:
             kind = "other kinds"
@@ -204,7 +208,7 @@ class ConversionReport:
         self.notes.append(text)
 
     def warn(self, text: str) -> None:
-        """Add a note that the user must not miss: it is logged at once, too."""
+        """Add a note, and log it as a warning."""
         text = told(text)
         if text not in self._known_notes:
             if len(self.notes) < MAX_NOTES:
@@ -245,8 +249,8 @@ class ConversionReport:
     def as_attribute(self, file: str) -> str:
         """Return the short form that is stored in an output file, as JSON.
 
-        It has no run times and no paths, so that equal input gives equal files. What
-        makes it too long for an attribute is left out, and named in ``left_out``.
+        It has no run times and no paths, so that equal inputs give equal files. Parts
+        that are too long for an attribute are left out, and named in ``left_out``.
         """
         full = self.as_dict()
         bulky = {"arguments", "specification"}
@@ -275,7 +279,7 @@ class ConversionReport:
             optional[name] = self._without_paths(optional[name])
         left_out = []
         for name, value in optional.items():
-            # room is left for the list of what did not fit
+            # (200 bytes for the list of parts that are left out)
             if len(json.dumps(short | {name: value})) <= MAX_ATTRIBUTE_BYTES - 200:
                 short[name] = value
             else:
@@ -300,10 +304,11 @@ class ConversionReport:
 
     def lines(self) -> list[str]:
         """Return the short form for people, line by line."""
+        unit = UNITS.get(self.format, "records")
         out = [
             (
                 f"{self.source}: {self.format}, {sizeof_fmt(self.n_bytes)}, "
-                f"{self.packets['decoded']} packets, {self.n_rows} rows"
+                f"{self.packets['decoded']} {unit}, {self.n_rows} rows"
             )
         ]
         for file, tables in self.tables.items():
@@ -313,7 +318,7 @@ class ConversionReport:
         if self.bytes["skipped"]:
             out.append(
                 "  not selected by the specification: "
-                f"{self.packets['skipped']} packets, {self.bytes['skipped']} bytes"
+                f"{self.packets['skipped']} {unit}, {self.bytes['skipped']} bytes"
             )
         if self.skipped_channels:
             n = sum(len(keys) for keys in self.skipped_channels.values())
@@ -328,8 +333,8 @@ class ConversionReport:
         if self.n_damage:
             bad = self.bytes["corrupt"] + self.bytes["cut_off"]
             # without decompression the number of bytes is unknown
-            lost = f"{bad} bytes" if bad else f"{self.packets['corrupt']} packets"
-            out.append(f"  damaged: {self.n_damage} stretches, {lost} lost")
+            lost = f"{bad} bytes" if bad else f"{self.packets['corrupt']} {unit}"
+            out.append(f"  damaged: {self.n_damage} ranges, {lost} lost")
             out += [
                 f"    byte {d.offset}, {d.length} bytes: {d.reason}"
                 for d in self.damage[:5]
@@ -342,7 +347,7 @@ class ConversionReport:
             out.append(f"  the damaged bytes are kept in {self.garbage_file}")
         if self.garbage_bytes_dropped:
             out.append(
-                f"    but for {self.garbage_bytes_dropped} bytes beyond its limit"
+                f"    except for {self.garbage_bytes_dropped} bytes beyond its limit"
             )
         out += [f"  note: {text}" for text in self.notes[:MAX_NOTES_SHOWN]]
         if len(self.notes) > MAX_NOTES_SHOWN:

@@ -38,7 +38,7 @@ MAX_BRACKETS = 200_000
 """Lists and dictionaries in a JSON file."""
 
 MAX_NODES = 50_000
-"""Values in a YAML file as it is written: reading 10,000 takes a second."""
+"""Values in a YAML file before aliases are resolved: reading 10,000 takes a second."""
 
 
 def file_type(name: str | os.PathLike[str]) -> str | None:
@@ -76,11 +76,14 @@ def load_dict(fname: str | os.PathLike[str], ftype: str | None = None) -> Any:
     ftype = ftype or file_type(path)
     if ftype not in __file_extensions__:
         endings = ", ".join(e for known in __file_extensions__.values() for e in known)
-        msg = f"{path}: unsupported file format (there are {endings})"
+        msg = f"{path}: unsupported file format (supported: {endings})"
         raise NotImplementedError(msg)
     log.debug("reading %s file %s", ftype, path)
     if path.is_file() and path.stat().st_size > MAX_BYTES:
-        msg = f"{path} has more than {MAX_BYTES >> 20} MB: no file of settings has"
+        msg = (
+            f"{path} has {path.stat().st_size >> 20} MB; the limit for specifications "
+            f"is {MAX_BYTES >> 20} MB"
+        )
         raise OutSpecError(msg)
     return _parse(path, _text_of(path, path.read_bytes()), ftype)
 
@@ -176,8 +179,8 @@ def _parse(path: Path, text: str, ftype: str) -> Any:
     parsers = {"json": parse_json, "yaml": _parse_yaml, "toml": _parse_toml}
     if ftype != "json" and len(text) > MAX_SLOW_BYTES:
         msg = (
-            f"{path} has more than {MAX_SLOW_BYTES >> 20} MB: write what is so long as "
-            "JSON"
+            f"{path} has more than {MAX_SLOW_BYTES >> 20} MB: write long "
+            "specifications as JSON"
         )
         raise OutSpecError(msg)
     value = parsers[ftype](text, str(path))
@@ -218,13 +221,13 @@ def _duplicate_in_json(text: str, name: str) -> str:
             objects[-1][key] = line
         else:
             word = mark
-    msg = "there is no such key"
+    msg = "no duplicate key found"
     raise AssertionError(msg)
 
 
 def _twice(name: str, key: object, first: int, second: int) -> str:
     where = f"lines {first} and {second}" if first != second else f"line {first}"
-    return f"{name}: '{key}' stands twice in a dictionary ({where}): name it once"
+    return f"{name}: a dictionary has the key '{key}' twice ({where})"
 
 
 def _parse_toml(text: str, name: str) -> Any:
@@ -236,7 +239,7 @@ def _parse_toml(text: str, name: str) -> Any:
         except ImportError:
             msg = f"{name}: TOML needs Python 3.11 or the package tomli"
             raise NotImplementedError(msg) from None
-    # each part of a key takes as much memory and time as all before it
+    # each part of a dotted key takes as much memory and time as all before it
     without_texts = re.sub(
         r'"""(?s:.*?)"""|\'\'\'(?s:.*?)\'\'\'|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|#[^\n]*',
         "x",

@@ -1,4 +1,4 @@
-"""Show how many events each channel of a CoMPASS file has, and how fast they came.
+"""Show the number and rate of events of each channel of a CoMPASS file.
 
 Usage: compass_rates.py INPUT [SETTINGS]
 

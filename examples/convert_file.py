@@ -22,7 +22,7 @@ def main() -> int:
 
     # for people
     print("\n".join(report.lines()))
-    # for programs: report.as_dict() has it all
+    # for programs; report.as_dict() has all fields
     print("of", report.n_bytes, "bytes")
     for fate, n in report.bytes.items():
         print(f"  {fate:8} {n:>10}")

@@ -93,7 +93,7 @@ PARTS = {
 FILE = {
     "compression": "zstd",
     "shuffle": True,
-    # metadata in pages, of which remote readers fetch a few
+    # metadata in pages: remote readers fetch only some
     "fs_strategy": "page",
     "fs_page_size": 64 * 1024,
 }

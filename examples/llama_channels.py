@@ -1,4 +1,4 @@
-"""List the channels of a llamaDAQ file, and the rate of events of each.
+"""List the channels of a llamaDAQ file, with their event rates.
 
 Usage: llama_channels.py INPUT
 """

@@ -1,4 +1,4 @@
-"""Add up the energies of each channel in a file of GERDA.
+"""Print the mean energy of each channel of a GERDA file.
 
 Usage: mgdo_energies.py INPUT
 

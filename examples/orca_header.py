@@ -1,4 +1,4 @@
-"""Read the header of an ORCA file, and list the cards that it has.
+"""Read the header of an ORCA file, and list its cards.
 
 Usage: orca_header.py INPUT [OUTPUT]
 
@@ -19,7 +19,7 @@ from daq2lh5.orca.orca_header import OrcaHeader
 
 
 def read_header(path: str) -> OrcaHeader:
-    """Return the header of an ORCA file, or of an LH5 file made of one."""
+    """Return the header of an ORCA file, or of an LH5 file made from one."""
     if h5py.is_hdf5(path):
         with h5py.File(path) as f:
             return OrcaHeader(f["OrcaHeader"][()].decode())
@@ -28,7 +28,7 @@ def read_header(path: str) -> OrcaHeader:
 
 
 def main() -> int:
-    """Print what the header says; return the exit status."""
+    """Print the run, cards and decoders of the header; return the exit status."""
     if len(sys.argv) < 2:
         print(__doc__, file=sys.stderr)
         return 2

@@ -31,7 +31,7 @@ def read_waveforms(source: str, number: int) -> list[tuple[str, np.ndarray, floa
                     event = table["eventnumber"].nda[row]
                     samples = table["waveform"].values.nda[row]
                     period = float(table["waveform"].dt.nda[row])
-                    # the buffer is used again for the next batch: keep a copy
+                    # the next batch reuses the buffer: keep a copy
                     found.append(
                         (f"event {event}, channel {channel}", samples.copy(), period)
                     )

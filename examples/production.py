@@ -26,7 +26,7 @@ def main() -> int:
     """Convert; return 0 if all of the input was good, else 3."""
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "data" / "sample.fcio"
     out_dir = sys.argv[2] if len(sys.argv) > 2 else "."
-    # the content decides what a file is
+    # the content identifies the format
     streamer = get_streamer(str(source))
     streamer.source.close()
     kind = "orca" if streamer.report.format == "ORCA" else "fcio"
@@ -34,7 +34,7 @@ def main() -> int:
         source,
         out_spec=HERE / f"production_{kind}.yaml",
         overwrite=True,
-        # for all columns that have no settings of their own
+        # for all columns without settings of their own
         hdf5_settings={"compression": "zstd", "shuffle": True, "fs_strategy": "page"},
         # values of the specification's keywords
         out_dir=out_dir,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import lgdo
 import numpy as np
 import pytest
-from fc.test_fc_streamer import TESTDATA
+from kit.places import TESTDATA
 from kit.writers import compass as writer
 from kit.writers import fcio
 

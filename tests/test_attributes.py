@@ -19,12 +19,11 @@ from kit.writers import compass, fcio, llama, orca
 import daq2lh5
 from daq2lh5.buffer_processor.lh5_buffer_processor import lh5_buffer_processor
 from daq2lh5.fc import columns as fc_columns
+from daq2lh5.fc.shared_columns import GROUP_DESCRIPTIONS
 from daq2lh5.formats import FORMATS
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-"""Folder with real files."""
 
 EXPECTED = TESTDATA / "expected" / "attributes.json"
 """Names of the attributes in the output of legend-daq2lh5."""
@@ -151,7 +150,7 @@ def test_lists_have_the_attributes_that_legend_daq2lh5_gives_them():
     for table in fc_columns.TABLES:
         for column in table.columns:
             if column.kind == "vector" and column.stored is not None:
-                text = fc_columns.GROUP_DESCRIPTIONS.get(column.name, "")
+                text = GROUP_DESCRIPTIONS.get(column.name, "")
                 assert column.stored == text
 
 
@@ -162,10 +161,11 @@ def test_descriptions_are_in_one_place(output):
         report = json.loads(f.attrs["daq2lh5_report"])
     assert descriptions
     assert all(text for kind in descriptions.values() for text in kind.values())
+    fields_of = {t: set(lh5.read(t, output).keys()) for t in tables(output)}
     for kind, columns in descriptions.items():
         members = [
-            set(lh5.read(t, output).keys())
-            for t in tables(output)
+            fields
+            for t, fields in fields_of.items()
             if t.split("_")[0].startswith(kind.removeprefix("FC"))
         ]
         if members:

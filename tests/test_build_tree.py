@@ -120,7 +120,8 @@ class TestColumns:
 
     def test_declarations_import_nothing_heavy(self):
         """The build runs them before numpy's headers or any extension are there."""
-        for name in ("buffers/declaration.py", "fc/columns.py"):
+        names = ("columns.py", "fsp_columns.py", "shared_columns.py")
+        for name in ("buffers/declaration.py", *(f"fc/{name}" for name in names)):
             text = (REPOSITORY / "daq2lh5" / name).read_text()
             modules = set(re.findall(r"^(?:from|import) ([\w.]+)", text, re.MULTILINE))
             assert modules <= {
@@ -128,6 +129,8 @@ class TestColumns:
                 "dataclasses",
                 "typing",
                 "..buffers.declaration",
+                ".fsp_columns",
+                ".shared_columns",
             }
 
 

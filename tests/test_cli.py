@@ -442,7 +442,7 @@ class TestOptions:
                 "-k", '{"run": 7, "hdf5_setting": {}}', "-o", out, "run.fcio"
             )
             assert result.exit_code == 0
-            assert "no use for the argument 'hdf5_setting'" in result.stdout
+            assert "keyword 'hdf5_setting' is not used" in result.stdout
             assert "'run'" not in result.stdout
         assert {"007.lh5", "7.lh5"} < set(written(here))
 

@@ -238,7 +238,7 @@ class TestCounting:
         report = ConversionReport()
         report.bytes["decoded"] += decoded
         for stretch in stretches:
-            report.add_stretch(*stretch)
+            report.add_damaged(*stretch)
         assert report.n_bytes == decoded + sum(length for _, length, _, _ in stretches)
         bad = [s for s in stretches if s[2] != "unknown"]
         assert report.n_damage == len(bad)
@@ -298,7 +298,7 @@ def full_report(n: int, text: str = "some reason of usual length") -> Conversion
     """A report with `n` of everything that can be many."""
     report = ConversionReport(source="in/run.fcio", format="FlashCam")
     for i in range(n):
-        report.add_stretch(i * 100, 50, "corrupt", f"{text} {i}")
+        report.add_damaged(i * 100, 50, "corrupt", f"{text} {i}")
         report.add_rows("out.lh5", f"group/ch{i:07d}/raw", i + 1, (float(i), i + 0.5))
         report.unknown_records[f"{text} tag {i}"] += 1
         report.irregular[f"{text} rule {i}"] += 1
@@ -390,7 +390,7 @@ class TestLines:
         report.packets["decoded"] = 7
         report.add_rows("x.lh5", "FCEvent", 21, None)
         first, second = report.lines()
-        for part in ("run.fcio", "FlashCam", "2.000 KB", "7 packets", "21 rows"):
+        for part in ("run.fcio", "FlashCam", "2.000 KB", "7 records", "21 rows"):
             assert part in first
         assert "x.lh5" in second
         assert "FCEvent 21" in second
@@ -409,8 +409,8 @@ class TestLines:
     @pytest.mark.parametrize(
         ("change", "part"),
         [
-            (lambda r: r.add_stretch(17, 5, "corrupt", "why"), "byte 17, 5 bytes: why"),
-            (lambda r: r.add_stretch(9, 3, "cut_off", "end"), "3 bytes lost"),
+            (lambda r: r.add_damaged(17, 5, "corrupt", "why"), "byte 17, 5 bytes: why"),
+            (lambda r: r.add_damaged(9, 3, "cut_off", "end"), "3 bytes lost"),
             (lambda r: r.unknown_records.update({"FCIO tag 11": 4}), "4 x FCIO tag 11"),
             (lambda r: r.irregular.update({"some rule": 2}), "2 x some rule"),
             (lambda r: setattr(r, "container_error", "bad checksum"), "bad checksum"),

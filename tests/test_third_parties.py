@@ -13,8 +13,9 @@ import lgdo
 import lh5
 import numpy as np
 import pytest
-from fc.test_fc_streamer import TESTDATA, read_lh5
-from fc.test_fc_streamer import make as make_fcio
+from kit.decoding.fcio import read_lh5
+from kit.generators.fcio import make as make_fcio
+from kit.places import TESTDATA
 from kit.writers import compass, orca
 
 import daq2lh5

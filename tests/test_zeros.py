@@ -8,9 +8,10 @@ from collections import Counter
 import numpy as np
 import pytest
 from daq2lh5.reading._holes import Holes
-from fc.test_fc_streamer import decode as decode_in_blocks
 from fuzz import real, samples
 from fuzz.conversion import decode
+from kit.decoding.fcio import decode as decode_in_blocks
+from kit.places import TESTDATA
 from kit.writers import compass, fcio, llama, llama_old, orca
 
 import daq2lh5
@@ -290,7 +291,7 @@ def test_a_block_inside_of_a_trace(shift, tmp_path):
 class TestRealFile:
     def test_last_tenth(self, tmp_path):
         """Events before the zeros are there, the others are told to be cut off."""
-        data = (samples.TESTDATA / "fcio" / REAL).read_bytes()
+        data = (TESTDATA / "fcio" / REAL).read_bytes()
         start = len(data) * 9 // 10 // BLOCK * BLOCK
         path = tmp_path / "run.fcio"
         path.write_bytes(zeroed(data, start, len(data)))
@@ -308,7 +309,7 @@ class TestRealFile:
         assert first <= start < first + 80_000
 
     def test_any_tail_and_hole(self, tmp_path):
-        data = (samples.TESTDATA / "fcio" / REAL).read_bytes()
+        data = (TESTDATA / "fcio" / REAL).read_bytes()
         path = tmp_path / "run.fcio"
         last = len(data) // BLOCK
         for block in (*range(1, last, 61), *range(last - 6, last + 1)):

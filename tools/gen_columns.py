@@ -31,8 +31,8 @@ C_TYPES = {
 }
 
 
-def load_tables(name: str) -> tuple:
-    """Import ``columns.py`` of a format without importing the package itself.
+def load(name: str) -> ModuleType:
+    """Import a module of the package without importing the package itself.
 
     The package cannot be imported before its extensions are built.
     """
@@ -40,15 +40,23 @@ def load_tables(name: str) -> tuple:
     for key in saved:
         del sys.modules[key]
     try:
-        for package in ("daq2lh5", *(f"daq2lh5.{f}" for f in FORMATS)):
+        for folder in (ROOT / "daq2lh5", *(ROOT / "daq2lh5").rglob("*")):
+            if not folder.is_dir():
+                continue
+            package = ".".join(folder.relative_to(ROOT).parts)
             module = ModuleType(package)
-            module.__path__ = [str(ROOT.joinpath(*package.split(".")))]
+            module.__path__ = [str(folder)]
             sys.modules[package] = module
-        return importlib.import_module(f"daq2lh5.{name}.columns").KERNEL_TABLES
+        return importlib.import_module(name)
     finally:
         for key in [k for k in sys.modules if k.split(".")[0] == "daq2lh5"]:
             del sys.modules[key]
         sys.modules.update(saved)
+
+
+def load_tables(name: str) -> tuple:
+    """Return the tables that a format declares."""
+    return load(f"daq2lh5.{name}.columns").KERNEL_TABLES
 
 
 def snake(name: str) -> str:
@@ -158,13 +166,16 @@ def format_code(name: str) -> str:
     return head + "\n\n".join(table_code(table) for table in (*shared, *tables))
 
 
+def write(path: Path, code: str) -> None:
+    """Write a file, if its content changed."""
+    if not path.exists() or path.read_text() != code:
+        path.write_text(code)
+
+
 def write_all() -> None:
     """Write the file of each format, if its content changed."""
     for name in FORMATS:
-        path = ROOT / "daq2lh5" / name / "_columns.pxi"
-        code = format_code(name)
-        if not path.exists() or path.read_text() != code:
-            path.write_text(code)
+        write(ROOT / "daq2lh5" / name / "_columns.pxi", format_code(name))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 # Reading input bytes: loads that do not care about alignment; those with "be" in their
 # names are big-endian, all others little-endian.
 #
-# A load never checks: the caller has first compared the length of what it reads with
-# the bytes that are left (see "Cython here" in docs/).
+# A load never checks. The bytes come from `claim` (window.pxd), and where a field is in
+# them is declared once (wire.py of each format, see "Cython here" in docs/): kernels call
+# the accessors in `_wire.pxd`, which are made from that.
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -54,6 +55,10 @@ cdef inline uint32_t load_be_u32(const uint8_t* p) noexcept nogil:
         <uint32_t>p[3] | (<uint32_t>p[2] << 8) | (<uint32_t>p[1] << 16)
         | (<uint32_t>p[0] << 24)
     )
+
+
+cdef inline int32_t load_be_i32(const uint8_t* p) noexcept nogil:
+    return <int32_t>load_be_u32(p)
 
 
 cdef inline uint64_t load_be_u64(const uint8_t* p) noexcept nogil:

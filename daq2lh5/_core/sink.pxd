@@ -11,9 +11,9 @@ cdef struct RowSink:
     void* columns           # column struct of the table
     int64_t loc             # rows filled
     int64_t capacity        # rows that there are; 0: not allocated yet
-    int64_t fill_safety     # rows that a packet may need
-    int64_t need            # rows that the packet at hand needs (kernel's own use)
-    int64_t other           # sink for rows of another shape, 0: none (kernel's own use)
+    int64_t fill_safety     # rows that a record may need
+    int64_t need            # rows that the record at hand needs (kernel's own use)
+    int64_t overflow_sink   # for rows of another shape, -1: none (kernel's own use)
 
 
 cdef class SinkTable:
@@ -27,6 +27,7 @@ cdef class SinkTable:
     cdef Py_ssize_t room
     cdef dict places
     cdef int set_buffers(self, list buffers) except -1
+    cdef dict set_keyed(self, dict keyed)
     cdef Py_ssize_t place_of(self, buffer) except -1
     cdef int acquire(self) except -1
     cdef int acquire_one(self, Py_ssize_t i) except -1

@@ -32,11 +32,21 @@ cdef class SinkTable:
         cdef Py_ssize_t i
         for i in range(n):
             self.sinks[i].columns = self.storage + i * self.width
+            self.sinks[i].overflow_sink = -1
         self.buffers = buffers
         self.bindings = [None] * n
         self.places = {id(buffer): i for i, buffer in enumerate(buffers)}
         self.n = self.room = n
         return 0
+
+    cdef dict set_keyed(self, dict keyed):
+        """Set the buffers by key; return the number of each key's sink.
+
+        Keys may share a buffer. One whose buffer is None has no sink.
+        """
+        keyed = {key: buffer for key, buffer in keyed.items() if buffer is not None}
+        self.set_buffers(list({id(buffer): buffer for buffer in keyed.values()}.values()))
+        return {key: self.places[id(buffer)] for key, buffer in keyed.items()}
 
     cdef Py_ssize_t place_of(self, buffer) except -1:
         """Return the number of a buffer's sink, which is added if it is new.
@@ -71,6 +81,7 @@ cdef class SinkTable:
         self.places[id(buffer)] = self.n
         self.buffers.append(buffer)
         self.bindings.append(None)
+        self.sinks[self.n].overflow_sink = -1
         self.n += 1
         self.acquire_one(self.n - 1)
         return self.n - 1

@@ -6,6 +6,7 @@ side is closed, also in the middle of a file, whose output is not published.
 
 from __future__ import annotations
 
+import copy
 import signal
 import sys
 import time
@@ -15,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..build_raw import convert
 from ..command.run import attempt
-from ..conversion.targets import target_for
 from ..report import ConversionReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..conversion.targets import Target
     from ..data_streamer import DataStreamer
 
 __all__ = ["Job", "Progress", "run_job"]
@@ -37,10 +38,8 @@ class Job:
     ----------
     file
         the input.
-    out_spec
-        output or specification, as :func:`.load_spec` returns it.
-    keywords
-        values of keywords in the specification.
+    target
+        its outputs.
     arguments
         further arguments of :func:`.build_raw.convert`.
     debug
@@ -48,8 +47,7 @@ class Job:
     """
 
     file: str
-    out_spec: Any
-    keywords: dict[str, Any]
+    target: Target
     arguments: dict[str, Any]
     debug: bool = False
 
@@ -81,7 +79,8 @@ def run_job(
 
         convert(
             job.file,
-            out_spec=target_for(job.out_spec, job.file, job.keywords),
+            # a conversion fills the buffers of its target
+            out_spec=copy.deepcopy(job.target),
             report=report,
             progress=progress,
             **job.arguments,

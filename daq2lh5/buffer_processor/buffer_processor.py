@@ -1,4 +1,4 @@
-"""Processing of buffers as their ``proc_spec`` says: the public functions."""
+"""Processing of buffers by their ``proc_spec``: the public functions."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def buffer_processor(rb: RawBuffer, db_dict: dict | None = None) -> lgdo.Table:
         take the samples from `start` to `stop` (as in a Python slice) of the waveforms
         or equal-sized arrays in a column; ``t0`` of waveforms moves with `start`.
     ``dsp_config: {...}``
-        run a processing chain of dspeed on the columns of the buffer, and add what
-        comes out. A dictionary, or the name of a JSON or YAML file.
+        run a processing chain of dspeed on the columns of the buffer, and add its
+        outputs. A dictionary, or the name of a JSON or YAML file.
     ``dtype_conv: {path: dtype}``
         convert arrays.
     ``drop: [column, ...]``
@@ -68,20 +68,20 @@ def buffer_processor(rb: RawBuffer, db_dict: dict | None = None) -> lgdo.Table:
     Returns
     -------
     table
-        a table of the filled rows, or of all rows where `rb.loc` is 0. What is not
-        changed is shared with the buffer. Data that are no table are returned as they
-        are.
+        a table of the filled rows, or of all rows if `rb.loc` is 0. It shares the
+        arrays that the processing leaves unchanged with the buffer. Data other than
+        tables are returned as they are.
 
     Raises
     ------
     OutSpecError
-        (a ValueError) if the specification is not as it must be.
+        (a ValueError) if the specification is invalid.
     KeyError
-        if settings are for a column that there is not.
+        if settings are for a missing column.
     TypeError
-        if a column is not of the kind that an operation is for.
+        if an operation cannot be applied to a column of this kind.
     ModuleNotFoundError
-        if dspeed is needed and not there.
+        if dspeed is needed and not installed.
     """
     import lgdo  # noqa: PLC0415  (takes a second)
 

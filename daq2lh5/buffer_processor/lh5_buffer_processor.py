@@ -1,4 +1,4 @@
-"""Processing of files that were converted before."""
+"""Processing of LH5 files: the tables of a converted file, into another file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 
+from ..buffers.out_spec import parse_out_spec
 from ..errors import OutSpecError, did_you_mean
 from ..processing.spec import OPERATIONS, ProcSpec
 from ..processing.steps import process_rows
 from ..publishing.output_files import OutputFiles
-from ..raw_buffer import RawBufferLibrary, check_processing, place_of
+from ..raw_buffer import RawBuffer, RawBufferLibrary
 from ..report import ConversionReport
 from ..resources.memory import (
     CHUNK_ROWS,
@@ -26,14 +27,13 @@ from ..resources.memory import (
     peak_memory,
 )
 from ..resources.paths import expand_path
+from ..selection.checks import check_processing
 from ..utils import load_dict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import lgdo
-
-    from ..raw_buffer import RawBuffer
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def lh5_buffer_processor(
 ) -> ConversionReport:
     """Process the tables of an LH5 file into another one.
 
-    Tables that no ``proc_spec`` is for, and all other objects, are copied. The output
+    Tables without a ``proc_spec``, and all other objects, are copied. The output
     appears under its name when it is complete.
 
     Parameters
@@ -64,7 +64,7 @@ def lh5_buffer_processor(
         buffer with the name of the table's path, or of one of the two names in it.
         Wildcards are allowed. Or a single ``proc_spec`` for all tables with waveforms.
     proc_file_name
-        name of the output, by default that of the input with ``_proc`` in front of the
+        name of the output; by default the name of the input with ``_proc`` before the
         extension.
     db_dict
         values for ``dsp_config`` by path of the table, or by one of the names in it.
@@ -81,9 +81,9 @@ def lh5_buffer_processor(
     FileExistsError
         if the output exists and `overwrite` is false.
     OutSpecError
-        (a ValueError) if the specification is not as it must be.
+        (a ValueError) if the specification is invalid.
     RuntimeError
-        if there is nothing in the input, or it is no LH5 file.
+        if the input is empty, or not an LH5 file.
     """
     return process_file(
         lh5_raw_file_in, out_spec, proc_file_name, overwrite=overwrite, db_dict=db_dict
@@ -134,7 +134,7 @@ def process_file(
             links: dict[str, str] = {}
             paths = list(_objects(source, "", {}, links))
             if not paths:
-                msg = f"{in_file}: there is nothing in it that is LH5"
+                msg = f"{in_file}: there is nothing to process: it has no LH5 objects"
                 raise RuntimeError(msg)
             plan = MemoryPlan(memory_limit, len(paths))
             outputs.open(RawBufferLibrary(), plan)
@@ -142,7 +142,7 @@ def process_file(
             specs = {path: selection.spec_of(path, source) for path in paths}
             if not any(specs.values()):
                 report.warn(
-                    "the specification is for no table of the file: all are copied"
+                    "the specification fits no table of the file: all are copied"
                 )
             for path, spec in specs.items():
                 values = _values_of(path, db_dict)
@@ -169,7 +169,7 @@ def process_file(
 
 
 def default_output(in_file: str) -> str:
-    """Return the input's name with ``_proc`` in front of the extension."""
+    """Return the input's name with ``_proc`` before the extension."""
     stem, _ = os.path.splitext(in_file)
     return f"{stem}_proc.lh5"
 
@@ -180,7 +180,7 @@ def _open_input(name: str) -> h5py.File:
     except OSError as e:
         msg = f"{name} cannot be read as an HDF5 file: {e}"
         if not h5py.is_hdf5(name):
-            msg = f"{name} is no HDF5 file; data of a DAQ have to be converted before"
+            msg = f"{name} is not an HDF5 file; convert data of a DAQ first"
         raise RuntimeError(msg) from e
 
 
@@ -190,22 +190,22 @@ def _objects(
     seen: dict[tuple[int, int], str],
     links: dict[str, str],
 ) -> Iterator[str]:
-    """Return the paths of the LH5 objects in a group that is none itself.
+    """Iterate over the paths of the LH5 objects in a group.
 
     Parameters
     ----------
     group, path
-        the group and where it is.
+        the group, which is not an LH5 object itself, and its path.
     seen
         paths of all nodes so far, by place in the file.
     links
-        where further names of objects go, with the first.
+        gets the further paths of objects, with the first path of each.
     """
     for name in group:
         below = f"{path}/{name}" if path else name
         node = group.get(name)
         if node is None:
-            log.warning("'%s' leads nowhere: not copied", below)
+            log.warning("'%s' is a broken link: not copied", below)
             continue
         info = h5py.h5o.get_info(node.id)
         first = seen.setdefault((info.fileno, info.addr), below)
@@ -220,10 +220,10 @@ def _objects(
 
 
 def _make_links(file: h5py.File, source: h5py.File, links: dict[str, str]) -> None:
-    """Give objects their further names, as detectors' names for channels."""
+    """Give objects their further names, such as detector names for channels."""
     for path, first in links.items():
         if first not in file or path.startswith(f"{first}/"):
-            # nothing came of it, or it is around itself
+            # the object was not written, or the link is inside of it
             continue
         parent = path.rpartition("/")[0]
         if parent and parent not in file:
@@ -238,10 +238,10 @@ def _datatype(node: h5py.Group | h5py.Dataset) -> str:
 
 
 def _is_parent(node: h5py.Group | h5py.Dataset) -> bool:
-    """Whether a group is there only to have others in it."""
+    """Whether a group only holds other objects."""
     if not isinstance(node, h5py.Group):
         return False
-    # links that lead nowhere have None
+    # (the node of a broken link is None)
     return _datatype(node).startswith("struct") and not any(
         isinstance(node.get(name), h5py.Dataset) for name in node
     )
@@ -259,7 +259,7 @@ class _Piece(NamedTuple):
 
 
 def _pieces(source: h5py.File, path: str, plan: MemoryPlan) -> Iterator[_Piece | None]:
-    """Return the rows of a table to read at a time; None for an object that is none."""
+    """Iterate over the pieces of a table; another object has one piece: None."""
     import lh5  # noqa: PLC0415  (takes a second)
 
     node = source[path]
@@ -275,7 +275,7 @@ def _pieces(source: h5py.File, path: str, plan: MemoryPlan) -> Iterator[_Piece |
             sizes.append(obj.dtype.itemsize * max(wide, 1) * math.prod(obj.shape[1:]))
 
     node.visititems(add)
-    # in memory are the rows read, those that come of them, and encoded ones decoded
+    # in memory are the rows read, their results, and decoded waveforms
     step = min(plan.buffer_rows(4 * sum(sizes), max(sizes, default=1)), CHUNK_ROWS)
     for start in range(0, max(n_rows, 1), step):
         yield _Piece(start, min(step, n_rows - start))
@@ -310,7 +310,7 @@ def _values_of(path: str, db_dict: dict | None) -> dict | None:
 
 
 class _Selection:
-    """Which table is processed how.
+    """The processing of each table.
 
     Parameters
     ----------
@@ -320,7 +320,7 @@ class _Selection:
     Attributes
     ----------
     warnings
-        what of the specification is ignored.
+        a line for each part of the specification that has no effect.
     """
 
     def __init__(self, out_spec: dict | str | None) -> None:
@@ -328,7 +328,7 @@ class _Selection:
             out_spec = load_dict(out_spec)
             _forget_files(out_spec)
         if not isinstance(out_spec, dict) or not out_spec:
-            msg = f"the specification is {out_spec!r}: neither dictionary nor file"
+            msg = f"the specification is {out_spec!r}; expected a dictionary or a file"
             raise OutSpecError(msg)
         self.warnings: list[str] = []
         self._for_all: ProcSpec | None = None
@@ -340,11 +340,12 @@ class _Selection:
         for name, buffers in out_spec.items():
             if not isinstance(buffers, dict):
                 hint = did_you_mean(str(name), OPERATIONS)
-                msg = f"'{name}' in the specification is neither decoder nor operation"
+                msg = f"'{name}' in the specification is not a decoder or operation"
                 raise OutSpecError(msg + hint)
-        library = RawBufferLibrary(out_spec)
-        for decoder, rbs in library.items():
-            self._buffers += zip(out_spec[decoder], rbs, strict=True)
+        parsed = parse_out_spec(out_spec)
+        for buffers in parsed.fill_in({}).decoders.values():
+            self._buffers += [(b.name, RawBuffer.of(b)) for b in buffers]
+        parsed.write_back(out_spec)
         for _, rb in self._buffers:
             self.warnings += check_processing(rb)
 
@@ -365,11 +366,11 @@ class _Selection:
     def _buffer_of(self, path: str) -> RawBuffer | None:
         """Return the buffer for a table: the one whose name fits best."""
         last, first = path.rpartition("/")[2], path.partition("/")[0]
-        found = [rb for _, rb in self._buffers if place_of(rb)[1] == path]
+        found = [rb for _, rb in self._buffers if rb.place.path == path]
         for part in (path, first, last):
             found += [rb for name, rb in self._buffers if name == part]
-        # of a buffer whose group is not given, the name of the table must do
-        same = [rb for _, rb in self._buffers if place_of(rb)[1] == last]
+        # a buffer without a group fits the table of its name in any group
+        same = [rb for _, rb in self._buffers if rb.place.path == last]
         if len(same) == 1:
             found += same
         for part in (path, first, last):
@@ -378,7 +379,7 @@ class _Selection:
 
 
 def _forget_files(out_spec: Any) -> None:
-    """Leave out where rows go: that may have keywords, whose values nobody gives."""
+    """Remove the output files, which may have keywords: their values are unknown."""
     for buffers in out_spec.values() if isinstance(out_spec, dict) else ():
         for info in buffers.values() if isinstance(buffers, dict) else ():
             if isinstance(info, dict):
@@ -386,6 +387,6 @@ def _forget_files(out_spec: Any) -> None:
 
 
 def _fits(name: str, template: str) -> bool:
-    """Whether a name can have come of one with ``{key}`` or ``{name}`` in it."""
+    """Whether a name fits a template with ``{key}`` or ``{name}``."""
     pattern = re.sub(r"\{[^}]*\}", "*", template)
     return pattern != template and fnmatch.fnmatchcase(name, pattern)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..writing.codecs import use_lh5_codecs
-from .places import split_out_stream
 
 if TYPE_CHECKING:
     import h5py
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from ..writing.layout import Layout
     from ..writing.lh5_writer import LH5Writer
+    from .places import Place
     from .table_buffer import TableBuffer
 
 LH5_ARGUMENTS = frozenset({"start_row", "n_rows", "write_start"})
@@ -23,26 +23,27 @@ LH5_ARGUMENTS = frozenset({"start_row", "n_rows", "write_start"})
 
 
 class Rows(Protocol):
-    """A buffer of rows for a table: :class:`.RawBuffer`, as far as it is written.
+    """The part of the interface of :class:`.RawBuffer` that writing needs.
 
     Attributes
     ----------
-    out_stream, out_name
-        file and group, and name of the table.
+    place
+        place of the table.
     loc
         number of rows.
     table
-        the rows; None if only an LGDO has them.
+        the rows; None if they are in an LGDO.
     layout
-        HDF5 objects that the processed rows become; None if only an LGDO can tell.
+        HDF5 objects that the processed rows become; None if that depends on the LGDO.
     plan
-        processing of `table`; None without processing.
+        processing of `table`, if any.
     """
 
-    out_stream: str
-    out_name: str
     loc: int
     table: TableBuffer | None
+
+    @property
+    def place(self) -> Place: ...  # noqa: D102
 
     @property
     def layout(self) -> Layout | None: ...  # noqa: D102
@@ -51,7 +52,7 @@ class Rows(Protocol):
     def plan(self) -> Any: ...  # noqa: D102
 
     def describe_unmade(self) -> tuple[Layout, list[Any]] | None:
-        """Return layout and values of a header whose LGDO was never asked for."""
+        """Return layout and values of a header whose LGDO is not made yet."""
 
     def processed(self, db_dict: dict | None) -> tuple[Any, int | None]:
         """Return the processed LGDO, and the number of rows to write."""
@@ -68,7 +69,7 @@ def write_to_lh5_and_clear(
     Parameters
     ----------
     raw_buffers
-        the buffers; those without rows are left alone, those without a file are only
+        the buffers; those without rows stay as they are, those without a file are only
         emptied.
     lh5_store
         a store with open files to use.
@@ -89,12 +90,12 @@ def write_to_lh5_and_clear(
     with ExitStack() as stack:
         files: dict[str, h5py.File] = {}
         for rb in raw_buffers:
-            file, group = split_out_stream(rb.out_stream)
+            file = rb.place.file
             if rb.loc > 0 and file:
                 handle = _open_to_append(file, lh5_store, of_file, files, stack)
                 writer = LH5Writer(handle, of_datasets, more_to_come=True)
                 with closing(writer):
-                    append_buffer(rb, writer, group, db_dict=db_dict)
+                    append_buffer(rb, writer, db_dict=db_dict)
                     writer.finish()
             rb.loc = 0
 
@@ -102,7 +103,6 @@ def write_to_lh5_and_clear(
 def append_buffer(
     rb: Rows,
     writer: LH5Writer,
-    group: str,
     exchange: bool = False,
     db_dict: dict | None = None,
     processing: AbstractContextManager[None] | None = None,
@@ -115,8 +115,6 @@ def append_buffer(
         the buffer.
     writer
         of the file.
-    group
-        to put the table in.
     exchange
         whether the buffer may get other memory for its next rows. Otherwise its rows
         are not needed any more when this returns.
@@ -126,18 +124,19 @@ def append_buffer(
         entered while rows are processed, to time that.
     """
     processing = processing or nullcontext()
+    name, group = rb.place.name, rb.place.group
     described = rb.describe_unmade()
     if described is not None:
         # headers have no rows to process
-        writer.append(*described, rb.out_name, group)
+        writer.append(*described, name, group)
         writer.drain()
         return
     layout = rb.layout
     if layout is None:
         with processing:
-            data, n_rows = rb.processed(_database_of(rb, group, db_dict))
+            data, n_rows = rb.processed(_database_of(rb.place, db_dict))
         if data is not None:
-            writer.append_lgdo(data, rb.out_name, group, n_rows)
+            writer.append_lgdo(data, name, group, n_rows)
         return
     table, plan = rb.table, rb.plan
     release = None
@@ -149,16 +148,16 @@ def append_buffer(
             if exchange:
                 arrays, release = table.take()
             rows = (table.rows if plan is None else plan.run)(arrays, rb.loc)
-    writer.append(layout, rows, rb.out_name, group, release)
+    writer.append(layout, rows, name, group, release)
     if not exchange:
         writer.drain()
 
 
-def _database_of(rb: Rows, group: str, db_dict: dict | None) -> dict | None:
-    """Return the values for a buffer: its table's or its group's."""
+def _database_of(place: Place, db_dict: dict | None) -> dict | None:
+    """Return the values for the processing of a table: its own or its group's."""
     if db_dict is None:
         return None
-    return db_dict.get(rb.out_name, db_dict.get(group))
+    return db_dict.get(place.name, db_dict.get(place.group))
 
 
 def _open_to_append(
@@ -168,7 +167,7 @@ def _open_to_append(
     files: dict[str, h5py.File],
     stack: ExitStack,
 ) -> h5py.File:
-    """Return an open file. One that is no store's to keep is closed by `stack`."""
+    """Return an open file. `stack` closes it, unless the store keeps it open."""
     import h5py  # noqa: PLC0415  (this module does not need it otherwise)
 
     path = Path(file) if lh5_store is None else lh5_store.base_path / file
@@ -197,17 +196,17 @@ def _write_with_lh5(
     db_dict: dict | None,
     kwargs: dict[str, Any],
 ) -> None:
-    """Write in another way than by appending."""
+    """Write with lh5, which has other modes than appending."""
     if lh5_store is None:
         from lh5 import LH5Store  # noqa: PLC0415  (takes a second)
 
         lh5_store = LH5Store()
     for rb in raw_buffers:
-        file, group = split_out_stream(rb.out_stream)
-        if rb.loc > 0 and file:
-            data, n_rows = rb.processed(_database_of(rb, group, db_dict))
+        place = rb.place
+        if rb.loc > 0 and place.file:
+            data, n_rows = rb.processed(_database_of(place, db_dict))
             if data is not None:
                 use_lh5_codecs(data)
                 rows = {"n_rows": n_rows} | kwargs
-                lh5_store.write(data, rb.out_name, file, group=group, **rows)
+                lh5_store.write(data, place.name, place.file, group=place.group, **rows)
         rb.loc = 0

@@ -36,26 +36,27 @@ FIXED_DATATYPE = "array_of_equalsized_arrays<1,1>"
 
 @dataclass
 class Field:
-    """A column: what one entry of `decoded_values` says.
+    """A column of a table in memory, parsed from an entry of `decoded_values`.
 
     Attributes
     ----------
     name
-        of the column.
-    kind : {"scalar", "fixed", "waveform", "vector"}
-        what a row is: a number, as many numbers in all rows, a waveform, or any number
-        of numbers.
+        name of the column.
+    kind : {"scalar", "fixed", "waveform", "lists", "vector"}
+        what a row is: a number; `width` numbers; a waveform of `width` samples; a
+        waveform of any number of samples; any number of numbers.
     dtype, width
-        of a row; of a waveform those of its samples.
+        type and number of the values of a row; of a waveform, of its samples.
     attrs, member_attrs
-        LH5 attributes, and how to write: of the column, and of a waveform's members.
+        LH5 attributes and settings for writing: of the column, and of a waveform's
+        members.
     dt
-        sampling period of waveforms that nothing else is known of.
+        default sampling period of waveforms.
     time_dtypes
-        types of the members ``t0`` and ``dt`` of waveforms, where not float32.
+        types of the members ``t0`` and ``dt`` of waveforms, by default float32.
     encoded
-        name of the codec in whose bytes waveforms come, if they do not come as samples:
-        see :meth:`TableBuffer.with_encoded`.
+        name of the codec if a row holds the encoded bytes of a waveform instead of its
+        samples: see :meth:`TableBuffer.with_encoded`.
     """
 
     name: str
@@ -77,11 +78,11 @@ class Field:
         AttributeError
             if the entry has no ``dtype``.
         RuntimeError
-            if its ``datatype`` is none that a table can hold.
+            if a table cannot hold its ``datatype``.
         """
         attrs = dict(description)
         if "dtype" not in attrs:
-            msg = f"{owner}: no dtype given for '{name}'"
+            msg = f"{owner}: column '{name}' has no dtype"
             raise AttributeError(msg)
         dtype = np.dtype(attrs.pop("dtype"))
         datatype = attrs.pop("datatype", None)
@@ -105,7 +106,7 @@ class Field:
             # as in lgdo's tables of waveforms
             times = {"dt": dt.dtype} if hasattr(dt, "dtype") else {}
             if width is None:
-                # any number of samples a row
+                # any number of samples in each row
                 return cls(name, "lists", dtype, 1, attrs, members, dt, times)
             return cls(name, "waveform", dtype, width, attrs, members, dt, times)
 
@@ -113,15 +114,15 @@ class Field:
             return cls(name, "fixed", dtype, attrs.pop("length"), attrs)
 
         if datatype == VECTOR_DATATYPE:
-            # a guess is of no use here: the column grows as it is filled
+            # only the first guess: the column grows as it is filled
             width = attrs.pop("length_guess", 1)
             return cls(name, "vector", dtype, width, attrs)
 
-        msg = f"{owner}: don't know how to make a '{datatype}' for '{name}'"
+        msg = f"{owner}: column '{name}': a table cannot hold a '{datatype}'"
         raise RuntimeError(msg)
 
     def row_bytes(self) -> int:
-        """Bytes that a row takes at most (of vectors: a guess)."""
+        """Return the bytes that a row takes at most (of vectors: a guess)."""
         if self.kind == "vector":
             return 8 + self.dtype.itemsize * min(self.width, VECTOR_ROWS_GUESS)
         if self.kind == "lists":
@@ -135,11 +136,11 @@ class Field:
         return self.time_dtypes.get("dt", np.dtype(np.float32))
 
     def allocate(self, size: int) -> dict[str, np.ndarray]:
-        """Make the arrays of the column, by path inside the table.
+        """Return new arrays of the column, by path inside the table.
 
         A waveform has ``values`` (size, width), ``t0`` and ``dt``; a vector column
-        has ``offsets`` (size + 1, the first is 0) and ``flattened_data``. So have the
-        ``values`` of waveforms that come encoded, with room for the longest.
+        has ``offsets`` (size + 1, the first is 0) and ``flattened_data``. The
+        ``values`` of encoded waveforms are vectors, too, with room for the longest.
         """
         if self.kind == "scalar":
             return {self.name: np.zeros(size, self.dtype)}
@@ -153,7 +154,7 @@ class Field:
                 longest = Codec(self.encoded).longest(self.dtype, self.width)
                 values = {
                     f"{path}/offsets": np.zeros(size + 1, np.int64),
-                    # memory is taken as far as there are bytes
+                    # the system provides memory when bytes are written to it
                     f"{path}/flattened_data": np.zeros(size * longest, np.uint8),
                 }
             return values | {
@@ -173,15 +174,15 @@ class Field:
 
     @property
     def values(self) -> Field:
-        """The vector column that the samples of a waveform of lists are."""
+        """The samples of waveforms of kind ``"lists"``, as a vector column."""
         attrs = self.member_attrs["values"].items()
-        # how rows of one length are written is not for lists
+        # settings for writing are for arrays with rows of one length
         attrs = {k: v for k, v in attrs if k not in NOT_ATTRIBUTES}
         return Field(f"{self.name}/values", "vector", self.dtype, 1, attrs)
 
     @cached_property
     def codec(self) -> Codec | None:
-        """What encodes the values of waveforms."""
+        """Codec that encodes the samples of waveforms for the file; or None."""
         wanted = self.member_attrs.get("values", {}).get("compression")
         return codec_of(wanted, f"{self.name}/values")
 
@@ -210,8 +211,8 @@ class Field:
         elif self.kind == "lists":
             if self.codec is not None:
                 log.warning(
-                    "'%s/values' has waveforms of different lengths: they are not "
-                    "encoded by %s",
+                    "'%s/values' has waveforms of different lengths: they are written "
+                    "as they are, not encoded by %s",
                     *(name, self.codec.name),
                 )
             layout.groups[name] = {"datatype": table_type([*self.member_attrs])} | attrs
@@ -254,7 +255,7 @@ class Field:
         return [arrays[f"{name}/flattened_data"][: offsets[n]], offsets[1 : n + 1]]
 
     def make_lgdo(self, arrays: dict[str, np.ndarray]) -> lgdo.LGDO:
-        """Show the column's `arrays` as an LGDO."""
+        """Return the column's `arrays` as an LGDO."""
         import lgdo  # noqa: PLC0415  (takes a second: only where a user asks)
 
         if self.kind == "scalar":

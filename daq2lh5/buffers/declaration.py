@@ -42,14 +42,14 @@ class Column:
         the format allows.
     source
         where the value comes from: the field, in the notation of the format document;
-        with a citation ("FCIO format, 4.1") where the table's section is not the one
-        that says it.
+        with a citation ("FCIO format, 4.1") where it is another than the table's
+        section.
     attrs
         further attributes to store with the data.
     dt_dtype
         numpy name of the type of the sampling period of a ``"waveform"``.
     stored
-        attribute ``description`` in files; None for none. Columns have it where those
+        attribute ``description`` in files, if any. Columns have it where those
         of legend-daq2lh5 do: lh5 reads and appends only if the names of attributes are
         equal, and of groups the values.
     extra

@@ -1,4 +1,4 @@
-"""Bytes that could not be decoded, kept for a later look."""
+"""The garbage table: the bytes of damaged ranges, kept for a later look."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ MAX_ROWS = 2**18
 
 
 class Garbage:
-    """Damaged stretches of an input, with where and why.
+    """The damaged ranges of an input: their bytes, where they are, and the reasons.
 
     Parameters
     ----------
     cap
-        number of bytes that are kept; what comes after is only counted.
+        number of bytes that are kept; further bytes are only counted.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Garbage:
     def add(
         self, packet: bytes, packet_id: int, code: int, offset: int, dropped: int = 0
     ) -> None:
-        """Keep a stretch.
+        """Keep a damaged range.
 
         Parameters
         ----------
@@ -72,7 +72,7 @@ class Garbage:
         offset
             of its first byte in the stream.
         dropped
-            bytes of the stretch that the caller could not hold.
+            bytes of the range that the caller could not hold.
         """
         room = self.cap - self.bytes_kept if len(self.rows) < MAX_ROWS else 0
         kept = bytes(packet[:room])

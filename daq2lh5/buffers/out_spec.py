@@ -1,335 +1,310 @@
-"""Expansion of the shorthand in output specifications.
+"""Output specifications, parsed: which keys go to which table, and how.
 
-Names and keys are expanded in the user's dictionary, where users of legend-daq2lh5 read
-them. Values of keywords and environment variables stay out of it, so that the same
-dictionary serves for the next file.
+:func:`parse_out_spec` checks a specification and expands its names and keys, once.
+:meth:`OutSpec.fill_in` fills in the keywords of one conversion. Users of
+legend-daq2lh5 read the expanded names and keys in their own dictionary:
+:meth:`OutSpec.write_back` puts them there, as the last step. Values of keywords and
+environment variables stay out of it, so that it serves for the next file.
 """
 
 from __future__ import annotations
 
 import os
-import string
-from collections.abc import Iterable, Mapping
-from itertools import islice
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import OutSpecError, UndefinedKeywordError, did_you_mean, show
-from ..resources.paths import (
-    LITERAL_DOLLAR,
-    bound_variables,
-    escape,
-    expand_home,
-    expand_variables,
-    literal,
-)
-from .places import check_file, check_place, split_out_stream
+from ..errors import OutSpecError, did_you_mean, show
+from ..resources.paths import bound_variables, expand_home, expand_variables, literal
+from .fields import MaskedKeywords, fields_of, fill_in, fill_in_field
+from .keys import MAX_KEYS, has_wildcard, keys_of
+from .places import Place, split_out_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "BufferSpec",
+    "OutSpec",
+    "expand_out_stream",
+    "expand_rblist_dict",
+    "parse_buffers",
+    "parse_out_spec",
+    "write_back",
+]
 
 BUFFER_FIELDS = ("key_list", "out_stream", "out_name", "proc_spec")
 """Fields in the description of a buffer."""
 
-MAX_KEYS = 2**20
-"""Most keys of a decoder, more than any experiment has; ``*`` stands for all."""
-
 MAX_BUFFERS = 2**16
 """Most buffers of a decoder; each is a table with datasets of its own."""
 
-MAX_WIDTH = 1000
-"""Largest number in a field's format, such as a width."""
-
-LITERAL_KEYWORDS = ("orig_basename", "name", "key")
-"""Keywords in whose values ``$`` is an ordinary character."""
+ANY_DECODER = "*"
+"""Name of the decoder whose buffer is a template for all other decoders."""
 
 
-def has_wildcard(key: object) -> bool:
-    """Whether a key of a key list is a pattern."""
-    return isinstance(key, str) and "*" in key
+class BufferSpec(NamedTuple):
+    """A buffer of an output specification, with its name and keys expanded.
 
-
-# ---- templates -----------------------------------------------------------------------
-
-
-def fields_of(template: str) -> set[str]:
-    """Return the names of the fields in a template.
-
-    Raises
-    ------
-    ValueError
-        if it is invalid.
-    """
-    fields = set()
-    for _, name, spec, _ in string.Formatter().parse(template):
-        if name is not None:
-            fields |= {_root(name)} | fields_of(spec or "")
-    return fields
-
-
-def fill_in(
-    template: str,
-    values: Mapping[str, Any],
-    keep: tuple[str, ...] = (),
-    again: bool | None = None,
-) -> str:
-    """Format `template`, leaving the fields named in `keep` as they stand.
-
-    Parameters
+    Attributes
     ----------
-    template
-        text as for :meth:`str.format`. ``${NAME}`` is an environment variable and
-        stays, unless `values` has the name.
-    values
-        by name of the field.
-    keep
-        fields that stay if `values` lacks them.
-    again
-        whether the result is a template, in which literal braces are doubled; by
-        default if a field stays.
-
-    Raises
-    ------
-    KeyError
-        if `values` lacks a field.
-    ValueError
-        if the template is invalid, or does not fit a value.
+    name
+        name of the buffer.
+    key_list
+        its keys, or patterns of keys.
+    out_stream, out_name
+        file and group, and name of the table; `out_name` is None if the user gives
+        none. They are templates until :meth:`fill_in`.
+    proc_spec
+        processing, as the user gives it.
+    given
+        the user's description, with expanded keys.
     """
-    if "{" not in template and "}" not in template:
-        return template
-    parts = list(string.Formatter().parse(template))
-    if again is None:
-        again = any(
-            name is not None and _stays(name, values, keep) for _, name, _, _ in parts
+
+    name: str
+    key_list: list[int | str]
+    out_stream: str
+    out_name: str | None
+    proc_spec: Any
+    given: dict[str, Any]
+
+    @classmethod
+    def parse(cls, name: str, description: Any) -> BufferSpec:
+        """Check and parse the user's description of a buffer."""
+        _check_description(name, description)
+        given = dict(description)
+        given["key_list"] = keys_of(given["key_list"], f"buffer {show(name)}")
+        out_stream = _out_stream_of(name, given.get("out_stream", ""))
+        out_name = _out_name_of(name, given.get("out_name", name))
+        return cls(
+            name,
+            given["key_list"],
+            out_stream,
+            out_name if "out_name" in given else None,
+            given.get("proc_spec"),
+            given,
         )
-    protect = escape if again else str
-    out: list[str] = []
-    for text, name, spec, conversion in parts:
-        out.append(protect(text))
-        if name is None:
-            continue
-        field = "{" + name
-        field += f"!{conversion}" if conversion else ""
-        field += f":{spec}" if spec else ""
-        field += "}"
-        if _stays(name, values, keep):
-            out.append(field)
-        elif text.endswith("$") and field == "{" + name + "}" and name not in values:
-            out.append(protect(field))
-        else:
-            out.append(protect(_formatted(field, name, spec or "", values)))
-    return "".join(out)
+
+    def for_key(self, key: int | str) -> BufferSpec:
+        """Return the buffer of one key, with the key in its name."""
+        name = _name_with_key(self.name, key)
+        given = self.given | {"key_list": [key]}
+        return self._replace(name=name, key_list=[key], given=given)
+
+    @property
+    def has_patterns(self) -> bool:
+        """Whether there are patterns of keys, which the stream's keys replace."""
+        return any(map(has_wildcard, self.key_list))
+
+    @property
+    def fields(self) -> set[str]:
+        """Names of the fields in `out_stream` and `out_name`."""
+        return fields_of(self.out_stream) | fields_of(self.out_name or "")
+
+    def fill_in(
+        self, decoder: str, keywords: Mapping[str, Any], lenient: bool = True
+    ) -> BufferSpec:
+        """Fill in keywords and environment variables in `out_stream` and `out_name`.
+
+        The result is final, unless the names need keys or decoders of the stream: then
+        they are templates, with ``{key}`` and ``{name}`` only.
+
+        Parameters
+        ----------
+        decoder
+            the buffer's decoder.
+        keywords
+            values of keywords.
+        lenient
+            keep unset environment variables as text.
+
+        Raises
+        ------
+        OutSpecError, UndefinedKeywordError
+            (ValueErrors) with the buffer, and what is wrong.
+        """
+        out_stream = self.out_stream
+        out_name = self.name if self.out_name is None else self.out_name
+        values: dict[str, Any] = {"name": self.name} | dict(keywords)
+        patterns = self.has_patterns
+        if len(self.key_list) == 1 and not patterns:
+            values.setdefault("key", self.key_list[0])
+        if decoder == ANY_DECODER and "name" not in keywords:
+            # the name is a template
+            out_stream = out_stream.replace("{name}", self.name)
+            if self.out_name is not None:
+                out_name = out_name.replace("{name}", self.name)
+            del values["name"]
+        # patterns are filled in once the stream is open
+        again = decoder == ANY_DECODER or (
+            "key" not in values
+            and "{key" in out_name + (out_stream if patterns else "")
+        )
+        keep = ("key", "name") if again else ()
+        whose = f"buffer {show(self.name)}"
+        masked = MaskedKeywords(values)
+        if self.out_name is not None:
+            where = f"out_name of {whose}"
+            out_name = fill_in_field(out_name, masked, where, keep, again)
+        where = f"out_stream of {whose}"
+        out_stream = bound_variables(out_stream)
+        out_stream = fill_in_field(out_stream, masked, where, keep, again)
+        try:
+            out_stream = expand_out_stream(out_stream, again, lenient)
+        except ValueError as e:
+            msg = f"{where}: {e}"
+            raise OutSpecError(msg) from None
+        out_name = literal(out_name)
+        place = Place.of(out_stream, out_name)
+        place.check_file(where)
+        if not again:
+            place.check_path(whose)
+        return self._replace(out_stream=out_stream, out_name=out_name)
 
 
-def fill_in_field(
-    template: str,
-    values: Mapping[str, Any],
-    where: str,
-    keep: tuple[str, ...] = (),
-    again: bool | None = None,
-) -> str:
-    """Format a template of the specification; see `fill_in` for the arguments.
+@dataclass(frozen=True)
+class OutSpec:
+    """An output specification.
+
+    Attributes
+    ----------
+    decoders
+        buffers by name of the decoder.
+    """
+
+    decoders: dict[str, list[BufferSpec]]
+
+    @property
+    def fields(self) -> set[str]:
+        """Names of all fields: keywords, ``key`` and ``name``."""
+        return {
+            f for buffers in self.decoders.values() for b in buffers for f in b.fields
+        }
+
+    def fill_in(self, keywords: Mapping[str, Any], lenient: bool = True) -> OutSpec:
+        """Fill in the values of one conversion, see :meth:`BufferSpec.fill_in`."""
+        return OutSpec(
+            {
+                decoder: [b.fill_in(decoder, keywords, lenient) for b in buffers]
+                for decoder, buffers in self.decoders.items()
+            }
+        )
+
+    def write_back(self, config: dict) -> None:
+        """Expand the names and keys in the dictionary that was parsed.
+
+        Must be called on the specification before :meth:`fill_in`. Parsing the
+        dictionary again gives the same specification.
+        """
+        seen = set()
+        for decoder, buffers in self.decoders.items():
+            if id(config[decoder]) in seen:
+                # two decoders share the dictionary, but names may differ by decoder
+                config[decoder] = {}
+            seen.add(id(config[decoder]))
+            write_back(config[decoder], buffers)
+
+
+def parse_out_spec(config: Any) -> OutSpec:
+    """Parse a specification; `config` is not changed.
 
     Raises
     ------
-    UndefinedKeywordError, OutSpecError
-        with `where` the template stands.
+    OutSpecError
+        (a ValueError) if it is not a valid specification.
     """
-    try:
-        return fill_in(template, values, keep, again)
-    except KeyError as e:
-        msg = f"{e} in {where} is not defined"
-        raise UndefinedKeywordError(msg) from None
-    except ValueError as e:
-        msg = f"{where}: {e}"
-        raise OutSpecError(msg) from None
-
-
-def _root(field: str) -> str:
-    """Return the name at the start of a field like ``run.number[0]``."""
-    return field.partition(".")[0].partition("[")[0]
-
-
-def _stays(name: str, values: Mapping[str, Any], keep: tuple[str, ...]) -> bool:
-    return _root(name) in keep and _root(name) not in values
-
-
-def _formatted(field: str, name: str, spec: str, values: Mapping[str, Any]) -> str:
-    """Return the value of a field."""
-    if _root(name) not in values:
-        raise KeyError(_root(name))
-    value = values[_root(name)]
-    if value is None or isinstance(value, (Mapping, list, tuple, set)):
-        msg = f"'{_root(name)}' is {show(value)}: neither text nor number"
-        raise ValueError(msg)
-    spec = spec.format_map(values) if "{" in spec else spec
-    digits = "".join(c if c in string.digits else " " for c in spec).split()
-    if any(len(d) > 9 or int(d) > MAX_WIDTH for d in digits):
-        msg = f"the format of '{show(field)}' is wider than {MAX_WIDTH}"
-        raise ValueError(msg)
-    try:
-        return field.format_map(values)
-    except Exception as e:
-        # values are of any type, with errors of their own
-        msg = f"{show(value)} cannot be formatted as {show(field)}: {show(str(e))}"
-        raise ValueError(msg) from e
-
-
-# ---- names and keys ------------------------------------------------------------------
-
-
-def expand_spec(config: Any) -> dict[str, dict[str, dict]]:
-    """Return a specification with names and keys expanded, as a new dictionary."""
     if not isinstance(config, dict):
         msg = f"expected a dictionary of decoders, not {show(config)}"
         raise OutSpecError(msg)
-    return {
-        decoder: expand_buffers(_with_decoder(decoder, buffers))
-        for decoder, buffers in config.items()
-    }
+    return OutSpec(
+        {
+            decoder: parse_buffers(_with_decoder(decoder, buffers))
+            for decoder, buffers in config.items()
+        }
+    )
 
 
-def expand_buffers(buffers: Any) -> dict[str, dict]:
-    """Return the buffers of a decoder with names and keys expanded, as new dictionary.
-
-    Expanding the result again changes nothing.
-    """
-    if not isinstance(buffers, dict):
-        msg = f"the buffers of a decoder are a dictionary by name, not {show(buffers)}"
+def parse_buffers(config: Any) -> list[BufferSpec]:
+    """Parse the buffers of one decoder; `config` is not changed."""
+    if not isinstance(config, dict):
+        msg = f"expected a dictionary of the decoder's buffers, not {show(config)}"
         raise OutSpecError(msg)
-    expanded: dict[str, dict] = {}
+    buffers: dict[str, BufferSpec] = {}
 
-    def add(name: str, info: dict) -> None:
-        if name in expanded:
-            msg = f"there are two buffers {show(name)}, once all names are expanded"
+    def add(buffer: BufferSpec) -> None:
+        if buffer.name in buffers:
+            msg = f"two buffers are called {show(buffer.name)}, with keys filled in"
             raise OutSpecError(msg)
-        if len(expanded) >= MAX_BUFFERS:
+        if len(buffers) >= MAX_BUFFERS:
             msg = f"more than {MAX_BUFFERS} buffers: use '*' for all other keys"
             raise OutSpecError(msg)
-        expanded[name] = info
+        buffers[buffer.name] = buffer
 
-    later = []
+    templates = []
     n_keys = 0
-    for given, description in buffers.items():
-        name = _name_of(given)
-        _check_description(name, description)
-        info = dict(description)
-        info["key_list"] = keys_of(info["key_list"], f"buffer {show(name)}")
-        n_keys += len(info["key_list"])
+    for name, description in config.items():
+        buffer = BufferSpec.parse(_name_of(name), description)
+        n_keys += len(buffer.key_list)
         if n_keys > MAX_KEYS:
-            msg = f"more than {MAX_KEYS} keys up to buffer {show(name)}: use patterns"
+            whose = f"buffer {show(buffer.name)}"
+            msg = f"more than {MAX_KEYS} keys up to {whose}: use patterns"
             raise OutSpecError(msg)
-        if "{key" in name and not _is_pattern(info):
-            later.append((name, info))
+        if "{key" in buffer.name and not buffer.has_patterns:
+            templates.append(buffer)
         else:
-            add(name, info)
-    for name, info in later:
-        for key in dict.fromkeys(info["key_list"]):
-            add(_name_with_key(name, key), info | {"key_list": [key]})
-    return expanded
+            add(buffer)
+    for template in templates:
+        for key in dict.fromkeys(template.key_list):
+            add(template.for_key(key))
+    return list(buffers.values())
 
 
-def put_back(config: dict, expanded: dict) -> None:
-    """Replace the content of the user's dictionary by the expanded one."""
+def write_back(config: dict, buffers: list[BufferSpec]) -> None:
+    """Expand the names and keys in the dictionary of a decoder's buffers."""
     config.clear()
-    for key, value in expanded.items():
-        config[key] = value
+    for buffer in buffers:
+        config[buffer.name] = buffer.given
 
 
-def put_back_spec(config: dict, expanded: dict[str, dict[str, dict]]) -> None:
-    """Replace the content of the user's specification and of its dictionaries."""
-    seen = set()
-    for decoder, buffers in expanded.items():
-        if id(config[decoder]) in seen:
-            # two decoders share the dictionary, but names may differ by decoder
-            config[decoder] = buffers
-        else:
-            seen.add(id(config[decoder]))
-            put_back(config[decoder], buffers)
+def expand_rblist_dict(config: dict, kw_dict: dict[str, str]) -> None:
+    """Expand the shorthand of one decoder's buffers, in place, keywords included.
+
+    See :meth:`.RawBufferLibrary.set_from_dict`.
+    """
+    buffers = parse_buffers(config)
+    for buffer in buffers:
+        filled = buffer.fill_in("", kw_dict)
+        texts = {"out_stream": filled.out_stream, "out_name": filled.out_name}
+        buffer.given.update({f: t for f, t in texts.items() if f in buffer.given})
+    write_back(config, buffers)
 
 
-def plain_keys(keys: Iterable) -> list | range:
-    """Return keys as a list with NumPy's numbers as Python's; a range stays."""
-    if isinstance(keys, range):
-        return keys
-    return [k.item() if isinstance(k, np.generic) else k for k in keys]
-
-
-def keys_of(key_list: Any, whose: str) -> list[int | str]:
-    """Return a list of keys with ranges expanded.
+def expand_out_stream(
+    out_stream: str, template: bool = False, lenient: bool = False
+) -> str:
+    """Return an `out_stream` with ``~`` and environment variables expanded.
 
     Parameters
     ----------
-    key_list
-        list, tuple, range, set or array of keys; an inner list or tuple of two integers
-        is a range, from the first to the last.
-    whose
-        owner of the keys, for messages.
+    out_stream
+        the text.
+    template
+        whether it is a template, in which literal braces are doubled.
+    lenient
+        keep unset environment variables as text.
     """
-    keys: list[int | str] = []
-    for entry in _entries(key_list, whose):
-        if isinstance(entry, (list, tuple)):
-            keys += _range_of(entry, whose)
-        elif isinstance(entry, range):
-            keys += islice(entry, MAX_KEYS + 1)
-        else:
-            keys.append(_key_of(entry, whose))
-        if len(keys) > MAX_KEYS:
-            msg = f"{whose}: more than {MAX_KEYS} keys in key_list; '*' stands for all"
-            raise OutSpecError(msg)
-    return keys
+    file, _ = split_out_stream(literal(out_stream))
+    rest = out_stream
+    known = ""
+    if "$" in file and os.path.exists(file):
+        # (LITERAL_DOLLAR is one character, too)
+        known, rest = out_stream[: len(file)], out_stream[len(file) :]
+    rest = expand_variables(rest, template=template, lenient=lenient)
+    return expand_home(literal(known) + rest)
 
 
-def _entries(key_list: Any, whose: str) -> list:
-    """Return the entries of a key list of any type."""
-    if isinstance(key_list, range):
-        return [key_list]
-    if isinstance(key_list, np.ndarray):
-        # one without dimensions becomes a number
-        key_list = key_list.tolist()
-    elif isinstance(key_list, (set, frozenset)):
-        # sorted, since the order in a set differs from process to process
-        key_list = sorted(
-            key_list, key=lambda k: (isinstance(k, str), str(k).zfill(20))
-        )
-    no_list = isinstance(key_list, (str, bytes, Mapping))
-    if no_list or not isinstance(key_list, Iterable):
-        msg = f"{whose}: key_list is {show(key_list)}, not a list"
-        if isinstance(key_list, (str, int)):
-            msg += f": write [{show(key_list)}]"
-        raise OutSpecError(msg)
-    if isinstance(key_list, (list, tuple)):
-        return list(key_list)
-    return list(islice(key_list, MAX_KEYS + 1))
-
-
-def _key_of(entry: Any, whose: str) -> int | str:
-    """Return a key as Python's number or text."""
-    if isinstance(entry, str):
-        return str(entry)
-    if isinstance(entry, (np.generic, np.ndarray)) and entry.ndim == 0:
-        entry = entry.item()
-    if isinstance(entry, float) and entry.is_integer():
-        entry = int(entry)
-    if not isinstance(entry, int) or isinstance(entry, bool):
-        msg = f"{whose}: {show(entry)} in key_list is neither a number nor text"
-        raise OutSpecError(msg)
-    return entry
-
-
-def _range_of(ends: list | tuple, whose: str) -> list[int]:
-    """Return the integers from one to another."""
-    wrong = f"{whose}: {show(ends)} in key_list is no range [first, last]"
-    if len(ends) != 2 or any(isinstance(end, (list, tuple)) for end in ends):
-        raise OutSpecError(wrong)
-    first, last = (_key_of(end, whose) for end in ends)
-    if isinstance(first, str) or isinstance(last, str) or first > last:
-        raise OutSpecError(wrong)
-    if last - first >= MAX_KEYS:
-        msg = (
-            f"{whose}: the range {show(ends)} has more than {MAX_KEYS} keys; "
-            "'*' stands for all"
-        )
-        raise OutSpecError(msg)
-    return list(range(first, last + 1))
+# ---- parts of a description ----------------------------------------------------------
 
 
 def _name_of(name: Any) -> str:
@@ -356,21 +331,21 @@ def _name_with_key(name: str, key: int | str) -> str:
 
 def _with_decoder(decoder: Any, buffers: Any) -> Any:
     """Return buffers with ``{name}`` in their names replaced by the decoder."""
-    if decoder == "*" or not isinstance(buffers, dict):
+    if decoder == ANY_DECODER or not isinstance(buffers, dict):
         return buffers
     short = str(decoder).removesuffix("Decoder")
     filled_in: dict[str, Any] = {}
     for name, info in buffers.items():
         full = _name_of(name).replace("{name}", short)
         if full in filled_in:
-            msg = f"{show(decoder)}: there are two buffers {show(full)}"
+            msg = f"{show(decoder)}: two buffers are called {show(full)}"
             raise OutSpecError(msg)
         filled_in[full] = info
     return filled_in
 
 
 def _check_description(name: str, info: Any) -> None:
-    """Refuse an invalid description of a buffer."""
+    """Check the fields in the description of a buffer."""
     if name == "":
         msg = "a buffer needs a name"
         raise OutSpecError(msg)
@@ -390,103 +365,6 @@ def _check_description(name: str, info: Any) -> None:
         raise OutSpecError(msg)
 
 
-def _is_pattern(info: dict) -> bool:
-    """Whether a buffer has key patterns, which need the stream's keys."""
-    return any(has_wildcard(key) for key in info["key_list"])
-
-
-# ---- files and tables ----------------------------------------------------------------
-
-
-def describe(
-    name: str,
-    info: dict,
-    keywords: Mapping[str, Any],
-    decoder: str = "",
-    lenient: bool = True,
-) -> dict[str, Any]:
-    """Return the arguments of :class:`.RawBuffer` for an expanded description.
-
-    Parameters
-    ----------
-    name, info
-        the buffer.
-    keywords
-        values of keywords.
-    decoder
-        whose buffer it is.
-    lenient
-        keep unset environment variables as text.
-    """
-    out_stream = _out_stream_of(name, info.get("out_stream", ""))
-    out_name = _out_name_of(name, info)
-    values: dict[str, Any] = {"name": name} | dict(keywords)
-    pattern = _is_pattern(info)
-    if len(info["key_list"]) == 1 and not pattern:
-        values.setdefault("key", info["key_list"][0])
-    if decoder == "*" and "name" not in keywords:
-        # the name is a template
-        out_stream = out_stream.replace("{name}", name)
-        if "out_name" in info:
-            out_name = out_name.replace("{name}", name)
-        del values["name"]
-    # patterns are filled in once the stream is open
-    again = decoder == "*" or (
-        "key" not in values and "{key" in out_name + (out_stream if pattern else "")
-    )
-    keep = ("key", "name") if again else ()
-    whose = f"buffer {show(name)}"
-    masked = MaskedKeywords(values)
-    if "out_name" in info:
-        where = f"out_name of {whose}"
-        out_name = fill_in_field(out_name, masked, where, keep, again)
-    where = f"out_stream of {whose}"
-    out_stream = bound_variables(out_stream)
-    out_stream = fill_in_field(out_stream, masked, where, keep, again)
-    try:
-        out_stream = expand_out_stream(out_stream, again, lenient)
-    except ValueError as e:
-        msg = f"{where}: {e}"
-        raise OutSpecError(msg) from None
-    out_name = literal(out_name)
-    check_file(out_stream, where)
-    if not again:
-        check_place(out_stream, out_name, whose)
-    return {
-        "key_list": info["key_list"],
-        "proc_spec": info.get("proc_spec"),
-        "out_stream": out_stream,
-        "out_name": out_name,
-    }
-
-
-class MaskedKeywords(dict):
-    """Values of keywords, in some of which ``$`` begins no variable.
-
-    Parameters
-    ----------
-    values
-        by name.
-    literal
-        names of those.
-    """
-
-    def __init__(
-        self, values: Mapping[str, Any], literal: Iterable[str] = LITERAL_KEYWORDS
-    ) -> None:
-        super().__init__(values)
-        self._literal = frozenset(literal)
-
-    def __getitem__(self, name: str) -> Any:
-        value = super().__getitem__(name)
-        if isinstance(value, str) and "\0" in value:
-            msg = "there is a null byte in it"
-            raise ValueError(msg)
-        if name in self._literal and isinstance(value, str):
-            return value.replace("$", LITERAL_DOLLAR)
-        return value
-
-
 def _out_stream_of(name: str, value: Any) -> str:
     if not isinstance(value, (str, os.PathLike)):
         msg = (
@@ -496,41 +374,14 @@ def _out_stream_of(name: str, value: Any) -> str:
         raise OutSpecError(msg)
     text = os.fsdecode(value)
     if "\0" in text:
-        msg = f"buffer {show(name)}: there is a null byte in the out_stream"
+        msg = f"buffer {show(name)}: the out_stream has a null byte"
         raise OutSpecError(msg)
     return text
 
 
-def _out_name_of(name: str, info: dict) -> str:
-    value = info.get("out_name", name)
+def _out_name_of(name: str, value: Any) -> str:
     number = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not (number or (isinstance(value, str) and value and "\0" not in value)):
         msg = f"buffer {show(name)}: out_name is {show(value)}; give a table's name"
         raise OutSpecError(msg)
     return str(value)
-
-
-def expand_out_stream(
-    out_stream: str, template: bool = False, lenient: bool = False
-) -> str:
-    """Return an `out_stream` with ``~`` and environment variables expanded."""
-    file, _ = split_out_stream(literal(out_stream))
-    rest = out_stream
-    known = ""
-    if "$" in file and os.path.exists(file):
-        # (LITERAL_DOLLAR is one character, too)
-        known, rest = out_stream[: len(file)], out_stream[len(file) :]
-    rest = expand_variables(rest, template=template, lenient=lenient)
-    return expand_home(literal(known) + rest)
-
-
-def expand_rblist_dict(config: dict, kw_dict: dict[str, str]) -> None:
-    """Expand the shorthand of one decoder's buffers, in place, keywords included.
-
-    See :meth:`.RawBufferLibrary.set_from_dict`.
-    """
-    expanded = expand_buffers(config)
-    for name, info in expanded.items():
-        described = describe(name, info, kw_dict)
-        info |= {f: described[f] for f in ("out_stream", "out_name") if f in info}
-    put_back(config, expanded)

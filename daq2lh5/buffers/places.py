@@ -1,16 +1,25 @@
-"""Places of tables: ``file:group`` in output specifications."""
+"""Places of tables: ``file:group`` in output specifications, and the table's name."""
 
 from __future__ import annotations
 
 import os
 import re
+from typing import NamedTuple
 
 from ..errors import OutSpecError, show
 
-HDF5_ENDINGS = (".lh5", ".h5", ".hdf5", ".hdf", ".he5")
-"""File name extensions behind which a colon begins a group."""
+__all__ = [
+    "HDF5_ENDINGS",
+    "Place",
+    "as_out_stream",
+    "is_folder",
+    "split_out_stream",
+]
 
-_BEHIND_ENDING = re.compile(
+HDF5_ENDINGS = (".lh5", ".h5", ".hdf5", ".hdf", ".he5")
+"""File name extensions after which a colon begins a group."""
+
+_AFTER_ENDING = re.compile(
     # the last one: folders may have such an extension, too
     rf"(.*(?:{'|'.join(map(re.escape, HDF5_ENDINGS))})):(.*)",
     re.DOTALL | re.IGNORECASE,
@@ -19,14 +28,86 @@ _BEFORE_SLASH = re.compile(r"(.*):(/.*|)", re.DOTALL)
 _BEFORE_WORD = re.compile(r"(.*):((?![0-9])[\w{][^:.]*)", re.DOTALL)
 
 
+class Place(NamedTuple):
+    """The place of a table.
+
+    Attributes
+    ----------
+    file
+        name of the file; empty if the rows are not written.
+    group
+        group in the file.
+    name
+        name of the table in the group; slashes in it make more groups.
+    """
+
+    file: str
+    group: str
+    name: str
+
+    @classmethod
+    def of(cls, out_stream: str, out_name: str) -> Place:
+        """Parse the `out_stream` and `out_name` of a buffer.
+
+        All fields in braces must be filled in: their values decide where a group
+        begins.
+        """
+        file, group = split_out_stream(out_stream)
+        return cls(file, group, out_name)
+
+    @property
+    def path(self) -> str:
+        """Path of the table in the file, without needless slashes."""
+        return "/".join(p for p in f"{self.group}/{self.name}".split("/") if p)
+
+    def check_file(self, where: str) -> None:
+        """Check that the file's name is not that of a folder.
+
+        Parameters
+        ----------
+        where
+            place of the name in the specification, for the message.
+
+        Raises
+        ------
+        OutSpecError
+            (a ValueError) if it is.
+        """
+        if self.file.endswith("/"):
+            msg = (
+                f"{where}: {show(self.file)} is a folder; give the name of a file in it"
+            )
+            raise OutSpecError(msg)
+
+    def check_path(self, whose: str) -> None:
+        """Check that an HDF5 file can have a table with this path.
+
+        Parameters
+        ----------
+        whose
+            owner of the table, for the message.
+
+        Raises
+        ------
+        OutSpecError
+            (a ValueError) if not.
+        """
+        parts = [p for p in self.name.split("/") if p]
+        wrong = {".", ".."}.intersection([*parts, *self.group.split("/")])
+        if wrong or not parts or "\0" in self.name + self.group:
+            path = f"{self.group}/{self.name}".replace("//", "/")
+            msg = f"{whose}: {show(path)} cannot be the path of a table"
+            raise OutSpecError(msg)
+
+
 def split_out_stream(out_stream: str) -> tuple[str, str]:
     """Split ``file:group`` into file and group; the default group is ``/``.
 
     A colon belongs to the path unless what follows can only be a group:
 
-    - behind an extension of HDF5 (``.lh5``, ``.h5``, ``.hdf5``, ``.hdf``, ``.he5``) a
+    - after an extension of HDF5 (``.lh5``, ``.h5``, ``.hdf5``, ``.hdf``, ``.he5``) a
       group begins, unless the whole name ends in such an extension, too;
-    - in other names, a group begins behind the last colon if a slash, nothing or a word
+    - in other names, a group begins after the last colon if a slash, nothing or a word
       follows; a word begins with a letter and has no dot. If the whole name exists, or
       an existing folder in it has a colon, it is a path.
     """
@@ -46,7 +127,7 @@ def is_folder(name: str) -> bool:
 def as_out_stream(name: str) -> str:
     """Return the `out_stream` for the name of an output file.
 
-    In such a name a word behind a colon is part of it: ``out:geds`` is a file.
+    In such a name a word after a colon is part of it: ``out:geds`` is a file.
     """
     if split_out_stream(name) == _split(name, _BEFORE_SLASH):
         return name
@@ -56,8 +137,8 @@ def as_out_stream(name: str) -> str:
 def _split(out_stream: str, *without_ending: re.Pattern[str]) -> tuple[str, str]:
     if ":" not in out_stream or out_stream.lower().endswith(HDF5_ENDINGS):
         return out_stream, "/"
-    match = _BEHIND_ENDING.fullmatch(out_stream)
-    if match is None and not _is_there(out_stream):
+    match = _AFTER_ENDING.fullmatch(out_stream)
+    if match is None and not _exists(out_stream):
         found = (pattern.fullmatch(out_stream) for pattern in without_ending)
         match = next(filter(None, found), None)
     if match is None:
@@ -66,26 +147,7 @@ def _split(out_stream: str, *without_ending: re.Pattern[str]) -> tuple[str, str]
     return file, group or "/"
 
 
-def _is_there(path: str) -> bool:
+def _exists(path: str) -> bool:
     """Whether the path, or a folder with a colon that contains it, exists."""
     folder = os.path.dirname(path)
     return os.path.exists(path) or (":" in folder and os.path.isdir(folder))
-
-
-def check_file(out_stream: str, where: str) -> None:
-    """Refuse the name of a folder where a file is needed."""
-    file, _ = split_out_stream(out_stream)
-    if file.endswith("/"):
-        msg = f"{where}: {show(file)} is a folder; give the name of a file in it"
-        raise OutSpecError(msg)
-
-
-def check_place(out_stream: str, out_name: str, whose: str) -> None:
-    """Refuse paths that no table of an HDF5 file can have."""
-    group = split_out_stream(out_stream)[1]
-    parts = [p for p in out_name.split("/") if p]
-    wrong = {".", ".."}.intersection([*parts, *group.split("/")])
-    if wrong or not parts or "\0" in out_name + group:
-        path = f"{group}/{out_name}".replace("//", "/")
-        msg = f"{whose}: {show(path)} cannot be the path of a table"
-        raise OutSpecError(msg)

@@ -1,8 +1,8 @@
 """Rows of one output table in plain numpy arrays.
 
-A :class:`TableBuffer` is what a kernel fills and what a writer reads. It is described
-by a `decoded_values` dictionary (see :class:`.DataDecoder`), allocates its arrays when
-they are first asked for, and shows itself as an :class:`lgdo.Table` of views on them.
+A kernel fills a :class:`TableBuffer`, and a writer reads it. Its columns are those of a
+`decoded_values` dictionary (see :class:`.DataDecoder`). It allocates its arrays at the
+first use, and provides an :class:`lgdo.Table` of views on them.
 """
 
 from __future__ import annotations
@@ -23,36 +23,35 @@ if TYPE_CHECKING:
 
     from ..writing.codecs import Encoded
 
-__all__ = ["TableBuffer", "arrays_of", "grow_vectors"]
+__all__ = ["TableBuffer", "arrays_of", "grow_vectors", "set_row"]
 
 
 class _Shared:
-    """What buffers of the same columns have in common.
+    """The parts that tables with the same columns share.
 
     Attributes
     ----------
     layout
-        how they are written.
+        HDF5 objects that the table becomes.
     spares
-        arrays that are not in use, by number of rows.
+        free arrays, by number of rows.
     plans
-        how they are processed, by the identity of the specification, which is kept.
+        specification and plan of each processing, by id of the specification.
     encoded
-        the same columns, of which some have waveforms that come encoded, by their names
-        and codec.
+        tables with encoded waveforms in some columns, by their names and codec.
     """
 
     def __init__(self, fields: list[Field]) -> None:
-        self._fields = fields
+        self.fields = fields
         self.spares: dict[int, list[dict[str, np.ndarray]]] = {}
         self.plans: dict[int, tuple[Any, Any]] = {}
         self.encoded: dict[tuple[frozenset[str], str], TableBuffer] = {}
 
     @cached_property
     def layout(self) -> Layout:
-        datatype = table_type([column.name for column in self._fields])
+        datatype = table_type([column.name for column in self.fields])
         layout = Layout({"": {"datatype": datatype}})
-        for column in self._fields:
+        for column in self.fields:
             column.describe(layout)
         return layout
 
@@ -88,14 +87,14 @@ class TableBuffer:
         return other
 
     def with_encoded(self, names: frozenset[str], codec: str) -> TableBuffer:
-        """Return another buffer, some of whose waveforms come as bytes of a codec.
+        """Return another buffer, in which some waveforms are encoded bytes.
 
-        They are written as they are, so they can be neither processed nor shown.
+        They are written as they are. They cannot be processed, or shown as LGDOs.
 
         Parameters
         ----------
         names
-            of their columns.
+            names of the columns.
         codec
             name of the codec.
         """
@@ -110,7 +109,7 @@ class TableBuffer:
 
     @property
     def layout(self) -> Layout:
-        """How the table is written."""
+        """HDF5 objects that the table becomes."""
         return self._shared.layout
 
     @property
@@ -122,7 +121,7 @@ class TableBuffer:
         return self._shared.plans
 
     def resize(self, size: int) -> None:
-        """Forget all rows and have `size` new ones; memory is taken when needed."""
+        """Give the table `size` rows and forget the old ones; frees the memory."""
         self.size = int(size)
         self._arrays = None
         self._lgdo = None
@@ -144,14 +143,14 @@ class TableBuffer:
         return self._arrays
 
     def take(self) -> tuple[dict[str, np.ndarray], Callable[[], None]]:
-        """Hand over the arrays; others stand in when rows come.
+        """Hand over the arrays; the next rows get others.
 
         Returns
         -------
         arrays
             the arrays.
         give_back
-            to be called when they are not needed any more.
+            makes the arrays free for other rows; call it when the rows are written.
         """
         arrays = self.arrays
         self._arrays = None
@@ -163,7 +162,7 @@ class TableBuffer:
         return [rows for column in self.fields for rows in column.rows(arrays, n)]
 
     def row_bytes(self) -> int:
-        """Bytes that one row takes."""
+        """Return the bytes that one row takes."""
         return sum(column.row_bytes() for column in self.fields)
 
     @property
@@ -172,7 +171,7 @@ class TableBuffer:
         return next((f.width for f in self.fields if f.kind == "waveform"), 0)
 
     def widest_bytes(self) -> int:
-        """Bytes that a row of its widest dataset takes; vectors have no rows."""
+        """Return the bytes of a row of the widest dataset; vectors have no rows."""
         no_rows = ("vector", "lists")
         widths = [
             f.dtype.itemsize * f.width for f in self.fields if f.kind not in no_rows
@@ -190,7 +189,7 @@ class TableBuffer:
         return self._lgdo
 
     def end_vectors(self, n: int) -> None:
-        """Make vectors behind the first `n` rows empty, for readers of all rows."""
+        """Make vectors after the first `n` rows empty, for readers of all rows."""
         for path, array in (self._arrays or {}).items():
             if path.endswith("/offsets"):
                 array[n + 1 :] = array[n]
@@ -216,6 +215,21 @@ def _grown(data: np.ndarray, used: int, n: int) -> np.ndarray:
     grown = np.zeros(max(2 * len(data), used + n), data.dtype)
     grown[:used] = data[:used]
     return grown
+
+
+def set_row(arrays: dict[str, np.ndarray], row: int, values: dict[str, Any]) -> None:
+    """Set the values of a row, by column; vectors must have room for theirs.
+
+    Values of columns that `arrays` lacks are left out. Rows are set in order.
+    """
+    for name, value in values.items():
+        if name in arrays:
+            arrays[name][row] = value
+        elif f"{name}/offsets" in arrays:
+            offsets = arrays[f"{name}/offsets"]
+            start = int(offsets[row])
+            offsets[row + 1] = start + len(value)
+            arrays[f"{name}/flattened_data"][start : start + len(value)] = value
 
 
 def arrays_of(table: lgdo.Table) -> dict[str, np.ndarray]:

@@ -38,7 +38,7 @@ HAVE_OPTIONS = {
     "extra_columns": "--extra-columns",
     "verify_compression": "--verify-compression",
 }
-"""Arguments of build_raw that --kwargs must not give a second time."""
+"""Arguments of build_raw that are options, and must not be in --kwargs, too."""
 
 
 class _Kind(NamedTuple):
@@ -53,12 +53,13 @@ KINDS = {
     **{name: _Kind(o.types, o.kind) for name, (_, o) in FORMAT_OPTIONS.items()},
     "hdf5_settings": _OBJECT,
     "db_dict": _OBJECT,
+    "column_settings": _OBJECT,
 }
 """Options that --kwargs can give; other names are keywords of the specification."""
 
 
 class UsageError(Exception):
-    """The command line is wrong; the conversion has not begun."""
+    """The command line is invalid; the conversion has not begun."""
 
 
 def parse_kwargs(text: str) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def parse_limit(text: str) -> int:
 
     limit = parse_size(text)
     if limit < MIN_LIMIT:
-        msg = f"--memory-limit {text} is too little: at least {MIN_LIMIT >> 20}M"
+        msg = f"--memory-limit must be at least {MIN_LIMIT >> 20}M, got {text}"
         raise UsageError(msg)
     return limit
 
@@ -147,7 +148,8 @@ def targets_of(
     UsageError
         if two inputs would write to one file.
     """
-    from ..conversion.targets import load_spec, target_for  # noqa: PLC0415
+    from ..buffers.places import is_folder  # noqa: PLC0415
+    from ..conversion.targets import load_spec, target_for, target_in  # noqa: PLC0415
 
     paths = {f if f == "-" else os.path.realpath(f) for f in files}
     if len(paths) < len(files):
@@ -158,7 +160,11 @@ def targets_of(
     writers: dict[str, str] = {}
     for file in files:
         own = {"orig_basename": basename_of(file)} | keywords
-        targets[file] = target = target_for(spec, file, own)
+        if in_folder:
+            target = target_in(spec, basename_of(file), own)
+        else:
+            target = target_for(spec, file, own)
+        targets[file] = target
         for output in target.files:
             path = os.path.realpath(output)
             if path in writers:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import printable
-from .arguments import basename_of
 from .run import EXIT_DAMAGED, EXIT_FAILED, EXIT_USAGE, say, tell
 
 if TYPE_CHECKING:
@@ -42,8 +41,6 @@ def run_batch(
     targets: dict[str, Target],
     batch: BatchOptions,
     *,
-    out_spec: Any,
-    keywords: dict[str, Any],
     arguments: dict[str, Any],
     json_file: str | None,
     quiet: bool,
@@ -59,10 +56,6 @@ def run_batch(
         the outputs of each.
     batch
         options of batches.
-    out_spec
-        as :func:`.load_spec` returns it.
-    keywords
-        values of keywords in it.
     arguments
         further arguments of :func:`.build_raw.convert`.
     json_file
@@ -83,8 +76,7 @@ def run_batch(
                 continue
         if batch.dry_run:
             tell(click.echo, printable(_plan_line(file, targets[file], why)))
-        own = {"orig_basename": basename_of(file)} | keywords
-        jobs.append(Job(file, out_spec, own, arguments, debug))
+        jobs.append(Job(file, targets[file], arguments, debug))
     if batch.dry_run:
         for file in current:
             tell(click.echo, printable(f"{file}: skip, its output is up to date"))

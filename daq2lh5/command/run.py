@@ -16,8 +16,8 @@ import click
 from ..errors import lacks_memory, printable
 from ..formats import OPTIONS as FORMAT_OPTIONS
 from ..publishing.targets import check_replaceable
+from ..resources.interruption import Interruption, check_interruption, notice_signals
 from ..resources.paths import expand_path
-from ..resources.threads import signals_as_interrupts
 from .arguments import (
     KINDS,
     UsageError,
@@ -67,7 +67,6 @@ def run(
     """Convert files; return the exit status."""
     from .. import logging as our_logging  # noqa: PLC0415  (--help needs none)
     from ..batch.inputs import expand_inputs  # noqa: PLC0415
-    from ..conversion.targets import load_spec  # noqa: PLC0415
     from ..report import ConversionReport  # noqa: PLC0415
 
     open_standard_streams()
@@ -117,8 +116,6 @@ def run(
             files,
             targets,
             batch,
-            out_spec=load_spec(out_spec),
-            keywords=keywords,
             arguments=arguments,
             json_file=json_file,
             quiet=quiet,
@@ -142,12 +139,12 @@ def run(
             tell(show_report, report, verbose, err=json_file == "-")
     if json_file is not None:
         tell(_write_json, json_file, reports)
-    # failure outranks wrong usage, which outranks damage
+    # failure has precedence over wrong usage, which has precedence over damage
     return next(s for s in (EXIT_FAILED, EXIT_USAGE, EXIT_DAMAGED, 0) if s in statuses)
 
 
 def _check_outputs(files: tuple[str, ...], outputs: list[str], overwrite: bool) -> None:
-    """Refuse outputs that would replace inputs or other files, before all work."""
+    """Refuse outputs that would replace inputs or other files, before reading."""
     inputs = {os.path.realpath(i.removeprefix("file://")): i for i in files}
     for output in outputs:
         found = inputs.get(os.path.realpath(output))
@@ -169,11 +166,11 @@ def _convert_one(
     """Convert one file; return its exit status."""
     from ..build_raw import convert as convert_file  # noqa: PLC0415
 
-    def work(check_interrupt: Callable[[], None]) -> None:
+    def work() -> None:
         with _progress_bar(file, quiet) as show_progress:
 
             def progress(streamer: DataStreamer) -> None:
-                check_interrupt()
+                check_interruption()
                 show_progress(streamer)
 
             convert_file(file, report=report, progress=progress, **arguments)
@@ -182,30 +179,28 @@ def _convert_one(
 
 
 def attempt(
-    file: str,
-    report: ConversionReport,
-    debug: bool,
-    work: Callable[[Callable[[], None]], None],
+    file: str, report: ConversionReport, debug: bool, work: Callable[[], None]
 ) -> int:
     """Process a file and report errors; return the exit status.
 
     Parameters
     ----------
     work
-        does the processing; it must call its argument regularly, which raises
-        KeyboardInterrupt after a signal.
+        does the processing; it must call :func:`.check_interruption` between chunks.
     """
     from ..errors import OutSpecError  # noqa: PLC0415
 
+    interruption = Interruption()
     try:
-        with _without_echoes(debug), signals_as_interrupts() as check_interrupt:
-            work(check_interrupt)
+        with _without_echoes(debug), notice_signals() as interruption:
+            work()
+            check_interruption()
     except KeyboardInterrupt:
         what = "interrupted, no output written"
         if report.outputs:
             what = "interrupted after its output was complete"
         say(f"error: {file}: {what}")
-        leave(128 + signal.SIGINT)
+        leave(128 + (interruption.number or signal.SIGINT))
     except Exception as e:
         report.error = text = message_of(e)
         if debug:
@@ -242,7 +237,7 @@ def _write_json(file: str, reports: list[ConversionReport]) -> None:
 
 
 def tell(write: Callable[..., None], *args: Any, **kwargs: Any) -> None:
-    """Write a report; warn if it cannot be written. The exit status stays the same."""
+    """Write a report; warn if that fails. The exit status does not change."""
     try:
         write(*args, **kwargs)
     except OSError as e:
@@ -306,7 +301,7 @@ def _progress_bar(file: str, quiet: bool) -> Iterator[Callable[[DataStreamer], N
     if quiet or not sys.stderr.isatty():
         yield lambda _streamer: None
         return
-    from tqdm import tqdm  # noqa: PLC0415  (in pipes there is no bar)
+    from tqdm import tqdm  # noqa: PLC0415  (not needed without a terminal)
 
     total = os.path.getsize(file) if os.path.isfile(file) else None
     with tqdm(
@@ -327,8 +322,8 @@ def _progress_bar(file: str, quiet: bool) -> Iterator[Callable[[DataStreamer], N
 def _without_echoes(debug: bool) -> Iterator[None]:
     """Suppress the printing of exceptions in destructors and callbacks.
 
-    On a full disk h5py prints one for each object that it releases; an interruption
-    inside a destructor is printed, too, although it is raised again.
+    On a full disk h5py prints one for each object that it releases. A second Ctrl-C may
+    come in a destructor.
     """
     if debug:
         yield

@@ -2,8 +2,10 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from .._core.window cimport *
+from ._wire cimport *
+
 cdef enum:
-    MAX_HEAD = 33               # fixed part of the longest layout (2)
     N_BOARDS = 65536
     N_USUAL_BOARDS = 256        # accepted without further evidence (3)
     N_PLAUSIBLE_CHANNELS = 256
@@ -30,16 +32,6 @@ cdef enum Reason:
     REASON_INSIDE               # the next record begins inside of this one
     REASON_ALONE                # neither it nor what follows looks like a record
     N_REASONS
-
-cdef struct Layout:
-    bint energy
-    bint calibrated
-    bint short_energy
-    int flags_at                # offsets of fields, and sizes of those that vary (2)
-    int flags_size
-    int code_size
-    int count_size
-    int head                    # bytes before the samples
 
 cdef struct Record:
     int64_t start               # in the window
@@ -77,37 +69,42 @@ cdef struct Known:
     int64_t file                # number of the joined file
     int64_t layout_since        # that of the file with which the layout began
 
-cdef struct Frame:              # a window of the input, and what is known of it
-    const uint8_t* data
-    int64_t n
-    int64_t end                 # of the data; -1: not known yet
+cdef struct View:               # the bytes at hand, and what is known of the input
+    const Window* window
     int64_t need                # bytes that the window must have to go on
     uint64_t last_time          # of the record before
     int64_t n_before            # records before, in the same joined file
     bint wide                   # see Known
     bint like_headers
-    const Layout* layout
+    const CompassHeadLayout* layout
     const Known* known
 
-cdef enum Found:
-    FOUND_NO
-    FOUND_YES
-    FOUND_MORE                  # needs more bytes to tell
+
+cdef inline Window window_on(const uint8_t[::1] data, bint at_end) noexcept:
+    """Return a window on all of `data`."""
+    cdef const uint8_t* start = &data[0] if data.shape[0] else NULL
+    cdef int64_t n = data.shape[0]
+    return Window(data=start, n=n, base=0, end=n if at_end else -1, at_end=at_end)
+
+
+cdef inline bint is_header_word(uint32_t word) noexcept nogil:
+    """Whether a word marks a file header (format 1.1)."""
+    return word >> 4 == COMPASS_HEADER_MARK
+
 
 cdef void set_layout(
-    Layout* l, int version, bint energy, bint calibrated, bint short_energy,
+    CompassHeadLayout* l, int version, bint energy, bint calibrated, bint short_energy,
     bint waveforms,
 ) noexcept nogil
 cdef const Channel* channel_of(const Known* known, const Record* r) noexcept nogil
 cdef int64_t samples_of(const Known* known, const Channel* c) noexcept nogil
 cdef Found record_at(
-    Frame* f, int64_t at, Record* r, Reason* reason
+    View* v, int64_t at, Record* r, Reason* reason
 ) noexcept nogil
-cdef bint is_header_word(uint32_t word) noexcept nogil
 cdef Found record_or_header(
-    Frame* f, int64_t at, Record* r, Reason* reason, Layout* l
+    View* v, int64_t at, Record* r, Reason* reason, CompassHeadLayout* l
 ) noexcept nogil
-cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil
-cdef Found joined_at(Frame* f, int64_t at, Layout* l) noexcept nogil
-cdef Found inside(Frame* f, const Record* r, int64_t* where) noexcept nogil
-cdef Found search(Frame* f, int64_t low, int64_t high, int64_t* where) noexcept nogil
+cdef Found accept(View* v, const Record* r, Reason* reason) noexcept nogil
+cdef Found joined_at(View* v, int64_t at, CompassHeadLayout* l) noexcept nogil
+cdef Found inside(View* v, const Record* r, int64_t* where) noexcept nogil
+cdef Found search(View* v, int64_t low, int64_t high, int64_t* where) noexcept nogil

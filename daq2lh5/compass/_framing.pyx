@@ -7,76 +7,66 @@ begins where it ends. The sections named are those of the CoMPASS format.
 
 from libc.math cimport NAN, fabs, isnan
 
-from .._core.bytes cimport load_f64, load_u16, load_u32, load_u64
 
 cdef uint64_t LATEST = <uint64_t>1 << 62        # plausible, in ps (3)
 cdef uint64_t FAR = <uint64_t>1 << 54           # 5 h: neighbours are nearer
 
 
 cdef void set_layout(
-    Layout* l, int version, bint energy, bint calibrated, bint short_energy,
+    CompassHeadLayout* l, int version, bint energy, bint calibrated, bint short_energy,
     bint waveforms,
 ) noexcept nogil:
     """Compute where the fields of a record are (2).
 
     `version` is 2, 1 or, of the oldest files, 0; `waveforms` matters for 2 only.
     """
-    l.energy = energy
-    l.calibrated = calibrated
-    l.short_energy = short_energy
-    l.flags_at = 12 + 2 * energy + 8 * calibrated + 2 * short_energy
-    l.flags_size = 2 if version == 0 else 4
-    l.code_size = 1 if version == 2 and waveforms else 0
-    l.count_size = 4 if version < 2 or waveforms else 0
-    l.head = l.flags_at + l.flags_size + l.code_size + l.count_size
+    place_compass_head(
+        l, energy, calibrated, short_energy, version == 0,
+        version == 2 and waveforms, version < 2 or waveforms,
+    )
 
 
-cdef inline bint is_header_word(uint32_t word) noexcept nogil:
-    return word & 0xFFF0 == 0xCAE0
-
-
-cdef bint is_header(uint16_t word, Layout* l) noexcept nogil:
+cdef bint is_header(const uint8_t* word, CompassHeadLayout* l) noexcept nogil:
     """Whether a file begins like that; sets the layout that it says (format 1.1)."""
-    if not is_header_word(word):
+    if compass_header_get_mark(word) != COMPASS_HEADER_MARK:
         return False
-    set_layout(l, 2, word & 1, word >> 1 & 1, word >> 2 & 1, word >> 3 & 1)
+    set_layout(
+        l, 2, compass_header_get_energy(word), compass_header_get_calibrated(word),
+        compass_header_get_short_energy(word), compass_header_get_waveforms(word),
+    )
     return True
 
 
-cdef inline void read_head(const uint8_t* p, const Layout* l, Record* r) noexcept nogil:
-    """Read the fixed part of a record, all of which must be there (2)."""
-    cdef int at = 12
-    r.board = load_u16(p)
-    r.channel = load_u16(p + 2)
-    r.time = load_u64(p + 4)
+cdef inline void read_head(
+    const uint8_t* p, const CompassHeadLayout* l, Record* r
+) noexcept nogil:
+    """Read the claimed head of a record (2)."""
+    r.board = compass_head_get_board(p)
+    r.channel = compass_head_get_channel(p)
+    r.time = compass_head_get_timestamp(p)
     r.energy = 0
     r.calibrated = NAN
     r.short_energy = 0
     r.code = 0
     r.n_samples = 0
-    if l.energy:
-        r.energy = load_u16(p + at)
-        at += 2
-    if l.calibrated:
-        r.calibrated = load_f64(p + at)
-        at += 8
-    if l.short_energy:
-        r.short_energy = load_u16(p + at)
-        at += 2
-    if l.flags_size == 4:
-        r.flags = load_u32(p + at)
+    if l.energy >= 0:
+        r.energy = compass_head_get_energy(p, l)
+    if l.calibrated >= 0:
+        r.calibrated = compass_head_get_calibrated(p, l)
+    if l.short_energy >= 0:
+        r.short_energy = compass_head_get_short_energy(p, l)
+    if l.flags >= 0:
+        r.flags = compass_head_get_flags(p, l)
     else:
-        r.flags = load_u16(p + at)
-    at += l.flags_size
-    if l.code_size:
-        r.code = p[at]
-        at += 1
-    if l.count_size:
-        r.n_samples = load_u32(p + at)
+        r.flags = compass_head_get_short_flags(p, l)
+    if l.code >= 0:
+        r.code = compass_head_get_code(p, l)
+    if l.n_samples >= 0:
+        r.n_samples = compass_head_get_n_samples(p, l)
 
 
 cdef Found record_at(
-    Frame* f, int64_t at, Record* r, Reason* reason
+    View* v, int64_t at, Record* r, Reason* reason
 ) noexcept nogil:
     """Read the record at `at`, unless it cannot be one.
 
@@ -84,25 +74,26 @@ cdef Found record_at(
     """
     cdef int i
     cdef uint8_t any = 0
-    if f.n - at < f.layout.head:
-        if f.end >= 0 and f.end - at < f.layout.head:
+    cdef const uint8_t* head = claim(v.window, at, v.layout.size)
+    if head == NULL:
+        if ends_before(v.window, at + v.layout.size):
             reason[0] = REASON_PAST_END
             return FOUND_NO
-        f.need = at + f.layout.head
+        v.need = at + v.layout.size
         return FOUND_MORE
-    read_head(f.data + at, f.layout, r)
+    read_head(head, v.layout, r)
     r.start = at
-    r.end = at + f.layout.head + 2 * r.n_samples
+    r.end = at + v.layout.size + 2 * r.n_samples
     reason[0] = REASON_NONE
-    if is_header_word(r.board) and not f.like_headers:
+    if is_header_word(r.board) and not v.like_headers:
         reason[0] = REASON_BOARD
     elif r.channel >= N_PLAUSIBLE_CHANNELS:
         reason[0] = REASON_CHANNEL
     elif r.n_samples > MAX_SAMPLES:
         reason[0] = REASON_SAMPLES
     elif r.time == 0:
-        for i in range(f.layout.head):
-            any |= f.data[at + i]
+        for i in range(v.layout.size):
+            any |= head[i]
         if any == 0:
             reason[0] = REASON_ZEROS
     return FOUND_YES if reason[0] == REASON_NONE else FOUND_NO
@@ -128,17 +119,17 @@ cdef inline int64_t samples_of(const Known* known, const Channel* c) noexcept no
     return c.n_samples if c.file >= known.layout_since else NO_NUMBER
 
 
-cdef inline bint is_known(const Frame* f, const Record* r) noexcept nogil:
+cdef inline bint is_known(const View* v, const Record* r) noexcept nogil:
     """Whether the channel was met, always with that many samples."""
-    cdef const Channel* c = channel_of(f.known, r)
-    return c != NULL and samples_of(f.known, c) == r.n_samples
+    cdef const Channel* c = channel_of(v.known, r)
+    return c != NULL and samples_of(v.known, c) == r.n_samples
 
 
-cdef inline bint looks_right(const Layout* l, const Record* r) noexcept nogil:
+cdef inline bint looks_right(const CompassHeadLayout* l, const Record* r) noexcept nogil:
     """Whether fields that may be anything are as they usually are (3)."""
     return (
         r.flags & ~<uint32_t>KNOWN_FLAGS == 0 and r.time < LATEST
-        and (l.code_size == 0 or 0 < r.code < 16)
+        and (l.code < 0 or 0 < r.code < 16)
     )
 
 
@@ -147,90 +138,92 @@ cdef inline bint is_near(const Record* a, const Record* b) noexcept nogil:
     return (a.time - b.time if a.time > b.time else b.time - a.time) < FAR
 
 
-cdef inline bint speaks_for_itself(const Frame* f, const Record* r) noexcept nogil:
+cdef inline bint speaks_for_itself(const View* v, const Record* r) noexcept nogil:
     """Whether nothing else can look like that."""
-    return r.n_samples > 0 and is_known(f, r)
+    return r.n_samples > 0 and is_known(v, r)
 
 
 cdef inline Found record_or_header(
-    Frame* f, int64_t at, Record* r, Reason* reason, Layout* l
+    View* v, int64_t at, Record* r, Reason* reason, CompassHeadLayout* l
 ) noexcept nogil:
     """Read the record at `at`; FOUND_NO with REASON_NONE if another file begins there.
 
     Its layout is written to `l`.
     """
-    cdef Found found = record_at(f, at, r, reason)
-    if found == FOUND_YES and not f.like_headers or found == FOUND_MORE:
+    cdef const uint8_t* word
+    cdef Found found = record_at(v, at, r, reason)
+    if found == FOUND_YES and not v.like_headers or found == FOUND_MORE:
         return found
-    if f.n - at < 2 or not is_header_word(load_u16(f.data + at)):
+    word = claim(v.window, at, COMPASS_HEADER_BYTES)
+    if word == NULL or compass_header_get_mark(word) != COMPASS_HEADER_MARK:
         return found
-    return header_or_record(f, at, r, reason, l)
+    return header_or_record(v, at, r, reason, l)
 
 
 cdef Found header_or_record(
-    Frame* f, int64_t at, Record* r, Reason* reason, Layout* l
+    View* v, int64_t at, Record* r, Reason* reason, CompassHeadLayout* l
 ) noexcept nogil:
     """The same for a word that is a header or a board number."""
     cdef Found found, joined
-    f.like_headers = True
-    found = record_at(f, at, r, reason)
-    f.like_headers = f.known.like_headers
-    if found == FOUND_YES and speaks_for_itself(f, r):
+    v.like_headers = True
+    found = record_at(v, at, r, reason)
+    v.like_headers = v.known.like_headers
+    if found == FOUND_YES and speaks_for_itself(v, r):
         return found
-    joined = joined_at(f, at, l)
+    joined = joined_at(v, at, l)
     if joined == FOUND_NO:
         return found
     reason[0] = REASON_NONE
     return FOUND_MORE if joined == FOUND_MORE else FOUND_NO
 
 
-cdef Found follows(Frame* f, const Record* before) noexcept nogil:
+cdef Found follows(View* v, const Record* before) noexcept nogil:
     """Whether a record, or the end of the data, comes where the last one ends."""
     cdef int64_t at = before.end
-    cdef Layout l
+    cdef CompassHeadLayout l
     cdef Record r, s
     cdef Reason reason
     cdef Found found
-    if f.end >= 0 and f.end - at < f.layout.head:
-        return FOUND_YES if at <= f.end else FOUND_NO
-    found = record_or_header(f, at, &r, &reason, &l)
+    if ends_before(v.window, at + v.layout.size):
+        return FOUND_YES if at <= v.window.end else FOUND_NO
+    found = record_or_header(v, at, &r, &reason, &l)
     if found == FOUND_NO:
         return FOUND_YES if reason == REASON_NONE else FOUND_NO
     if found != FOUND_YES:
         return found
-    if r.n_samples and (r.n_samples == before.n_samples or is_known(f, &r)):
+    if r.n_samples and (r.n_samples == before.n_samples or is_known(v, &r)):
         return FOUND_YES
-    if not looks_right(f.layout, &r):
+    if not looks_right(v.layout, &r):
         return FOUND_NO
-    if is_known(f, &r) and is_near(before, &r):
+    if is_known(v, &r) and is_near(before, &r):
         return FOUND_YES
     # a channel, or a length, that is met for the first time: the next one must tell
-    if f.end >= 0 and f.end - r.end < f.layout.head:
-        return FOUND_YES if r.end <= f.end else FOUND_NO
-    found = record_or_header(f, r.end, &s, &reason, &l)
+    if ends_before(v.window, r.end + v.layout.size):
+        return FOUND_YES if r.end <= v.window.end else FOUND_NO
+    found = record_or_header(v, r.end, &s, &reason, &l)
     if found == FOUND_NO:
         return FOUND_YES if reason == REASON_NONE else FOUND_NO
     if found != FOUND_YES:
         return found
-    return FOUND_YES if is_known(f, &s) or looks_right(f.layout, &s) else FOUND_NO
+    return FOUND_YES if is_known(v, &s) or looks_right(v.layout, &s) else FOUND_NO
 
 
-cdef Found has_believable_board(Frame* f, const Record* r) noexcept nogil:
+cdef Found has_believable_board(View* v, const Record* r) noexcept nogil:
     """Whether to accept a board number.
 
     A high number needs another high one nearby: a single one among many usual ones is
     damage rather.
     """
-    cdef Layout l
+    cdef CompassHeadLayout l
     cdef Record s
     cdef Reason reason
     cdef Found found
     cdef int64_t at = r.end
     cdef int n = 0
-    if r.board < N_USUAL_BOARDS or f.wide or f.known.page[r.board] >= 0:
+    if r.board < N_USUAL_BOARDS or v.wide or v.known.page[r.board] >= 0:
         return FOUND_YES
     while n < NEAR_RECORDS and at - r.start < NEAR_BYTES:
-        found = record_or_header(f, at, &s, &reason, &l)
+        found = record_or_header(v, at, &s, &reason, &l)
         if found == FOUND_MORE:
             return found
         if found == FOUND_NO:
@@ -239,10 +232,10 @@ cdef Found has_believable_board(Frame* f, const Record* r) noexcept nogil:
             return FOUND_YES
         at = s.end
         n += 1
-    return FOUND_YES if f.n_before + n < FEW_RECORDS else FOUND_NO
+    return FOUND_YES if v.n_before + n < FEW_RECORDS else FOUND_NO
 
 
-cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
+cdef Found accept(View* v, const Record* r, Reason* reason) noexcept nogil:
     """Whether a record that is in its place is to be believed.
 
     One of a channel that is known, with as many samples as usual, is. What is new must
@@ -251,114 +244,118 @@ cdef Found accept(Frame* f, const Record* r, Reason* reason) noexcept nogil:
     cdef Found found
     cdef Record other
     cdef int64_t where
-    cdef const Channel* c = channel_of(f.known, r)
+    cdef const Channel* c = channel_of(v.known, r)
     cdef int64_t n_samples = NO_NUMBER
-    if c != NULL and c.file == f.known.file:
+    if c != NULL and c.file == v.known.file:
         n_samples = c.n_samples
-    if is_known(f, r):
+    if is_known(v, r):
         return FOUND_YES
-    if c == NULL and f.known.n >= MAX_CHANNELS:
+    if c == NULL and v.known.n >= MAX_CHANNELS:
         reason[0] = REASON_CHANNELS
         return FOUND_NO
-    found = has_believable_board(f, r)
+    found = has_believable_board(v, r)
     if found != FOUND_YES:
         reason[0] = REASON_BOARD
         return found
     reason[0] = REASON_ALONE
-    if r.n_samples == 0 and not looks_right(f.layout, r):
+    if r.n_samples == 0 and not looks_right(v.layout, r):
         return FOUND_NO
     if n_samples > 0:
         # is it the number that is wrong?
-        found = record_at(f, r.start + f.layout.head + 2 * n_samples, &other, reason)
+        found = record_at(v, r.start + v.layout.size + 2 * n_samples, &other, reason)
         if found == FOUND_MORE:
             return found
-        if found == FOUND_YES and speaks_for_itself(f, &other):
+        if found == FOUND_YES and speaks_for_itself(v, &other):
             reason[0] = REASON_SAMPLES
             return FOUND_NO
         reason[0] = REASON_ALONE
-    found = follows(f, r)
+    found = follows(v, r)
     if found == FOUND_YES and n_samples >= 0:
         # it may be the right place by chance, with records before it
-        found = search(f, r.start + f.layout.head, r.end, &where)
+        found = search(v, r.start + v.layout.size, r.end, &where)
         if found == FOUND_MORE:
             return found
         reason[0] = REASON_SAMPLES
         return FOUND_NO if found == FOUND_YES else FOUND_YES
-    if found != FOUND_NO or not looks_right(f.layout, r):
+    if found != FOUND_NO or not looks_right(v.layout, r):
         return found
     if n_samples != NO_NUMBER:
         return found
-    if f.known.n and r.n_samples > f.known.most_samples:
+    if v.known.n and r.n_samples > v.known.most_samples:
         return FOUND_NO
     # damage may follow
-    found = search(f, r.start + 1, r.end, &where)
+    found = search(v, r.start + 1, r.end, &where)
     if found == FOUND_MORE:
         return found
     return FOUND_NO if found == FOUND_YES else FOUND_YES
 
 
-cdef Found joined_at(Frame* f, int64_t at, Layout* l) noexcept nogil:
+cdef Found joined_at(View* v, int64_t at, CompassHeadLayout* l) noexcept nogil:
     """Whether another file begins here, where a record ended (10).
 
     Its layout is written to `l`. No board has such a number, so that one record
     behind it is enough.
     """
-    cdef Frame g = f[0]
-    cdef Layout other
+    cdef View g = v[0]
+    cdef CompassHeadLayout other
+    cdef const uint8_t* word = claim(v.window, at, COMPASS_HEADER_BYTES)
+    cdef int64_t first = at + COMPASS_HEADER_BYTES
     cdef Record r
     cdef Reason reason
     cdef Found found
-    if f.n - at < 2:
-        if f.end >= 0:
+    if word == NULL:
+        if v.window.end >= 0:
             return FOUND_NO
-        f.need = at + 2
+        v.need = first
         return FOUND_MORE
-    if not is_header(load_u16(f.data + at), l):
+    if not is_header(word, l):
         return FOUND_NO
-    if f.end == at + 2:
+    if v.window.end == first:
         return FOUND_YES
     # or a file without records
-    if f.n - at >= 4 and is_header(load_u16(f.data + at + 2), &other):
+    word = claim(v.window, first, COMPASS_HEADER_BYTES)
+    if word != NULL and is_header(word, &other):
         return FOUND_YES
     g.layout = l
-    g.like_headers = f.known.like_headers
-    found = record_at(&g, at + 2, &r, &reason)
-    f.need = g.need
+    g.like_headers = v.known.like_headers
+    found = record_at(&g, first, &r, &reason)
+    v.need = g.need
     if found != FOUND_YES:
         return found
-    if not looks_right(l, &r) or f.end >= 0 and r.end > f.end:
+    if not looks_right(l, &r) or ends_before(v.window, r.end):
         return FOUND_NO
     return FOUND_YES
 
 
-cdef Found found_header(Frame* f, int64_t at) noexcept nogil:
+cdef Found found_header(View* v, int64_t at) noexcept nogil:
     """Whether another file begins here, where anything may be: behind damage."""
-    cdef Frame g = f[0]
-    cdef Layout l
+    cdef View g = v[0]
+    cdef CompassHeadLayout l
     cdef Found found
-    if not is_header(load_u16(f.data + at), &l):
+    cdef const uint8_t* word = claim(v.window, at, COMPASS_HEADER_BYTES)
+    if word == NULL or not is_header(word, &l):
         return FOUND_NO
     g.layout = &l
-    found = chain_at(&g, at + 2)
-    f.need = g.need
+    found = chain_at(&g, at + COMPASS_HEADER_BYTES)
+    v.need = g.need
     return found
 
 
-cdef Found inside(Frame* f, const Record* r, int64_t* where) noexcept nogil:
+cdef Found inside(View* v, const Record* r, int64_t* where) noexcept nogil:
     """Look whether the next record begins inside of a known one: bytes are missing."""
-    cdef Found found = follows(f, r)
+    cdef Found found = follows(v, r)
     if found == FOUND_MORE:
         return found
     if found == FOUND_YES:
         return FOUND_NO
     where[0] = r.start
     while True:
-        found = search(f, where[0] + 1, r.end, where)
-        if found != FOUND_YES or is_better(f, where[0], r):
+        found = search(v, where[0] + 1, r.end, where)
+        if found != FOUND_YES or is_better(v, where[0], r):
             return found
 
 
-cdef bint is_better(Frame* f, int64_t at, const Record* r) noexcept nogil:
+cdef bint is_better(View* v, int64_t at, const Record* r) noexcept nogil:
     """Whether to believe in a record at `at` rather than in one that it is inside of.
 
     That one is of a known channel. Where there are no samples to tell, times do: they
@@ -367,47 +364,47 @@ cdef bint is_better(Frame* f, int64_t at, const Record* r) noexcept nogil:
     cdef Record other, next
     cdef Reason reason
     cdef int for_it, against
-    if record_at(f, at, &other, &reason) != FOUND_YES:
+    if record_at(v, at, &other, &reason) != FOUND_YES:
         # the header of another file
         return True
-    if channel_of(f.known, &other) == NULL:
+    if channel_of(v.known, &other) == NULL:
         return False
-    if r.n_samples or not looks_right(f.layout, r):
+    if r.n_samples or not looks_right(v.layout, r):
         return True
-    for_it = other.time >= f.last_time
-    against = r.time >= f.last_time
-    if record_at(f, other.end, &next, &reason) == FOUND_YES:
+    for_it = other.time >= v.last_time
+    against = r.time >= v.last_time
+    if record_at(v, other.end, &next, &reason) == FOUND_YES:
         for_it += other.time <= next.time
         against += r.time <= next.time
     return for_it >= against
 
 
-cdef Found chain_at(Frame* f, int64_t at) noexcept nogil:
+cdef Found chain_at(View* v, int64_t at) noexcept nogil:
     """Whether records begin here, as after damage."""
-    cdef Layout l
+    cdef CompassHeadLayout l
     cdef Record r, s
     cdef Reason reason
     cdef Found found
     cdef bint at_end
     cdef int length = 1
     cdef int wanted = CHAIN
-    found = record_at(f, at, &r, &reason)
+    found = record_at(v, at, &r, &reason)
     if found != FOUND_YES:
         return found
-    if f.end >= 0 and r.end > f.end:
+    if ends_before(v.window, r.end):
         return FOUND_NO
-    if speaks_for_itself(f, &r):
+    if speaks_for_itself(v, &r):
         return FOUND_YES
-    if not looks_right(f.layout, &r):
+    if not looks_right(v.layout, &r):
         return FOUND_NO
     while True:
-        if f.known.n and r.n_samples == 0 and not is_known(f, &r):
+        if v.known.n and r.n_samples == 0 and not is_known(v, &r):
             wanted = NEW_CHAIN
         if length == wanted:
             return FOUND_YES
-        at_end = f.end >= 0 and r.end == f.end
+        at_end = v.window.end >= 0 and r.end == v.window.end
         if not at_end:
-            found = record_or_header(f, r.end, &s, &reason, &l)
+            found = record_or_header(v, r.end, &s, &reason, &l)
             if found == FOUND_NO:
                 # or at the end of this file, with a joined one behind it
                 if reason != REASON_NONE:
@@ -415,45 +412,46 @@ cdef Found chain_at(Frame* f, int64_t at) noexcept nogil:
                 at_end = True
         if at_end:
             # that also the end fits is telling
-            if length >= CHAIN or channel_of(f.known, &r) != NULL:
+            if length >= CHAIN or channel_of(v.known, &r) != NULL:
                 return FOUND_YES
             return FOUND_NO
         if found != FOUND_YES:
             return found
-        if f.end >= 0 and s.end > f.end:
+        if ends_before(v.window, s.end):
             return FOUND_NO
-        if speaks_for_itself(f, &s):
+        if speaks_for_itself(v, &s):
             return FOUND_YES
-        if not looks_right(f.layout, &s) or not is_near(&r, &s):
+        if not looks_right(v.layout, &s) or not is_near(&r, &s):
             return FOUND_NO
-        if length == 1 and s.n_samples == 0 and is_known(f, &s) and not is_known(f, &r):
+        if length == 1 and s.n_samples == 0 and is_known(v, &s) and not is_known(v, &r):
             # rather begin with what is known
             return FOUND_NO
         r = s
         length += 1
 
 
-cdef Found search(Frame* f, int64_t low, int64_t high, int64_t* where) noexcept nogil:
+cdef Found search(View* v, int64_t low, int64_t high, int64_t* where) noexcept nogil:
     """Look for records from `low` on, before `high`, at any byte.
 
     `where` is set to where they begin, or how far it is certain that there are none.
     """
     cdef int64_t at
+    cdef const uint8_t* p
     cdef Found found
     where[0] = low
-    for at in range(low, min(high, f.n - 3)):
+    for at in range(low, min(high, v.window.n - 3)):
+        p = v.window.data + at
         found = FOUND_NO
-        if f.data[at + 1] == 0xCA:
-            found = found_header(f, at)
-        # channels are below 256
-        if found == FOUND_NO and f.data[at + 3] == 0:
-            found = chain_at(f, at)
+        if compass_header_get_mark(p) == COMPASS_HEADER_MARK:
+            found = found_header(v, at)
+        if found == FOUND_NO and compass_head_get_channel(p) < N_PLAUSIBLE_CHANNELS:
+            found = chain_at(v, at)
         if found != FOUND_NO:
             where[0] = at
             return found
-    where[0] = max(low, min(high, f.n - 3))
-    if where[0] < high and f.n != f.end:
-        f.need = f.n + 1
+    where[0] = max(low, min(high, v.window.n - 3))
+    if where[0] < high and v.window.n != v.window.end:
+        v.need = v.window.n + 1
         return FOUND_MORE
     return FOUND_NO
 
@@ -476,7 +474,7 @@ cdef struct Walk:
     int64_t at
 
 
-cdef Walk walk_from(Frame* f, int64_t at, int limit, bint at_end) noexcept nogil:
+cdef Walk walk_from(View* v, int64_t at, int limit, bint at_end) noexcept nogil:
     """Go from record to record, as far as they look like records (3)."""
     cdef Walk w
     cdef Record r
@@ -487,25 +485,25 @@ cdef Walk walk_from(Frame* f, int64_t at, int limit, bint at_end) noexcept nogil
     w.same = True
     w.at = at
     while w.n_records < limit:
-        if at == f.n:
+        if at == v.window.n:
             w.end = END_END if at_end else END_CUT
             return w
-        if record_at(f, at, &r, &reason) != FOUND_YES:
+        if record_at(v, at, &r, &reason) != FOUND_YES:
             w.end = END_CUT if reason == REASON_PAST_END else END_BAD
             return w
         x = fabs(r.calibrated)
         if (
-            r.board >= N_USUAL_BOARDS and not f.wide
+            r.board >= N_USUAL_BOARDS and not v.wide
             or r.time >= LATEST or r.flags >> 24 or r.code > 15
-            or f.layout.calibrated and (isnan(x) or x > 1e12 or 0 < x < 1e-12)
+            or v.layout.calibrated >= 0 and (isnan(x) or x > 1e12 or 0 < x < 1e-12)
         ):
             w.end = END_BAD
             return w
-        if r.end > f.n:
+        if r.end > v.window.n:
             w.end = END_CUT
             return w
         w.n_records += 1
-        w.score += 1 if looks_right(f.layout, &r) else -1
+        w.score += 1 if looks_right(v.layout, &r) else -1
         if first < 0:
             first = r.n_samples
         w.same = w.same and r.n_samples == first
@@ -514,19 +512,12 @@ cdef Walk walk_from(Frame* f, int64_t at, int limit, bint at_end) noexcept nogil
     return w
 
 
-cdef Frame head_of(const uint8_t[::1] data, const Layout* layout, bint wide):
-    """Return the start of a file, of which nothing is known, as a window."""
-    cdef Frame f
-    f.n_before = 0
-    f.wide = f.like_headers = wide
-    f.data = &data[0] if data.shape[0] else NULL
-    f.n = data.shape[0]
-    f.end = f.n
-    f.need = 0
-    f.last_time = 0
-    f.layout = layout
-    f.known = NULL
-    return f
+cdef View head_of(const Window* w, const CompassHeadLayout* layout, bint wide):
+    """Return the view of the start of a file, of which nothing is known."""
+    return View(
+        window=w, need=0, last_time=0, n_before=0, wide=wide, like_headers=wide,
+        layout=layout, known=NULL,
+    )
 
 
 def walk(
@@ -560,10 +551,11 @@ def walk(
     n_bytes
         of the records.
     """
-    cdef Layout layout
+    cdef CompassHeadLayout layout
     set_layout(&layout, version, energy, calibrated, short_energy, waveforms)
-    cdef Frame f = head_of(data, &layout, wide)
-    cdef Walk w = walk_from(&f, 0, limit, at_end)
+    cdef Window window = window_on(data, True)
+    cdef View v = head_of(&window, &layout, wide)
+    cdef Walk w = walk_from(&v, 0, limit, at_end)
     return w.n_records, w.score, w.same, ENDS[w.end], w.at
 
 
@@ -582,17 +574,21 @@ def count_in_chains(
     wide
         see `walk`.
     """
-    cdef Layout layout
+    cdef CompassHeadLayout layout
+    cdef const uint8_t* p
     cdef Walk w
     cdef int64_t at = 0
     cdef int64_t n = 0
     set_layout(&layout, version, energy, calibrated, short_energy, waveforms)
-    cdef Frame f = head_of(data, &layout, wide)
+    cdef Window window = window_on(data, True)
+    cdef View v = head_of(&window, &layout, wide)
     with nogil:
-        while f.n - at >= length * layout.head:
-            # channels are below 256, and mostly boards, too
-            if f.data[at + 3] == 0 and (wide or f.data[at + 1] == 0):
-                w = walk_from(&f, at, length, False)
+        while window.n - at >= length * layout.size:
+            p = window.data + at
+            if compass_head_get_channel(p) < N_PLAUSIBLE_CHANNELS and (
+                wide or compass_head_get_board(p) < N_USUAL_BOARDS
+            ):
+                w = walk_from(&v, at, length, False)
                 if w.score == length:
                     n += length
                     at = w.at

@@ -1,23 +1,23 @@
 """Decode CoMPASS records straight into columns.
 
-One :class:`CompassStream` holds what is known of one file: its layout, the channels
-met, and the buffers that take the rows. `CompassStream.decode` runs over a window of
-bytes without the interpreter until something needs Python: more bytes, a full buffer, a
-channel or a number of samples that is new, a stretch that is no record.
+One :class:`CompassKernel` holds what is known of one file: its layout, the channels
+met, and the buffers that take the rows. What kernels have in common is in
+`daq2lh5._core.kernel`.
 
 The sections named are those of the CoMPASS format.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, realloc
+from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from .._core.binding cimport (
     Binding, BoundColumn, BoundVector, BoundWaveform, vector_has_room, vector_row,
 )
-from .._core.sink cimport RowSink, SinkTable, new_sink_table
-from .._core.status cimport *
+from .._core.kernel cimport *
+from .._core.sink cimport SinkTable, new_sink_table
 from ._framing cimport *
+from ._wire cimport *
 
 include "_columns.pxi"
 
@@ -25,12 +25,6 @@ cdef enum Target:
     INTO_EVENTS             # waveforms of one length
     INTO_LISTS              # of any
     N_TABLES
-
-cdef enum StretchKind:
-    STRETCH_CORRUPT
-    STRETCH_CUT
-
-STRETCH_KINDS = ("corrupt", "cut_off")
 
 REASONS = {
     REASON_CHANNEL: "no record: such a channel cannot be",
@@ -64,7 +58,7 @@ cdef int bind_lists(void* columns, dict arrays, Binding b) except -1:
     return 0
 
 
-cdef class CompassStream:
+cdef class CompassKernel(Kernel):
     """State of one CoMPASS file, and where its rows go.
 
     Parameters
@@ -74,63 +68,34 @@ cdef class CompassStream:
 
     Attributes
     ----------
-    packet_id
-        number of the last record; the first is 1.
-    consumed, need
-        bytes of the window that are done, and bytes that the window must have.
-    n_packets, any_full
-        of the last call: records done, whether a buffer is full.
-    rows_left
-        rows that are wanted yet; -1 for all.
     detail_board, detail_channel, detail_samples
-        channel that is new, and its number of samples.
-    flush
-        whether all that was read should be handed out.
+        channel that `decode` stopped at because it, or its number of samples, is new
+        (``HEADER``); of ``WIDTH``, the number of samples.
+    detail_is_new
+        whether that channel had no other number of samples in the same joined file.
     joined_at, joined_words
         where in the file the first header in mid-file is, or -1; a bit for each of
         the sixteen header words met there.
-    detail_is_new
-        whether that channel had no other number of samples in the same joined file.
     other_code
         a waveform code that is not 1, or -1 if there was none.
     """
 
-    cdef Layout layout
+    cdef CompassHeadLayout layout
     cdef Known known
+    cdef View view
     cdef int32_t room
-    cdef tuple tables
-    cdef RowSink* sinks[N_TABLES]
 
-    cdef public int64_t packet_id
-    cdef readonly int64_t consumed
-    cdef readonly int64_t need
-    cdef readonly int64_t n_packets
-    cdef readonly bint any_full
-    cdef readonly bint flush
-    cdef public int64_t rows_left
     cdef readonly int64_t detail_board
     cdef readonly int64_t detail_channel
     cdef readonly int64_t detail_samples
-    cdef int detail_table
-    cdef int64_t detail_sink
     cdef readonly bint detail_is_new
     cdef readonly int64_t joined_at
     cdef readonly int joined_words
     cdef readonly int other_code
-
-    # of records that were decoded and skipped
-    cdef int64_t packets_done[2]
-    cdef int64_t bytes_done[2]
-
-    cdef uint64_t last_time
     # number of the last record before the joined file at hand
     cdef int64_t first_packet
-    cdef readonly bint scanning
-    cdef int64_t scan_at
-    cdef int stretch_kind
-    cdef int64_t stretch_start
-    cdef int64_t stretch_end
-    cdef readonly int stretch_reason
+
+    reasons = REASONS
 
     def __cinit__(self, layout):
         set_layout(
@@ -143,7 +108,9 @@ cdef class CompassStream:
             new_sink_table(sizeof(CompassEventColumns), bind_compass_event),
             new_sink_table(sizeof(ListColumns), bind_lists),
         )
-        self.rows_left = -1
+        self.view.layout = &self.layout
+        self.view.known = &self.known
+        self.zeros_code = REASON_ZEROS
         self.other_code = -1
         self.joined_at = -1
 
@@ -161,10 +128,11 @@ cdef class CompassStream:
         lengths
             by (board, channel) the numbers of samples met.
         """
-        cdef Frame f = self.frame(window, window.shape[0] if at_end else -1)
+        cdef Window w = window_on(window, at_end)
+        cdef View v = self.view_of(&w)
         cdef Record r
         cdef Reason reason
-        cdef Layout layout
+        cdef CompassHeadLayout layout
         cdef Found found
         cdef int64_t at = 0
         cdef int64_t behind = -1
@@ -172,19 +140,19 @@ cdef class CompassStream:
         cdef int i
         lengths = {}
         for i in range(limit):
-            found = record_or_header(&f, at, &r, &reason, &layout)
-            if found == FOUND_YES and r.end > f.n:
+            found = record_or_header(&v, at, &r, &reason, &layout)
+            if found == FOUND_YES and r.end > w.n:
                 if lengths and not at_end:
                     break
                 found = FOUND_NO
             elif found == FOUND_YES:
                 # with no channel known each record must be followed by another one
-                found = accept(&f, &r, &reason)
+                found = accept(&v, &r, &reason)
             if found == FOUND_YES:
                 met = lengths.setdefault((r.board, r.channel), set())
                 # are there records where its samples would be?
                 if met and r.n_samples not in met and FOUND_YES == search(
-                    &f, at + f.layout.head, r.end, &where
+                    &v, at + v.layout.size, r.end, &where
                 ):
                     found = FOUND_NO
             if found == FOUND_YES:
@@ -192,13 +160,13 @@ cdef class CompassStream:
                 if behind < 0 or not met and at != behind:
                     met.add(r.n_samples)
                 at = r.end
-                f.n_before += 1
-                f.wide |= r.board >= N_USUAL_BOARDS
+                v.n_before += 1
+                v.wide |= r.board >= N_USUAL_BOARDS
                 continue
             if found == FOUND_MORE or reason == REASON_NONE:
                 break
             # also what comes behind damage tells of channels
-            if search(&f, at + 1, f.n, &behind) != FOUND_YES:
+            if search(&v, at + 1, w.n, &behind) != FOUND_YES:
                 break
             at = behind
         return {channel: met for channel, met in lengths.items() if met}
@@ -287,185 +255,124 @@ cdef class CompassStream:
 
     # ---- the loop ------------------------------------------------------------------
 
-    def begin(self):
-        """Bind the buffers; until `end` nobody else may touch them."""
-        cdef SinkTable table
-        cdef int t
-        for t in range(N_TABLES):
-            table = self.tables[t]
-            table.acquire()
-            self.sinks[t] = table.sinks
+    cdef View view_of(self, const Window* w):
+        """Return the view of the record behind the last one, in a window."""
+        return View(
+            window=w, need=0, last_time=self.view.last_time,
+            n_before=self.packet_id - self.first_packet, wide=self.known.wide,
+            like_headers=self.known.like_headers, layout=&self.layout,
+            known=&self.known,
+        )
 
-    def end(self):
-        """Write back how far the buffers are filled, and let go of them."""
-        cdef SinkTable table
-        cdef int t
-        for t in range(N_TABLES):
-            table = self.tables[t]
-            table.release()
-            self.sinks[t] = NULL
+    cdef Status drive(self, int64_t max_packets) except *:
+        self.view = self.view_of(&self.window)
+        return Kernel.drive(self, max_packets)
 
-    cdef Frame frame(self, const uint8_t[::1] window, int64_t end):
-        cdef Frame f
-        f.data = &window[0] if window.shape[0] else NULL
-        f.n = window.shape[0]
-        f.end = end
-        f.need = 0
-        f.last_time = self.last_time
-        f.n_before = self.packet_id - self.first_packet
-        f.wide = self.known.wide
-        f.like_headers = self.known.like_headers
-        f.layout = &self.layout
-        f.known = &self.known
-        return f
-
-    def decode(
-        self, const uint8_t[::1] window, int64_t base, left, bint at_end,
-        int64_t max_packets,
-    ):
-        """Decode the records in a window of the file.
-
-        Parameters
-        ----------
-        window
-            the bytes at hand.
-        base
-            where in the file they begin.
-        left
-            bytes from there to the end of the file; None if that is not known.
-        at_end
-            whether no bytes follow the window.
-        max_packets
-            records to decode at most.
-
-        Returns
-        -------
-        status
-            `END`, `MORE` (the window must have `need` bytes), `LIMIT`, `FULL`,
-            `HEADER` (a channel or its number of samples is new), `SKIPPED` (see
-            `stretch`), or `WIDTH` (the samples do not fit the buffer).
-        """
-        cdef Status status
-        cdef int64_t end = -1 if left is None else left
-        cdef Frame f = self.frame(window, window.shape[0] if at_end else end)
-        self.any_full = False
-        self.flush = False
-        self.n_packets = 0
-        self.consumed = 0
-        while True:
-            with nogil:
-                status = self.run(&f, base, max_packets)
-            self.need = f.need
-            if not self.provide(status):
-                return <int>status
-
-    cdef Status run(self, Frame* f, int64_t base, int64_t max_packets) noexcept nogil:
+    cdef Status record(self) noexcept nogil:
+        """Decode the record, or take the header, at `consumed`."""
+        cdef const Window* w = &self.window
+        cdef View* v = &self.view
         cdef Status status
         cdef Record r
         cdef Reason reason
         cdef Found found
         cdef const Channel* c
-        cdef Layout layout
+        cdef CompassHeadLayout layout
         cdef int64_t where, n_samples
-        while True:
-            if self.scanning:
-                status = self.scan(f, base)
-                if status != STATUS_LIMIT:
-                    return status
-                continue
-            if self.any_full:
-                return STATUS_FULL
-            if self.n_packets >= max_packets or self.rows_left == 0:
-                return STATUS_LIMIT
-            if self.consumed == f.end:
-                return STATUS_END
-            found = record_or_header(f, self.consumed, &r, &reason, &layout)
-            if found == FOUND_MORE:
+        if self.consumed == w.end:
+            return STATUS_END
+        found = record_or_header(v, self.consumed, &r, &reason, &layout)
+        if found == FOUND_NO and reason == REASON_NONE:
+            self.join(w.data + self.consumed, w.base + self.consumed, &layout)
+            return STATUS_NEXT
+        if found == FOUND_YES and r.end > w.n:
+            if not ends_before(w, r.end):
+                self.need = r.end
                 return STATUS_MORE
-            if found == FOUND_NO:
-                if reason == REASON_NONE:
-                    self.join(f, base, &layout)
-                    continue
-                self.start_scan(base, reason)
-                continue
-            if r.end > f.n:
-                if f.end >= 0 and r.end > f.end:
-                    self.start_scan(base, REASON_PAST_END)
-                    continue
-                f.need = r.end
-                return STATUS_MORE
-            found = accept(f, &r, &reason)
-            if found == FOUND_MORE:
-                return STATUS_MORE
-            if found == FOUND_NO:
-                self.start_scan(base, reason)
-                if reason == REASON_CHANNELS:
-                    # a record all the same: the next one begins at its end
-                    return self.finish_scan(base, r.end, STRETCH_CORRUPT)
-                continue
-            c = channel_of(&self.known, &r)
-            n_samples = NO_NUMBER if c == NULL else samples_of(&self.known, c)
-            if n_samples != ANY_NUMBER and n_samples != r.n_samples:
-                self.detail_board = r.board
-                self.detail_channel = r.channel
-                self.detail_samples = r.n_samples
-                # in another file another length is nothing odd
-                self.detail_is_new = c == NULL or c.file < self.known.file
-                return STATUS_HEADER
-            found = inside(f, &r, &where)
-            if found == FOUND_MORE:
-                return STATUS_MORE
-            if found == FOUND_YES:
-                self.start_scan(base, REASON_INSIDE)
-                return self.finish_scan(base, where, STRETCH_CORRUPT)
-            if c.file != self.known.file:
-                self.known.channels[c - self.known.channels].file = self.known.file
-            status = self.row(f, &r, c)
-            if status != STATUS_LIMIT:
-                return status
-            self.last_time = f.last_time = r.time
-            f.n_before += 1
+            reason = REASON_PAST_END
+            found = FOUND_NO
+        elif found == FOUND_YES:
+            found = accept(v, &r, &reason)
+        if found == FOUND_MORE:
+            self.need = v.need
+            return STATUS_MORE
+        if found == FOUND_NO:
+            self.start_damage(
+                reason, self.consumed + 1,
+                FATE_CUT_OFF if reason == REASON_PAST_END else FATE_CORRUPT,
+            )
+            if reason == REASON_CHANNELS:
+                # a record all the same: the next one begins at its end
+                return self.finish_damage(FATE_CORRUPT, r.end)
+            return STATUS_NEXT
+        c = channel_of(&self.known, &r)
+        n_samples = NO_NUMBER if c == NULL else samples_of(&self.known, c)
+        if n_samples != ANY_NUMBER and n_samples != r.n_samples:
+            self.detail_board = r.board
+            self.detail_channel = r.channel
+            self.detail_samples = r.n_samples
+            # in another file another length is nothing odd
+            self.detail_is_new = c == NULL or c.file < self.known.file
+            return STATUS_HEADER
+        found = inside(v, &r, &where)
+        if found == FOUND_MORE:
+            self.need = v.need
+            return STATUS_MORE
+        if found == FOUND_YES:
+            self.start_damage(REASON_INSIDE, where, FATE_CORRUPT)
+            return self.finish_damage(FATE_CORRUPT, where)
+        self.known.channels[c - self.known.channels].file = self.known.file
+        status = self.row(w.data + r.start + self.layout.size, &r, c)
+        if status == STATUS_NEXT:
+            v.last_time = r.time
+            v.n_before += 1
+        return status
 
-    cdef void join(self, Frame* f, int64_t base, const Layout* layout) noexcept nogil:
+    cdef Found find(self, int64_t start, int64_t* where) noexcept nogil:
+        """Search for the next record (10)."""
+        cdef const Window* w = &self.window
+        cdef Found found = search(&self.view, start, w.n if w.end < 0 else w.end, where)
+        self.need = self.view.need
+        return found
+
+    cdef void join(
+        self, const uint8_t* header, int64_t offset, const CompassHeadLayout* layout
+    ) noexcept nogil:
         """Begin another file, whose header is at hand (10)."""
-        cdef const uint8_t* header = f.data + self.consumed
         self.known.file += 1
         self.first_packet = self.packet_id
-        f.n_before = 0
-        if memcmp(layout, &self.layout, sizeof(Layout)) != 0:
+        self.view.n_before = 0
+        if memcmp(layout, &self.layout, sizeof(CompassHeadLayout)) != 0:
             self.known.layout_since = self.known.file
         self.layout = layout[0]
         if self.joined_at < 0:
-            self.joined_at = base + self.consumed
-        self.joined_words |= 1 << (header[0] & 15)
-        self.bytes_done[0] += 2
-        self.consumed += 2
+            self.joined_at = offset
+        self.joined_words |= 1 << (compass_header_get_word(header) & 15)
+        self.pass_bytes(COMPASS_HEADER_BYTES)
 
     cdef Status row(
-        self, const Frame* f, const Record* r, const Channel* c
+        self, const uint8_t* samples, const Record* r, const Channel* c
     ) noexcept nogil:
         """Write the row of a record, or skip it."""
         cdef RowSink* sink
         cdef CompassEventColumns* e
         cdef ListColumns* l
-        cdef const uint8_t* samples = f.data + r.start + f.layout.head
-        cdef Channel* channel
+        cdef Status status
         if c.sink < 0:
-            channel = &self.known.channels[c - self.known.channels]
-            channel.skipped += 1
-            self.done(r, 1)
-            return STATUS_LIMIT
+            self.known.channels[c - self.known.channels].skipped += 1
+            self.packet_id += 1
+            self.done(FATE_SKIPPED, r.end - r.start)
+            return STATUS_NEXT
+        status = self.room_for(c.table, c.sink, 1)
+        if status != STATUS_NEXT:
+            return status
         sink = &self.sinks[c.table][c.sink]
-        if sink.capacity == 0:
-            return self.lacks(STATUS_ALLOCATE, c)
-        if sink.loc >= sink.capacity:
-            return self.lacks(STATUS_FULL, c)
         if c.table == INTO_EVENTS:
             e = <CompassEventColumns*>sink.columns
             if e.waveform.values != NULL:
                 if e.waveform.width != r.n_samples:
                     self.detail_samples = r.n_samples
-                    return self.lacks(STATUS_WIDTH, c)
+                    return STATUS_WIDTH
                 memcpy(
                     e.waveform.values + sink.loc * e.waveform.step, samples,
                     2 * r.n_samples,
@@ -474,8 +381,7 @@ cdef class CompassStream:
         else:
             l = <ListColumns*>sink.columns
             if not vector_has_room(&l.values, sink.loc, r.n_samples):
-                self.detail_samples = r.n_samples
-                return self.lacks(STATUS_GROW, c)
+                return self.lack(STATUS_GROW, c.table, c.sink, r.n_samples)
             if l.values.offsets != NULL:
                 memcpy(
                     vector_row(&l.values, sink.loc, r.n_samples), samples,
@@ -485,15 +391,12 @@ cdef class CompassStream:
                     self.any_full = True
                     self.flush = True
             self.write(&l.fields, &l.t0, &l.dt, sink.loc, r, c)
-        sink.loc += 1
-        if sink.capacity - sink.loc < sink.fill_safety:
-            self.any_full = True
-        if self.rows_left > 0:
-            self.rows_left -= 1
-        if r.code != 1 and f.layout.code_size:
+        self.row_done(sink)
+        if r.code != 1 and self.layout.code >= 0:
             self.other_code = r.code
-        self.done(r, 0)
-        return STATUS_LIMIT
+        self.packet_id += 1
+        self.done(FATE_DECODED, r.end - r.start)
+        return STATUS_NEXT
 
     cdef inline void write(
         self, CompassRecordColumns* c, BoundColumn* t0, BoundColumn* dt, int64_t row,
@@ -514,37 +417,6 @@ cdef class CompassStream:
         (<float*>(t0.data + row * t0.step))[0] = channel.t0
         (<float*>(dt.data + row * dt.step))[0] = channel.dt
 
-    cdef inline void done(self, const Record* r, int fate) noexcept nogil:
-        """Count a record, and go on behind it."""
-        self.packets_done[fate] += 1
-        self.bytes_done[fate] += r.end - r.start
-        self.packet_id += 1
-        self.n_packets += 1
-        self.consumed = r.end
-
-    cdef Status lacks(self, Status status, const Channel* c) noexcept nogil:
-        self.detail_table = c.table
-        self.detail_sink = c.sink
-        return status
-
-    cdef bint provide(self, Status status) except -1:
-        """Get memory that the kernel lacks; False if that is not what it stopped for."""
-        cdef SinkTable table
-        if status == STATUS_FULL and not self.any_full:
-            self.any_full = True
-            return False
-        if status != STATUS_ALLOCATE and status != STATUS_GROW:
-            return False
-        table = self.tables[self.detail_table]
-        table.unbind(self.detail_sink)
-        buffer = table.buffers[self.detail_sink]
-        if status == STATUS_GROW:
-            buffer.grow(self.detail_samples)
-        else:
-            buffer.arrays()
-        table.bind_one(self.detail_sink)
-        return True
-
     # ---- records one at a time -----------------------------------------------------
 
     def next_record(self, const uint8_t[::1] window, int64_t base, bint at_end):
@@ -562,21 +434,22 @@ cdef class CompassStream:
         n_bytes
             0 if there is no record, and -1 if the window must be longer.
         """
-        cdef Frame f = self.frame(window, window.shape[0] if at_end else -1)
+        cdef Window w = window_on(window, at_end)
+        cdef View v = self.view_of(&w)
         cdef Record r
         cdef Reason reason
-        cdef Layout layout
+        cdef CompassHeadLayout layout
         self.consumed = 0
-        cdef Found found = record_or_header(&f, 0, &r, &reason, &layout)
+        cdef Found found = record_or_header(&v, 0, &r, &reason, &layout)
         while found == FOUND_NO and reason == REASON_NONE:
-            self.join(&f, base, &layout)
-            found = record_or_header(&f, self.consumed, &r, &reason, &layout)
+            self.join(w.data + self.consumed, base + self.consumed, &layout)
+            found = record_or_header(&v, self.consumed, &r, &reason, &layout)
         if found == FOUND_YES:
             self.need = r.end
-            if r.end <= f.n:
+            if r.end <= w.n:
                 return r.end - r.start
             return 0 if at_end else -1
-        self.need = f.need
+        self.need = v.need
         return -1 if found == FOUND_MORE else 0
 
     def pass_over(self, int64_t n_bytes):
@@ -600,13 +473,14 @@ cdef class CompassStream:
             as of `decode`; `LIMIT` if all went well, `END` for a packet that is no
             record.
         """
-        cdef Frame f = self.frame(packet, packet.shape[0])
+        cdef Window w = window_on(packet, True)
+        cdef View v = self.view_of(&w)
         cdef Record r
         cdef Reason reason
         cdef Status status
         # a single packet has no header
-        f.like_headers = True
-        if record_at(&f, 0, &r, &reason) != FOUND_YES or r.end != f.n:
+        v.like_headers = True
+        if record_at(&v, 0, &r, &reason) != FOUND_YES or r.end != w.n:
             return <int>STATUS_END
         lists = "waveform/values/offsets" in buffer.arrays()
         cdef const Channel* c = channel_of(&self.known, &r)
@@ -620,55 +494,14 @@ cdef class CompassStream:
         try:
             while True:
                 with nogil:
-                    status = self.row(&f, &r, c)
+                    status = self.row(w.data + self.layout.size, &r, c)
                 if not self.provide(status):
-                    return <int>status
+                    break
         finally:
             self.end()
-
-    # ---- passing over what is no record --------------------------------------------
-
-    cdef void start_scan(self, int64_t base, Reason reason) noexcept nogil:
-        self.scanning = True
-        self.stretch_start = base + self.consumed
-        self.scan_at = self.stretch_start + 1
-        self.stretch_reason = reason
-
-    cdef Status finish_scan(self, int64_t base, int64_t end, int kind) noexcept nogil:
-        self.scanning = False
-        self.stretch_kind = kind
-        self.stretch_end = base + end
-        self.consumed = end
-        return STATUS_SKIPPED
-
-    cdef Status scan(self, Frame* f, int64_t base) noexcept nogil:
-        """Look for the next record (10)."""
-        cdef int64_t where
-        cdef int64_t high = f.n if f.end < 0 else f.end
-        cdef Found found = search(f, self.scan_at - base, high, &where)
-        if found == FOUND_YES:
-            return self.finish_scan(base, where, STRETCH_CORRUPT)
-        if found == FOUND_MORE:
-            self.scan_at = base + where
-            self.consumed = min(where, f.n)
-            return STATUS_MORE
-        if self.stretch_reason == REASON_PAST_END or (
-            self.stretch_reason == REASON_ZEROS and f.n and f.data[f.n - 1] == 0
-        ):
-            return self.finish_scan(base, high, STRETCH_CUT)
-        return self.finish_scan(base, high, STRETCH_CORRUPT)
+        return <int>(STATUS_LIMIT if status == STATUS_NEXT else status)
 
     # ---- what Python asks for ------------------------------------------------------
-
-    @property
-    def packets(self):
-        """Records that were decoded, and skipped."""
-        return self.packets_done[0], self.packets_done[1]
-
-    @property
-    def bytes(self):
-        """Bytes of them."""
-        return self.bytes_done[0], self.bytes_done[1]
 
     def skipped_channels(self):
         """Return how many records of each key nobody asked for."""
@@ -678,19 +511,3 @@ cdef class CompassStream:
             if self.known.channels[i].skipped:
                 counts[self.known.channels[i].key] = self.known.channels[i].skipped
         return counts
-
-    @property
-    def stretch(self):
-        """The stretch last passed over: ``(start, end, kind, reason)``."""
-        return (
-            self.stretch_start, self.stretch_end, STRETCH_KINDS[self.stretch_kind],
-            REASONS[self.stretch_reason],
-        )
-
-    END = STATUS_END
-    MORE = STATUS_MORE
-    LIMIT = STATUS_LIMIT
-    FULL = STATUS_FULL
-    HEADER = STATUS_HEADER
-    SKIPPED = STATUS_SKIPPED
-    WIDTH = STATUS_WIDTH

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..data_decoder import DataDecoder
 from ..errors import DecodeError
-from ._kernel import CompassStream
+from ._kernel import CompassKernel
 from .columns import EVENT
 from .compass_config_parser import number_of
 from .layouts import CompassLayout
@@ -47,13 +47,10 @@ def _length(leaf: Any) -> int | None:
 class CompassEventDecoder(DataDecoder):
     """Decode records: one row for each.
 
-    ::
+    .. wire:: daq2lh5.compass.wire HEAD
 
-        board | channel | timestamp | energy? | energy_calibrated? | energy_short?
-              | flags | waveform code? | number of samples? | samples?
-
-    u16, u16, u64, u16, f64, u16, u32, u8, u32, and u16 each; the header of the file
-    says which there are (CoMPASS format, 2).
+    Samples of 16 bits follow. The header of the file says which fields there are
+    (CoMPASS format, 2).
 
     Parameters
     ----------
@@ -86,7 +83,7 @@ class CompassEventDecoder(DataDecoder):
         self.header: lgdo.Struct | Mapping[str, Any] | None = None
         self._settings: Settings | None = None
         self.period_ns = math.nan
-        self._kernels: dict[CompassLayout, CompassStream] = {}
+        self._kernels: dict[CompassLayout, CompassKernel] = {}
         self._lengths: dict[int, int | None] = {}
         # columns by number of samples and period
         self._columns: dict[tuple[int | None, str], dict[str, Any]] = {}
@@ -259,16 +256,16 @@ class CompassEventDecoder(DataDecoder):
             return False
         layout = _layout_of(header, data)
         if layout not in self._kernels:
-            self._kernels[layout] = CompassStream(layout)
+            self._kernels[layout] = CompassKernel(layout)
         kernel = self._kernels[layout]
         kernel.set_channel(key >> 9, key & 0x1FF, None, *self.times_of(key))
         kernel.packet_id = packet_id - 1
         status = kernel.take(data, buffer)
-        if status == CompassStream.WIDTH:
+        if status == CompassKernel.WIDTH:
             problem = f"its {kernel.detail_samples} samples do not fit the buffer"
-        elif status == CompassStream.FULL:
+        elif status == CompassKernel.FULL:
             problem = "the buffer is full"
-        elif status != CompassStream.LIMIT:
+        elif status != CompassKernel.LIMIT:
             problem = "it is no record of a file with such a header"
         else:
             return bool(buffer.is_full())

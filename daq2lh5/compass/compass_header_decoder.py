@@ -39,10 +39,7 @@ NOTHING_KNOWN = (
 class CompassHeaderDecoder(DataDecoder):
     """Decode the header of a file: which fields its records have.
 
-    ::
-
-        0xCAE. | bit 3 waveforms | bit 2 energy short | bit 1 calibrated energy
-               | bit 0 energy
+    .. wire:: daq2lh5.compass.wire HEADER
 
     two bytes, or none in files of CoMPASS 1 and those that continue another one; what
     their records have is found by looking at them. From the settings file come boards

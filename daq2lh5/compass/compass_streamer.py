@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import DecodeError
-from ..raw_buffer import RawBuffer, RawBufferLibrary, place_of
-from ..selection.overflow_tables import MAX_SIBLINGS, make_sibling
+from ..selection.overflow_tables import MAX_OVERFLOW
 from ..streaming.kernel_streamer import KernelStreamer
-from ._kernel import CompassStream
+from ._kernel import CompassKernel
 from .compass_config_parser import (
     TOO_LARGE,
     find_settings,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     import lgdo
 
     from ..data_decoder import DataDecoder
+    from ..raw_buffer import RawBuffer, RawBufferLibrary
     from ..reading.source import Source
     from .compass_config_parser import Settings
 
@@ -98,6 +98,8 @@ class CompassStreamer(KernelStreamer):
     def start_anew(self) -> None:
         """Forget the last stream."""
         super().start_anew()
+        # until the layout of the records is known
+        self._kernel = None
         self.buffer = np.empty(0, "S1")
         self.event_rbkd: dict[int, RawBuffer] | None = None
         self.event_decoder.skipped_channels = {}
@@ -177,7 +179,7 @@ class CompassStreamer(KernelStreamer):
         if present:
             self._compare_layouts(CompassLayout.from_bits(2, head[0]), layout)
         self._header_bytes = 2 * present
-        self._kernel = CompassStream(decoder.layout)
+        self._kernel = CompassKernel(decoder.layout)
         self._set_channels(head[self._header_bytes :], source.at_end)
         if source.at_end and len(head) == self._header_bytes:
             self._expect_channel(sibling)
@@ -428,7 +430,7 @@ class CompassStreamer(KernelStreamer):
         """Return the buffer for waveforms of a length, to be used instead of `rb`."""
         decoder = self.event_decoder
         # (shapes of rows are numbers of samples; None is any)
-        tables = self._siblings
+        tables = self._overflow
         first = tables.first(rb)
         if first.table is None or "waveform" not in compass_decoded_values:
             # the user's own rows, or no column for waveforms
@@ -441,27 +443,22 @@ class CompassStreamer(KernelStreamer):
                         decoder.set_samples(other, n_samples)
                 self._set_up([first], decoder, self._buffer_size)
             tables.settle(first, _samples_of(first))
-        sibling = tables.find(first, n_samples)
-        if sibling is not None:
-            if sibling is not first and key not in sibling.key_list:
-                sibling.key_list.append(key)
-            return sibling
-        if n_samples is not None and len(tables.of(first)) >= MAX_SIBLINGS:
+        found = tables.find(first, n_samples)
+        if found is not None:
+            if found is not first and key not in found.key_list:
+                found.key_list.append(key)
+            return found
+        if n_samples is not None and not tables.has_room(first):
             self.report.warn(
-                f"more than {MAX_SIBLINGS} lengths of waveforms: others are lists"
+                f"more than {MAX_OVERFLOW} lengths of waveforms: others are lists"
             )
             decoder.set_samples(key, None)
             return self._fitting(first, key, None)
-        sibling = make_sibling(
-            first, "lists" if n_samples is None else n_samples, keys=[key]
-        )
-        places = {place_of(other) for _, other in self.rb_lib.buffers()}
-        while place_of(sibling) in places:
-            sibling.out_name += "_"
-        self._add_sibling(first, n_samples, sibling, decoder)
+        ending = "lists" if n_samples is None else n_samples
+        found = tables.open(first, n_samples, decoder, ending, [key])
         what = "of several lengths" if n_samples is None else f"of {n_samples} samples"
-        self.report.note(f"waveforms {what}: table {sibling.out_name}")
-        return sibling
+        self.report.note(f"waveforms {what}: table {found.out_name}")
+        return found
 
     def _new_channel(self) -> None:
         """React to a channel that is new, or has another number of samples."""
@@ -487,11 +484,11 @@ class CompassStreamer(KernelStreamer):
     def _react(self, status: int) -> bool:
         """Do what the kernel leaves to Python."""
         kernel = self._kernel
-        if status == CompassStream.FULL:
+        if status == CompassKernel.FULL:
             self._flush |= kernel.flush
-        elif status == CompassStream.HEADER:
+        elif status == CompassKernel.HEADER:
             self._new_channel()
-        elif status == CompassStream.WIDTH:
+        elif status == CompassKernel.WIDTH:
             msg = (
                 f"waveforms of {kernel.detail_samples} samples do not fit their buffer"
             )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ..errors import DecodeError
 from ..reading.source import open_source
 from ._framing import count_in_chains, walk
+from .wire import HEAD
 
 if TYPE_CHECKING:
     from .compass_config_parser import Settings
@@ -144,10 +145,14 @@ class CompassLayout:
     @property
     def head_bytes(self) -> int:
         """Bytes of a record before its samples (2)."""
-        energies = 2 * self.energy + 8 * self.calibrated + 2 * self.short_energy
-        if self.version == 2:
-            return 16 + energies + 5 * self.waveforms
-        return 16 + energies + (4 if self.version else 2)
+        return HEAD.bytes_when(
+            has_energy=self.energy,
+            has_calibrated=self.calibrated,
+            has_short_energy=self.short_energy,
+            is_v0=self.version == 0,
+            has_code=self.version == 2 and self.waveforms,
+            has_count=self.has_count,
+        )
 
     def __str__(self) -> str:
         if self.version == 2:

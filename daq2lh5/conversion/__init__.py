@@ -1,1 +1,1 @@
-"""Arguments and targets of a conversion."""
+"""One conversion: its arguments, its targets, and the loop over chunks."""

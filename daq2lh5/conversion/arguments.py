@@ -16,6 +16,7 @@ OPTION_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "in_stream_type": ((str,), "the name of a format"),
     "hdf5_settings": ((Mapping,), "a dictionary"),
     "db_dict": ((Mapping,), "a dictionary"),
+    "column_settings": ((Mapping,), "a dictionary by paths of columns"),
 }
 """Types of options other than numbers, and their names in messages."""
 
@@ -26,9 +27,9 @@ def whole_number(name: str, value: Any, least: int) -> int:
     Raises
     ------
     TypeError
-        if it is no number.
+        if it is not a number.
     ValueError
-        if it is no integer, or too small.
+        if it is not an integer, or too small.
     """
     number = value.item() if hasattr(value, "item") else value
     if isinstance(number, float) and number.is_integer():
@@ -39,10 +40,10 @@ def whole_number(name: str, value: Any, least: int) -> int:
         number = operator.index(number)
     except TypeError:
         kind = ValueError if isinstance(number, float) else TypeError
-        msg = f"bad {name} {show(value)}: an integer is needed"
+        msg = f"{name} must be an integer, got {show(value)}"
         raise kind(msg) from None
     if number < least:
-        msg = f"bad {name} {number}: at least {least}"
+        msg = f"{name} must be at least {least}, got {number}"
         raise ValueError(msg)
     return number
 
@@ -65,7 +66,7 @@ def yes_or_no(name: str, value: Any) -> bool:
     """
     number = value.item() if hasattr(value, "item") else value
     if not isinstance(number, (bool, int)) or number not in (0, 1):
-        msg = f"bad {name} {show(value)}: it is True or False"
+        msg = f"{name} must be True or False, got {show(value)}"
         raise TypeError(msg)
     return bool(number)
 
@@ -81,5 +82,5 @@ def check_options(options: Mapping[str, Any]) -> None:
     for name, (types, what) in OPTION_TYPES.items():
         value = options.get(name)
         if value is not None and not isinstance(value, types):
-            msg = f"bad {name} {show(value)}: it must be {what}"
+            msg = f"{name} must be {what}, got {show(value)}"
             raise TypeError(msg)

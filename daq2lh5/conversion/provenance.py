@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import formats
 from .._version import __version__
-from ..buffers.places import split_out_stream
+from ..buffers.places import Place
 from ..resources.paths import expand_path
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ CHANGE_OUTPUTS: dict[str, Any] = {
     "n_max": float("inf"),
     "hdf5_settings": None,
     "db_dict": None,
+    "column_settings": None,
     "extra_columns": False,
 }
 """Arguments of :func:`.build_raw.convert` that change outputs, with their defaults."""
@@ -111,15 +112,14 @@ def _specification_of(target: Target) -> dict[str, Any] | None:
     None stands for all tables, each with its decoder's name.
     """
     if target.rb_lib is None:
-        group = split_out_stream(target.file)[1]
+        group = Place.of(target.file, "").group
         return None if group == "/" else {"group": group}
     found: dict[str, Any] = {}
     for decoder, rb in target.rb_lib.buffers():
-        file, group = split_out_stream(rb.out_stream or "")
         entry = {
             "key_list": _ranges(rb.key_list),
-            "file": os.path.basename(file),
-            "group": group,
+            "file": os.path.basename(rb.place.file),
+            "group": rb.place.group,
             "proc_spec": _plain(rb.proc_spec),
         }
         kept = {k: v for k, v in entry.items() if v}

@@ -1,4 +1,4 @@
-"""Targets: the output files and buffers of one input, from the specification."""
+"""Targets: the output files and buffers of one conversion."""
 
 from __future__ import annotations
 
@@ -9,16 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import formats
-from ..buffers.out_spec import MaskedKeywords, fields_of, fill_in_field
-from ..buffers.places import (
-    as_out_stream,
-    check_file,
-    check_place,
-    is_folder,
-    split_out_stream,
-)
+from ..buffers.fields import MaskedKeywords, fill_in_field
+from ..buffers.out_spec import OutSpec, parse_out_spec
+from ..buffers.places import Place, as_out_stream
 from ..errors import OutSpecError, UndefinedKeywordError, did_you_mean, show
-from ..raw_buffer import RawBufferLibrary, check_processing
+from ..raw_buffer import RawBufferLibrary
 from ..reading.magic import without_ending
 from ..resources.paths import (
     bound_variables,
@@ -26,7 +21,8 @@ from ..resources.paths import (
     expand_path,
     expand_variables,
 )
-from ..selection.templates import final_out_stream
+from ..selection.checks import check_processing
+from ..selection.templates import final_file
 from ..utils import is_spec_file, load_dict, load_if_dict
 
 if TYPE_CHECKING:
@@ -51,12 +47,12 @@ _FIELD = re.compile(
 
 @dataclass(frozen=True)
 class Target:
-    """Where a conversion writes.
+    """The output of a conversion.
 
     Attributes
     ----------
     rb_lib
-        the buffers of the specification; None for one table of each kind.
+        the buffers of the specification; None for one table of each decoder.
     file
         the output file if `rb_lib` is None.
     unused
@@ -71,27 +67,42 @@ class Target:
     def files(self) -> list[str]:
         """The files whose names do not depend on the input's content."""
         if self.rb_lib is None:
-            places = [self.file]
-        else:
-            known = (final_out_stream(d, rb) for d, rb in self.rb_lib.buffers())
-            places = [out_stream for out_stream in known if out_stream]
-        files = (split_out_stream(place)[0] for place in places)
+            return [Place.of(self.file, "").file]
+        files = [final_file(d, rb) for d, rb in self.rb_lib.buffers()]
         return [f for f in dict.fromkeys(files) if f]
 
 
 def load_spec(
     out_spec: str | os.PathLike[str] | dict | RawBufferLibrary | None,
-) -> str | dict | RawBufferLibrary | None:
-    """Load an output specification from a file.
+) -> str | OutSpec | RawBufferLibrary | None:
+    """Load and parse an output specification.
 
-    A specification is recognized by its extension, in any spelling, or by its content.
-    Any other name is that of an output; it is returned unchanged.
+    Parameters
+    ----------
+    out_spec
+        the user's. A file is a specification by its extension, in any spelling, or by
+        its content. Any other name is that of an output.
+
+    Returns
+    -------
+    spec
+        the specification; names of outputs and libraries are returned as they are.
+
+    Raises
+    ------
+    OutSpecError
+        (a ValueError) if it is not a valid specification.
+    TypeError
+        if `out_spec` is of another type.
     """
-    if out_spec is None or isinstance(out_spec, dict):
+    if out_spec is None or isinstance(out_spec, RawBufferLibrary):
         return out_spec
+    if isinstance(out_spec, dict):
+        check_decoder_names(out_spec)
+        return parse_out_spec(out_spec)
     if not isinstance(out_spec, (str, os.PathLike)):
         kind = type(out_spec).__name__
-        msg = f"out_spec is a {kind}: neither name nor dictionary"
+        msg = f"out_spec is a {kind}; expected a name, a dictionary or a library"
         raise TypeError(msg)
     name = expand_path(out_spec)
     if not name:
@@ -103,7 +114,7 @@ def load_spec(
     if not isinstance(content, dict):
         msg = f"{name} is not an output specification: it is {show(content)}"
         raise OutSpecError(msg)
-    return content
+    return load_spec(content)
 
 
 def target_of(
@@ -113,10 +124,31 @@ def target_of(
 ) -> Target:
     """Return the target of an input.
 
+    In a dictionary of the user names and keys are expanded, unless there is an error.
+
     Parameters
     ----------
-    out_spec
-        the user's, or the result of :func:`load_spec`.
+    out_spec, in_stream, keywords
+        see :func:`load_spec` and :func:`target_for`.
+    """
+    spec = load_spec(out_spec)
+    target = target_for(spec, in_stream, keywords)
+    if isinstance(spec, OutSpec) and isinstance(out_spec, dict):
+        spec.write_back(out_spec)
+    return target
+
+
+def target_for(
+    spec: str | OutSpec | RawBufferLibrary | None,
+    in_stream: str,
+    keywords: dict[str, Any],
+) -> Target:
+    """Return the target of an input for a specification that is loaded.
+
+    Parameters
+    ----------
+    spec
+        result of :func:`load_spec`. One specification serves for many inputs.
     in_stream
         name of the input.
     keywords
@@ -125,14 +157,12 @@ def target_of(
     Raises
     ------
     OutSpecError
-        (a ValueError) if the specification is invalid.
-    TypeError
-        if it has the wrong type.
+        (a ValueError) if the specification does not fit the keywords, has no output, or
+        has invalid processing.
     """
-    spec = load_spec(out_spec)
     if spec is None:
         if in_stream == "-":
-            msg = "standard input has no name for the output: give one (out_spec, -o)"
+            msg = "standard input has no name: give that of the output (out_spec, -o)"
             raise OutSpecError(msg)
         file = as_out_stream(default_output(in_stream))
         return Target(None, file, _unused(keywords, set()))
@@ -140,13 +170,13 @@ def target_of(
         return _target_named(spec, keywords)
     used: set[str] = set()
     if isinstance(spec, RawBufferLibrary):
-        library = RawBufferLibrary.for_conversion(spec, keywords)
+        library = spec.for_conversion()
     else:
-        check_decoder_names(spec)
-        library = RawBufferLibrary.for_conversion(spec, keywords)
-        used = _fields_in(spec)
+        library = RawBufferLibrary()
+        library.add(spec.fill_in(keywords, lenient=False))
+        used = spec.fields
     if len(library.get("*", ())) > 1:
-        msg = "'*' stands for all other decoders: it can have one buffer only"
+        msg = "'*' stands for all other decoders: it can have only one buffer"
         raise OutSpecError(msg)
     if not any(rb.out_stream for _, rb in library.buffers()):
         msg = "no buffer of the output specification has an out_stream"
@@ -154,28 +184,6 @@ def target_of(
     for _, rb in library.buffers():
         check_processing(rb)
     return Target(library, "", _unused(keywords, used))
-
-
-def target_for(
-    spec: str | dict | RawBufferLibrary | None,
-    in_stream: str,
-    keywords: dict[str, Any],
-) -> Target:
-    """Return the target of one of many inputs.
-
-    Parameters
-    ----------
-    spec
-        result of :func:`load_spec`; the name of a folder stands for a file in it, with
-        the name `orig_basename`.
-    in_stream
-        name of the input.
-    keywords
-        values of keywords, `orig_basename` among them.
-    """
-    if isinstance(spec, str) and is_folder(expand_path(spec)):
-        return target_in(spec, keywords["orig_basename"], keywords)
-    return target_of(spec, in_stream, keywords)
 
 
 def default_output(in_stream: str) -> str:
@@ -188,12 +196,12 @@ def default_output(in_stream: str) -> str:
 
 
 def check_decoder_names(out_spec: dict) -> None:
-    """Refuse unknown decoder names.
+    """Check that all decoders of a specification exist.
 
     Raises
     ------
     OutSpecError
-        with the nearest known name.
+        (a ValueError) with the nearest known name.
     """
     known = formats.known_decoders()
     for name in out_spec:
@@ -224,8 +232,9 @@ def _target_named(name: str, keywords: dict[str, Any]) -> Target:
     """Return the target for the name of an output, which may have keywords."""
     name, used = _expand_output(name, keywords)
     name = as_out_stream(name)
-    check_file(name, "output")
-    check_place(name, "table", f"output {show(name)}")
+    place = Place.of(name, "table")
+    place.check_file("output")
+    place.check_path(f"output {show(name)}")
     return Target(None, name, _unused(keywords, used))
 
 
@@ -250,7 +259,7 @@ def _expand_output(name: str, keywords: dict[str, Any]) -> tuple[str, set[str]]:
 
 
 def _fill_in_output(name: str, keywords: Mapping[str, Any]) -> tuple[str, set[str]]:
-    """Fill in the keywords in the name of an output; return also which they were."""
+    """Fill in the keywords in the name of an output; return their names, too."""
     used: set[str] = set()
     out: list[str] = []
     end = 0
@@ -271,8 +280,8 @@ def _fill_in_output(name: str, keywords: Mapping[str, Any]) -> tuple[str, set[st
             out.append(found[0])
         else:
             msg = (
-                f"'{field}' in the output {show(name)} is not defined: no keyword is "
-                "called so (if the name of the file has this brace, write it twice)"
+                f"'{field}' in the output {show(name)} is not defined: no such "
+                "keyword (if the brace is part of the file's name, write it twice)"
             )
             raise UndefinedKeywordError(msg)
     return "".join(out) + name[end:], used
@@ -280,17 +289,6 @@ def _fill_in_output(name: str, keywords: Mapping[str, Any]) -> tuple[str, set[st
 
 def _is_folder(name: str) -> bool:
     return os.path.isdir(expand_home(expand_variables(name, lenient=True)))
-
-
-def _fields_in(spec: dict) -> set[str]:
-    """Return the names of all fields in an expanded specification."""
-    fields: set[str] = set()
-    for buffers in spec.values():
-        for info in buffers.values():
-            for field in ("out_stream", "out_name"):
-                if field in info:
-                    fields |= fields_of(str(info[field]))
-    return fields
 
 
 def _unused(keywords: dict[str, Any], used: set[str]) -> list[str]:

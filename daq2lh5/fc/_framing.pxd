@@ -2,6 +2,9 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from .._core.bytes cimport load_i32
+from .._core.window cimport Found, Window
+
 cdef enum:
     # a SparseEvent of all traces has 7 + 2400 frames; more are counted, not kept
     MAX_FRAMES = 2432
@@ -76,35 +79,39 @@ cdef struct Limits:
     int64_t trace_bytes     # of one trace with its two leading words
     int32_t listener        # whose configurations these must be; -1: any
 
-cdef enum Found:
-    FOUND_NO
-    FOUND_YES
-    FOUND_MORE              # needs more bytes to tell
+cdef inline const uint8_t* claim_frame(
+    const uint8_t* data, const Record* r, int k, int64_t n
+) noexcept nogil:
+    """Return the first `n` bytes of frame `k`; NULL if it is shorter, or absent."""
+    if k >= r.n_frames or r.frames[k].length < n:
+        return NULL
+    return data + r.frames[k].start
 
-cdef bint is_handshake(const uint8_t* data, int64_t n, int64_t at) noexcept nogil
+
+cdef inline int32_t number_in(
+    const uint8_t* data, const Record* r, int k
+) noexcept nogil:
+    """Return the number in frame `k`; -1 if the frame does not have all of it."""
+    cdef const uint8_t* p = claim_frame(data, r, k, 4)
+    return -1 if p == NULL else load_i32(p)
+
+
+cdef bint is_handshake(const Window* w, int64_t at) noexcept nogil
 cdef bint is_known(int32_t tag) noexcept nogil
 cdef bint collect_record(
-    const uint8_t* data, int64_t n, int64_t left, bint at_end, const Limits* limits,
-    int64_t start, Record* r, int64_t* need,
+    const Window* w, const Limits* limits, int64_t start, Record* r, int64_t* need
 ) noexcept nogil
 cdef int whole_frames(const Record* r, int usual) noexcept nogil
 cdef void cut_after(Record* r, int n_frames) noexcept nogil
 cdef Reason check_record(
     const uint8_t* data, const Record* r, const Limits* limits
 ) noexcept nogil
-cdef Found is_record_at(
-    const uint8_t* data, int64_t n, int64_t left, bint at_end, const Limits* limits,
-    int64_t at, Record* scratch, int64_t* need,
-) noexcept nogil
 cdef Found find_record(
-    const uint8_t* data, int64_t n, int64_t left, bint at_end, const Limits* limits,
-    int64_t start, int64_t stop, Record* scratch, int64_t* found, int64_t* need,
+    const Window* w, const Limits* limits, int64_t start, int64_t stop, Record* scratch,
+    int64_t* found, int64_t* need,
 ) noexcept nogil
 cdef int64_t end_of_frame(const Record* r, int k) noexcept nogil
 cdef bint runs_into_zeros(
     const uint8_t* data, const Record* r, int n_own
 ) noexcept nogil
-cdef Found is_sound_after(
-    const uint8_t* data, int64_t n, int64_t left, bint at_end, int64_t at,
-    int64_t* need,
-) noexcept nogil
+cdef Found is_sound_after(const Window* w, int64_t at, int64_t* need) noexcept nogil

@@ -8,9 +8,14 @@ compared with its field's rule and with the bytes that are left before it is bel
 from libc.stdint cimport uint32_t
 from libc.string cimport memcmp
 
-from .._core.bytes cimport load_i32, load_u16, load_u32
+from .._core.bytes cimport load_u16
+from .._core.window cimport *
+from ._wire cimport *
 from .layout cimport *
 
+
+cdef enum:
+    FIRST_BYTES = 2 * FCIO_HEADER_BYTES     # tag, and length of the first frame
 
 cdef struct FieldRule:
     int64_t size        # bytes of an element
@@ -41,7 +46,7 @@ cdef FieldRule fsp_config_rule(int k) noexcept nogil:
     if k in (22, 27, 32):
         return at_most(MAX_TRACES, 8)
     if k == 7:
-        return exactly(24, 1)
+        return exactly(FSP_WRITE_FLAGS_BYTES, 1)
     if k in (8, 9, 10, 11, 17, 18):
         return exactly(8, 8)
     if k in (12, 13, 14):
@@ -52,15 +57,15 @@ cdef FieldRule fsp_config_rule(int k) noexcept nogil:
 cdef FieldRule fsp_event_rule(int k) noexcept nogil:
     """Frame `k` of FSPEvent (format 2.2); frames 1 and 3 are shorter in old files."""
     if k == 0:
-        return exactly(24, 1)
+        return exactly(FSP_WRITE_FLAGS_BYTES, 1)
     if k == 1:
-        return at_most(4, 8)
+        return at_most(FSP_PROCESSOR_FLAGS_BYTES // 8, 8)
     if k == 2:
         return exactly(4, 4)
     if k == 3:
-        return at_most(3, 4)
+        return at_most(FSP_HWM_BYTES // 4, 4)
     if k == 4:
-        return exactly(20, 4)
+        return exactly(FSP_WPS_BYTES, 4)
     if k == 5:
         return at_most(MAX_TRACES, 4)
     if k in (6, 10):
@@ -83,7 +88,7 @@ cdef FieldRule field_rule(
         if k == 1:
             return at_most(MAX_TIMES, 4)
         if k >= 4:
-            return exactly(load_i32(data + r.frames[3].start), 1)
+            return exactly(number_in(data, r, 3), 1)
         return exactly(4, 4)
     if tag == TAG_FSP_CONFIG:
         return fsp_config_rule(k)
@@ -117,7 +122,7 @@ cdef FieldRule field_rule(
         return exactly(4, 4)
     if k == 6:
         return at_most(MAX_TRACES, 4)
-    return exactly(4 * load_i32(data + r.frames[5].start), 4)
+    return exactly(4 * <int64_t>number_in(data, r, 5), 4)
 
 
 cdef void set_frame_counts(Record* r) noexcept nogil:
@@ -146,14 +151,13 @@ cdef void set_frame_counts(Record* r) noexcept nogil:
 cdef Reason read_counts(const uint8_t* data, Record* r, int k) noexcept nogil:
     """After frame `k`: take from it how many more frames there must be."""
     cdef int64_t count
-    cdef const uint8_t* p = data + r.frames[k].start
     if r.tag == TAG_SPARSE_EVENT and k == 5:
-        if r.frames[k].length < 4 or load_i32(p) < 0:
+        if number_in(data, r, k) < 0:
             return REASON_COUNT
     elif r.tag == TAG_SPARSE_EVENT and k == 6:
         count = min(r.frames[k].length // 2, MAX_TRACES)
-        r.n_traces = <int>min(count, load_i32(data + r.frames[5].start))
-        if count != load_i32(data + r.frames[5].start):
+        r.n_traces = <int>min(count, number_in(data, r, 5))
+        if count != number_in(data, r, 5):
             r.faults |= FAULT_COUNT
         r.n_expected = r.n_required = 7 + r.n_traces
     elif r.tag == TAG_EVENT_HEADER and k == 6:
@@ -162,24 +166,24 @@ cdef Reason read_counts(const uint8_t* data, Record* r, int k) noexcept nogil:
         if 2 * count != r.frames[6].length // 2:
             r.faults |= FAULT_COUNT
     elif r.tag == TAG_STATUS and k == 2:
-        if r.frames[k].length < 4 or not 0 <= load_i32(p) <= MAX_CARDS:
+        if not 0 <= number_in(data, r, k) <= MAX_CARDS:
             return REASON_COUNT
     elif r.tag == TAG_STATUS and k == 3:
-        if r.frames[k].length < 4 or not 0 <= load_i32(p) <= MAX_SURPLUS:
+        if not 0 <= number_in(data, r, k) <= MAX_SURPLUS:
             return REASON_COUNT
-        r.n_expected = r.n_required = 4 + load_i32(data + r.frames[2].start)
+        r.n_expected = r.n_required = 4 + number_in(data, r, 2)
     elif r.tag == TAG_REC_EVENT and k == 5:
-        if r.frames[k].length < 4 or not 0 <= load_i32(p) <= MAX_PULSES:
+        if not 0 <= number_in(data, r, k) <= MAX_PULSES:
             return REASON_COUNT
     return REASON_NONE
 
 
-cdef bint is_handshake(const uint8_t* data, int64_t n, int64_t at) noexcept nogil:
+cdef bint is_handshake(const Window* w, int64_t at) noexcept nogil:
     """Whether the handshake stands at `at`, with the right protocol (format 1.1)."""
+    cdef const uint8_t* p = claim(w, at, HANDSHAKE_BYTES)
     return (
-        n - at >= HANDSHAKE_BYTES
-        and load_i32(data + at) == PROTOCOL_TAG
-        and memcmp(data + at + 4, b"FlashCamV1", PROTOCOL_BYTES) == 0
+        p != NULL and fcio_handshake_get_tag(p) == PROTOCOL_TAG
+        and memcmp(p + FCIO_HEADER_BYTES, b"FlashCamV1", PROTOCOL_BYTES) == 0
     )
 
 
@@ -191,21 +195,21 @@ cdef bint is_known(int32_t tag) noexcept nogil:
 
 
 cdef bint collect_record(
-    const uint8_t* data, int64_t n, int64_t left, bint at_end, const Limits* limits,
-    int64_t start, Record* r, int64_t* need,
+    const Window* w, const Limits* limits, int64_t start, Record* r, int64_t* need
 ) noexcept nogil:
     """Collect the frames of the record at `start`, whose tag is in the window.
 
-    `n` bytes are in the window, `left` bytes from its start to the end of the input
-    (negative: not known). False: the window must hold `need` bytes to go on.
+    False: the window must hold `need` bytes to go on.
     """
-    cdef int64_t at = start + 4
+    cdef const uint8_t* data = w.data
+    cdef const uint8_t* p
+    cdef int64_t at = start + FCIO_HEADER_BYTES
     cdef int64_t length
     cdef int32_t head
     cdef int k
     cdef int n_empty = 0
     cdef FieldRule rule
-    r.tag = -load_i32(data + start)
+    r.tag = -fcio_header_get_word(data + start)
     r.start = start
     r.n_frames = 0
     r.n_sound = 0
@@ -213,29 +217,28 @@ cdef bint collect_record(
     r.faults = 0
     r.reason = REASON_NONE
     set_frame_counts(r)
-    if at_end:
-        left = n
     while True:
         r.end = at
-        if n - at < 4:
-            if at_end:
-                r.end_kind = END_OF_DATA if at == n else END_STRAY
+        p = claim(w, at, FCIO_HEADER_BYTES)
+        if p == NULL:
+            if w.at_end:
+                r.end_kind = END_OF_DATA if at == w.n else END_STRAY
                 return True
-            need[0] = at + 4
+            need[0] = at + FCIO_HEADER_BYTES
             return False
-        head = load_i32(data + at)
+        head = fcio_header_get_word(p)
         if head < 0:
             if head >= LOWEST_TAG:
                 r.end_kind = END_TAG
                 return True
             if head == PROTOCOL_TAG:
-                if n - at < HANDSHAKE_BYTES and not at_end:
+                if w.n - at < HANDSHAKE_BYTES and not w.at_end:
                     need[0] = at + HANDSHAKE_BYTES
                     return False
-                if n - at < HANDSHAKE_BYTES:
+                if w.n - at < HANDSHAKE_BYTES:
                     r.end_kind = END_CUT
                     r.reason = REASON_PAST_END
-                elif is_handshake(data, n, at):
+                elif is_handshake(w, at):
                     r.end_kind = END_HANDSHAKE
                 else:
                     r.end_kind = END_BAD
@@ -251,12 +254,12 @@ cdef bint collect_record(
             r.end_kind = END_BAD
             r.reason = REASON_LONG_FRAME
             return True
-        if left >= 0 and length > left - at - 4:
+        if ends_before(w, at + FCIO_HEADER_BYTES + length):
             r.end_kind = END_CUT
             r.reason = REASON_PAST_END
             return True
-        if length > n - at - 4:
-            need[0] = at + 4 + length
+        if claim(w, at + FCIO_HEADER_BYTES, length) == NULL:
+            need[0] = at + FCIO_HEADER_BYTES + length
             return False
         if k < r.n_expected:
             if length > rule.most:
@@ -276,14 +279,14 @@ cdef bint collect_record(
                 r.reason = REASON_ZEROS
                 return True
         if k < MAX_FRAMES:
-            r.frames[k].start = at + 4
+            r.frames[k].start = at + FCIO_HEADER_BYTES
             r.frames[k].length = length
             r.n_frames = k + 1
             r.reason = read_counts(data, r, k)
             if r.reason != REASON_NONE:
                 r.end_kind = END_BAD
                 return True
-        at += 4 + length
+        at += FCIO_HEADER_BYTES + length
 
 
 cdef int whole_frames(const Record* r, int usual) noexcept nogil:
@@ -310,12 +313,12 @@ cdef int64_t end_of_content(
 
     Those are zeros (format 2.1).
     """
-    cdef int64_t end = end_of_frame(r, n_own - 1)
-    cdef int64_t start = r.frames[n_own - 1].start
-    if r.tag != TAG_STATUS or end - start < CARD_BYTES:
-        return end
-    return start + CARD_BYTES - 4 * (
-        MAX_LINKS - min(load_u32(data + start + 4 * CARD_NUMLINKS), MAX_LINKS)
+    cdef const uint8_t* card = claim_frame(data, r, n_own - 1, FCIO_CARD_BYTES)
+    if r.tag != TAG_STATUS or card == NULL:
+        return end_of_frame(r, n_own - 1)
+    return r.frames[n_own - 1].start + FCIO_CARD_BYTES - 4 * (
+        FCIO_CARD_N_LINKSTATES
+        - min(fcio_card_get_numlinks(card), <uint32_t>FCIO_CARD_N_LINKSTATES)
     )
 
 
@@ -360,7 +363,9 @@ cdef Reason check_traces(
         if r.frames[4].length < limits.n_traces * limits.trace_bytes:
             return REASON_TRACE_LENGTH
         return REASON_NONE
-    listed = data + r.frames[6 if r.tag == TAG_SPARSE_EVENT else 5].start
+    listed = claim_frame(
+        data, r, 6 if r.tag == TAG_SPARSE_EVENT else 5, 2 * r.n_traces
+    )
     for i in range(r.n_traces):
         if load_u16(listed + 2 * i) >= limits.n_traces:
             return REASON_TRACE_INDEX
@@ -381,6 +386,7 @@ cdef Reason check_config(
     have the right lengths: a damaged tag makes another record look like a
     configuration, and erased space consists of tags.
     """
+    cdef const uint8_t* stream_id = claim_frame(data, r, STREAM_ID_FRAME, 4)
     cdef int64_t sizes[3]
     cdef int k
     if r.n_frames < (1 if limits.configured else r.n_required):
@@ -390,18 +396,15 @@ cdef Reason check_config(
             if r.frames[k].length != 4:
                 return REASON_CONFIG
     if limits.listener >= 0:
-        if r.n_frames <= STREAM_ID_FRAME or r.frames[STREAM_ID_FRAME].length < 4:
+        if stream_id == NULL:
             return REASON_INCOMPLETE
-        if load_i32(
-            data + r.frames[STREAM_ID_FRAME].start
-        ) & 0xFFFF != limits.listener:
+        # the lower half
+        if load_u16(stream_id) != limits.listener:
             return REASON_LISTENER
     for k in range(3):
         sizes[k] = limits.sizes[k]
         if k < r.n_frames:
-            if r.frames[k].length < 4:
-                return REASON_CONFIG
-            sizes[k] = load_i32(data + r.frames[k].start)
+            sizes[k] = number_in(data, r, k)
     if sizes[0] < 0 or sizes[1] < 0 or sizes[0] + sizes[1] > MAX_TRACES:
         return REASON_CONFIG
     if not 0 <= sizes[2] <= MAX_SAMPLES:
@@ -432,7 +435,7 @@ cdef Reason check_record(
 cdef inline int64_t first_frame_length(int32_t tag) noexcept nogil:
     """Length of a known record's first frame (format 2.1, 2.2); -1: not a known one."""
     if tag == TAG_FSP_EVENT:
-        return 24
+        return FSP_WRITE_FLAGS_BYTES
     if tag == TAG_FSP_STATUS:
         return FSP_STATUS_BYTES
     if tag == TAG_CALIB or not TAG_CONFIG <= tag <= TAG_FSP_STATUS:
@@ -441,33 +444,33 @@ cdef inline int64_t first_frame_length(int32_t tag) noexcept nogil:
 
 
 cdef Found is_record_at(
-    const uint8_t* data, int64_t n, int64_t left, bint at_end, const Limits* limits,
-    int64_t at, Record* scratch, int64_t* need,
+    const Window* w, const Limits* limits, int64_t at, Record* scratch, int64_t* need
 ) noexcept nogil:
     """Whether a sound record, or a handshake, begins at `at` (1.6, b and c)."""
+    cdef const uint8_t* p = claim(w, at, FIRST_BYTES)
     cdef int32_t head
-    if n - at < 8:
-        if at_end:
+    if p == NULL:
+        if w.at_end:
             return FOUND_NO
-        need[0] = at + 8
+        need[0] = at + FIRST_BYTES
         return FOUND_MORE
-    head = load_i32(data + at)
+    head = fcio_header_get_word(p)
     if head == PROTOCOL_TAG:
-        if n - at < HANDSHAKE_BYTES and not at_end:
+        if w.n - at < HANDSHAKE_BYTES and not w.at_end:
             need[0] = at + HANDSHAKE_BYTES
             return FOUND_MORE
-        return FOUND_YES if is_handshake(data, n, at) else FOUND_NO
+        return FOUND_YES if is_handshake(w, at) else FOUND_NO
     if not -TAG_FSP_STATUS <= head <= -TAG_CONFIG:
         return FOUND_NO
-    if load_i32(data + at + 4) != first_frame_length(-head):
+    if fcio_header_get_word(p + FCIO_HEADER_BYTES) != first_frame_length(-head):
         return FOUND_NO
-    if not collect_record(data, n, left, at_end, limits, at, scratch, need):
+    if not collect_record(w, limits, at, scratch, need):
         return FOUND_MORE
     if scratch.faults & FAULT_LENGTH:
         return FOUND_NO
     if scratch.tag == TAG_FSP_CONFIG and scratch.n_frames < FSP_CONFIG_FRAMES:
         return FOUND_NO
-    if check_record(data, scratch, limits) != REASON_NONE:
+    if check_record(w.data, scratch, limits) != REASON_NONE:
         return FOUND_NO
     if scratch.end_kind == END_BAD or scratch.end_kind == END_CUT:
         # what follows is damaged too; still a record if its own frames leave no doubt
@@ -477,28 +480,30 @@ cdef Found is_record_at(
 
 
 cdef Found find_record(
-    const uint8_t* data, int64_t n, int64_t left, bint at_end, const Limits* limits,
-    int64_t start, int64_t stop, Record* scratch, int64_t* found, int64_t* need,
+    const Window* w, const Limits* limits, int64_t start, int64_t stop, Record* scratch,
+    int64_t* found, int64_t* need,
 ) noexcept nogil:
     """Look for a record that begins in `start` .. `stop` - 1.
 
     Yes: it is at `found`. More: `need` bytes must be in the window to tell about
-    `found`; what lies before it is no record. No: nothing begins in that stretch.
+    `found`; what lies before it is no record. No: none begins there.
     """
     cdef int64_t at = start
+    cdef const uint8_t* p
     cdef uint32_t head
     cdef Found result
     while at < stop:
-        if n - at < 8:
+        p = claim(w, at, FIRST_BYTES)
+        if p == NULL:
             found[0] = at
-            if at_end:
+            if w.at_end:
                 return FOUND_NO
-            need[0] = at + 8
+            need[0] = at + FIRST_BYTES
             return FOUND_MORE
         # the tags -1 .. -10 are ff ff ff f6 .. ff ff ff ff, the handshake ff 35 65 c4
-        head = load_u32(data + at)
+        head = <uint32_t>fcio_header_get_word(p)
         if head >= <uint32_t>-TAG_FSP_STATUS or head == <uint32_t>PROTOCOL_TAG:
-            result = is_record_at(data, n, left, at_end, limits, at, scratch, need)
+            result = is_record_at(w, limits, at, scratch, need)
             if result != FOUND_NO:
                 found[0] = at
                 return result
@@ -507,22 +512,20 @@ cdef Found find_record(
     return FOUND_NO
 
 
-cdef Found is_sound_after(
-    const uint8_t* data, int64_t n, int64_t left, bint at_end, int64_t at,
-    int64_t* need,
-) noexcept nogil:
+cdef Found is_sound_after(const Window* w, int64_t at, int64_t* need) noexcept nogil:
     """Whether what stands at `at`, behind a record, leaves no doubt about its end."""
+    cdef const uint8_t* p = claim(w, at, FIRST_BYTES)
     cdef int32_t head
-    if n - at < 8:
-        if at_end:
-            return FOUND_YES if n - at < 4 else FOUND_NO
-        need[0] = at + 8
+    if p == NULL:
+        if w.at_end:
+            return FOUND_YES if w.n - at < FCIO_HEADER_BYTES else FOUND_NO
+        need[0] = at + FIRST_BYTES
         return FOUND_MORE
-    head = load_i32(data + at)
+    head = fcio_header_get_word(p)
     if head == PROTOCOL_TAG:
         return FOUND_YES        # the protocol was checked when the record was collected
     if head >= 0 or head < -TAG_FSP_STATUS:
         return FOUND_NO
-    if load_i32(data + at + 4) == first_frame_length(-head):
+    if fcio_header_get_word(p + FCIO_HEADER_BYTES) == first_frame_length(-head):
         return FOUND_YES
     return FOUND_NO

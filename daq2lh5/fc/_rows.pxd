@@ -28,9 +28,7 @@ cdef void write_header(
     void* columns, Py_ssize_t row, const State* s, int64_t packet_id,
     const uint8_t* words,
 ) noexcept nogil
-cdef uint32_t card_word(
-    const uint8_t* data, const Record* r, int card, int word
-) noexcept nogil
+cdef int card_id(const uint8_t* data, const Record* r, int card) noexcept nogil
 cdef void write_card(
     void* columns, Py_ssize_t row, const State* s, int64_t packet_id,
     const uint8_t* data, const Record* r, int card,

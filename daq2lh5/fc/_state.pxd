@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 
 from ._dead_time cimport DeadTime
 from ._framing cimport Limits, Record
+from ._wire cimport FSP_HWM_BYTES, FSP_WPS_BYTES, FSP_WRITE_FLAGS_BYTES
 from .layout cimport *
 
 
@@ -32,10 +33,10 @@ cdef struct Event:
     uint16_t traces[MAX_TRACES]
 
 cdef struct FspEvent:
-    uint8_t flags[24]
-    uint8_t nconsecutive[4]
-    uint8_t hwm[12]
-    uint8_t wps[20]
+    uint8_t flags[FSP_WRITE_FLAGS_BYTES]
+    int32_t nconsecutive
+    uint8_t hwm[FSP_HWM_BYTES]
+    uint8_t wps[FSP_WPS_BYTES]
 
 cdef struct State:
     Config config

@@ -103,7 +103,7 @@ cdef void apply_fsp(State* s, const uint8_t* data, const Record* r) noexcept nog
         s.fsp_configured = True
     elif r.tag == TAG_FSP_EVENT:
         take(<char*>f.flags, sizeof(f.flags), data, r, 0)
-        take(<char*>f.nconsecutive, sizeof(f.nconsecutive), data, r, 2)
+        take(<char*>&f.nconsecutive, sizeof(f.nconsecutive), data, r, 2)
         # the short form of old files has no software multiplicity
         memset(&f.hwm[8], 0, 4)
         take(<char*>f.hwm, sizeof(f.hwm), data, r, 3)

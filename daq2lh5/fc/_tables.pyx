@@ -2,7 +2,7 @@
 
 :class:`FcioTables` knows which buffer takes which rows, makes sure that a packet's rows
 fit before any is written, and writes them. What a packet is, and which records are
-sound, the class derived from it decides: :class:`~daq2lh5.fc._kernel.FcioStream`.
+sound, the class derived from it decides: :class:`~daq2lh5.fc._kernel.FcioKernel`.
 
 The sections named are those of the FCIO specification.
 """
@@ -18,30 +18,23 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from .._core.bytes cimport load_i32, load_u16
+from .._core.kernel cimport *
 from .._core.sink cimport RowSink, SinkTable
-from .._core.status cimport *
 from ._dead_time cimport DeadTime, free_dead_time, reset_dead_time
 from ._framing cimport Record
 from ._rows cimport *
 from ._state cimport *
+from ._wire cimport FCIO_CARD_BYTES, FCIO_CARD_N_LINKSTATES
 from .layout cimport *
 
 
-cdef class FcioTables:
+cdef class FcioTables(Kernel):
     """State of one FCIO stream, and where its rows go.
 
     Attributes
     ----------
-    packet_id
-        number of the last packet; 0 is the first configuration, -1 before it.
-    rows_left
-        how many more rows are wanted; -1: all.
-    any_full
-        whether a buffer has no room for another packet.
     has_fsp
         whether an FSP record, `fsp_record`, is in front of the record at hand.
-    detail_table, detail_sink, need
-        which buffer lacks memory, and how many rows or elements it needs.
     asks_for_cards
         whether to stop at the first status of a card without a buffer, `detail_card`.
     """
@@ -53,8 +46,8 @@ cdef class FcioTables:
             raise MemoryError
         self.tables = new_tables()
         self.event_keys = []
+        # 0 is the first configuration
         self.packet_id = -1
-        self.rows_left = -1
         self.limits.listener = listener
         self.unmap_all()
         reset_dead_time(&self.s.dead_time)
@@ -103,21 +96,11 @@ cdef class FcioTables:
                 wanted = {}
             elif not hasattr(wanted, "get"):
                 wanted = dict.fromkeys(keys[name], wanted)
-            places = {}
-            buffers = []
-            index = {}
             # cards that only an earlier configuration had may still report
-            for key in wanted if name == "FCStatus" else dict.fromkeys(keys[name]):
-                buffer = wanted.get(key)
-                if buffer is None:
-                    continue
-                if id(buffer) not in places:
-                    places[id(buffer)] = len(buffers)
-                    buffers.append(buffer)
-                index[key] = places[id(buffer)]
+            if name != "FCStatus":
+                wanted = {key: wanted.get(key) for key in keys[name]}
             table = self.tables[t]
-            table.set_buffers(buffers)
-            maps.append(index)
+            maps.append(table.set_keyed(wanted))
 
         events, headers, status, fsp_event, fsp_status = maps
         for i, key in enumerate(keys["FCEvent"]):
@@ -184,17 +167,10 @@ cdef class FcioTables:
             "FSPStatus": [f"swtid_{fcid}/status"],
         }
 
-    cdef int acquire(self) except -1:
-        cdef SinkTable table
-        cdef RowSink* sink
-        cdef Py_ssize_t i, t
-        for t in range(N_TABLES):
-            table = self.tables[t]
-            table.acquire()
-            self.sinks[t] = table.sinks
-        table = self.tables[INTO_EVENT]
-        for i in range(table.n):
-            self.check_width(&table.sinks[i])
+    cdef int check_sinks(self, int table, int64_t first, int64_t stop) except -1:
+        cdef int64_t i
+        for i in range(first, stop if table == INTO_EVENT else first):
+            self.check_width(&self.sinks[table][i])
         return 0
 
     cdef int check_width(self, RowSink* sink) except -1:
@@ -210,76 +186,11 @@ cdef class FcioTables:
             )
         return 0
 
-    cdef int release(self) except -1:
-        cdef SinkTable table
-        cdef int t
-        for t in range(N_TABLES):
-            table = self.tables[t]
-            table.release()
-            self.sinks[t] = NULL
-        return 0
-
-    # ---- memory for the rows ---------------------------------------------------------
-
-    def begin(self):
-        """Bind the buffers; until `end` nobody else may touch them."""
-        self.acquire()
-
-    def end(self):
-        """Write back how far the buffers are filled, and let go of them."""
-        self.release()
-
-    cdef bint provide(self, Status status) except -1:
-        """Get memory that the kernel lacks; False if that is not what it stopped for.
-
-        A packet that does not even fit an empty buffer gets a larger one: how large
-        is bounded by the limits of the format.
-        """
-        if status not in (STATUS_ALLOCATE, STATUS_GROW, STATUS_FULL):
-            return False
-        if status == STATUS_FULL and self.any_full:
-            return False
-        cdef RowSink* sink = &self.sinks[self.detail_table][self.detail_sink]
-        if status == STATUS_FULL and sink.loc > 0:
-            self.any_full = True
-            return False
-        cdef SinkTable table = self.tables[self.detail_table]
-        # only this buffer is bound anew: there may be thousands
-        buffer = table.buffers[self.detail_sink]
-        table.unbind(self.detail_sink)
-        if status == STATUS_GROW:
-            buffer.grow(self.need)
-        elif status == STATUS_ALLOCATE and not buffer.allocated:
-            buffer.arrays()
-        else:
-            buffer.enlarge(self.need)
-        table.bind_one(self.detail_sink)
-        if self.detail_table == INTO_EVENT:
-            self.check_width(sink)
-        return True
-
     # ---- room in the buffers -------------------------------------------------------
-
-    cdef Status lacks(
-        self, Status status, int table, int64_t sink, int64_t need
-    ) noexcept nogil:
-        self.detail_table = table
-        self.detail_sink = sink
-        self.need = need
-        return status
-
-    cdef Status room_in(self, int table, int sink, int64_t rows) noexcept nogil:
-        """Whether a sink can take `rows` more rows; the limit status means yes."""
-        cdef RowSink* s = &self.sinks[table][sink]
-        if s.capacity == 0:
-            return self.lacks(STATUS_ALLOCATE, table, sink, rows)
-        if rows > s.capacity - s.loc:
-            return self.lacks(STATUS_FULL, table, sink, rows)
-        return STATUS_LIMIT
 
     cdef Status make_room(self, const uint8_t* data, const Record* r) noexcept nogil:
         """Make sure that every buffer can take its rows of the packet."""
-        cdef Status status = STATUS_LIMIT
+        cdef Status status = STATUS_NEXT
         cdef RowSink* sink
         cdef int64_t most
         cdef int fsp_sink
@@ -288,24 +199,24 @@ cdef class FcioTables:
             status = self.room_for_status(data, r)
         elif r.tag == TAG_EVENT_HEADER:
             if self.header_sink >= 0:
-                status = self.room_in(INTO_EVENT_HEADER, self.header_sink, 1)
+                status = self.room_for(INTO_EVENT_HEADER, self.header_sink, 1)
                 sink = &self.sinks[INTO_EVENT_HEADER][self.header_sink]
-                if status == STATUS_LIMIT and not vectors_fit(
+                if status == STATUS_NEXT and not vectors_fit(
                     INTO_EVENT_HEADER, sink.columns, sink.loc, r.n_traces
                 ):
-                    return self.lacks(
+                    return self.lack(
                         STATUS_GROW, INTO_EVENT_HEADER, self.header_sink, r.n_traces
                     )
         else:
             status = self.room_for_event(data, r)
-        if status != STATUS_LIMIT or not self.has_fsp:
+        if status != STATUS_NEXT or not self.has_fsp:
             return status
         if f.tag == TAG_FSP_STATUS and self.fsp_status_sink >= 0:
-            return self.room_in(INTO_FSP_STATUS, self.fsp_status_sink, 1)
+            return self.room_for(INTO_FSP_STATUS, self.fsp_status_sink, 1)
         fsp_sink = self.fsp_sink_of(r.tag)
         if f.tag == TAG_FSP_EVENT and fsp_sink >= 0:
-            status = self.room_in(INTO_FSP_EVENT, fsp_sink, 1)
-            if status != STATUS_LIMIT:
+            status = self.room_for(INTO_FSP_EVENT, fsp_sink, 1)
+            if status != STATUS_NEXT:
                 return status
             most = f.frames[5].length // 4
             most = max(most, f.frames[6].length // 2)
@@ -314,8 +225,8 @@ cdef class FcioTables:
             most = min(most, MAX_TRACES)
             sink = &self.sinks[INTO_FSP_EVENT][fsp_sink]
             if not vectors_fit(INTO_FSP_EVENT, sink.columns, sink.loc, most):
-                return self.lacks(STATUS_GROW, INTO_FSP_EVENT, fsp_sink, most)
-        return STATUS_LIMIT
+                return self.lack(STATUS_GROW, INTO_FSP_EVENT, fsp_sink, most)
+        return STATUS_NEXT
 
     cdef int fsp_sink_of(self, int32_t tag) noexcept nogil:
         """Which buffer takes the FSPEvent of an event record (5)."""
@@ -336,7 +247,7 @@ cdef class FcioTables:
         self, const uint8_t* data, const Record* r
     ) noexcept nogil:
         cdef RowSink* sinks = self.sinks[INTO_EVENT]
-        cdef Status status = STATUS_LIMIT
+        cdef Status status = STATUS_NEXT
         cdef int i, sink
         for i in range(r.n_traces):
             sink = self.event_sink[self.trace_at(data, r, i)]
@@ -345,8 +256,8 @@ cdef class FcioTables:
         for i in range(r.n_traces):
             sink = self.event_sink[self.trace_at(data, r, i)]
             if sink >= 0 and sinks[sink].need:
-                if status == STATUS_LIMIT:
-                    status = self.room_in(INTO_EVENT, sink, sinks[sink].need)
+                if status == STATUS_NEXT:
+                    status = self.room_for(INTO_EVENT, sink, sinks[sink].need)
                 sinks[sink].need = 0
         return status
 
@@ -358,46 +269,38 @@ cdef class FcioTables:
         self, const uint8_t* data, const Record* r
     ) noexcept nogil:
         cdef RowSink* sinks = self.sinks[INTO_STATUS]
-        cdef Status status = STATUS_LIMIT
+        cdef Status status = STATUS_NEXT
         cdef int i, sink, card
         cdef int n_cards = self.n_cards_used(data, r)
         if self.asks_for_cards:
             for i in range(n_cards):
-                card = card_word(data, r, i, CARD_REQID) & 0xFFFF
+                card = card_id(data, r, i)
                 if self.status_sinks[card] < 0 and not self.card_told[card]:
                     self.card_told[card] = True
                     self.detail_card = card
                     return STATUS_KEY
         for i in range(n_cards):
-            sink = self.status_sinks[card_word(data, r, i, CARD_REQID) & 0xFFFF]
+            sink = self.status_sinks[card_id(data, r, i)]
             if sink >= 0:
                 sinks[sink].need += 1
         for i in range(n_cards):
-            sink = self.status_sinks[card_word(data, r, i, CARD_REQID) & 0xFFFF]
+            sink = self.status_sinks[card_id(data, r, i)]
             if sink < 0 or not sinks[sink].need:
                 continue
-            if status == STATUS_LIMIT:
-                status = self.room_in(INTO_STATUS, sink, sinks[sink].need)
-                if status == STATUS_LIMIT and not vectors_fit(
+            if status == STATUS_NEXT:
+                status = self.room_for(INTO_STATUS, sink, sinks[sink].need)
+                if status == STATUS_NEXT and not vectors_fit(
                     INTO_STATUS, sinks[sink].columns, sinks[sink].loc,
-                    MAX_LINKS * sinks[sink].need,
+                    FCIO_CARD_N_LINKSTATES * sinks[sink].need,
                 ):
-                    status = self.lacks(
-                        STATUS_GROW, INTO_STATUS, sink, MAX_LINKS * sinks[sink].need
+                    status = self.lack(
+                        STATUS_GROW, INTO_STATUS, sink,
+                        FCIO_CARD_N_LINKSTATES * sinks[sink].need,
                     )
             sinks[sink].need = 0
         return status
 
     # ---- rows ----------------------------------------------------------------------
-
-    cdef bint take_row(self, RowSink* sink) noexcept nogil:
-        """Count a row that was written; False if no more rows are wanted."""
-        sink.loc += 1
-        if sink.capacity - sink.loc < sink.fill_safety:
-            self.any_full = True
-        if self.rows_left > 0:
-            self.rows_left -= 1
-        return self.rows_left != 0
 
     cdef int64_t write_event(self, const uint8_t* data, const Record* r) noexcept nogil:
         """Write a row for each trace of an Event or SparseEvent that is wanted."""
@@ -418,7 +321,8 @@ cdef class FcioTables:
             sink = &self.sinks[INTO_EVENT][index]
             write_trace(sink.columns, sink.loc, self.s, self.packet_id, t, trace)
             n += 1
-            if not self.take_row(sink):
+            self.row_done(sink)
+            if self.rows_left == 0:
                 break
         return n
 
@@ -433,7 +337,7 @@ cdef class FcioTables:
         write_header(
             sink.columns, sink.loc, self.s, self.packet_id, data + r.frames[6].start
         )
-        self.take_row(sink)
+        self.row_done(sink)
         return 1
 
     cdef int64_t write_status(self, const uint8_t* data, const Record* r) noexcept nogil:
@@ -442,15 +346,16 @@ cdef class FcioTables:
         cdef int64_t n = 0
         cdef RowSink* sink
         for card in range(self.n_cards_used(data, r)):
-            index = self.status_sinks[card_word(data, r, card, CARD_REQID) & 0xFFFF]
+            index = self.status_sinks[card_id(data, r, card)]
             if index < 0:
                 continue
-            if r.frames[4 + card].length < CARD_BYTES:
+            if r.frames[4 + card].length < FCIO_CARD_BYTES:
                 self.irregular_count[IRREGULAR_STATUS_BLOCK] += 1
             sink = &self.sinks[INTO_STATUS][index]
             write_card(sink.columns, sink.loc, self.s, self.packet_id, data, r, card)
             n += 1
-            if not self.take_row(sink):
+            self.row_done(sink)
+            if self.rows_left == 0:
                 break
         return n
 
@@ -481,7 +386,7 @@ cdef class FcioTables:
         else:
             self.n_lone_fsp += self.fsp_record.tag != TAG_FSP_CONFIG
             return 0
-        self.take_row(sink)
+        self.row_done(sink)
         return 1
 
     # ---- times ---------------------------------------------------------------------
@@ -520,7 +425,7 @@ cdef class FcioTables:
     # ---- what was read ---------------------------------------------------------------
 
     def skipped_channels(self):
-        """Return how many traces of each key nobody asked for; starts again at 0."""
+        """Return the number of unselected traces by key, since the last call."""
         cdef int i
         counts = {}
         # those that the traces were read with: a configuration may have come since

@@ -6,7 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from ..data_decoder import DataDecoder
-from ._kernel import FcioStream
+from ._kernel import FcioKernel
 from .fcio_objects import FcioObject, is_fcio
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..buffers.declaration import Table
     from ..raw_buffer import RawBuffer
 
-__all__ = ["LONE_FSP", "FCDecoder", "FcioStream"]
+__all__ = ["LONE_FSP", "FCDecoder", "FcioKernel"]
 
 LONE_FSP = "FSP record before an FSPConfig, or without the record that it describes"
 """Name in the report of records of the software trigger that give no row."""
@@ -39,10 +39,10 @@ class FCDecoder(DataDecoder):
         super().__init__(*args, **kwargs)
         self.decoded_values = copy.deepcopy(self.default_values)
         self.key_list: list[int | str] = []
-        self._stream: FcioStream | None = None
+        self._stream: FcioKernel | None = None
         self._fcio: FcioObject | None = None
 
-    def set_fcio_stream(self, fcio_stream: FcioStream | Any) -> None:
+    def set_fcio_stream(self, fcio_stream: FcioKernel | Any) -> None:
         """Take keys and lengths from the configuration of a stream.
 
         Parameters
@@ -80,15 +80,15 @@ class FCDecoder(DataDecoder):
         self._stream = follower.stream
         return record(follower, fcio, *details)
 
-    def _configured_by(self, fcio: bytes | Any, packet_id: int) -> FcioStream:
+    def _configured_by(self, fcio: bytes | Any, packet_id: int) -> FcioKernel:
         """Return the stream, or a new one, with the configuration of a packet."""
         if is_fcio(fcio):
             self._stream = self._follow().configure(fcio, with_fsp=True)
             return self._stream
         if self._stream is None:
-            from ._kernel import FcioStream  # noqa: PLC0415  (needs no stream so far)
+            from ._kernel import FcioKernel  # noqa: PLC0415  (needs no stream so far)
 
-            self._stream = FcioStream()
+            self._stream = FcioKernel()
         self._stream.decode_packet(fcio, {}, packet_id)
         return self._stream
 

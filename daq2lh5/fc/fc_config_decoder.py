@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     import lgdo
 
     from ..raw_buffer import RawBuffer
-    from ._kernel import FcioStream
+    from ._kernel import FcioKernel
 
 fc_config_decoded_values = FC_CONFIG.decoded_values()
 """Columns of the table ``FCConfig``."""
 
 
-def config_values(stream: FcioStream) -> dict[str, Any]:
+def config_values(stream: FcioKernel) -> dict[str, Any]:
     """Return the configuration in force by column name, without `packet_id`."""
     config = stream.config
     return {
@@ -75,11 +75,11 @@ class FCConfigDecoder(FCDecoder):
         return config_rb.is_full()
 
     @staticmethod
-    def append_row(stream: FcioStream, rb: RawBuffer, packet_id: int) -> None:
+    def append_row(stream: FcioKernel, rb: RawBuffer, packet_id: int) -> None:
         """Fill the next row of a buffer with the configuration in force."""
         rb.append({"packet_id": packet_id} | config_values(stream))
 
-    def decode_config(self, fcio: FcioStream | Any) -> lgdo.Struct:
+    def decode_config(self, fcio: FcioKernel | Any) -> lgdo.Struct:
         """Return the configuration in force as a struct of scalars.
 
         Parameters

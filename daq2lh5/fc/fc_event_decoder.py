@@ -11,7 +11,7 @@ from .fcio_objects import FcioObject
 
 if TYPE_CHECKING:
     from ..raw_buffer import RawBuffer
-    from ._kernel import FcioStream
+    from ._kernel import FcioKernel
 
 __all__ = [
     "FCEventDecoder",
@@ -50,7 +50,7 @@ class FCEventDecoder(FCDecoder):
         self.skipped_channels: dict[int, int] = {}
         self.max_rows_in_packet = 0
 
-    def set_fcio_stream(self, fcio_stream: FcioStream | Any) -> None:
+    def set_fcio_stream(self, fcio_stream: FcioKernel | Any) -> None:
         """Take keys, length and sampling of the traces from a stream."""
         super().set_fcio_stream(fcio_stream)
         self.max_rows_in_packet = len(self.key_list)
@@ -63,7 +63,7 @@ class FCEventDecoder(FCDecoder):
         """Return the number of traces of the stream."""
         return self.max_rows_in_packet
 
-    def count_skipped(self, fcio_stream: FcioStream) -> None:
+    def count_skipped(self, fcio_stream: FcioKernel) -> None:
         """Add up the traces that no buffer asked for since the last call."""
         for key, count in fcio_stream.skipped_channels().items():
             self.skipped_channels[key] = self.skipped_channels.get(key, 0) + count

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..writing.layout import layout_of_values
-from .columns import FSP_CONFIG, FSP_EVENT, FSP_STATUS
 from .fc_base import FCDecoder
 from .fcio_objects import FcioObject, is_fcio
+from .fsp_columns import FSP_CONFIG, FSP_EVENT, FSP_STATUS
 
 if TYPE_CHECKING:
     import lgdo
 
     from ..raw_buffer import RawBuffer
     from ..writing.layout import Layout
-    from ._kernel import FcioStream
+    from ._kernel import FcioKernel
 
 fsp_config_decoded_values = FSP_CONFIG.decoded_values()
 """Columns of the table ``FSPConfig``."""
@@ -69,7 +69,7 @@ class FSPConfigDecoder(FCDecoder):
         """Return how the struct is written."""
         return layout_of_values(*self._values())
 
-    def set_fcio_stream(self, fcio_stream: FcioStream | Any) -> None:
+    def set_fcio_stream(self, fcio_stream: FcioKernel | Any) -> None:
         """Take the settings from a stream."""
         if is_fcio(fcio_stream):
             fcio_stream = self._follow().configure(fcio_stream, with_fsp=True)
@@ -84,7 +84,7 @@ class FSPConfigDecoder(FCDecoder):
         """Return the struct of the settings."""
         return self.fsp_config
 
-    def decode_config(self, fcio: FcioStream | Any) -> lgdo.Struct:
+    def decode_config(self, fcio: FcioKernel | Any) -> lgdo.Struct:
         """Return the settings that a stream had last, as a struct.
 
         Parameters
@@ -117,7 +117,7 @@ class FSPConfigDecoder(FCDecoder):
         self.append_row(self._configured_by(fcio, packet_id), fsp_config_rb, packet_id)
         return fsp_config_rb.is_full()
 
-    def append_row(self, stream: FcioStream, rb: RawBuffer, packet_id: int) -> None:
+    def append_row(self, stream: FcioKernel, rb: RawBuffer, packet_id: int) -> None:
         """Fill the next row of a buffer with the settings that a stream had last."""
         values = dict(stream.fsp_config)
         for name, value in values.items():

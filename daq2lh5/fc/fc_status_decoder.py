@@ -10,7 +10,7 @@ from .fcio_objects import FcioObject
 
 if TYPE_CHECKING:
     from ..raw_buffer import RawBuffer
-    from ._kernel import FcioStream
+    from ._kernel import FcioKernel
 
 fc_status_decoded_values = FC_STATUS.decoded_values()
 """Columns of the table ``FCStatus``."""
@@ -57,7 +57,7 @@ class FCStatusDecoder(FCDecoder):
         super().__init__(*args, **kwargs)
         self.max_rows_in_packet = 0
 
-    def set_fcio_stream(self, fcio_stream: FcioStream | Any) -> None:
+    def set_fcio_stream(self, fcio_stream: FcioKernel | Any) -> None:
         """Take the cards from the configuration of a stream."""
         super().set_fcio_stream(fcio_stream)
         self.max_rows_in_packet = len(self.key_list)

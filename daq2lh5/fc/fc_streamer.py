@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
 from ..raw_buffer import RawBuffer, RawBufferLibrary
-from ..selection.overflow_tables import MAX_SIBLINGS, make_sibling
+from ..selection.overflow_tables import MAX_OVERFLOW
 from ..streaming.kernel_streamer import KernelStreamer
-from ._kernel import FcioStream
+from ._kernel import FcioKernel
 from .fc_base import LONE_FSP
 from .fc_config_decoder import FCConfigDecoder
 from .fc_event_decoder import FCEventDecoder
 from .fc_eventheader_decoder import FCEventHeaderDecoder
 from .fc_fsp_decoder import FSPConfigDecoder, FSPEventDecoder, FSPStatusDecoder
 from .fc_status_decoder import FCStatusDecoder
+from .wire import HANDSHAKE
 
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
@@ -65,7 +66,7 @@ class FCStreamer(KernelStreamer):
     def start_anew(self) -> None:
         """Forget the last stream; what the user changed in the decoders stays."""
         super().start_anew()
-        self.fcio = self._kernel = FcioStream()
+        self.fcio = self._kernel = FcioKernel()
         self.event_decoder.skipped_channels = {}
         # packets and bytes without a buffer so far
         self._skipped = 0, 0
@@ -82,8 +83,6 @@ class FCStreamer(KernelStreamer):
 
         self._keyed: dict[str, dict] = {}
         self._config_rb: RawBuffer | None = None
-        # a configuration with other waveforms waits for the chunk to be handed out
-        self._new_width = False
         # different FSPConfig records, and buffers of those behind the first Config
         self._fsp_configs: list[tuple[bytes, ...]] = []
         self._late_configs: list[RawBuffer] = []
@@ -159,7 +158,7 @@ class FCStreamer(KernelStreamer):
         return self._header_buffers()
 
     def _check_handshake(self) -> None:
-        window = self.source.fill(68)
+        window = self.source.fill(HANDSHAKE.size)
         if bytes(window[:14]) != b"\xff\x35\x65\xc4FlashCamV1":
             msg = "no FCIO handshake"
             raise DecodeError(
@@ -172,14 +171,14 @@ class FCStreamer(KernelStreamer):
         try:
             while not self.fcio.configured:
                 status = self._decode(1)
-                if status == FcioStream.END:
+                if status == FcioKernel.END:
                     break
         finally:
             self.fcio.end()
         self._account()
         if self.fcio.configured:
             return
-        if self.report.n_damage or self.report.n_bytes > 68:
+        if self.report.n_damage or self.report.n_bytes > HANDSHAKE.size:
             msg = "no configuration record in the whole stream"
             if self.report.damage:
                 first = self.report.damage[0]
@@ -264,21 +263,15 @@ class FCStreamer(KernelStreamer):
         self.packet_id = max(self.packet_id, 0)
         return more
 
-    def _resume(self) -> None:
-        """Use the configuration that waited until the last chunk was handed out."""
-        if self._new_width:
-            self._new_width = False
-            self._bind()
-
     def _react(self, status: int) -> bool:
         """React to a new configuration or card; True ends the chunk."""
-        if status == FcioStream.KEY:
+        if status == FcioKernel.KEY:
             self._new_card(self.fcio.detail_card)
-        return status == FcioStream.HEADER and not self._new_header()
+        return status == FcioKernel.HEADER and not self._new_header()
 
     def _kind_of_unknown(self, reason: str) -> str:  # noqa: ARG002
         """Return the kind of an unknown record, by its tag."""
-        tag = self.fcio.stretch[4]
+        tag = self.fcio.damage_tag
         return f"{OBSOLETE_TAGS.get(tag, 'FCIO record')} (tag {tag})" if tag else ""
 
     def _account(self) -> None:
@@ -394,9 +387,9 @@ class FCStreamer(KernelStreamer):
         if first is None:
             # the specification does not select it
             return
-        if len(self._fsp_configs) > MAX_SIBLINGS:
+        if len(self._fsp_configs) > MAX_OVERFLOW:
             self.report.warn(
-                f"more than {MAX_SIBLINGS} different FSPConfig records: others are not "
+                f"more than {MAX_OVERFLOW} different FSPConfig records: others are not "
                 "written"
             )
             self.report.irregular["FSPConfig record that is not written"] += 1
@@ -404,7 +397,7 @@ class FCStreamer(KernelStreamer):
         now = SimpleNamespace(fsp_config=self.fcio.fsp_config, keys=self.fcio.keys)
         decoder = FSPConfigDecoder()
         decoder.set_fcio_stream(now)
-        rb = make_sibling(first, self.fcio.packet_id)
+        rb = first.beside(self.fcio.packet_id)
         if self._fsp_configs:
             self.report.note(f"FSPConfig in mid-stream: struct {rb.out_name}")
         else:
@@ -444,9 +437,7 @@ class FCStreamer(KernelStreamer):
         most = max(d.get_max_rows_in_packet() for d in self.get_decoder_list())
         self._buffer_size = max(self._buffer_size, most)
         if self.fcio.config.eventsamples != width:
-            # all that was read so far is handed out before rows of the new width
-            self._new_width = self._flush = self.any_full = True
-            return False
+            return not self._change_buffers(self._bind, wait=True)
         self._bind()
         self.fcio.begin()
         return not self.any_full
@@ -462,16 +453,16 @@ class FCStreamer(KernelStreamer):
             return self.event_rbkd
         samples = self.fcio.config.eventsamples
         number = self._widths.setdefault(samples, len(self._widths))
-        self._has_table = number <= MAX_SIBLINGS
+        self._has_table = number <= MAX_OVERFLOW
         keys = self.event_decoder.key_list
         current = {key: self.event_rbkd[key] for key in keys if key in self.event_rbkd}
         if not self._has_table:
             self.report.warn(
-                f"more than {MAX_SIBLINGS} lengths of waveforms: others are not decoded"
+                f"more than {MAX_OVERFLOW} lengths of waveforms: others are not decoded"
             )
             return None
         if number > 0:
-            current = {key: self._sibling(rb, samples) for key, rb in current.items()}
+            current = {k: self._overflow_of(rb, samples) for k, rb in current.items()}
         others = {} if samples == self._width else self._in_use
         self._width = samples
         in_use = {id(rb): rb for rb in current.values()}
@@ -481,12 +472,10 @@ class FCStreamer(KernelStreamer):
         self._in_use = in_use if others else self._in_use | in_use
         return current
 
-    def _sibling(self, rb: RawBuffer, samples: int) -> RawBuffer:
-        """Return the buffer that stands in for `rb` for another number of samples."""
-        sibling = self._siblings.find(rb, samples)
-        if sibling is not None:
-            return sibling
-        sibling = make_sibling(rb, samples)
-        self._add_sibling(rb, samples, sibling, self.event_decoder)
-        self.report.note(f"waveforms of {samples} samples: table {sibling.out_name}")
-        return sibling
+    def _overflow_of(self, first: RawBuffer, samples: int) -> RawBuffer:
+        """Return the buffer for the rows of `first` with another number of samples."""
+        rb = self._overflow.find(first, samples)
+        if rb is None:
+            rb = self._overflow.open(first, samples, self.event_decoder, samples)
+            self.report.note(f"waveforms of {samples} samples: table {rb.out_name}")
+        return rb

@@ -18,7 +18,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ._kernel import FcioStream
+    from ._kernel import FcioKernel
 
 __all__ = ["FcioObject", "is_fcio"]
 
@@ -74,12 +74,12 @@ class FcioObject:
     """
 
     def __init__(self) -> None:
-        from ._kernel import FcioStream  # noqa: PLC0415  (few decoders need one)
+        from ._kernel import FcioKernel  # noqa: PLC0415  (few decoders need one)
 
-        self.stream: FcioStream = FcioStream()
+        self.stream: FcioKernel = FcioKernel()
         self._config: tuple[bytes, bool] | None = None
 
-    def configure(self, fcio: Any, with_fsp: bool = False) -> FcioStream:
+    def configure(self, fcio: Any, with_fsp: bool = False) -> FcioKernel:
         """Take over the current configuration, if it has changed.
 
         Parameters

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .columns import FSP_CONFIG
+from .fsp_columns import FSP_CONFIG
 
 # frames of one value each
 _SCALARS = {

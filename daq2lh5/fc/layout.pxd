@@ -1,4 +1,7 @@
-# The FCIO wire format: numbers of the specification, each with its section.
+# The FCIO wire format: numbers of the specification, each with its section. Where the
+# fields of its structs are is declared in wire.py.
+
+from ._wire cimport FCIO_HANDSHAKE_BYTES, FCIO_HANDSHAKE_TAG
 
 cdef enum:                          # 2
     TAG_CONFIG = 1
@@ -14,10 +17,10 @@ cdef enum:                          # 2
 
 cdef enum:
     # FCIO format, 1.1
-    PROTOCOL_TAG = -1000000001
+    PROTOCOL_TAG = FCIO_HANDSHAKE_TAG
     LOWEST_TAG = -1000000000
-    HANDSHAKE_BYTES = 68
-    PROTOCOL_BYTES = 10
+    HANDSHAKE_BYTES = FCIO_HANDSHAKE_BYTES
+    PROTOCOL_BYTES = 10     # of its text, the name of the protocol
     # format 1.4
     MAX_TRACES = 2400
     MAX_SAMPLES = 32768
@@ -30,27 +33,8 @@ cdef enum:
     MAX_DEAD_INTERVALS = 2048
     # no field of any record is longer than the pulses of a RecEvent (format 1.4, 2.1)
     MAX_FRAME_BYTES = 4 * 26400000
-    # format 2.1, card block: offsets in 32-bit words, lengths in elements
-    CARD_BYTES = 1180
-    CARD_REQID = 0
-    CARD_EVENTNO = 2
-    CARD_PPS = 3
-    CARD_TICKS = 4
-    CARD_NUMENV = 6
-    CARD_NUMCTILINKS = 7
-    CARD_NUMLINKS = 8
-    CARD_TOTALERRORS = 10
-    CARD_ENVERRORS = 11
-    CARD_CTIERRORS = 12
-    CARD_LINKERRORS = 13
-    CARD_OTHERERRORS = 14
-    CARD_ENVIRONMENT = 19
-    CARD_CTILINKS = 35
-    CARD_LINKSTATES = 39
+    # format 2.1, card block: values of the environment
     MAX_ENVIRONMENT = 16
-    MAX_CTILINKS = 4
-    MAX_LINKS = 256
     # format 2.2
     FSP_CONFIG_FRAMES = 48
     STREAM_ID_FRAME = 11    # of a configuration
-    FSP_STATUS_BYTES = 112

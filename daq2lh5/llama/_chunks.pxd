@@ -2,7 +2,8 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
-from ._framing cimport Channel, Found, Step, Window
+from .._core.window cimport Found, Window
+from ._framing cimport Channel, Step
 from .layout cimport *
 
 cdef struct Chunks:

@@ -9,8 +9,10 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from .._core.bytes cimport load_u16, load_u32
+from .._core.bytes cimport load_u16
+from .._core.window cimport *
 from ._framing cimport *
+from ._wire cimport *
 from .layout cimport *
 
 cdef enum:
@@ -20,7 +22,7 @@ cdef enum:
     MOST_FOLLOWING = 64
     # largest second word of chunks without a number of events (format 8.3)
     MAX_COUNT_WORD = 0xFFFF
-    START_BYTES = CHUNK_HEADER_BYTES + MAX_HEAD_BYTES
+    START_BYTES = LLAMA_CHUNK_BYTES + MAX_HEAD_BYTES
 
 
 cdef int set_turns(Chunks* c, Channel* channels, list keys, bint counted) except -1:
@@ -95,42 +97,39 @@ cdef void lose_chunk(Chunks* c, const Step* s, int64_t offset) noexcept nogil:
 # ---- tests of single places ------------------------------------------------------------
 
 
-cdef bint id_fits(uint32_t word, uint32_t key) noexcept nogil:
-    """Whether a first word fits a channel (format 8.4)."""
-    cdef uint32_t i = word >> 4 & (N_KEYS - 1)
+cdef bint id_fits(uint32_t i, uint32_t key) noexcept nogil:
+    """Whether the number in a first word fits a channel (format 8.4)."""
     return i == (key & 3) or i == (key & (CHANNELS_OF_FADC - 1)) or i == key
 
 
 cdef Reason read_event(
     const uint8_t* data, int64_t n, int key, const Channel* channels, Event* e
 ) noexcept nogil:
-    """Test an event of a channel, whose samples may lie behind the window.
-
-    Format 8.3.
-    """
+    """Test an event of a channel (format 8.3); its samples may be behind the window."""
     cdef const Channel* c = &channels[key]
-    cdef int64_t at = words_before_status(c.bits)
-    cdef uint32_t word
+    cdef const uint8_t* status
     if n < 4:
         return REASON_PAST_END
-    word = load_u32(data)
-    if (word & 15) != c.bits or not id_fits(word, key):
+    if sis3316_event_get_format_bits(data) != c.bits or not id_fits(
+        sis3316_event_get_channel_id(data), key
+    ):
         return REASON_EVENT
-    if n < 4 * (at + 1):
+    e.samples = bytes_before_status(c.bits) + SIS3316_STATUS_BYTES
+    if n < e.samples:
         return REASON_PAST_END
-    e.status = load_u32(data + 4 * at)
-    if e.status >> 28 != MARK_PLAIN:
+    status = data + e.samples - SIS3316_STATUS_BYTES
+    if sis3316_status_get_mark(status) != MARK_PLAIN:
         return REASON_STATUS
-    if <int64_t>(e.status & RAW_WORDS_MASK) != c.raw_words:
+    if <int64_t>sis3316_status_get_raw_words(status) != c.raw_words:
         return REASON_WIDTH
+    e.flag = sis3316_status_get_flag(status)
     e.key = key
     e.bits = c.bits
     e.length = 4 * c.words
-    e.samples = 4 * (at + 1)
     e.raw_words = c.raw_words
     e.averaged_words = 0
     e.counter = 0
-    e.maw = c.words > at + 1 + c.raw_words or e.status >> 27 & 1
+    e.maw = e.length > e.samples + 4 * c.raw_words or sis3316_status_get_has_maw(status)
     return REASON_NONE
 
 
@@ -145,9 +144,9 @@ cdef bint fits(
 cdef int fadc_at(const Window* w, int64_t at, const Chunks* c) noexcept nogil:
     """Return the FADC of the chunk header at `at`; -1 if there is no header."""
     cdef uint32_t fadc
-    if w.n - at < CHUNK_HEADER_BYTES:
+    if w.n - at < LLAMA_CHUNK_BYTES:
         return -1
-    fadc = load_u32(w.data + at)
+    fadc = llama_chunk_get_fadc(w.data + at)
     return <int>fadc if fadc < N_FADCS and c.first[fadc] >= 0 else -1
 
 
@@ -172,20 +171,20 @@ cdef bint may_be_head(const uint8_t* data, const Chunks* c) noexcept nogil:
 
 cdef bint any_event(const Window* w, int64_t at, const Chunks* c) noexcept nogil:
     """Whether an event of some channel begins at `at`, its accumulators included."""
-    cdef int64_t word
-    cdef uint32_t bits, status
+    cdef const uint8_t* event = w.data + at
+    cdef const uint8_t* status
+    cdef uint32_t bits
     cdef uint64_t code
     cdef int low, high, middle
-    if w.n - at < 4 or not may_be_head(w.data + at, c):
+    if w.n - at < 4 or not may_be_head(event, c):
         return False
-    bits = w.data[at] & 15
-    word = words_before_status(bits)
-    if w.n - at < 4 * (word + 1):
+    bits = sis3316_event_get_format_bits(event)
+    status = claim(w, at + bytes_before_status(bits), SIS3316_STATUS_BYTES)
+    if status == NULL or sis3316_status_get_mark(status) != MARK_PLAIN or (
+        not accumulators_fit(event, bits)
+    ):
         return False
-    status = load_u32(w.data + at + 4 * word)
-    if status >> 28 != MARK_PLAIN or not accumulators_fit(w.data + at, bits):
-        return False
-    code = <uint64_t>load_u16(w.data + at) << 32 | (status & RAW_WORDS_MASK)
+    code = <uint64_t>load_u16(event) << 32 | sis3316_status_get_raw_words(status)
     low, high = 0, c.n_codes
     while low < high:
         middle = (low + high) // 2
@@ -201,9 +200,9 @@ cdef bint any_chunk(
 ) noexcept nogil:
     """Whether a chunk with events begins at `at`."""
     cdef int fadc = fadc_at(w, at, c)
-    if fadc < 0 or (c.counted and load_u32(w.data + at + 4) == 0):
+    if fadc < 0 or (c.counted and llama_chunk_get_n_events(w.data + at) == 0):
         return False
-    at += CHUNK_HEADER_BYTES
+    at += LLAMA_CHUNK_BYTES
     return any_event(w, at, c) and find_channel(w, at, c.first[fadc], channels) >= 0
 
 
@@ -218,16 +217,16 @@ cdef Found find_in_chunks(
     for at in range(start, stop):
         found[0] = at
         rest = w.n - at
-        if rest < CHUNK_HEADER_BYTES + 2:
+        if rest < LLAMA_CHUNK_BYTES + 2:
             if w.at_end:
                 break
             need[0] = at + START_BYTES
             return FOUND_MORE
-        word = load_u32(w.data + at)
+        word = llama_chunk_get_fadc(w.data + at)
         head = may_be_head(w.data + at, c)
         chunk = (
             word < N_FADCS and c.first[word] >= 0
-            and may_be_head(w.data + at + CHUNK_HEADER_BYTES, c)
+            and may_be_head(w.data + at + LLAMA_CHUNK_BYTES, c)
         )
         if not head and not chunk and word != MAGIC and word != MAGIC_OLD:
             continue
@@ -260,8 +259,8 @@ cdef int n_following(
         count = -1
         if with_header:
             if c.counted:
-                count = load_u32(w.data + at + 4)
-            at += CHUNK_HEADER_BYTES
+                count = llama_chunk_get_n_events(w.data + at)
+            at += LLAMA_CHUNK_BYTES
         if count > (w.n - at) // length:
             break
         if count >= 0:
@@ -274,15 +273,15 @@ cdef int n_following(
         if fadc < 0:
             break
         chunk = key = channels[key].next if fadc == key >> 4 else key
-        if c.counted and load_u32(w.data + at + 4) == 0:
+        if c.counted and llama_chunk_get_n_events(w.data + at) == 0:
             continue
         if fadc != key >> 4:
             chunk = find_channel(
-                w, at + CHUNK_HEADER_BYTES, c.first[fadc], channels
+                w, at + LLAMA_CHUNK_BYTES, c.first[fadc], channels
             )
             if chunk < 0:
                 break
-        elif fits(w, at + CHUNK_HEADER_BYTES, key, channels):
+        elif fits(w, at + LLAMA_CHUNK_BYTES, key, channels):
             score += 1
         else:
             break
@@ -298,7 +297,7 @@ cdef int channel_after_damage(
     The candidate whose turns fit the most chunks wins; among equals, the damaged chunk's
     channel, then the one whose turn is next.
     """
-    cdef int64_t event = at + CHUNK_HEADER_BYTES * with_header
+    cdef int64_t event = at + LLAMA_CHUNK_BYTES * with_header
     cdef int hint = c.last if c.key < 0 else c.key
     cdef int best = -1
     cdef int best_score = -1
@@ -363,8 +362,8 @@ cdef void step_after_damage(
         return
     s.key = s.turn = key
     if with_header and c.counted:
-        s.events_left = <int64_t>load_u32(w.data + at + 4) - 1
-    step_at_event(w, at, CHUNK_HEADER_BYTES * with_header, c, channels, s)
+        s.events_left = <int64_t>llama_chunk_get_n_events(w.data + at) - 1
+    step_at_event(w, at, LLAMA_CHUNK_BYTES * with_header, c, channels, s)
 
 
 # ---- steps -----------------------------------------------------------------------------
@@ -399,12 +398,12 @@ cdef Found is_sound_after(
             return FOUND_YES if rest == 0 or fadc >= 0 else FOUND_NO
         if fadc < 0:
             break
-        at += CHUNK_HEADER_BYTES
+        at += LLAMA_CHUNK_BYTES
         if find_channel(w, at, c.turn[fadc], channels) >= 0:
             return FOUND_YES
-        if c.counted and load_u32(w.data + at - 4) != 0:
+        if c.counted and llama_chunk_get_n_events(w.data + at - LLAMA_CHUNK_BYTES) != 0:
             return FOUND_NO
-    return FOUND_YES if header_bytes(w.data + at, rest) else FOUND_NO
+    return FOUND_YES if header_bytes(w.data + at, w.n - at) else FOUND_NO
 
 
 cdef void step_at_event(
@@ -418,11 +417,7 @@ cdef void step_at_event(
     s.lead = lead
     read_event(w.data + begin, w.n - begin, s.key, channels, &s.event)
     end = begin + s.event.length
-    if runs_out(w, end):
-        look_for(s, REASON_PAST_END, begin + 1, True)
-        return
-    if end > w.n:
-        wait_for(s, end)
+    if not is_at_hand(w, end, begin + 1, s):
         return
     found = is_sound_after(w, end, c, channels, s, &s.need)
     if found == FOUND_NO:
@@ -475,8 +470,8 @@ cdef bint is_empty(
 ) noexcept nogil:
     """Whether the chunk at `at`, where it is the turn of `key`, is empty."""
     cdef Event e
-    cdef int64_t begin = at + CHUNK_HEADER_BYTES
-    cdef uint32_t count = load_u32(w.data + at + 4)
+    cdef int64_t begin = at + LLAMA_CHUNK_BYTES
+    cdef uint32_t count = llama_chunk_get_n_events(w.data + at)
     if c.counted:
         return count == 0
     if w.n == begin:
@@ -511,9 +506,9 @@ cdef bint step_at_empty(
         fadc = fadc_at(w, q, c)
         if fadc < 0 or not is_empty(w, q, turn[fadc], c, channels):
             break
-        count = load_u32(w.data + q + 4)
+        count = llama_chunk_get_n_events(w.data + q)
         turn[fadc] = channels[turn[fadc]].next
-        q += CHUNK_HEADER_BYTES
+        q += LLAMA_CHUNK_BYTES
         run += 1
     if run == 0:
         return False
@@ -521,12 +516,12 @@ cdef bint step_at_empty(
         # its events may be what is cut off
         look_for(s, REASON_PAST_END, q, True)
         return True
-    if w.n - q >= CHUNK_HEADER_BYTES and not header_bytes(w.data + q, w.n - q):
+    if w.n - q >= LLAMA_CHUNK_BYTES and not header_bytes(w.data + q, w.n - q):
         reason = REASON_EMPTY
         if run <= 2 * c.n_channels and fadc >= 0:
-            q += CHUNK_HEADER_BYTES
+            q += LLAMA_CHUNK_BYTES
             reason = read_event(w.data + q, w.n - q, turn[fadc], channels, &s.event)
-            q -= CHUNK_HEADER_BYTES
+            q -= LLAMA_CHUNK_BYTES
     if run > 2 * c.n_channels or reason not in (REASON_NONE, REASON_PAST_END):
         if not c.counted:
             # the chunk has an event, which is damaged
@@ -543,7 +538,7 @@ cdef void step_at_chunk(
     const Window* w, int64_t at, const Chunks* c, const Channel* channels, Step* s
 ) noexcept nogil:
     """Take a chunk header and the first event behind it."""
-    cdef int64_t begin = at + CHUNK_HEADER_BYTES
+    cdef int64_t begin = at + LLAMA_CHUNK_BYTES
     cdef int fadc = fadc_at(w, at, c)
     if fadc < 0:
         if any_event(w, at, c):
@@ -552,7 +547,7 @@ cdef void step_at_chunk(
             look_for(s, REASON_FADC, at + 1, False)
         return
     s.key = c.turn[fadc]
-    s.events_left = load_u32(w.data + at + 4) if c.counted else -1
+    s.events_left = llama_chunk_get_n_events(w.data + at) if c.counted else -1
     s.reason = read_event(w.data + begin, w.n - begin, s.key, channels, &s.event)
     if s.reason == REASON_PAST_END:
         look_for(s, REASON_PAST_END, at + 1, True)
@@ -562,13 +557,13 @@ cdef void step_at_chunk(
         s.missing = True
         if s.key < 0:
             s.key = c.turn[fadc]
-            s.lead = CHUNK_HEADER_BYTES
+            s.lead = LLAMA_CHUNK_BYTES
             look_for(s, REASON_CHUNK, at + 1, False)
             return
     s.turn = s.key
     if s.events_left > 0:
         s.events_left -= 1
-    step_at_event(w, at, CHUNK_HEADER_BYTES, c, channels, s)
+    step_at_event(w, at, LLAMA_CHUNK_BYTES, c, channels, s)
 
 
 cdef void next_in_chunks(
@@ -597,7 +592,7 @@ cdef void next_in_chunks(
     if c.lost and (any_chunk(w, at, c, channels) or any_event(w, at, c)):
         step_after_damage(w, at, c, channels, s)
         return
-    if rest < CHUNK_HEADER_BYTES:
+    if rest < LLAMA_CHUNK_BYTES:
         look_for(s, REASON_STRAY, w.n, True)
         return
     if not step_at_empty(w, at, c, channels, s):

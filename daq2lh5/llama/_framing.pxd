@@ -2,7 +2,8 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from .._core.bytes cimport load_u32
+from .._core.window cimport Found, Window
+from ._wire cimport sis3316_event_get_ticks_high, sis3316_event_get_ticks_low
 
 cdef enum Reason:
     REASON_NONE
@@ -41,33 +42,20 @@ cdef struct Channel:
     int next
     bint has_ticks
     uint64_t last_ticks
-    # where the rows go; -1: nobody wants them
+    # where the rows go; -1: not selected
     int sink
     int64_t n_skipped
 
 cdef struct Event:
     uint32_t key
     uint32_t bits
-    uint32_t status
+    bint flag               # of the status word
     int64_t length          # bytes
     int64_t samples         # byte at which they begin
     int64_t raw_words
     int64_t averaged_words
     uint32_t counter        # of the average word
     bint maw                # words that are no samples follow
-
-cdef enum Found:
-    FOUND_NO
-    FOUND_YES
-    FOUND_MORE              # needs more bytes to tell
-
-cdef struct Window:
-    # the bytes at hand
-    const uint8_t* data
-    int64_t n
-    int64_t base            # offset of the first in the stream
-    int64_t left            # from there to the end of the stream, or -1
-    bint at_end             # nothing follows
 
 cdef enum StepKind:
     STEP_EVENT
@@ -99,15 +87,19 @@ cdef struct Step:
 
 cdef inline uint64_t ticks_of(const uint8_t* event) noexcept nogil:
     """Return the time stamp (2), in ticks of the sampling clock."""
-    return <uint64_t>(load_u32(event) >> 16) << 32 | load_u32(event + 4)
+    return (
+        <uint64_t>sis3316_event_get_ticks_high(event) << 32
+        | sis3316_event_get_ticks_low(event)
+    )
 
-cdef int64_t words_before_status(uint32_t bits) noexcept nogil
 cdef bint accumulators_fit(const uint8_t* data, uint32_t bits) noexcept nogil
 cdef int64_t header_bytes(const uint8_t* data, int64_t n) noexcept nogil
 cdef void look_for(Step* s, Reason reason, int64_t resume, bint cut) noexcept nogil
 cdef void wait_for(Step* s, int64_t need) noexcept nogil
+cdef bint is_at_hand(
+    const Window* w, int64_t end, int64_t resume, Step* s
+) noexcept nogil
 cdef bint begins_with_zeros(const Window* w, int64_t at) noexcept nogil
-cdef bint runs_out(const Window* w, int64_t end) noexcept nogil
 cdef bint step_at_header(const Window* w, int64_t at, Step* s) noexcept nogil
 cdef void next_event(
     const Window* w, int64_t at, const Channel* channels, Step* s

@@ -9,7 +9,9 @@ The old version (8) is in `_chunks.pyx`.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
-from .._core.bytes cimport load_u16, load_u32
+from .._core.bytes cimport load_u16
+from .._core.window cimport *
+from ._wire cimport *
 from .layout cimport *
 
 cdef enum:
@@ -18,46 +20,35 @@ cdef enum:
     MAX_UNANNOUNCED_BYTES = 1 << 22
 
 
-cdef int64_t words_before_status(uint32_t bits) noexcept nogil:
-    """Words in front of the status word (2)."""
-    return (
-        TIME_WORDS
-        + BLOCK_0_WORDS * (bits & 1) + BLOCK_1_WORDS * (bits >> 1 & 1)
-        + BLOCK_2_WORDS * (bits >> 2 & 1) + BLOCK_3_WORDS * (bits >> 3 & 1)
-    )
-
-
 cdef Reason read_marks(const uint8_t* data, int64_t n, Event* e) noexcept nogil:
     """Read the first word, the status word and the average word (2)."""
-    cdef uint32_t word
-    cdef int64_t at
+    cdef const uint8_t* status
+    cdef const uint8_t* average
     if n < 4:
         return REASON_PAST_END
-    word = load_u32(data)
-    e.key = word >> 4 & (N_KEYS - 1)
-    e.bits = word & 15
-    at = words_before_status(e.bits)
-    if n < 4 * (at + 1):
+    e.key = sis3316_event_get_channel_id(data)
+    e.bits = sis3316_event_get_format_bits(data)
+    e.samples = bytes_before_status(e.bits) + SIS3316_STATUS_BYTES
+    if n < e.samples:
         return REASON_PAST_END
-    e.status = load_u32(data + 4 * at)
-    e.raw_words = e.status & RAW_WORDS_MASK
-    e.maw = e.status >> 27 & 1
+    status = data + e.samples - SIS3316_STATUS_BYTES
+    e.raw_words = sis3316_status_get_raw_words(status)
+    e.maw = sis3316_status_get_has_maw(status)
+    e.flag = sis3316_status_get_flag(status)
     e.averaged_words = 0
     e.counter = 0
-    at += 1
-    if e.status >> 28 == MARK_AVERAGED:
-        if n < 4 * (at + 1):
+    if sis3316_status_get_mark(status) == MARK_AVERAGED:
+        average = data + e.samples
+        e.samples += SIS3316_AVERAGE_BYTES
+        if n < e.samples:
             return REASON_PAST_END
-        word = load_u32(data + 4 * at)
-        if word >> 28 != MARK_PLAIN:
+        if sis3316_average_get_mark(average) != MARK_PLAIN:
             return REASON_AVERAGE
-        e.averaged_words = word & AVERAGED_WORDS_MASK
-        e.counter = word >> 16 & 0xFF
-        at += 1
-    elif e.status >> 28 != MARK_PLAIN:
+        e.averaged_words = sis3316_average_get_averaged_words(average)
+        e.counter = sis3316_average_get_counter(average)
+    elif sis3316_status_get_mark(status) != MARK_PLAIN:
         return REASON_STATUS
-    e.samples = 4 * at
-    e.length = 4 * (at + e.raw_words + e.averaged_words)
+    e.length = e.samples + 4 * (e.raw_words + e.averaged_words)
     return REASON_NONE
 
 
@@ -70,12 +61,12 @@ cdef Reason read_head(
     cdef int64_t rest
     if n < 4:
         return REASON_PAST_END
-    e.key = load_u32(data) >> 4 & (N_KEYS - 1)
-    e.bits = load_u32(data) & 15
+    e.key = sis3316_event_get_channel_id(data)
+    e.bits = sis3316_event_get_format_bits(data)
     c = &channels[e.key]
     if not c.known:
         return REASON_CHANNEL
-    if words_before_status(e.bits) >= c.words:
+    if bytes_before_status(e.bits) >= 4 * c.words:
         return REASON_LENGTHS
     reason = read_marks(data, n, e)
     if reason != REASON_NONE:
@@ -93,17 +84,17 @@ cdef Reason read_head(
 
 cdef bint accumulators_fit(const uint8_t* data, uint32_t bits) noexcept nogil:
     """Whether the accumulators have no more than their 28 bits (2)."""
-    cdef uint32_t upper = 0
-    cdef int64_t at = TIME_WORDS
+    cdef const uint8_t* block = data + SIS3316_EVENT_BYTES
+    cdef uint32_t all_bits = 0
     cdef int i
     if bits & 1:
-        for i in range(2, BLOCK_0_WORDS):
-            upper |= load_u32(data + 4 * (at + i))
-        at += BLOCK_0_WORDS
+        for i in range(SIS3316_PEAK_N_ACCUMULATORS):
+            all_bits |= sis3316_peak_get_accumulators(block, i)
+        block += SIS3316_PEAK_BYTES
     if bits & 2:
-        for i in range(BLOCK_1_WORDS):
-            upper |= load_u32(data + 4 * (at + i))
-    return upper >> 28 == 0
+        for i in range(SIS3316_ACCUMULATORS_N_ACCUMULATORS):
+            all_bits |= sis3316_accumulators_get_accumulators(block, i)
+    return all_bits >> 28 == 0
 
 
 # ---- file headers ----------------------------------------------------------------------
@@ -112,20 +103,26 @@ cdef bint accumulators_fit(const uint8_t* data, uint32_t bits) noexcept nogil:
 cdef int64_t header_bytes(const uint8_t* data, int64_t n) noexcept nogil:
     """Return the length of the file header at `data`, or 0 (format 1.1, 8.1)."""
     cdef int64_t number, length
-    if n < OLD_HEADER_BYTES_80:
+    cdef uint32_t magic
+    if n < LLAMA_HEADER_BYTES + LLAMA_HEADER_80_BYTES:
         return 0
-    number = load_u32(data + 12)
-    length = load_u16(data + 10)
+    magic = llama_header_get_magic(data)
+    number = llama_header_get_n_channels(data)
+    length = llama_header_get_config_bytes(data)
     if not 0 < number <= N_KEYS:
         return 0
-    if load_u32(data) == MAGIC and length == CONFIG_BYTES:
-        return HEADER_BYTES + number * CONFIG_BYTES
-    if load_u32(data) != MAGIC_OLD:
+    if magic == MAGIC and length == LLAMA_CONFIG_BYTES:
+        return LLAMA_HEADER_BYTES + number * LLAMA_CONFIG_BYTES
+    if magic != MAGIC_OLD:
         return 0
-    if length == OLD_CONFIG_BYTES:
-        return HEADER_BYTES + number * OLD_CONFIG_BYTES
-    if length == 0 and load_u32(data + 16) == OLD_CONFIG_BYTES_80:
-        return OLD_HEADER_BYTES_80 + number * OLD_CONFIG_BYTES_80
+    if length == LLAMA_CONFIG_68_BYTES:
+        return LLAMA_HEADER_BYTES + number * LLAMA_CONFIG_68_BYTES
+    # the layout with configurations of 80 bytes
+    data += LLAMA_HEADER_BYTES
+    if length == 0 and llama_header_80_get_config_bytes(data) == LLAMA_CONFIG_80_BYTES:
+        return (
+            LLAMA_HEADER_BYTES + LLAMA_HEADER_80_BYTES + number * LLAMA_CONFIG_80_BYTES
+        )
     return 0
 
 
@@ -146,17 +143,28 @@ cdef void wait_for(Step* s, int64_t need) noexcept nogil:
     s.need = need
 
 
+cdef bint is_at_hand(
+    const Window* w, int64_t end, int64_t resume, Step* s
+) noexcept nogil:
+    """Whether the window reaches to `end`; if not, the step is to wait, or damage."""
+    if end <= w.n:
+        return True
+    if ends_before(w, end):
+        look_for(s, REASON_PAST_END, resume, True)
+    else:
+        wait_for(s, end)
+    return False
+
+
 cdef bint begins_with_zeros(const Window* w, int64_t at) noexcept nogil:
     """Whether what is at `at` was never written: no event begins like that.
 
     It is of channel 0, in a format without any words, at time 0.
     """
-    return w.n - at >= 8 and load_u32(w.data + at) == load_u32(w.data + at + 4) == 0
-
-
-cdef bint runs_out(const Window* w, int64_t end) noexcept nogil:
-    """Whether the data end before `end`."""
-    return end > w.n and (w.at_end or 0 <= w.left < end)
+    cdef const uint8_t* p = claim(w, at, SIS3316_EVENT_BYTES)
+    return p != NULL and (
+        sis3316_event_get_head(p) == sis3316_event_get_ticks_low(p) == 0
+    )
 
 
 cdef bint step_at_header(const Window* w, int64_t at, Step* s) noexcept nogil:
@@ -165,11 +173,7 @@ cdef bint step_at_header(const Window* w, int64_t at, Step* s) noexcept nogil:
     if length == 0:
         return False
     s.length = length
-    if runs_out(w, at + length):
-        look_for(s, REASON_PAST_END, at + 1, True)
-    elif at + length > w.n:
-        wait_for(s, at + length)
-    else:
+    if is_at_hand(w, at + length, at + 1, s):
         s.kind = STEP_HEADER
     return True
 
@@ -222,7 +226,7 @@ cdef bint step_at_unannounced(
     if not may_be_event(w.data + at, w.n - at, &s.event):
         return False
     end = at + s.event.length
-    if runs_out(w, end):
+    if ends_before(w, end):
         return False
     if end > w.n:
         wait_for(s, end)
@@ -279,11 +283,7 @@ cdef void next_event(
             look_for(s, s.reason, at + 1, s.reason == REASON_PAST_END)
         return
     end = at + s.event.length
-    if runs_out(w, end):
-        look_for(s, REASON_PAST_END, at + 1, True)
-        return
-    if end > w.n:
-        wait_for(s, end)
+    if not is_at_hand(w, end, at + 1, s):
         return
     found = is_sound_after(w, channels, end, s)
     if found == FOUND_NO:
@@ -305,7 +305,8 @@ cdef Found find_event(
     """
     cdef Event e
     cdef const Channel* c
-    cdef uint32_t word
+    cdef const uint8_t* p
+    cdef uint32_t head, bits
     cdef int64_t at, rest
     for at in range(start, stop):
         found[0] = at
@@ -315,23 +316,23 @@ cdef Found find_event(
                 break
             need[0] = at + 4
             return FOUND_MORE
-        word = load_u32(w.data + at)
-        c = &channels[word >> 4 & (N_KEYS - 1)]
-        if (not c.known or (word & 15) != c.bits) and (
-            word != MAGIC and word != MAGIC_OLD
-        ):
+        p = w.data + at
+        head = sis3316_event_get_head(p)
+        bits = sis3316_event_get_format_bits(p)
+        c = &channels[sis3316_event_get_channel_id(p)]
+        if (not c.known or bits != c.bits) and head != MAGIC and head != MAGIC_OLD:
             continue
         if rest < MAX_HEAD_BYTES and not w.at_end:
             need[0] = at + MAX_HEAD_BYTES
             return FOUND_MORE
-        if header_bytes(w.data + at, rest):
+        if header_bytes(p, rest):
             return FOUND_YES
         if (
-            c.known and (word & 15) == c.bits
-            and read_head(w.data + at, rest, channels, &e) == REASON_NONE
+            c.known and bits == c.bits
+            and read_head(p, rest, channels, &e) == REASON_NONE
             and e.raw_words == c.raw_words
             and (not c.averaged_words or e.averaged_words == c.averaged_words)
-            and accumulators_fit(w.data + at, e.bits)
+            and accumulators_fit(p, e.bits)
         ):
             return FOUND_YES
     return FOUND_NO

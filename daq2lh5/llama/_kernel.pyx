@@ -1,8 +1,7 @@
 """Decode llamaDAQ events straight into columns.
 
-One :class:`LlamaStream` holds the channels of one file and the buffers that take their
-rows. `LlamaStream.decode` runs over a window of bytes without the interpreter until
-something needs Python: more bytes, a full buffer, a stretch that is no event.
+One :class:`LlamaKernel` holds the channels of one file and the buffers that take their
+rows. What kernels have in common is in `daq2lh5._core.kernel`.
 
 The sections named are those of the llamaDAQ format.
 """
@@ -14,14 +13,14 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from .._core.binding cimport Binding, BoundColumn, BoundVector, BoundWaveform
-from .._core.bytes cimport load_u32
-from .._core.sink cimport RowSink, SinkTable, new_sink_table
-from .._core.status cimport *
+from .._core.kernel cimport *
+from .._core.sink cimport SinkTable, new_sink_table
 from ._chunks cimport (
     Chunks, find_in_chunks, find_unfinished, lose_chunk, next_in_chunks, set_turns,
     take_step,
 )
 from ._framing cimport *
+from ._wire cimport *
 from .layout cimport *
 
 include "_columns.pxi"
@@ -40,7 +39,6 @@ cdef enum:
     IRREGULAR_TURN
     IRREGULAR_TIMES
     IRREGULAR_ACCUMULATORS
-    N_IRREGULARITIES
 
 REASONS = {
     REASON_CHANNEL: "event of a channel without a configuration",
@@ -73,32 +71,22 @@ IRREGULARITIES = (
     "with the same number in its first word",
     "event with more than 28 bits in an accumulator: its head is damaged",
 )
-"""What is accepted although it breaks a rule of the format; see `irregular`."""
+"""What is accepted although it breaks a rule of the format; see `Kernel.irregular`."""
 
 
-cdef class LlamaStream:
+cdef class LlamaKernel(Kernel):
     """Channels of one llamaDAQ file, and where their rows go.
 
     Attributes
     ----------
-    packet_id
-        number of the last event; the first is 1.
-    consumed
-        bytes of the window that the last call of `decode` is done with.
-    need
-        bytes that the window must hold for `decode` to go on, of the same window.
-    n_packets
-        events that the last call of `decode` is done with.
-    packets, bytes
-        what was decoded and what was skipped because nobody asked for it, as
-        ``(decoded, skipped)``.
     n_maw
         events with test data of the moving average window, which no column is for.
     header_bytes
-        length of the file header that `decode` stopped at.
+        length of the file header that `decode` stopped at (``HEADER``).
     unannounced
-        of the event that `decode` stopped at, whose channel has no configuration: key,
-        format bits, and numbers of 32-bit words of raw and averaged samples.
+        of the event that `decode` stopped at because its channel has no configuration
+        (``KEY``): key, format bits, and numbers of 32-bit words of raw and averaged
+        samples.
     """
 
     cdef Channel* channels
@@ -108,40 +96,23 @@ cdef class LlamaStream:
     cdef bint in_chunks
     cdef Chunks chunks
     cdef Step step
-    cdef SinkTable table
-    cdef RowSink* sinks
     cdef object keyed
-
-    cdef public int64_t packet_id
-    cdef readonly int64_t consumed
-    cdef readonly int64_t need
-    cdef readonly int64_t n_packets
-    cdef readonly bint any_full
-    cdef public int64_t rows_left
-    cdef int64_t detail_sink
     cdef readonly int64_t n_maw
-    cdef int64_t packets_done[2]
-    cdef int64_t bytes_done[2]
-    cdef int64_t irregular_count[N_IRREGULARITIES]
+    # of the damaged range
+    cdef int64_t damage_key
 
-    # the stretch that is being passed over: absolute offsets in the stream
-    cdef readonly bint scanning
-    cdef int64_t base
-    cdef int64_t scan_at
-    cdef bint cut
-    cdef int64_t stretch_start
-    cdef int64_t stretch_end
-    cdef readonly int stretch_reason
-    cdef int64_t stretch_key
+    reasons = REASONS
+    irregularities = IRREGULARITIES
 
     def __cinit__(self):
         self.channels = <Channel*>calloc(N_KEYS, sizeof(Channel))
         if self.channels == NULL:
             raise MemoryError
         self.keys = []
-        self.table = new_table()
-        self.rows_left = -1
+        self.tables = (new_table(),)
         self.accuracy = 1.0
+        self.step.after_at = -1
+        self.zeros_code = REASON_ZEROS
 
     def __dealloc__(self):
         free(self.channels)
@@ -229,38 +200,26 @@ cdef class LlamaStream:
         wanted = {} if keyed is None else keyed
         if not hasattr(wanted, "get"):
             wanted = dict.fromkeys(self.keys, wanted)
-        places = {}
-        buffers = []
+        cdef SinkTable table = self.tables[0]
+        sinks = table.set_keyed({key: wanted.get(key) for key in self.keys})
         for key in self.keys:
-            buffer = wanted.get(key)
-            if buffer is not None and id(buffer) not in places:
-                places[id(buffer)] = len(buffers)
-                buffers.append(buffer)
-            self.channels[<int>key].sink = -1 if buffer is None else places[id(buffer)]
-        self.table.set_buffers(buffers)
+            self.channels[<int>key].sink = sinks.get(key, -1)
 
-    def begin(self):
-        """Bind the buffers; until `end` nobody else may touch them."""
-        self.table.acquire()
-        self.sinks = self.table.sinks
+    cdef int check_sinks(self, int table, int64_t first, int64_t stop) except -1:
+        """Make sure that the samples of all channels fit the rows of their buffers."""
         for key in self.keys:
-            self.check_width(key)
-
-    def end(self):
-        """Write back how far the buffers are filled, and let go of them."""
-        self.table.release()
-        self.sinks = NULL
+            if first <= self.channels[<int>key].sink < stop:
+                self.check_width(key)
+        return 0
 
     cdef int check_width(self, int key) except -1:
-        """Make sure that the samples of a channel fit the rows of its buffer."""
         cdef Channel* c = &self.channels[key]
-        cdef const void* columns
-        if c.sink < 0 or self.sinks[c.sink].capacity == 0:
+        cdef RowSink* sink = &self.sinks[0][c.sink]
+        if sink.capacity == 0:
             return 0
-        columns = self.sinks[c.sink].columns
         for name, width, samples in (
-            ("waveform_windowed", raw_width(columns), 2 * c.raw_words),
-            ("waveform_presummed", averaged_width(columns), 2 * c.averaged_words),
+            ("waveform_windowed", raw_width(sink.columns), 2 * c.raw_words),
+            ("waveform_presummed", averaged_width(sink.columns), 2 * c.averaged_words),
         ):
             # no such column: the user has dropped it
             if width >= 0 and width != samples:
@@ -270,76 +229,21 @@ cdef class LlamaStream:
                 )
         return 0
 
-    cdef bint provide(self, Status status) except -1:
-        """Get memory for rows; False if that is not what the kernel stopped for."""
-        if status != STATUS_ALLOCATE:
-            return False
-        buffer = self.table.buffers[self.detail_sink]
-        self.table.unbind(self.detail_sink)
-        if buffer.allocated:
-            buffer.enlarge(1)
-        else:
-            buffer.arrays()
-        self.table.bind_one(self.detail_sink)
-        for key in self.keys:
-            if self.channels[<int>key].sink == self.detail_sink:
-                self.check_width(key)
-        return True
-
     # ---- the loop ------------------------------------------------------------------
 
-    def decode(
-        self, const uint8_t[::1] window, int64_t base, left, bint at_end,
-        int64_t max_packets,
-    ):
-        """Decode the events in a window of the stream.
-
-        Parameters
-        ----------
-        window
-            the bytes at hand, from the first that is not done with.
-        base
-            offset of the window's first byte in the stream.
-        left
-            bytes from there to the end of the stream, or None if that is not known.
-        at_end
-            whether nothing follows the window.
-        max_packets
-            stop after so many events.
-
-        Returns
-        -------
-        status
-            why it stopped: a `Status`.
-        """
-        cdef Status status
-        cdef Window w
-        w.data = &window[0] if window.shape[0] else NULL
-        w.n = window.shape[0]
-        w.base = self.base = base
-        w.left = -1 if left is None else left
-        w.at_end = at_end
-        self.any_full = False
-        self.n_packets = 0
-        self.consumed = 0
-        self.need = 0
+    cdef Status handle(self, Status status) except *:
+        # the event behind was looked at in this window, and with these channels
         self.step.after_at = -1
-        while True:
-            with nogil:
-                status = self.run(&w, max_packets)
-            if not self.provide(status):
-                break
-        return <int>status
+        return Kernel.handle(self, status)
 
     def pass_header(self):
         """Continue behind the file header that `decode` stopped at."""
-        self.bytes_done[0] += self.step.length
-        self.consumed += self.step.length
+        self.pass_bytes(self.step.length)
 
     def refuse(self, bint header):
         """Treat the file header or event that `decode` stopped at as damage."""
         self.start_damage(
-            REASON_HEADER if header else REASON_CHANNEL, self.consumed + 1, False
+            REASON_HEADER if header else REASON_CHANNEL, self.consumed + 1, FATE_CORRUPT
         )
 
     def decode_packet(self, packet, keyed, int64_t packet_id, int key=-1):
@@ -386,32 +290,18 @@ cdef class LlamaStream:
             self.set_buffers(own)
             self.packet_id = own_id
             self.chunks = own_chunks
-        if status == STATUS_WIDTH:
+        if status == STATUS_KEY:
             raise ValueError(f"packet {packet_id}: {REASONS[REASON_CHANNEL]}")
         if status == STATUS_SKIPPED:
-            raise ValueError(f"packet {packet_id}: {self.stretch[3]}")
+            raise ValueError(f"packet {packet_id}: {self.describe_damage()}")
         if self.n_packets == 0:
             text = "the buffer is full" if status == STATUS_FULL else "no bytes"
             raise ValueError(f"packet {packet_id}: {text}")
         return bool(self.any_full)
 
-    cdef Status run(self, const Window* w, int64_t max_packets) noexcept nogil:
-        cdef Status status
-        while True:
-            if self.scanning:
-                status = self.scan(w)
-            elif self.any_full:
-                return STATUS_FULL
-            elif self.n_packets >= max_packets or self.rows_left == 0:
-                return STATUS_LIMIT
-            else:
-                status = self.packet(w)
-            # the limit is looked at above: here it means "go on"
-            if status != STATUS_LIMIT:
-                return status
-
-    cdef Status packet(self, const Window* w) noexcept nogil:
+    cdef Status record(self) noexcept nogil:
         """Decode the item at `consumed`."""
+        cdef const Window* w = &self.window
         cdef Step* s = &self.step
         if self.in_chunks:
             next_in_chunks(w, self.consumed, &self.chunks, self.channels, s)
@@ -423,63 +313,33 @@ cdef class LlamaStream:
             self.need = s.need
             return STATUS_MORE
         if s.kind == STEP_SCAN:
-            self.stretch_key = s.event.key
+            self.damage_key = s.event.key
             if self.in_chunks:
-                self.stretch_key = s.key
+                self.damage_key = s.key
                 lose_chunk(&self.chunks, s, w.base + self.consumed + s.lead)
             if begins_with_zeros(w, self.consumed):
                 s.reason = REASON_ZEROS
-            self.start_damage(s.reason, s.resume, s.cut)
-            return STATUS_LIMIT
+            self.start_damage(
+                s.reason, s.resume, FATE_CUT_OFF if s.cut else FATE_CORRUPT
+            )
+            return STATUS_NEXT
         if s.kind == STEP_EMPTY:
-            self.bytes_done[0] += s.length
-            self.consumed += s.length
-            return STATUS_LIMIT
+            self.pass_bytes(s.length)
+            return STATUS_NEXT
         if s.kind == STEP_HEADER:
             return STATUS_HEADER
         if s.kind == STEP_CHANNEL:
-            return STATUS_WIDTH
+            return STATUS_KEY
         return STATUS_END
 
-    # ---- passing over what is no event ---------------------------------------------
-
-    cdef void start_damage(self, Reason reason, int64_t at, bint cut) noexcept nogil:
-        """Begin to pass over a stretch; the next event is not before `at`."""
-        self.scanning = True
-        self.stretch_start = self.base + self.consumed
-        self.scan_at = self.base + at
-        self.stretch_reason = reason
-        # cut off if the data end in it
-        self.cut = cut
-
-    cdef Status scan(self, const Window* w) noexcept nogil:
-        """Look for the next event."""
-        cdef int64_t where = self.scan_at - w.base
-        cdef Found found = FOUND_NO
-        if where < w.n:
-            if self.in_chunks:
-                found = find_in_chunks(
-                    w, &self.chunks, self.channels, where, w.n, &where, &self.need
-                )
-            else:
-                found = find_event(w, self.channels, where, w.n, &where, &self.need)
-        if found == FOUND_YES:
-            self.cut = False
-        elif not w.at_end:
-            if found == FOUND_NO:
-                where = w.n
-                self.need = w.n + 1
-            self.scan_at = w.base + where
-            self.consumed = where
-            return STATUS_MORE
-        else:
-            where = w.n
-            if self.stretch_reason == REASON_ZEROS and where > 0:
-                self.cut = w.data[where - 1] == 0
-        self.scanning = False
-        self.stretch_end = w.base + where
-        self.consumed = where
-        return STATUS_SKIPPED
+    cdef Found find(self, int64_t start, int64_t* where) noexcept nogil:
+        """Search for the next event."""
+        cdef const Window* w = &self.window
+        if self.in_chunks:
+            return find_in_chunks(
+                w, &self.chunks, self.channels, start, w.n, where, &self.need
+            )
+        return find_event(w, self.channels, start, w.n, where, &self.need)
 
     # ---- rows ----------------------------------------------------------------------
 
@@ -488,39 +348,30 @@ cdef class LlamaStream:
         cdef Channel* c = &self.channels[e.key]
         cdef RowSink* sink
         cdef int64_t length = self.step.lead + e.length
-        cdef int fate = 0
+        cdef Status status
+        cdef int fate = FATE_DECODED
         if c.sink >= 0:
-            sink = &self.sinks[c.sink]
-            if sink.loc >= sink.capacity:
-                if sink.loc > 0:
-                    self.any_full = True
-                    return STATUS_FULL
-                self.detail_sink = c.sink
-                return STATUS_ALLOCATE
+            status = self.room_for(0, c.sink, 1)
+            if status != STATUS_NEXT:
+                return status
+            sink = &self.sinks[0][c.sink]
             self.packet_id += 1
             write_event(
                 sink.columns, sink.loc, event, e, c, self.packet_id, self.start,
                 self.accuracy,
             )
             self.note_faults(event, e, c)
-            sink.loc += 1
-            if sink.capacity - sink.loc < sink.fill_safety:
-                self.any_full = True
-            if self.rows_left > 0:
-                self.rows_left -= 1
+            self.row_done(sink)
         else:
             self.packet_id += 1
             c.n_skipped += 1
-            fate = 1
+            fate = FATE_SKIPPED
         if self.in_chunks:
             self.irregular_count[IRREGULAR_TURN] += self.step.missing
             self.note_time(c, ticks_of(event))
             take_step(&self.chunks, self.channels, &self.step)
-        self.packets_done[fate] += 1
-        self.bytes_done[fate] += length
-        self.consumed += length
-        self.n_packets += 1
-        return STATUS_LIMIT
+        self.done(fate, length)
+        return STATUS_NEXT
 
     cdef void note_time(self, Channel* c, uint64_t ticks) noexcept nogil:
         """Count time stamps that do not increase, although they must (format 8.4)."""
@@ -556,30 +407,12 @@ cdef class LlamaStream:
         cdef const Event* e = &self.step.event
         return e.key, e.bits, e.raw_words, e.averaged_words
 
-    @property
-    def packets(self):
-        return (self.packets_done[0], self.packets_done[1])
-
-    @property
-    def bytes(self):
-        return (self.bytes_done[0], self.bytes_done[1])
-
-    @property
-    def irregular(self):
-        """How often each of `IRREGULARITIES` was met."""
-        return {
-            text: self.irregular_count[i]
-            for i, text in enumerate(IRREGULARITIES) if self.irregular_count[i]
-        }
-
-    @property
-    def stretch(self):
-        """The stretch last passed over: ``(start, end, fate, reason)``."""
-        reason = REASONS[self.stretch_reason]
-        if self.stretch_reason in (REASON_CHANNEL, REASON_WIDTH, REASON_EVENT):
-            reason += f" (channel {self.stretch_key})"
-        fate = "cut_off" if self.cut else "corrupt"
-        return self.stretch_start, self.stretch_end, fate, reason
+    def describe_damage(self):
+        """Return in words what is wrong in the damaged range."""
+        reason = REASONS[self.damage_code]
+        if self.damage_code in (REASON_CHANNEL, REASON_WIDTH, REASON_EVENT):
+            reason += f" (channel {self.damage_key})"
+        return reason
 
     def skipped_channels(self):
         """Return the number of unselected events by key since the last call."""
@@ -589,12 +422,3 @@ cdef class LlamaStream:
                 counts[key] = self.channels[<int>key].n_skipped
                 self.channels[<int>key].n_skipped = 0
         return counts
-
-    # names for the caller of `decode`
-    END = STATUS_END
-    MORE = STATUS_MORE
-    LIMIT = STATUS_LIMIT
-    FULL = STATUS_FULL
-    SKIPPED = STATUS_SKIPPED
-    HEADER = STATUS_HEADER
-    UNANNOUNCED = STATUS_WIDTH

@@ -33,7 +33,7 @@ cdef void write_event(
     llama_event_set_time_since_run_start(c, row, seconds)
     llama_event_set_unixtime(c, row, seconds + start)
     llama_event_set_unixtime_accuracy(c, row, accuracy)
-    llama_event_set_fadc_status_bits(c, row, e.status >> 26 & 1)
+    llama_event_set_fadc_status_bits(c, row, e.flag)
     write_blocks(c, row, event, e.bits, e.bits | channel.bits)
     write_samples(
         &c.waveform_windowed, row, samples, 2 * channel.raw_words,
@@ -46,11 +46,8 @@ cdef void write_event(
     )
 
 
-cdef uint32_t word_of(
-    const uint8_t* event, int64_t block, int word, bint there
-) noexcept nogil:
-    """Return a word of a block of the event; 0 if the block is not there."""
-    return load_u32(event + 4 * (block + word)) if there else 0
+cdef uint8_t[SIS3316_PEAK_BYTES] NO_BLOCK
+"""Zeros in place of a block that an event does not have."""
 
 
 cdef void write_blocks(
@@ -58,37 +55,35 @@ cdef void write_blocks(
     uint32_t wanted,
 ) noexcept nogil:
     """Write the blocks in front of the status word (2); those that lack are 0."""
-    cdef int64_t at = TIME_WORDS
-    cdef bint there = bits & 1
-    cdef uint32_t word
+    cdef const uint8_t* at = event + SIS3316_EVENT_BYTES
+    cdef const uint8_t* b
     if wanted & 1:
-        word = word_of(event, at, 0, there)
-        llama_event_set_wf_max_sample_value(c, row, word & 0xFFFF)
-        llama_event_set_wf_max_sample_idx(c, row, word >> 16)
-        word = word_of(event, at, 1, there)
-        llama_event_set_info_bits(c, row, word >> 24)
-        llama_event_set_cumsum_1(c, row, word & 0xFFFFFF)
-        llama_event_set_cumsum_2(c, row, word_of(event, at, 2, there))
-        llama_event_set_cumsum_3(c, row, word_of(event, at, 3, there))
-        llama_event_set_cumsum_4(c, row, word_of(event, at, 4, there))
-        llama_event_set_cumsum_5(c, row, word_of(event, at, 5, there))
-        llama_event_set_cumsum_6(c, row, word_of(event, at, 6, there))
-    at += BLOCK_0_WORDS * there
+        b = at if bits & 1 else &NO_BLOCK[0]
+        llama_event_set_wf_max_sample_value(c, row, sis3316_peak_get_value(b))
+        llama_event_set_wf_max_sample_idx(c, row, sis3316_peak_get_index(b))
+        llama_event_set_info_bits(c, row, sis3316_peak_get_information(b))
+        llama_event_set_cumsum_1(c, row, sis3316_peak_get_accumulator_1(b))
+        llama_event_set_cumsum_2(c, row, sis3316_peak_get_accumulators(b, 0))
+        llama_event_set_cumsum_3(c, row, sis3316_peak_get_accumulators(b, 1))
+        llama_event_set_cumsum_4(c, row, sis3316_peak_get_accumulators(b, 2))
+        llama_event_set_cumsum_5(c, row, sis3316_peak_get_accumulators(b, 3))
+        llama_event_set_cumsum_6(c, row, sis3316_peak_get_accumulators(b, 4))
+    at += SIS3316_PEAK_BYTES * (bits & 1)
     if wanted & 2:
-        there = bits >> 1 & 1
-        llama_event_set_cumsum_7(c, row, word_of(event, at, 0, there))
-        llama_event_set_cumsum_8(c, row, word_of(event, at, 1, there))
-        at += BLOCK_1_WORDS * there
+        b = at if bits & 2 else &NO_BLOCK[0]
+        llama_event_set_cumsum_7(c, row, sis3316_accumulators_get_accumulators(b, 0))
+        llama_event_set_cumsum_8(c, row, sis3316_accumulators_get_accumulators(b, 1))
+    at += SIS3316_ACCUMULATORS_BYTES * (bits >> 1 & 1)
     if wanted & 4:
-        there = bits >> 2 & 1
-        llama_event_set_maw_max(c, row, word_of(event, at, 0, there))
-        llama_event_set_maw_before(c, row, word_of(event, at, 1, there))
-        llama_event_set_maw_after(c, row, word_of(event, at, 2, there))
-        at += BLOCK_2_WORDS * there
+        b = at if bits & 4 else &NO_BLOCK[0]
+        llama_event_set_maw_max(c, row, sis3316_maw_get_maximum(b))
+        llama_event_set_maw_before(c, row, sis3316_maw_get_before(b))
+        llama_event_set_maw_after(c, row, sis3316_maw_get_after(b))
+    at += SIS3316_MAW_BYTES * (bits >> 2 & 1)
     if wanted & 8:
-        there = bits >> 3 & 1
-        llama_event_set_start_energy(c, row, word_of(event, at, 0, there))
-        llama_event_set_max_energy(c, row, word_of(event, at, 1, there))
+        b = at if bits & 8 else &NO_BLOCK[0]
+        llama_event_set_start_energy(c, row, sis3316_energies_get_start(b))
+        llama_event_set_max_energy(c, row, sis3316_energies_get_maximum(b))
 
 
 cdef void write_samples(

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import DecodeError
+from .wire import (
+    ACCUMULATORS,
+    CONFIG,
+    CONFIG_68,
+    CONFIG_80,
+    ENERGIES,
+    HEADER,
+    HEADER_80,
+    MAW,
+    PEAK,
+)
+
+if TYPE_CHECKING:
+    from .._core.wire import Struct
 
 MAGIC = b"LArI"
 OLD_MAGIC = b"LArU"
 """First bytes of files of 2019; `MAGIC` begins later ones."""
 
-HEADER_BYTES = 20
+HEADER_BYTES = HEADER.size + HEADER_80.size
 """Bytes at the start that determine the layout."""
 
 MAX_CHANNELS = 4096
@@ -21,20 +36,23 @@ MAX_CHANNELS = 4096
 
 ADVICE = "compare the file with the original, or copy it again"
 
-FIRST = ("fadc", "channel", "flags", "adc_offset", "sample_freq", "gain")
-AVERAGING = ("avg_sample_pretrigger", "avg_mode")
-LENGTHS = ("maw_buffer_length", "event_length", "event_header_length")
 OFFSETS = ("accum6_offset", "accum2_offset", "maw3_offset", "energy_offset")
 """Fields with the start of the block of each format bit."""
 
-BLOCK_WORDS = (7, 2, 3, 2)
+BLOCK_WORDS = tuple(block.size // 4 for block in (PEAK, ACCUMULATORS, MAW, ENERGIES))
 """Words of the block of each format bit."""
 
 
-def _record(*names: str) -> np.dtype:
-    """Return the type of a configuration: frequency and gain are floating-point."""
-    floats = ("sample_freq", "gain")
-    return np.dtype([(n, "<f8" if n in floats else "<u4") for n in names])
+def _dtype(config: Struct) -> np.dtype:
+    """Return the type of a configuration."""
+    return np.dtype(
+        {
+            "names": [f.name for f in config.fields],
+            "formats": [{"u32": "<u4", "f64": "<f8"}[f.type] for f in config.fields],
+            "offsets": [f.offset for f in config.fields],
+            "itemsize": config.size,
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -63,28 +81,9 @@ class HeaderLayout:
         return self.start + self.config.itemsize * n_channels
 
 
-NEW = HeaderLayout(
-    16,
-    _record(
-        *FIRST,
-        *("format_bits", "sample_start_index", "sample_pretrigger", *AVERAGING),
-        *("sample_length", "avg_sample_length", *LENGTHS, *OFFSETS),
-    ),
-)
-OLD_68 = HeaderLayout(
-    16, _record(*FIRST, "format_bits", "sample_length", *LENGTHS, *OFFSETS), True
-)
-OLD_80 = HeaderLayout(
-    20,
-    # a C structure with padding, and a word for each flag
-    _record(
-        *("fadc", "channel", "flags", "padding_1", "sample_freq", "adc_offset"),
-        *("padding_2", "gain", "format_bits", "sample_length", *LENGTHS, *OFFSETS),
-        "open",
-    ),
-    in_chunks=True,
-    counted=False,
-)
+NEW = HeaderLayout(HEADER.size, _dtype(CONFIG))
+OLD_68 = HeaderLayout(HEADER.size, _dtype(CONFIG_68), in_chunks=True)
+OLD_80 = HeaderLayout(HEADER_BYTES, _dtype(CONFIG_80), in_chunks=True, counted=False)
 
 
 def recognize(head: bytes, name: str) -> tuple[HeaderLayout, int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data_decoder import DataDecoder
-from ._kernel import LlamaStream
+from ._kernel import LlamaKernel
 from .columns import ALWAYS, LLAMA_EVENT, columns_of
 from .layouts import BLOCK_WORDS, NEW
 
@@ -42,20 +42,13 @@ def check_dict_spec_equal(
 class LLAMAEventDecoder(DataDecoder):
     """Decode events: one row for each.
 
-    ::
+    .. wire:: daq2lh5.llama.wire
+       EVENT PEAK ACCUMULATORS MAW ENERGIES STATUS AVERAGE
 
-        word 0     format bits (4), key of the channel (12), time stamp 47..32
-        word 1     time stamp 31..0
-        7 words    peak, accumulators 1 to 6     format bit 0
-        2 words    accumulators 7, 8             format bit 1
-        3 words    moving average window         format bit 2
-        2 words    energies                      format bit 3
-        1 word     status, length of the raw samples
-        1 word     length of the averaged samples, if there are any
-        samples    of 16 bits: raw, then averaged
-
-    (llamaDAQ format, 2). In files of 2019 ("LArU") the key is known from the
-    order of the events, and there are no averaged samples (format 8).
+    The blocks that the format bits name stand between the first two words and the
+    status word. Samples of 16 bits follow: raw, then averaged (llamaDAQ format, 2). In
+    files of 2019 ("LArU") the key is known from the order of the events, and there are
+    no averaged samples (format 8).
 
     Attributes
     ----------
@@ -86,7 +79,7 @@ class LLAMAEventDecoder(DataDecoder):
         self.t0_raw: dict[int, float] = {}
         self.t0_avg_const: dict[int, float] = {}
         self.layout: HeaderLayout = NEW
-        self._stream = LlamaStream()
+        self._stream = LlamaKernel()
 
     def set_channel_configs(self, channel_configs: LLAMA_Channel_Configs_t) -> None:
         """Take columns, times and lengths from the header of a file.

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..errors import DecodeError
-from ..raw_buffer import place_of
-from ..selection.overflow_tables import MAX_SIBLINGS, make_sibling
+from ..selection.overflow_tables import MAX_OVERFLOW
 from ..selection.templates import buffer_for, for_key, matches, names_key
 from ..streaming.kernel_streamer import KernelStreamer
-from ._kernel import LlamaStream
+from ._kernel import LlamaKernel
 from .layouts import HEADER_BYTES, MAX_CHANNELS
 from .llama_event_decoder import LLAMAEventDecoder
 from .llama_header_decoder import LLAMAHeaderDecoder
@@ -67,7 +66,7 @@ class LLAMAStreamer(KernelStreamer):
     def start_anew(self) -> None:
         """Forget the last stream."""
         super().start_anew()
-        self._kernel = LlamaStream()
+        self._kernel = LlamaKernel()
         self.event_decoder._stream = self._kernel
         self.event_decoder.skipped_channels = {}
         self.event_rbkd: dict[int, RawBuffer] | None = None
@@ -183,10 +182,10 @@ class LLAMAStreamer(KernelStreamer):
             first, *others = groups.values()
             rb.key_list = first + absent
             for keys in others:
-                sibling = make_sibling(rb, keys[0], keys)
-                rbs.append(sibling)
+                other = rb.beside(keys[0], keys)
+                self._add_table(EVENTS, other)
                 self.report.warn(
-                    f"channels {keys} have other columns: table {sibling.out_name}"
+                    f"channels {keys} have other columns: table {other.out_name}"
                 )
             rbs.keyed_dict = None
         super()._check_selection(decoders)
@@ -203,10 +202,10 @@ class LLAMAStreamer(KernelStreamer):
                 kernel.pass_header()
             else:
                 kernel.refuse(header=True)
-        elif status == kernel.UNANNOUNCED:
+        elif status == kernel.KEY:
             key = kernel.unannounced[0]
             known = key in self._unannounced
-            if not known and len(self._unannounced) >= MAX_SIBLINGS:
+            if not known and len(self._unannounced) >= MAX_OVERFLOW:
                 kernel.refuse(header=False)
                 return
             self._unannounced.add(key)
@@ -250,18 +249,16 @@ class LLAMAStreamer(KernelStreamer):
         """Add a struct for a later header."""
         if HEADERS not in self.rb_lib:
             return
-        if len(self._headers) > MAX_SIBLINGS:
+        if len(self._headers) > MAX_OVERFLOW:
             self.report.warn(
-                f"more than {MAX_SIBLINGS} different headers: others are not written"
+                f"more than {MAX_OVERFLOW} different headers: others are not written"
             )
             self.report.irregular["header that is not written"] += 1
             return
-        rbs = self.rb_lib[HEADERS]
-        rb = make_sibling(rbs[0], len(self._headers))
-        self._make_unique(rb)
+        rb = self.rb_lib[HEADERS][0].beside(len(self._headers))
         rb.make_later(decoder.make_lgdo, decoder.describe_lgdo)
         rb.loc = 1
-        rbs.append(rb)
+        self._add_table(HEADERS, rb)
 
     def _place_channels(self, keys: list[int]) -> None:
         """Set the buffers of new or changed channels."""
@@ -276,18 +273,16 @@ class LLAMAStreamer(KernelStreamer):
         rb = self.event_rbkd.get(key) or self._buffer_for_late(key)
         if rb is None:
             return
-        if rb not in self._siblings:
+        if rb not in self._overflow:
             # its first channel determines the columns
             rb.key_list = [key, *(k for k in rb.key_list if k != key)]
             self._set_up([rb], decoder, self._buffer_size)
             self._settle(rb)
-        found = self._siblings.find(rb, layout)
+        found = self._overflow.find(rb, layout)
         if found is None:
-            first = self._siblings.first(rb)
-            found = make_sibling(first, key, [key])
-            self._make_unique(found)
+            first = self._overflow.first(rb)
+            found = self._overflow.open(first, layout, decoder, key, [key])
             self._n_late += 1
-            self._add_sibling(first, layout, found, decoder)
             self.report.warn(
                 f"channel {key} has other columns now: table {found.out_name}"
             )
@@ -295,7 +290,7 @@ class LLAMAStreamer(KernelStreamer):
 
     def _settle(self, rb: RawBuffer) -> None:
         """Record the columns of a buffer."""
-        self._siblings.settle(rb, self.event_decoder.layout_of(rb.key_list[0]))
+        self._overflow.settle(rb, self.event_decoder.layout_of(rb.key_list[0]))
 
     def _buffer_for_late(self, key: int) -> RawBuffer | None:
         """Make a buffer for a channel that the first header lacks, if selected."""
@@ -310,24 +305,15 @@ class LLAMAStreamer(KernelStreamer):
             if not wanted:
                 return None
             by_key = names_key(wanted[0])
-            rb = (
-                for_key(wanted[0], key)
-                if by_key
-                else make_sibling(wanted[0], key, [key])
-            )
-        self._make_unique(rb)
+            first = wanted[0]
+            rb = for_key(first, key) if by_key else first.beside(key, [key])
         self._n_late += 1
-        self.rb_lib[EVENTS].append(rb)
+        self._add_table(EVENTS, rb)
         return rb
 
-    def _make_unique(self, rb: RawBuffer) -> None:
-        """Make the name of a buffer unique."""
-        taken = self._places_taken()
-        name, number = rb.out_name, 1
-        while place_of(rb) in taken:
-            number += 1
-            rb.out_name = f"{name}_{number}"
-        taken.add(place_of(rb))
+    @staticmethod
+    def _other_name(name: str, number: int) -> str:
+        return f"{name}_{number}"
 
     # ---- reading -------------------------------------------------------------------
 

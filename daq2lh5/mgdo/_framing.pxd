@@ -51,14 +51,14 @@ cdef struct Wave:
     double t0               # ns
     int64_t n
     int32_t encoding
-    int64_t start           # of the samples in the entry
-    int64_t stop
+    const uint8_t* samples
+    int64_t n_bytes         # of them
     int32_t channel
 
 cdef struct Digitizer:
     uint32_t channel
-    int64_t common          # where fEnergy, fTimeStamp, fID, fIndex are
-    int64_t own             # where the members from fClockFrequency on are
+    const uint8_t* members  # mgdo_digitizer (wire.py)
+    const uint8_t* gerda    # mgdo_gerda
 
 cdef struct WaveArray:
     Wave* items

@@ -9,18 +9,17 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memchr, memcmp, memset, strlen
 
-from .._core.bytes cimport load_be_f64, load_be_u16, load_be_u32, load_be_u64
+from ._wire cimport *
 
 cdef enum:
     MAX_OBJECTS = 65536         # of an array
     MAX_SAMPLES = 1 << 24       # 11
-    BYTE_COUNT = 0x40000000     # 3: a byte count follows
     CLASS_SEEN = 0x80000000     # 3: a class that was named before
     NEW_CLASS = 0xFFFFFFFF
     HAS_PROCESS_ID = 0x10
+    PROCESS_ID_BYTES = 2
+    LONG_STRING = 255           # in place of the length: four bytes of it follow
     IS_MEMBER_WISE = 0x1000
-    COMMON_BYTES = 28           # 4.3: fEnergy, fTimeStamp, fID, fIndex
-    OWN_BYTES = 42              # 4.3: from fClockFrequency on
 
 cdef const char** NAMES = [
     "MGTEvent", "MGTDataObject", "TNamed", "MGTClonesArray", "TClonesArray",
@@ -50,31 +49,32 @@ cdef bint fail(
     return False
 
 
-cdef inline bint has(Cursor* c, int64_t n, int cls) noexcept nogil:
-    """Whether `n` more bytes are in the object."""
+cdef inline const uint8_t* claim_next(Cursor* c, int64_t n, int cls) noexcept nogil:
+    """Return the next `n` bytes; NULL, and a trouble, if the object ends before."""
     if n > c.end - c.at:
-        return fail(c, REASON_PAST_END, cls, n, c.end - c.at)
-    return True
+        fail(c, REASON_PAST_END, cls, n, c.end - c.at)
+        return NULL
+    return c.data + c.at
 
 
 cdef bint open_object(Cursor* c, int cls, int64_t* outer) noexcept nogil:
     """Read byte count and version (3); the cursor's end becomes the object's."""
+    cdef const uint8_t* p = claim_next(c, ROOT_VERSION_BYTES, cls)
     cdef uint32_t count
     cdef uint16_t version
     outer[0] = c.end
-    if not has(c, 6, cls):
+    if p == NULL:
         return False
-    count = load_be_u32(c.data + c.at)
-    if not count & BYTE_COUNT or count & CLASS_SEEN:
+    if root_version_get_mark(p) != ROOT_VERSION_MARK:
         return fail(c, REASON_BYTES, cls)
-    count &= ~BYTE_COUNT
-    if count < 2 or count > c.end - c.at - 4:
-        return fail(c, REASON_PAST_END, cls, count, c.end - c.at - 4)
-    version = load_be_u16(c.data + c.at + 4)
+    count = root_version_get_count(p)
+    if count < 2 or count > c.end - c.at - ROOT_COUNT_BYTES:
+        return fail(c, REASON_PAST_END, cls, count, c.end - c.at - ROOT_COUNT_BYTES)
+    version = root_version_get_version(p)
     if version != VERSIONS[cls]:
         return fail(c, REASON_VERSION, cls, version, VERSIONS[cls])
-    c.end = c.at + 4 + count
-    c.at += 6
+    c.end = c.at + ROOT_COUNT_BYTES + count
+    c.at += ROOT_VERSION_BYTES
     return True
 
 
@@ -88,35 +88,47 @@ cdef bint close_object(Cursor* c, int cls, int64_t outer) noexcept nogil:
 
 cdef bint read_root_object(Cursor* c, int cls, uint32_t* bits) noexcept nogil:
     """Read a TObject (3), which has no byte count."""
-    if not has(c, 10, cls):
+    cdef const uint8_t* p = claim_next(c, ROOT_OBJECT_BYTES, cls)
+    cdef uint16_t version
+    if p == NULL:
         return False
-    if load_be_u16(c.data + c.at) != 1:
-        return fail(c, REASON_VERSION, cls, load_be_u16(c.data + c.at), 1)
-    bits[0] = load_be_u32(c.data + c.at + 6)
-    c.at += 10
-    if bits[0] & HAS_PROCESS_ID:
-        if not has(c, 2, cls):
-            return False
-        c.at += 2
+    version = root_object_get_version(p)
+    if version != ROOT_OBJECT_VERSION:
+        return fail(c, REASON_VERSION, cls, version, ROOT_OBJECT_VERSION)
+    bits[0] = root_object_get_bits(p)
+    c.at += ROOT_OBJECT_BYTES
+    return not bits[0] & HAS_PROCESS_ID or skip(c, PROCESS_ID_BYTES, cls)
+
+
+cdef inline bint skip(Cursor* c, int64_t n, int cls) noexcept nogil:
+    """Go on behind the next `n` bytes, if the object has them."""
+    if claim_next(c, n, cls) == NULL:
+        return False
+    c.at += n
     return True
 
 
 cdef bint read_string(
     Cursor* c, int cls, int64_t* start, int64_t* length
 ) noexcept nogil:
-    if not has(c, 1, cls):
+    cdef const uint8_t* p = claim_next(c, 1, cls)
+    if p == NULL:
         return False
-    length[0] = c.data[c.at]
+    length[0] = p[0]
     c.at += 1
-    if length[0] == 255:
-        if not has(c, 4, cls):
-            return False
-        length[0] = load_be_u32(c.data + c.at)
-        c.at += 4
-    if not has(c, length[0], cls):
+    if length[0] == LONG_STRING and not read_count(c, cls, length):
         return False
     start[0] = c.at
-    c.at += length[0]
+    return skip(c, length[0], cls)
+
+
+cdef bint read_count(Cursor* c, int cls, int64_t* n) noexcept nogil:
+    """Read a number of elements."""
+    cdef const uint8_t* p = claim_next(c, ROOT_COUNT_BYTES, cls)
+    if p == NULL:
+        return False
+    n[0] = root_count_get_n(p)
+    c.at += ROOT_COUNT_BYTES
     return True
 
 
@@ -139,27 +151,29 @@ cdef bint open_pointer(
     Cursor* c, int cls, int64_t* outer, bint* null
 ) noexcept nogil:
     """Read what stands in front of an object that is pointed to (3)."""
+    cdef const uint8_t* p = claim_next(c, ROOT_COUNT_BYTES, cls)
     cdef uint32_t count, tag
     cdef const void* nul
     cdef int64_t length
     outer[0] = c.end
     null[0] = False
-    if not has(c, 4, cls):
+    if p == NULL:
         return False
-    count = load_be_u32(c.data + c.at)
-    if count == 0:
+    if root_count_get_n(p) == 0:
         null[0] = True
-        c.at += 4
+        c.at += ROOT_COUNT_BYTES
         return True
-    if not count & BYTE_COUNT or count & CLASS_SEEN:
+    if root_pointer_get_mark(p) != ROOT_POINTER_MARK:
         return fail(c, REASON_POINTER, cls)
-    count &= ~BYTE_COUNT
-    if count < 4 or count > c.end - c.at - 4:
-        return fail(c, REASON_PAST_END, cls, count, c.end - c.at - 4)
-    c.end = c.at + 4 + count
-    c.at += 4
-    tag = load_be_u32(c.data + c.at)
-    c.at += 4
+    count = root_pointer_get_count(p)
+    # the tag is in those bytes
+    if count < ROOT_POINTER_BYTES - ROOT_COUNT_BYTES or (
+        count > c.end - c.at - ROOT_COUNT_BYTES
+    ):
+        return fail(c, REASON_PAST_END, cls, count, c.end - c.at - ROOT_COUNT_BYTES)
+    c.end = c.at + ROOT_COUNT_BYTES + count
+    c.at += ROOT_POINTER_BYTES
+    tag = root_pointer_get_tag(p)
     if tag == NEW_CLASS:
         nul = memchr(c.data + c.at, 0, c.end - c.at)
         if nul == NULL:
@@ -183,6 +197,7 @@ cdef bint open_array(
     int64_t* n,
 ) noexcept nogil:
     """Read the head of an MGTClonesArray (3) up to its first slot."""
+    cdef const uint8_t* p
     cdef uint32_t bits
     cdef int64_t start, n_bytes
     if not (
@@ -196,31 +211,37 @@ cdef bint open_array(
     if not (
         read_string(c, CLASS_ROOT_CLONES, &start, &n_bytes)
         and read_string(c, CLASS_ROOT_CLONES, name, length)
-        and has(c, 8, CLASS_ROOT_CLONES)
     ):
         return False
-    n[0] = <int32_t>load_be_u32(c.data + c.at)
+    p = claim_next(c, ROOT_ARRAY_BYTES, CLASS_ROOT_CLONES)
+    if p == NULL:
+        return False
+    n[0] = root_array_get_n_objects(p)
     # each slot takes a byte at least
-    if not 0 <= n[0] <= min(MAX_OBJECTS, c.end - c.at - 8):
+    if not 0 <= n[0] <= min(MAX_OBJECTS, c.end - c.at - ROOT_ARRAY_BYTES):
         return fail(c, REASON_COUNT, CLASS_ROOT_CLONES, n[0])
-    c.at += 8
+    c.at += ROOT_ARRAY_BYTES
     return True
 
 
 cdef bint close_array(Cursor* c, int64_t outer, int64_t root_outer) noexcept nogil:
-    if not (
-        close_object(c, CLASS_ROOT_CLONES, root_outer) and has(c, 1, CLASS_CLONES)
-    ):
-        return False
-    # a flag that nobody knows (9)
-    c.at += 1
-    return close_object(c, CLASS_CLONES, outer)
+    return (
+        close_object(c, CLASS_ROOT_CLONES, root_outer)
+        # a flag of unknown meaning (9)
+        and skip(c, 1, CLASS_CLONES)
+        and close_object(c, CLASS_CLONES, outer)
+    )
 
 
 cdef bint next_slot(Cursor* c, bint* there) noexcept nogil:
-    if not has(c, 1, CLASS_ROOT_CLONES):
+    return read_flag(c, CLASS_ROOT_CLONES, there)
+
+
+cdef bint read_flag(Cursor* c, int cls, bint* value) noexcept nogil:
+    cdef const uint8_t* p = claim_next(c, 1, cls)
+    if p == NULL:
         return False
-    there[0] = c.data[c.at] != 0
+    value[0] = p[0] != 0
     c.at += 1
     return True
 
@@ -270,39 +291,40 @@ cdef bint read_waves(Cursor* c, WaveArray* waves) noexcept nogil:
 
 cdef bint read_wave(Cursor* c, Wave* w) noexcept nogil:
     """Read a waveform (format 4.2), but not its samples."""
+    cdef const uint8_t* p
     cdef int64_t outer, width
     cdef double frequency
     cdef uint64_t n
-    if not (
-        open_object(c, CLASS_WAVEFORM, &outer) and skip_data_object(c)
-        and has(c, 36, CLASS_WAVEFORM)
-    ):
+    if not (open_object(c, CLASS_WAVEFORM, &outer) and skip_data_object(c)):
         return False
-    w.channel = <int32_t>load_be_u32(c.data + c.end - 4)
+    p = claim_next(c, MGDO_WAVEFORM_BYTES + MGDO_WAVEFORM_END_BYTES, CLASS_WAVEFORM)
+    if p == NULL:
+        return False
+    w.channel = mgdo_waveform_end_get_channel(
+        c.data + c.end - MGDO_WAVEFORM_END_BYTES
+    )
     c.trouble.channel = w.channel
-    frequency = load_be_f64(c.data + c.at)
-    w.t0 = load_be_f64(c.data + c.at + 8)
-    n = load_be_u64(c.data + c.at + 20)
-    w.encoding = <int32_t>load_be_u32(c.data + c.at + 28)
+    frequency = mgdo_waveform_get_frequency(p)
+    w.t0 = mgdo_waveform_get_offset(p)
+    n = mgdo_waveform_get_n_samples(p)
+    w.encoding = mgdo_waveform_get_encoding(p)
     if not (isfinite(frequency) and frequency > 0):
         return fail(c, REASON_FREQUENCY, CLASS_WAVEFORM)
     w.period = 1 / frequency
     if n > MAX_SAMPLES:
         return fail(c, REASON_LENGTH, CLASS_WAVEFORM, <int64_t>min(n, 1ULL << 62))
     w.n = <int64_t>n
-    c.at += 32
-    w.start = c.at
-    w.stop = c.end - 4
+    c.at += MGDO_WAVEFORM_BYTES
+    w.samples = c.data + c.at
+    w.n_bytes = c.end - MGDO_WAVEFORM_END_BYTES - c.at
     if w.encoding == ENCODING_DIFFERENCES:
         # 1 to 5 bytes each
-        if not w.n <= w.stop - w.start <= 5 * w.n:
-            return fail(c, REASON_SAMPLES, CLASS_WAVEFORM, w.stop - w.start, w.n)
+        if not w.n <= w.n_bytes <= 5 * w.n:
+            return fail(c, REASON_SAMPLES, CLASS_WAVEFORM, w.n_bytes, w.n)
     elif 0 <= w.encoding <= ENCODING_UNSIGNED:
         width = 8 if w.encoding <= ENCODING_DOUBLE else 2
-        if w.stop - w.start != width * w.n:
-            return fail(
-                c, REASON_SAMPLES, CLASS_WAVEFORM, w.stop - w.start, width * w.n
-            )
+        if w.n_bytes != width * w.n:
+            return fail(c, REASON_SAMPLES, CLASS_WAVEFORM, w.n_bytes, width * w.n)
     else:
         return fail(c, REASON_ENCODING, CLASS_WAVEFORM, w.encoding)
     c.at = c.end
@@ -354,19 +376,19 @@ cdef bint read_digitizer(Cursor* c, Digitizer* d) noexcept nogil:
         and open_object(c, CLASS_GERDA_BASE, &base)
         and open_object(c, CLASS_DIGITIZER, &common)
         and skip_data_object(c)
-        and has(c, COMMON_BYTES, CLASS_DIGITIZER)
     ):
         return False
-    d.common = c.at
-    d.channel = load_be_u32(c.data + c.at + 16)
-    c.at += COMMON_BYTES
-    if not (
-        close_object(c, CLASS_DIGITIZER, common)
-        and has(c, OWN_BYTES, CLASS_GERDA_BASE)
-    ):
+    d.members = claim_next(c, MGDO_DIGITIZER_BYTES, CLASS_DIGITIZER)
+    if d.members == NULL:
         return False
-    d.own = c.at
-    c.at += OWN_BYTES
+    d.channel = mgdo_digitizer_get_channel(d.members)
+    c.at += MGDO_DIGITIZER_BYTES
+    if not close_object(c, CLASS_DIGITIZER, common):
+        return False
+    d.gerda = claim_next(c, MGDO_GERDA_BYTES, CLASS_GERDA_BASE)
+    if d.gerda == NULL:
+        return False
+    c.at += MGDO_GERDA_BYTES
     return close_object(c, CLASS_GERDA_BASE, base) and close_object(
         c, CLASS_GERDA, outer
     )
@@ -381,13 +403,8 @@ cdef bint read_active(Cursor* c, Entry* e) noexcept nogil:
         return False
     if null:
         return True
-    if not has(c, 4, CLASS_ACTIVE):
+    if not (read_count(c, CLASS_ACTIVE, &n) and skip(c, n, CLASS_ACTIVE)):
         return False
-    n = load_be_u32(c.data + c.at)
-    c.at += 4
-    if not has(c, n, CLASS_ACTIVE):
-        return False
-    c.at += n
     e.n_channels = n
     return close_object(c, CLASS_ACTIVE, pointer)
 
@@ -425,6 +442,7 @@ cdef bint read_entry(
 ) noexcept nogil:
     """Read an entry (format 4.1); False, and what the trouble is, if that cannot be."""
     cdef Cursor c
+    cdef const uint8_t* p
     cdef int64_t outer
     memset(trouble, 0, sizeof(Trouble))
     trouble.channel = -1
@@ -435,28 +453,20 @@ cdef bint read_entry(
     if n < 10 or data[0] != 8 or memcmp(data + 1, NAMES[<int>CLASS_EVENT], 9) != 0:
         return fail(&c, REASON_NO_EVENT, CLASS_EVENT)
     c.at = 10
-    if not (
-        open_object(&c, CLASS_EVENT, &outer) and skip_data_object(&c)
-        and has(&c, 20, CLASS_EVENT)
-    ):
+    if not (open_object(&c, CLASS_EVENT, &outer) and skip_data_object(&c)):
         return False
-    e.event_type = <int32_t>load_be_u32(data + c.at)
-    e.total = load_be_f64(data + c.at + 4)
-    e.time = load_be_f64(data + c.at + 12)
-    c.at += 20
-    if not (
-        read_waves(&c, &e.waves) and read_digitizers(&c, e) and read_active(&c, e)
-        and has(&c, 1, CLASS_EVENT)
-    ):
+    p = claim_next(&c, MGDO_EVENT_BYTES, CLASS_EVENT)
+    if p == NULL:
         return False
-    e.use_aux = data[c.at] != 0
-    c.at += 1
-    if not (read_waves(&c, &e.aux) and has(&c, 4, CLASS_EVENT)):
-        return False
-    # fEventNumber: 0 in all files that are known
-    c.at += 4
+    e.event_type = mgdo_event_get_event_type(p)
+    e.total = mgdo_event_get_total(p)
+    e.time = mgdo_event_get_time(p)
+    c.at += MGDO_EVENT_BYTES
     return (
-        close_object(&c, CLASS_EVENT, outer)
+        read_waves(&c, &e.waves) and read_digitizers(&c, e) and read_active(&c, e)
+        and read_flag(&c, CLASS_EVENT, &e.use_aux) and read_waves(&c, &e.aux)
+        and skip(&c, MGDO_EVENT_END_BYTES, CLASS_EVENT)
+        and close_object(&c, CLASS_EVENT, outer)
         and close_entry(&c, n)
         and (not e.known or check_rows(&c, e))
     )

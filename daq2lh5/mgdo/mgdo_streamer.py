@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
-from ..selection.overflow_tables import MAX_SIBLINGS, SiblingTables, make_sibling
+from ..selection.overflow_tables import MAX_OVERFLOW
 from ..streaming.kernel_streamer import KernelStreamer
 from ._framing import CLASS_NAMES
-from ._kernel import REASONS, MGDOStream
+from ._kernel import REASONS, MGDOKernel
 from .baskets_ahead import BasketsAhead
 from .mgdo_digitizer_decoder import DEFAULT_LAYOUT, GETGERDADigitizerDataDecoder
 from .mgdo_header_decoder import MGDOHeaderDecoder
@@ -18,6 +19,7 @@ from .tree import MGTree, import_uproot, open_tree
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
     from ..raw_buffer import RawBuffer, RawBufferLibrary
+    from ..selection.overflow_tables import OverflowTables
     from .baskets import Basket
     from .mgdo_digitizer_decoder import DigitizerLayout
 
@@ -60,6 +62,8 @@ class MGDOStreamer(KernelStreamer):
 
     format_name = "MGDO"
     COUNTED = ("decoded", "skipped", "unknown")
+    max_overflow = MAX_OVERFLOW
+    _overflow: OverflowTables[DigitizerLayout]
 
     def __init__(self) -> None:
         # better now than when the file is open
@@ -71,7 +75,7 @@ class MGDOStreamer(KernelStreamer):
     def start_anew(self) -> None:
         """Forget the last stream."""
         super().start_anew()
-        self._kernel = MGDOStream()
+        self._kernel = MGDOKernel()
         self.digitizer_decoder.skipped_channels = {}
         # channels beyond the largest number of tables, and their rows
         self._without_table: set[int] = set()
@@ -83,10 +87,8 @@ class MGDOStreamer(KernelStreamer):
         # bytes of the entries in baskets that are done
         self._bytes_before = 0
         self._keyed: dict[int, RawBuffer] = {}
-        self._siblings: SiblingTables[DigitizerLayout] = SiblingTables()
         self._first_layout = DEFAULT_LAYOUT
         self._n_new_channels = 0
-        self._waiting: tuple[int, DigitizerLayout] | None = None
 
     def get_decoder_list(self) -> list[DataDecoder]:
         """Return the decoders of all tables."""
@@ -135,7 +137,7 @@ class MGDOStreamer(KernelStreamer):
         if rbs is not None:
             self._keyed = rbs.get_keyed_dict()
         for rb in self._keyed.values():
-            self._siblings.settle(rb, layout)
+            self._overflow.settle(rb, layout)
         self._set_buffers()
         self._account()
         return [self._header_buffer(self.header_decoder)]
@@ -160,7 +162,7 @@ class MGDOStreamer(KernelStreamer):
                 data = basket.data[basket.offsets[i] : basket.offsets[i + 1]]
                 found = self._kernel.look_at(data)
                 if found is None:
-                    text = f"entry {basket.first + i}: {self._kernel.problem}"
+                    text = f"entry {basket.first + i}: {self._kernel.describe_damage()}"
                     problem = problem or text
                     continue
                 n_channels = n_channels or found[0]
@@ -194,15 +196,9 @@ class MGDOStreamer(KernelStreamer):
         self.report.warn(f"the ROOT file ends at byte {trailing.start}; {what}")
 
     def _set_buffers(self) -> None:
-        self._kernel.set_buffers(self._keyed, self._siblings.shapes)
+        self._kernel.set_buffers(self._keyed, self._overflow.shapes)
 
     # ---- reading -------------------------------------------------------------------
-
-    def _resume(self) -> None:
-        """Resume with waveforms that waited until the last chunk was handed out."""
-        if self._waiting is not None:
-            waiting, self._waiting = self._waiting, None
-            self._use_sibling(*waiting)
 
     def _read(self, limit: int) -> bool:
         """Run the kernel until a buffer is full, or `limit` entries are decoded."""
@@ -217,9 +213,9 @@ class MGDOStreamer(KernelStreamer):
             status = self._decode(limit - done)
             done += kernel.n_packets
             full = kernel.any_full
-            if status == MGDOStream.WIDTH:
+            if status == MGDOKernel.WIDTH:
                 full |= self._other_layout()
-            elif status == MGDOStream.KEY:
+            elif status == MGDOKernel.KEY:
                 self._new_channel(kernel.detail_channel)
             more = kernel.rows_left != 0
         self.any_full |= full
@@ -244,7 +240,7 @@ class MGDOStreamer(KernelStreamer):
             log.warning("%s", e)
             # the lengths of the entries are unknown
             problem = str(e).removeprefix(f"{self.tree.name}: ")
-            self.end_stretch(
+            self.end_damaged(
                 *(self._bytes_before, self._bytes_before, "corrupt", problem),
                 *(int(UNREADABLE), first),
             )
@@ -254,21 +250,21 @@ class MGDOStreamer(KernelStreamer):
     def _decode(self, limit: int) -> int:
         """Run the kernel over the basket at hand."""
         kernel, basket = self._kernel, self._basket
-        status = kernel.decode(basket.data, basket.offsets, basket.first, limit)
-        if status == MGDOStream.UNKNOWN:
+        status = kernel.decode_basket(basket.data, basket.offsets, basket.first, limit)
+        if status == MGDOKernel.UNKNOWN:
             self.report.add_unknown(kernel.class_name)
-        elif status == MGDOStream.SKIPPED:
+        elif status == MGDOKernel.SKIPPED:
             i = kernel.next_entry - 1
             start, stop = (int(n) for n in basket.offsets[i : i + 2])
             if not 0 <= start <= stop <= len(basket.data):
                 start = stop = 0
-            self.hold_stretch(memoryview(basket.data)[start:stop])
-            problem = f"entry {basket.first + i}: {kernel.problem}"
+            self.hold_damaged(memoryview(basket.data)[start:stop])
+            problem = f"entry {basket.first + i}: {kernel.describe_damage()}"
             start, stop = (n + self._bytes_before for n in (start, stop))
             # the entry's own number
-            code, number = kernel.reason, basket.first + i
-            self.end_stretch(start, stop, "corrupt", problem, code, number)
-        elif status == MGDOStream.MORE:
+            code, number = kernel.damage_code, basket.first + i
+            self.end_damaged(start, stop, "corrupt", problem, code, number)
+        elif status == MGDOKernel.MORE:
             self._bytes_before += len(basket.data)
             self._basket = None
         return status
@@ -295,7 +291,7 @@ class MGDOStreamer(KernelStreamer):
         if self._n_new_channels <= MAX_TOLD:
             self.report.note(f"channel {channel} is not in the file's list of channels")
         if not self._kernel.set_channel(channel, rb):
-            self._siblings.settle(rb, self._first_layout)
+            self._overflow.settle(rb, self._first_layout)
             self._kernel.end()
             self._set_buffers()
             self._kernel.begin()
@@ -309,47 +305,39 @@ class MGDOStreamer(KernelStreamer):
         channel = channel if channel in self._keyed else max(self._keyed)
         layout = self._kernel.wanted_layout
         rb = self._keyed[channel]
-        if self._siblings.shapes[id(rb)] == layout or not rb.private:
+        if self._overflow.shapes[id(rb)] == layout or not rb.private:
             msg = f"buffer '{rb.out_name}' has no room for the waveforms of {layout}"
             raise ValueError(msg)
-        if rb.loc:
-            # rows at hand are handed out first
-            self._waiting = channel, layout
-            self._flush = True
-            return True
-        self._kernel.end()
-        self._use_sibling(channel, layout)
-        self._kernel.begin()
-        return False
+        change = partial(self._use_overflow, channel, layout)
+        return self._change_buffers(change, wait=rb.loc > 0)
 
-    def _use_sibling(self, channel: int, layout: DigitizerLayout) -> None:
+    def _use_overflow(self, channel: int, layout: DigitizerLayout) -> None:
         """Send the rows of a channel to a buffer for other waveforms."""
-        base = self._siblings.first(self._keyed[channel])
-        sibling = self._siblings.find(base, layout)
-        if sibling is not None:
-            self._keyed[channel] = sibling
-        elif len(self._siblings) >= MAX_SIBLINGS:
+        first = self._overflow.first(self._keyed[channel])
+        rb = self._overflow.find(first, layout)
+        if rb is not None:
+            self._keyed[channel] = rb
+        elif not self._overflow.has_room(first):
             self.report.warn(
-                f"more than {MAX_SIBLINGS} kinds of waveforms: others are not decoded"
+                f"more than {MAX_OVERFLOW} kinds of waveforms: others are not decoded"
             )
             self._without_table.add(channel)
             del self._keyed[channel]
         else:
-            self._keyed[channel] = self._new_sibling(base, layout)
+            self._keyed[channel] = self._open_overflow(first, layout)
         self._set_buffers()
 
-    def _new_sibling(self, base: RawBuffer, layout: DigitizerLayout) -> RawBuffer:
+    def _open_overflow(self, first: RawBuffer, layout: DigitizerLayout) -> RawBuffer:
         (use_aux, *lengths), dtypes = layout
         parts = [*map(str, lengths[: 1 + use_aux])]
         parts += [t for t in dict.fromkeys(dtypes) if t != "uint16"]
-        if not use_aux and self._siblings.shapes[id(base)][0][0]:
+        if not use_aux and self._overflow.shapes[id(first)][0][0]:
             parts.append("waveform")
-        sibling = make_sibling(base, "_".join(parts))
         decoder = self.digitizer_decoder
         decoder.set_layout(layout)
-        self._add_sibling(base, layout, sibling, decoder)
-        self.report.note(f"waveforms of another kind: table {sibling.out_name}")
-        return sibling
+        rb = self._overflow.open(first, layout, decoder, "_".join(parts))
+        self.report.note(f"waveforms of another kind: table {rb.out_name}")
+        return rb
 
     # ---- accounting ----------------------------------------------------------------
 

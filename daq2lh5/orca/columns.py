@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..buffers.declaration import Column, Table
-from ..fc.columns import FC_EVENT, MAX_TRACES
+from ..fc.columns import FC_EVENT
+from ..fc.shared_columns import MAX_TRACES
 from .common_columns import PACKET_ID
 from .digitizers.columns import TABLES as DIGITIZER_TABLES
 

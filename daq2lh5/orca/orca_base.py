@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..data_decoder import DataDecoder
+from ._kernel import OrcaKernel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from ..raw_buffer import RawBuffer, RawBufferList
     from .orca_header import OrcaHeader
     from .orca_packet import OrcaPacket
@@ -95,6 +98,11 @@ class OrcaDecoder(DataDecoder):
         """End the stream: no packets follow."""
 
 
+def _no_siblings(rb: RawBuffer) -> tuple[RawBuffer, ...]:  # noqa: ARG001
+    """Return that a buffer takes rows of one length only."""
+    return ()
+
+
 class KernelDecoder(OrcaDecoder):
     """Base class of decoders whose packets the kernel decodes.
 
@@ -136,9 +144,58 @@ class KernelDecoder(OrcaDecoder):
         ValueError
             if the packet is damaged, or does not fit the buffers.
         """
-        from ._kernel import OrcaStream  # noqa: PLC0415  (the streamer loads it first)
+        kernel = OrcaKernel()
+        data_id = int(packet[0]) & 0xFFFC0000
+        kernel.set_ids({data_id: 1}, [("header", 0), (self.kind, self.variant)])
+        self._configure(kernel)
+        self.set_buffers(kernel, rbl.get_keyed_dict(), _no_siblings)
+        kernel.packet_id = packet_id - 1
+        data = packet.tobytes()
+        kernel.begin()
+        try:
+            status = kernel.decode(data, 0, len(data), True, 1)
+        finally:
+            kernel.end()
+        if status == kernel.SKIPPED:
+            msg = f"packet {packet_id}: {kernel.damaged.reason}"
+            raise ValueError(msg)
+        if status == kernel.KEY:
+            # no buffer asks for it
+            return False
+        if status == kernel.WIDTH:
+            if self.fit(kernel.detail_buffer, kernel.detail_samples):
+                return self.decode_packet(packet, packet_id, rbl)
+            msg = (
+                f"packet {packet_id}: trace of {kernel.detail_samples} samples does "
+                "not fit the buffer"
+            )
+            raise ValueError(msg)
+        if not kernel.n_packets:
+            msg = f"packet {packet_id} does not fit the buffer"
+            raise ValueError(msg)
+        return bool(kernel.any_full)
 
-        return OrcaStream.decode_one(self, packet, packet_id, rbl)
+    def _configure(self, kernel: OrcaKernel) -> None:
+        """Tell the kernel of a single packet what the header says."""
+
+    def set_buffers(
+        self,
+        kernel: OrcaKernel,
+        keyed: dict,
+        siblings: Callable[[RawBuffer], Sequence[RawBuffer]],
+    ) -> None:
+        """Set the buffers of a kernel that take the rows.
+
+        Parameters
+        ----------
+        kernel
+            the kernel.
+        keyed
+            the buffers by key.
+        siblings
+            returns the buffers that take rows of other lengths in place of a buffer.
+        """
+        raise NotImplementedError
 
     def fit(self, rb: RawBuffer, n_samples: int) -> bool:  # noqa: ARG002
         """Give a buffer rows for traces of `n_samples`; False if it keeps its own."""

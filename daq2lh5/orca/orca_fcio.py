@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import DecodeError
-from ..fc.fc_base import FcioStream
+from ..fc.fc_base import FcioKernel
 from ..fc.fc_config_decoder import FCConfigDecoder
 from ..fc.fc_event_decoder import FCEventDecoder
 from ..fc.fc_eventheader_decoder import FCEventHeaderDecoder
@@ -39,11 +39,11 @@ __all__ = [
     "get_fcio_stream",
 ]
 
-fcio_stream_library: dict[int, FcioStream] = {}
+fcio_stream_library: dict[int, FcioKernel] = {}
 """Streams of packets that are decoded one at a time, without a streamer."""
 
 
-def get_fcio_stream(streamid: int) -> FcioStream:
+def get_fcio_stream(streamid: int) -> FcioKernel:
     """Return the state of a stream of packets that are decoded one at a time.
 
     A streamer has streams of its own.
@@ -54,7 +54,7 @@ def get_fcio_stream(streamid: int) -> FcioStream:
         word 2 of its packets.
     """
     return fcio_stream_library.setdefault(
-        int(streamid), FcioStream(int(streamid) & 0xFFFF)
+        int(streamid), FcioKernel(int(streamid) & 0xFFFF)
     )
 
 
@@ -178,7 +178,7 @@ class FCIODecoder(OrcaDecoder):
             return number, ""
         return None, str(key)
 
-    def keys_of(self, stream: FcioStream) -> list[int | str]:
+    def keys_of(self, stream: FcioKernel) -> list[int | str]:
         """Return the keys of a stream's rows, from its configuration."""
         fcid = stream.config.streamid & 0xFFFF
         own = stream.keys()[self.decoder.table.name]
@@ -260,7 +260,7 @@ class ORFCIOConfigDecoder(FCIODecoder):
         return dict(zip(("fc_config", "fsp_config"), self._key_lists, strict=False))
 
     def append_rows(
-        self, stream: FcioStream, buffers: dict[int | str, RawBuffer], packet_id: int
+        self, stream: FcioKernel, buffers: dict[int | str, RawBuffer], packet_id: int
     ) -> bool:
         """Fill the next rows with the configuration in force of a stream.
 

@@ -16,7 +16,10 @@ from .slow_control.record_decoder import RecordDecoder, enough
 from .slow_control.record_shape import ANY_WORD, Shape
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from ..raw_buffer import RawBuffer
+    from ._kernel import OrcaKernel
     from .orca_header import OrcaHeader
     from .orca_packet import OrcaPacket
 
@@ -26,6 +29,7 @@ __all__ = [
     "ORFlashCamListenerConfigDecoder",
     "ORFlashCamListenerStatusDecoder",
     "ORFlashCamWaveformDecoder",
+    "cards_of",
     "configuration_of",
     "fc_event_decoded_values",
     "get_board_id",
@@ -191,6 +195,16 @@ def listeners_of(header: OrcaHeader) -> list[Listener]:
             ]
         listeners.append(listener)
     return listeners
+
+
+def cards_of(
+    header: OrcaHeader,
+) -> list[tuple[int, int, list[tuple[int, int, int, float]]]]:
+    """Return the listeners as the kernel wants them.
+
+    Of each its id, the number of inputs in use, and its cards.
+    """
+    return [(x.fcid, len(x.keys), x.cards) for x in listeners_of(header)]
 
 
 def _list(value: Any) -> list[Any]:
@@ -476,6 +490,19 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
             id of the listener.
         """
         self.decoded_values[fcid]["waveform"]["wf_len"] = nsamples
+
+    def _configure(self, kernel: OrcaKernel) -> None:
+        kernel.flashcam.set_listeners(cards_of(self.header))
+        for configuration in self.header.configurations.values():
+            kernel.flashcam.configure(*configuration)
+
+    def set_buffers(  # noqa: D102
+        self,
+        kernel: OrcaKernel,
+        keyed: dict,
+        siblings: Callable[[RawBuffer], Sequence[RawBuffer]],
+    ) -> None:
+        kernel.set_trace_buffers(self.variant, keyed, siblings)
 
     def fit(self, rb: RawBuffer, n_samples: int) -> bool:
         """Resize an empty table: the header's length of traces is often wrong.

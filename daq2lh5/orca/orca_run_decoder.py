@@ -27,13 +27,9 @@ FLAGS = (
 class ORRunDecoderForRun(RecordDecoder):
     """Decode run records: start, stop and sub-runs, and a heartbeat every 30 s.
 
-    ::
+    .. wire:: daq2lh5.orca.packets.wire RUN
 
-        word 1    number of the sub-run (upper half), flags (bits 0 to 5)
-        word 2    number of the run; of a heartbeat: seconds until the next
-        word 3    time, seconds since 1970 in UTC
-
-    (ORCA format, 4.2).
+    See ORCA format, 4.2.
     """
 
     table = RUN

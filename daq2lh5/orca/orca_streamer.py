@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._core.kernel import FATES
 from ..errors import DecodeError, told
 from ..fc.fc_base import LONE_FSP
 from . import orca_packet
-from ._kernel import OrcaStream
+from ._kernel import OrcaKernel
 from .decoder_names import ANY_FCIO, DECODERS, FCIO
 from .digitizers.decoder import MAX_NOTES
 from .orca_base import KernelDecoder
@@ -21,8 +22,8 @@ from .orca_fcio import ANY_RECORDS, ORFCIOEventDecoder
 from .orca_flashcam import (
     ORFlashCamListenerConfigDecoder,
     ORFlashCamWaveformDecoder,
+    cards_of,
     configuration_of,
-    listeners_of,
 )
 from .orca_header import OrcaHeader
 from .orca_header_decoder import (
@@ -45,8 +46,8 @@ log = logging.getLogger(__name__)
 
 __all__ = ["DECODERS", "OrcaStreamer"]
 
-HEADER_SLOT = 0
-"""Number of the header's decoder in the kernel."""
+HEADER_INDEX = 0
+"""Index of the header's decoder in the kernel."""
 
 
 class OrcaStreamer(PacketAccess, TraceTables):
@@ -73,7 +74,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
         self.header = OrcaHeader()
         self.decoders: dict[str, OrcaDecoder] = {}
         self._missing: set[str] = set()
-        self._kernel = OrcaStream()
+        self._kernel = OrcaKernel()
         self._names: list[str] = []
         self._keyed: dict[str, dict] = {}
         self._announced: dict[str, set] = {}
@@ -90,7 +91,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
 
     @property
     def n_resyncs(self) -> int:
-        """Number of damaged stretches so far: of decoding, or of packets by number."""
+        """Number of damaged ranges so far: of decoding, or of packets by number."""
         loaded = 0 if self._packets is None else self._packets.n_damage
         return max(self.report.n_damage, loaded)
 
@@ -179,8 +180,8 @@ class OrcaStreamer(PacketAccess, TraceTables):
             # its records have the tables of the decoders of each kind
             names += FCIO
         names = list(dict.fromkeys(names))
-        if len(names) > OrcaStream.MAX_DECODERS:
-            msg = f"ORCA header: more than {OrcaStream.MAX_DECODERS} decoders"
+        if len(names) > OrcaKernel.MAX_DECODERS:
+            msg = f"ORCA header: more than {OrcaKernel.MAX_DECODERS} decoders"
             raise DecodeError(msg, self.source.name)
         self._names = names
         self._n_headers += 1
@@ -210,13 +211,10 @@ class OrcaStreamer(PacketAccess, TraceTables):
         for data_id, decoders in self.header.find_shared_ids().items():
             text = f"data id {data_id:#x} of {' and '.join(decoders)}"
             self.report.warn(f"the header has {text}: read as {decoders[-1]}")
-            slot = self._names.index(decoders[-1])
-            self._guessed[slot] = text, sum(self._kernel.counts(slot)[0])
+            index = self._names.index(decoders[-1])
+            self._guessed[index] = text, sum(self._kernel.counts(index))
         self._kernel.set_ids({i: self._names.index(n) for i, n in ids.items()}, kinds)
-        self._kernel.set_listeners(
-            [(x.fcid, len(x.keys), x.cards) for x in listeners_of(self.header)],
-            goes_on,
-        )
+        self._kernel.flashcam.set_listeners(cards_of(self.header), goes_on)
 
     def _bind(self, goes_on: bool) -> None:
         """Set the buffers of the kernels."""
@@ -263,20 +261,20 @@ class OrcaStreamer(PacketAccess, TraceTables):
     def _look(self, status: int, window: memoryview) -> None:
         """Decode a rare packet, or react to a trace of another length."""
         kernel = self._kernel
-        if status == OrcaStream.WIDTH:
+        if status == OrcaKernel.WIDTH:
             self._other_width()
-        elif status == OrcaStream.KEY:
+        elif status == OrcaKernel.KEY:
             self._new_key()
-        elif status == OrcaStream.HEADER:
+        elif status == OrcaKernel.HEADER:
             start, length = kernel.detail_start, 4 * kernel.detail_words
             packet = np.frombuffer(bytearray(window[start : start + length]), "<u4")
-            if not self._is_fcio() and kernel.detail_slot != HEADER_SLOT:
+            if not self._is_fcio() and kernel.detail_decoder != HEADER_INDEX:
                 packet = orca_packet.as_long(packet)
             self._packet(packet)
 
     def _react(self, status: int) -> bool:
         """End the chunk if a rare packet has filled a buffer."""
-        if status == OrcaStream.END:
+        if status == OrcaKernel.END:
             for decoder in self.decoders.values():
                 decoder.end_stream()
             self._ended = True
@@ -284,13 +282,13 @@ class OrcaStreamer(PacketAccess, TraceTables):
 
     def _is_fcio(self) -> bool:
         """Whether the packet at hand has records of FCIO."""
-        name = self._names[self._kernel.detail_slot]
+        name = self._names[self._kernel.detail_decoder]
         return name == ANY_FCIO or name in FCIO
 
     def _packet(self, packet: np.ndarray) -> None:
         """Decode a rare packet."""
         kernel = self._kernel
-        name = self._names[kernel.detail_slot]
+        name = self._names[kernel.detail_decoder]
         packet_id = kernel.packet_id + 1
         try:
             if name == "OrcaHeaderDecoder":
@@ -304,7 +302,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
             if self._swapped:
                 packet[decoder.text_words(packet)].byteswap(inplace=True)
             if isinstance(decoder, ORFlashCamListenerConfigDecoder):
-                self._kernel.configure(*configuration_of(decoder.read(packet)))
+                kernel.flashcam.configure(*configuration_of(decoder.read(packet)))
             rbs = self.rb_lib.get(name)
             if not rbs:
                 kernel.pass_over(False)
@@ -359,7 +357,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
     def _new_key(self) -> None:
         """React to traces of a channel that the header lacks."""
         kernel = self._kernel
-        decoder = self.decoders[self._names[kernel.detail_slot]]
+        decoder = self.decoders[self._names[kernel.detail_decoder]]
         key = kernel.detail_key
         decoder.take_on(key, kernel.detail_samples)
         self._offer(decoder, key)
@@ -387,26 +385,18 @@ class OrcaStreamer(PacketAccess, TraceTables):
         if self._ended:
             self._ended = False
             self._check_selection(self._announced | {"OrcaHeaderDecoder": {None}})
-        packets = {"decoded": 1, "skipped": 0, "unknown": 0}
-        n_bytes = {"decoded": self._header_bytes, "skipped": 0, "unknown": 0}
-        for slot, name in enumerate(self._names):
-            fates = ("decoded", "skipped")
-            if name in self._missing:
-                fates = ("decoded", "unknown")
-            n_packets, sizes = self._kernel.counts(slot)
-            for i, fate in enumerate(fates):
-                packets[fate] += n_packets[i]
-                n_bytes[fate] += sizes[i]
-            if fates[1] == "unknown" and n_packets[1]:
-                report.unknown_records[told(name)] = n_packets[1]
-        for fate in ("decoded", "skipped"):
-            report.packets[fate] = packets[fate]
-            report.bytes[fate] = n_bytes[fate]
-        # stretches that are no packets are counted by themselves
-        report.packets["unknown"] += packets["unknown"] - self._unknown[0]
-        report.bytes["unknown"] += n_bytes["unknown"] - self._unknown[1]
-        self._unknown = packets["unknown"], n_bytes["unknown"]
-        self.account_for_source()
+        super()._account()
+        report.packets["decoded"] += 1
+        # damaged ranges that are no packets are counted by themselves
+        unknown = FATES.index("unknown")
+        n_packets = self._kernel.packets[unknown]
+        n_bytes = self._kernel.bytes[unknown]
+        report.packets["unknown"] += n_packets - self._unknown[0]
+        report.bytes["unknown"] += n_bytes - self._unknown[1]
+        self._unknown = n_packets, n_bytes
+        for index, name in enumerate(self._names):
+            if name in self._missing and (n := self._kernel.counts(index)[1]):
+                report.unknown_records[told(name)] = n
         self._count_guessed()
         self._account_for_decoders()
         n_lone_fsp = self._n_lone_fsp + sum(
@@ -414,7 +404,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
         )
         if n_lone_fsp:
             report.irregular[LONE_FSP] = n_lone_fsp
-        if self._kernel.n_wrong_addresses:
+        if self._kernel.flashcam.n_wrong_addresses:
             report.note("traces with another card address than the header's were met")
         if self._kernel.n_short:
             report.irregular["packet that lacks padding"] = self._kernel.n_short
@@ -426,13 +416,13 @@ class OrcaStreamer(PacketAccess, TraceTables):
             report.irregular["trace of more lengths than there can be tables"] = (
                 self._kernel.n_too_many
             )
-        for crate, slot in self._kernel.adopted:
+        for crate, slot in self._kernel.flashcam.adopted:
             report.note(
                 f"FlashCam: the header has no card in crate {crate}, slot {slot}"
             )
         if self._kernel.n_cut_events:
             report.note("digitizers: packets that end in a part of an event were met")
-        if self._kernel.n_corrected:
+        if self._kernel.flashcam.n_corrected:
             report.note("card addresses were corrected by the listeners' trace maps")
 
     def _count_guessed(self) -> None:
@@ -440,15 +430,15 @@ class OrcaStreamer(PacketAccess, TraceTables):
 
         Packets of the decoder's other ids count, too: the kernel counts by decoder.
         """
-        for slot, (text, before) in self._guessed.items():
-            n_packets = sum(self._kernel.counts(slot)[0])
+        for index, (text, before) in self._guessed.items():
+            n_packets = sum(self._kernel.counts(index))
             if n_packets > before:
                 self.report.irregular[f"packet with {text}"] += n_packets - before
-                self._guessed[slot] = text, n_packets
+                self._guessed[index] = text, n_packets
 
     def _account_for_decoders(self) -> None:
         """Report incomplete traces, and traces that are not selected."""
-        for rb in self._siblings.all():
+        for rb in self._overflow.all():
             if self._had_rows(rb):
                 n_samples = rb.n_samples
                 self.report.note(f"traces of {n_samples} samples: {rb.out_name}")
@@ -462,7 +452,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
                 decoder.skipped_channels = self._kernel.skipped_channels(
                     decoder.kind, decoder.variant
                 )
-                if self._kernel.counts(self._names.index(name))[0][0]:
+                if self._kernel.counts(self._names.index(name))[0]:
                     for text in decoder.period_notes():
                         self.report.note(f"{name}: {text}")
             elif isinstance(decoder, ORFCIOEventDecoder):

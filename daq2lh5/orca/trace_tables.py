@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..selection.overflow_tables import MAX_SIBLINGS, make_sibling
+from ..selection.overflow_tables import MAX_OVERFLOW
 from .flashcam.fcio_packets import FcioPackets
-from .orca_digitizers import DigitizerDecoder, ORSIS3316WaveformDecoder
+from .orca_digitizers import DigitizerDecoder
 from .orca_fcio import FCIODecoder
 
 if TYPE_CHECKING:
@@ -23,29 +23,22 @@ MAX_TABLES = 4096
 class TraceTables(FcioPackets):
     """Distributes traces among tables by their length.
 
-    A table is for the length in the header, or else that of its first trace. Siblings
-    of the table take traces of other lengths. Each run of a file begins anew.
+    A table is for the length in the header, or else that of its first trace. Overflow
+    tables take traces of other lengths. Each run of a file begins anew.
     """
 
     _names: list[str]
+    max_overflow = MAX_TABLES
 
     def start_anew(self) -> None:
         """Reset all for another stream."""
         super().start_anew()
-        self._too_wide: tuple[RawBuffer, OrcaDecoder, int | None, int] | None = None
-        # by id of a first buffer: the sibling that takes its rows at first, if any; and
-        # ids of first buffers that had rows
+        # by id of a first buffer: the overflow table that takes its rows at first, if
+        # any; and ids of first buffers that had rows
         self._heads: dict[int, RawBuffer] = {}
         self._written: set[int] = set()
         # ids of those without rows in the current run
         self._beginning: set[int] = set()
-        self._n_lengths: Counter[int] = Counter()
-
-    def _resume(self) -> None:
-        """Find a table for the trace that waited until the chunk was handed out."""
-        if self._too_wide is not None:
-            self._make_room(*self._too_wide)
-            self._too_wide = None
 
     def _set_buffers(self, decoder: KernelDecoder) -> None:
         """Set the kernel's buffers for the traces of a decoder."""
@@ -58,30 +51,24 @@ class TraceTables(FcioPackets):
             keyed = {k: rb for k, rb in keyed.items() if rb is None or k in periods}
             if name not in self.rb_lib:
                 keyed[None] = None
-            self._kernel.set_channel_buffers(
-                decoder.kind, keyed, self._others_of, periods
-            )
-            if isinstance(decoder, ORSIS3316WaveformDecoder):
-                self._kernel.set_averages(decoder.maw_words)
-        else:
-            self._kernel.set_buffers(decoder.variant, keyed, self._others_of)
+        decoder.set_buffers(self._kernel, keyed, self._others_of)
 
     def _others_of(self, head: RawBuffer) -> list[RawBuffer]:
         """Return the buffers for other lengths than that of a buffer."""
-        first = self._siblings.first(head)
+        first = self._overflow.first(head)
         if id(first) in self._beginning:
             # its first trace in this run determines the length
             return []
-        return [rb for rb in (first, *self._siblings.of(first)) if rb is not head]
+        return [rb for rb in (first, *self._overflow.beside(first)) if rb is not head]
 
     def _start_run(self, rbs: list[RawBuffer]) -> None:
         """Begin a run: the next trace of each table determines its length."""
         self._written |= {id(rb) for rb in rbs if self._has_rows(rb)}
         for rb in rbs:
             if id(rb) not in self._written:
-                self._siblings.forget(rb)
-            elif rb.table is not None and rb not in self._siblings:
-                self._siblings.settle(rb, rb.n_samples)
+                self._overflow.forget(rb)
+            elif rb.table is not None and rb not in self._overflow:
+                self._overflow.settle(rb, rb.n_samples)
             rb.used = False
         self._heads = {}
         self._beginning = set()
@@ -118,7 +105,7 @@ class TraceTables(FcioPackets):
     def _other_width(self) -> None:
         """React to a trace whose length does not fit its buffer."""
         kernel = self._kernel
-        decoder = self.decoders[self._names[kernel.detail_slot]]
+        decoder = self.decoders[self._names[kernel.detail_decoder]]
         rb = kernel.detail_buffer
         if rb.table is None:
             msg = (
@@ -130,24 +117,17 @@ class TraceTables(FcioPackets):
         if key not in self._keyed[type(decoder).__name__]:
             # the table of all channels
             key = None
-        first = self._siblings.first(rb)
-        wanted = first, decoder, key, kernel.detail_samples
+        first = self._overflow.first(rb)
         if not self._has_place(first, kernel.detail_samples):
             kernel.skip_trace()
             return
-        if rb.loc or kernel.any_full:
-            # rows at hand are handed out first
-            self._too_wide = wanted
-            self._flush = self.any_full = True
-            return
-        kernel.end()
-        self._make_room(*wanted)
-        kernel.begin()
+        change = partial(self._make_room, first, decoder, key, kernel.detail_samples)
+        self._change_buffers(change, wait=rb.loc > 0 or kernel.any_full)
 
     def _make_room(
         self, first: RawBuffer, decoder: KernelDecoder, key: Any, n_samples: int
     ) -> None:
-        """Make a table for traces of `n_samples`: the first buffer or a sibling."""
+        """Make room for traces of `n_samples`: in the first table or one beside it."""
         self._begin_with(first, decoder, key, n_samples)
         self._beginning.discard(id(first))
         self._set_buffers(decoder)
@@ -162,28 +142,25 @@ class TraceTables(FcioPackets):
 
     def _has_place(self, first: RawBuffer, n_samples: int) -> bool:
         """Whether a table for a length exists, or can be made."""
-        if not self._is_settled(first) or self._siblings.find(first, n_samples):
+        if not self._is_settled(first) or self._overflow.find(first, n_samples):
             return True
-        if (
-            self._n_lengths[id(first)] < MAX_SIBLINGS
-            and len(self._siblings) < MAX_TABLES
-        ):
+        if self._overflow.has_room(first):
             return True
         self.report.warn(
-            f"more than {MAX_SIBLINGS} lengths of traces: others are not decoded"
+            f"more than {MAX_OVERFLOW} lengths of traces: others are not decoded"
         )
         return False
 
     def _is_settled(self, rb: RawBuffer) -> bool:
         """Whether the length of a buffer's traces is fixed."""
-        if rb not in self._siblings and (self._has_rows(rb) or id(rb) in self._written):
-            self._siblings.settle(rb, rb.n_samples)
-        return rb in self._siblings
+        if rb not in self._overflow and (self._has_rows(rb) or id(rb) in self._written):
+            self._overflow.settle(rb, rb.n_samples)
+        return rb in self._overflow
 
     def _fitting(
         self, rb: RawBuffer, decoder: OrcaDecoder, n_samples: int, key: Any
     ) -> RawBuffer | None:
-        """Return the buffer for traces of `n_samples`: `rb` or a sibling.
+        """Return the buffer for traces of `n_samples`: `rb` or one beside it.
 
         None if there are too many lengths.
         """
@@ -197,16 +174,13 @@ class TraceTables(FcioPackets):
         if not self._is_settled(rb):
             # before the first trace, the header's length does not count
             if isinstance(decoder, FCIODecoder):
-                self._siblings.settle(rb, n_samples)
+                self._overflow.settle(rb, n_samples)
             self._set_up([rb], decoder, self._buffer_size, key)
             return rb
-        sibling = self._siblings.find(rb, n_samples)
-        if sibling is None:
-            sibling = make_sibling(rb, n_samples)
-            self._give_name(sibling)
-            self.rb_lib[type(decoder).__name__].append(sibling)
+        found = self._overflow.find(rb, n_samples)
+        if found is None:
             self._plan_for_more()
-            self._set_up([sibling], decoder, self._buffer_size, key)
-            self._siblings.add(rb, n_samples, sibling)
-            self._n_lengths[id(rb)] += 1
-        return sibling
+            found = self._overflow.open(
+                rb, n_samples, decoder, n_samples, columns_of=key
+            )
+        return found

@@ -1,9 +1,8 @@
-"""Signal processing that needs no dspeed.
+"""Signal processing by kernels of this package, without dspeed.
 
-What production asks of dspeed while it converts is always the same: a presummed
-waveform and the numbers of saturated samples. A `dsp_config` that asks for these two
-processors only, in the form that is common, is done by kernels of this package, with
-the same results to the last bit. Anything else is left to dspeed as a whole.
+During conversion, production uses two processors of dspeed: ``presum`` and
+``saturation``. Kernels of this package run a `dsp_config` that has only these two, in
+their usual form, with the same results to the last bit. dspeed runs all others.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ __all__ = ["NativeChain"]
 MODULE = "dspeed.processors"
 
 UNITS = (None, "ADC")
-"""Units of results that dspeed takes as they are; in units of time it would reckon."""
+"""Units of results that dspeed keeps; it converts units of time."""
 
 TIME_UNITS = ("ns", "ms", "s")
 """Units of sampling periods that dspeed spells like this too."""
@@ -48,8 +47,8 @@ class Presum:
     mean
         whether sums are divided by the number of their samples.
     length, whole
-        samples of the waveform for one of the output, and whether the number of
-        samples is divided in integers.
+        samples of the waveform for one sample of the output, and whether the division
+        of the number of samples by it is an integer division.
     period
         sampling period of the output in that of the waveform.
     dtype
@@ -80,7 +79,7 @@ class Presum:
         return int(samples / self.length)
 
     def total(self, samples: np.dtype) -> np.dtype:
-        """Return the type of the sums of samples of some type."""
+        """Return the type of the sums, for the type of the samples."""
         return self.dtype or _float_for(samples)
 
 
@@ -111,18 +110,18 @@ class Saturation:
 
     @property
     def largest(self) -> int:
-        """What dspeed takes for the largest value: not all bits set."""
+        """Largest value of a sample as dspeed computes it: less than all bits set."""
         return 2**self.bits - self.bits
 
 
 @dataclass(frozen=True)
 class NativeChain:
-    """Processors that the kernels do.
+    """A chain of processors that the kernels of this package run.
 
     Attributes
     ----------
     outputs
-        names of the results that are wanted, in order.
+        names of the results, in order.
     presums, saturations
         the processors.
     """
@@ -133,7 +132,7 @@ class NativeChain:
 
     @classmethod
     def of(cls, config: dict[str, Any]) -> NativeChain | None:
-        """Recognize a `dsp_config`; None if it asks for anything else."""
+        """Return the chain for a `dsp_config`; None if dspeed must run it."""
         nodes = config.get("processors")
         outputs = config.get("outputs")
         if not isinstance(nodes, dict) or not isinstance(outputs, (list, tuple)):
@@ -160,12 +159,12 @@ class NativeChain:
         return list({p.source: None for p in (*self.presums, *self.saturations)})
 
     def describe(self, sources: Mapping[str, Field]) -> dict[str, Field] | None:
-        """Return the new columns by name; None if dspeed must have a look.
+        """Return the new columns by name; None if dspeed must run the chain.
 
         Parameters
         ----------
         sources
-            the columns that there are.
+            the table's columns by name.
         """
         if not all(_is_plain(sources[name]) for name in self.sources):
             return None
@@ -211,8 +210,8 @@ class NativeChain:
         n
             number of rows.
         wanted
-            types that arrays, by path, will be converted to: if the result is the same
-            they have these types at once.
+            types that arrays will be converted to, by path; arrays get them at once
+            if that gives the same values.
 
         Returns
         -------
@@ -267,12 +266,12 @@ def _make_sums(p: Presum, values: np.ndarray, wanted: np.dtype | None) -> np.nda
 
 
 def _float_for(samples: np.dtype) -> np.dtype:
-    """Return the type that dspeed reckons in: one that holds all samples exactly."""
+    """Return the type in which dspeed computes: it holds all samples exactly."""
     return np.dtype(np.float32 if samples.itemsize <= 2 else np.float64)
 
 
 def _is_plain(source: Field) -> bool:
-    """Whether a column is a waveform that the kernels know what to do with."""
+    """Whether a column has waveforms that the kernels can process."""
     if source.kind != "waveform" or source.dtype not in SAMPLE_TYPES:
         return False
     units = {source.member_attrs[m].get("units") for m in ("t0", "dt")}
@@ -382,7 +381,7 @@ def _match(node: ast.expr, forms: tuple[str, ...]) -> tuple[int, float] | None:
 
 
 def _alike(node: Any, form: Any, numbers: list[float]) -> bool:
-    """Compare two syntax trees; what stands for N goes to `numbers`."""
+    """Compare two syntax trees; numbers in the place of N are added to `numbers`."""
     if isinstance(form, ast.Name) and form.id == "N":
         value = node.value if isinstance(node, ast.Constant) else None
         if type(value) not in (int, float) or not 0 < value < 2**24:

@@ -1,7 +1,7 @@
 """Processing of rows in plain numpy arrays, on their way from decoder to writer.
 
-The results are those of ``processing.steps``, which works with LGDOs. Here the columns
-of a table are analysed once; each batch of rows then runs the same steps.
+The results equal those of ``processing.steps``, which works with LGDOs. A plan analyses
+the columns of a table once; each batch of rows then runs the same steps.
 """
 
 from __future__ import annotations
@@ -31,16 +31,28 @@ log = logging.getLogger(__name__)
 __all__ = ["Plan", "plan_for"]
 
 
-def plan_for(table: TableBuffer, proc_spec: dict[str, Any] | str) -> Plan:
-    """Return the plan for the rows of a table, made once for each specification."""
+def plan_for(
+    table: TableBuffer,
+    proc_spec: dict[str, Any] | str,
+    parsed: ProcSpec | None = None,
+) -> Plan:
+    """Return the plan for the rows of a table, made once for each specification.
+
+    Parameters
+    ----------
+    table
+        the table.
+    proc_spec, parsed
+        the specification, as the user gives it and, if that was done already, parsed.
+    """
     plans = table.plans
     if id(proc_spec) not in plans:
-        plans[id(proc_spec)] = proc_spec, Plan(table.fields, proc_spec)
+        plans[id(proc_spec)] = proc_spec, Plan(table.fields, parsed or proc_spec)
     return plans[id(proc_spec)][1]
 
 
 class Plan:
-    """How the rows of a table are processed before they are written.
+    """The processing of a table's rows before they are written.
 
     Parameters
     ----------
@@ -56,19 +68,19 @@ class Plan:
     fields
         columns of the result.
     layout
-        how the result is written; None if only LGDOs can be processed so, or written.
+        HDF5 objects that the result becomes; None if the processing needs LGDOs.
     own_rows
-        whether it is better to copy what is left of the table's arrays: if they are
-        larger than the result, they should not have to wait for it to be written.
+        whether the result has arrays of its own. They are worth a copy if they are
+        smaller than the table's, which then need not wait until they are written.
 
     Raises
     ------
     OutSpecError
-        (a ValueError) if the specification is not as it must be.
+        (a ValueError) if the specification is invalid.
     KeyError
-        if settings are for a column that there is not.
+        if settings are for a missing column.
     TypeError
-        if a column is not of the kind that an operation is for.
+        if an operation cannot be applied to a column of this kind.
     """
 
     def __init__(self, fields: list[Field], proc_spec: dict[str, Any] | str) -> None:
@@ -97,20 +109,20 @@ class Plan:
     def row_bytes(self) -> int:
         """Bytes that a row of the result takes."""
         if self.needs_dspeed:
-            # nobody knows before
+            # a guess: only dspeed knows its results
             return 2 * sum(field.row_bytes() for field in self._source.values())
         return sum(field.row_bytes() for field in self.fields)
 
     @property
     def copied_bytes(self) -> int:
-        """Bytes of a row that take memory besides the table's."""
+        """Bytes of a row that need memory besides the table's."""
         if self.own_rows or self.layout is None:
             return self.row_bytes
         return sum(self._made_bytes(field) for field in self.fields)
 
     @property
     def untouched(self) -> list[Field]:
-        """Columns of the result whose samples nothing is done with but writing."""
+        """Columns of the result whose samples are written as they are."""
         if self.layout is None:
             return []
         return [field for field in self.fields if field.name not in self._used]
@@ -127,7 +139,7 @@ class Plan:
         n
             number of rows.
         own
-            whether the result must not refer to `arrays`.
+            whether to copy the rows that are still in `arrays`.
 
         Returns
         -------
@@ -146,12 +158,12 @@ class Plan:
         ]
 
     def _is_made(self, path: str) -> bool:
-        """Whether the rows of a dataset come from an array of the result's own."""
-        # what is encoded is below the array
+        """Whether the rows of a dataset are in an array of the result's own."""
+        # (the datasets of encoded waveforms are below the path of the array)
         return any(path == made or path.startswith(f"{made}/") for made in self._made)
 
     def _made_bytes(self, field: Field) -> int:
-        """Bytes of a row of a column that are in arrays of the result's own."""
+        """Return the bytes of a column's row in arrays of the result's own."""
         if field.kind != "waveform":
             return field.row_bytes() if field.name in self._made else 0
         sizes = {"values": field.dtype.itemsize * field.width, "t0": 8, "dt": 8}
@@ -184,7 +196,10 @@ class Plan:
                 time_dtypes={**source.time_dtypes, "t0": source.dt_dtype},
             )
         else:
-            msg = f"cannot take a window of '{window.source}': its rows are no arrays"
+            msg = (
+                f"cannot take a window of '{window.source}': its rows must be arrays "
+                "of one length"
+            )
             raise TypeError(msg)
         self._work[window.output] = field
         self._used |= {window.source, window.output}
@@ -238,16 +253,16 @@ class Plan:
             name, _, member = path.partition("/")
             field = self._work.get(name)
             if field is None and self.needs_dspeed:
-                # it may come out of there
+                # it may be an output of dspeed
                 continue
             if field is None or (
                 member
                 and (field.kind != "waveform" or member not in field.member_attrs)
             ):
-                log.info("no '%s' to convert", path)
+                log.info("dtype_conv: no column '%s'", path)
                 return
             if field.kind == "vector" or (field.kind == "waveform" and not member):
-                msg = f"dtype_conv: '{path}' is no array"
+                msg = f"dtype_conv: '{path}' is not an array"
                 raise TypeError(msg)
             if member in ("t0", "dt"):
                 now = field.time_dtypes.get(member, np.dtype(np.float32))
@@ -266,7 +281,7 @@ class Plan:
     def _plan_drop(self) -> None:
         for name in self.spec.drop:
             if "/" in name:
-                # a waveform without all its members is none
+                # a waveform column must have all its members
                 self._on_arrays = False
             elif name not in self._work:
                 if not self.needs_dspeed:
@@ -285,16 +300,16 @@ class Plan:
                 self._set(path, setting, value)
 
     def _set(self, path: str, setting: str, value: Any) -> None:
-        """Have an array be written in some way."""
+        """Set how an array is written."""
         name, _, member = path.partition("/")
         field = self._work.get(name)
         if field is None and self.needs_dspeed:
             return
         if field is None or (member and member not in field.member_attrs):
-            msg = f"proc_spec: {setting} of '{path}', which there is not"
+            msg = f"proc_spec: {setting}: no such column '{path}'"
             raise KeyError(msg)
         if field.kind == "vector" or (field.kind == "waveform" and not member):
-            msg = f"proc_spec: {setting} of '{path}', which is no array"
+            msg = f"proc_spec: {setting}: '{path}' is not an array"
             raise TypeError(msg)
         if member:
             members = dict(field.member_attrs)

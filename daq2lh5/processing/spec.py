@@ -1,4 +1,4 @@
-"""What a ``proc_spec`` asks for, checked."""
+"""The processing that a ``proc_spec`` asks for, parsed and checked."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Window:
     output: str
 
     def width(self, samples: int) -> int:
-        """Return how many of so many samples are in the window."""
+        """Return the number of samples in a window of a waveform with `samples`."""
         return len(range(*slice(self.start, self.stop).indices(samples)))
 
 
@@ -54,9 +54,9 @@ class ProcSpec:
     drop
         columns to leave out.
     compression, hdf5_settings
-        how to write, by path in the table.
+        settings for writing, by path in the table.
     unknown
-        names of operations that there are not.
+        names of unknown operations.
     """
 
     window: Window | None = None
@@ -74,13 +74,13 @@ class ProcSpec:
         Parameters
         ----------
         spec
-            the specification, or the name of a JSON or YAML file with it. One that
-            was checked already is returned as it is.
+            the specification, or the name of a JSON or YAML file with it. A parsed one
+            is returned as it is.
 
         Raises
         ------
         OutSpecError
-            (a ValueError) if an operation is not described as it must be.
+            (a ValueError) if the specification is invalid.
         """
         if isinstance(spec, cls):
             return spec
@@ -107,7 +107,7 @@ class ProcSpec:
 
     @property
     def warnings(self) -> list[str]:
-        """What is ignored."""
+        """A line for each part that has no effect."""
         return [
             f"proc_spec: unknown operation '{name}' ignored"
             + did_you_mean(name, OPERATIONS)
@@ -124,7 +124,7 @@ def _dictionary(name: str, value: Any) -> dict[str, Any]:
             msg = f"{name}: cannot read {show(os.fspath(value))}: {e}"
             raise OutSpecError(msg) from e
     if not isinstance(value, dict):
-        msg = f"{name} is {show(value)}: neither a dictionary nor the name of a file"
+        msg = f"{name} is {show(value)}; expected a dictionary or the name of a file"
         raise OutSpecError(msg)
     return value
 
@@ -132,14 +132,14 @@ def _dictionary(name: str, value: Any) -> dict[str, Any]:
 def _by_path(operation: str, spec: dict[str, Any]) -> dict[str, Any]:
     value = spec.get(operation, {})
     if not isinstance(value, dict):
-        msg = f"proc_spec: {operation} is a dictionary by path, not {show(value)}"
+        msg = f"proc_spec: {operation} must be a dictionary by path, not {show(value)}"
         raise OutSpecError(msg)
     return value
 
 
 def _names(operation: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)):
-        msg = f"proc_spec: {operation} is a list of names, not {show(value)}"
+        msg = f"proc_spec: {operation} must be a list of names, not {show(value)}"
         raise OutSpecError(msg)
     return tuple(map(str, value))
 
@@ -150,7 +150,7 @@ def _window(value: Any) -> Window:
         return Window(str(source), int(start), int(stop), str(output))
     except (TypeError, ValueError):
         columns = "[column, start, stop, new column]"
-        msg = f"proc_spec: window is {columns}, not {show(value)}"
+        msg = f"proc_spec: window must be {columns}, not {show(value)}"
         raise OutSpecError(msg) from None
 
 
@@ -160,13 +160,13 @@ def _dtype(path: str, name: Any) -> np.dtype:
     except TypeError:
         dtype = np.dtype(object)
     if name is None or dtype.kind not in "biufc":
-        msg = f"proc_spec: dtype_conv of '{path}': no number has the type {show(name)}"
+        msg = f"proc_spec: dtype_conv of '{path}': {show(name)} is not a numeric type"
         raise OutSpecError(msg)
     return dtype
 
 
 def _codec(path: str, codec: Any) -> Any:
-    """Check a codec that is given as text; objects are left to who writes."""
+    """Check a codec that is given as text; the writer checks objects."""
     if not isinstance(codec, str):
         return codec
     try:
@@ -176,8 +176,8 @@ def _codec(path: str, codec: Any) -> Any:
         raise OutSpecError(msg) from None
     if known is None:
         msg = (
-            f"proc_spec: compression of '{path}': '{codec}' is no waveform codec "
-            "like RadwareSigcompress(codec_shift=-32768); filters of HDF5 belong in "
+            f"proc_spec: compression of '{path}': '{codec}' is not a waveform codec "
+            "such as RadwareSigcompress(codec_shift=-32768); filters of HDF5 belong in "
             "hdf5_settings"
         )
         raise OutSpecError(msg)
@@ -187,6 +187,6 @@ def _codec(path: str, codec: Any) -> Any:
 def _settings(path: str, settings: Any) -> dict[str, Any]:
     if not isinstance(settings, dict):
         what = f"hdf5_settings of '{path}'"
-        msg = f"proc_spec: {what} are a dictionary, not {show(settings)}"
+        msg = f"proc_spec: {what} must be a dictionary, not {show(settings)}"
         raise OutSpecError(msg)
     return settings

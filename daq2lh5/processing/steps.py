@@ -1,8 +1,8 @@
 """The steps of a processing, with LGDOs.
 
-Rows that go from a decoder to a file are processed without LGDOs where that is
-possible, see :mod:`.processing.plan`. This module does the rest: tables that the
-user got hold of, specifications that need dspeed, and files.
+Rows on their way from a decoder to a file are processed without LGDOs where that is
+possible, see :mod:`.processing.plan`. This module does the rest: tables of the user,
+specifications that need dspeed, and files.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _told: set[str] = set()
-"""Problems of specifications that were mentioned: each set of rows has them again."""
+"""Problems of specifications that were logged: each batch of rows has them again."""
 
 __all__ = [
     "apply_window",
@@ -79,7 +79,7 @@ def window_array_of_arrays(
     Raises
     ------
     TypeError
-        if it is no array of equal-sized arrays.
+        if it is not an array of equal-sized arrays.
     """
     import lgdo  # noqa: PLC0415
 
@@ -156,7 +156,7 @@ def _find(table: lgdo.Table, path: str) -> lgdo.LGDO:
     obj = table
     for name in path.split("/"):
         if not isinstance(obj, lgdo.Struct) or name not in obj:
-            msg = f"proc_spec: there is no '{path}'"
+            msg = f"proc_spec: no such column '{path}'"
             raise KeyError(msg)
         obj = obj[name]
     return obj
@@ -253,7 +253,7 @@ def _run_dspeed(
 
 
 def _tell(error: Exception) -> None:
-    """Say why a `dsp_config` gives nothing; the same only once."""
+    """Log why a `dsp_config` has no results, once for each reason."""
     cause = error.__cause__
     text = str(error).partition("\n")[0].rstrip(":.") or "a function is missing"
     if cause is not None:
@@ -290,10 +290,10 @@ def convert_dtypes(spec: ProcSpec, table: lgdo.Table) -> None:
         try:
             obj = _find(table, path)
         except KeyError:
-            log.info("no '%s' to convert", path)
+            log.info("dtype_conv: no column '%s'", path)
             return
         if not hasattr(obj, "nda"):
-            msg = f"dtype_conv: '{path}' is no array"
+            msg = f"dtype_conv: '{path}' is not an array"
             raise TypeError(msg)
         obj.nda = obj.nda.astype(dtype)
         if "datatype" in obj.attrs:

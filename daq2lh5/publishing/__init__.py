@@ -1,4 +1,4 @@
 """Atomic output: temporary files that are published together, or not at all.
 
-What is promised to the user stands in the documentation ("Output files").
+The page "Output files" of the documentation has the promises.
 """

@@ -65,12 +65,12 @@ class Entry:
 
     @property
     def is_pending(self) -> bool:
-        """Whether it is still to be done."""
+        """Whether the renaming is still to be done."""
         return self.is_known(self.temporary or self.target)
 
     @property
     def is_done(self) -> bool:
-        """Whether it is done, and the file has not changed since."""
+        """Whether the renaming is done, and the file unchanged since."""
         if self.temporary is None:
             return not self.is_pending
         return not os.path.lexists(self.temporary) and self.is_known(self.target)
@@ -158,7 +158,7 @@ class Journal:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:
             found = os.fstat(descriptor)
-            # it commands renames, so it must be the user's own
+            # it controls renames, so it must be the user's own
             if found.st_uid != os.geteuid() or not stat.S_ISREG(found.st_mode):
                 msg = "it belongs to another user"
                 raise JournalError(msg)
@@ -177,7 +177,7 @@ class Journal:
             entries = [_entry(path.parent, e) for e in content["files"]]
             paths = [_beside(path.parent, p, JOURNAL) for p in content["journals"]]
         except (KeyError, TypeError, AttributeError) as e:
-            msg = "it is no valid journal"
+            msg = "it is not a valid journal"
             raise JournalError(msg) from e
         return cls(entries, paths)
 
@@ -200,7 +200,7 @@ def _beside(folder: Path, name: Any, kind: str) -> Path:
     path = Path(os.path.normpath(folder / name))
     parsed = parse(path.name)
     if parsed is None or parsed[1] != kind:
-        msg = f"it names {name!r}, which is no temporary file of daq2lh5"
+        msg = f"it names {name!r}, which is not a temporary file of daq2lh5"
         raise JournalError(msg)
     return path
 
@@ -216,6 +216,6 @@ def _entry(folder: Path, content: dict[str, Any]) -> Entry:
                 raise JournalError(msg)
     replace, size, time = content["replace"], content["size"], content["mtime_ns"]
     if not (isinstance(replace, bool) and type(size) is int and type(time) is int):
-        msg = "it is no valid journal"
+        msg = "it is not a valid journal"
         raise JournalError(msg)
     return Entry(target, names["temporary"], names["before"], replace, size, time)

@@ -24,7 +24,7 @@ __all__ = [
     "hold",
     "hold_beside_hdf5",
     "is_at",
-    "nobody_holds",
+    "lock_unused",
     "release_beside_hdf5",
 ]
 
@@ -32,7 +32,7 @@ LOCK_NAME = ".daq2lh5-lock"
 """Lock file in a folder while several files are renamed there."""
 
 PATIENCE_SECONDS = 10.0
-"""How long to wait for other processes that rename files in the same folder."""
+"""Longest wait for other processes that rename files in the same folder."""
 
 HELD = (errno.EAGAIN, errno.EACCES)
 
@@ -40,7 +40,7 @@ HELD = (errno.EAGAIN, errno.EACCES)
 def hold(descriptor: int) -> bool:
     """Lock a new file as its writer; False if another process is removing it.
 
-    True, without a lock, if the file system has none.
+    True, without a lock, on file systems without locks.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -66,7 +66,7 @@ def release_beside_hdf5(descriptor: int) -> None:
         _lock_description(descriptor, fcntl.F_UNLCK)
 
 
-def nobody_holds(descriptor: int, force: bool = False) -> bool:
+def lock_unused(descriptor: int, force: bool = False) -> bool:
     """Lock a file exclusively; False if a writer holds it, or may hold it.
 
     Parameters
@@ -74,7 +74,7 @@ def nobody_holds(descriptor: int, force: bool = False) -> bool:
     descriptor
         open for reading and writing.
     force
-        return True if the file system has no locks.
+        return True on file systems without locks.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -107,13 +107,13 @@ def _lock_description(descriptor: int, kind: int) -> None:
 
 
 @contextmanager
-def alone_in(folders: list[Path], patience: float = PATIENCE_SECONDS) -> Iterator[bool]:
+def alone_in(folders: list[Path], patience: float | None = None) -> Iterator[bool]:
     """Keep other processes from renaming several files in the same folders.
 
     Parameters
     ----------
     patience
-        seconds to wait for them.
+        seconds to wait for them; by default `PATIENCE_SECONDS`.
 
     Yields
     ------
@@ -136,7 +136,7 @@ def alone_in(folders: list[Path], patience: float = PATIENCE_SECONDS) -> Iterato
         yield certain
     finally:
         for path, descriptor in held:
-            # before the lock is released: whoever waits for it checks the name
+            # before the lock is released: a process that waits for it checks the name
             with suppress(OSError):
                 path.unlink()
             os.close(descriptor)

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 import h5py
 
 from ..errors import OutSpecError, WriteError
-from ..raw_buffer import files_of
 from ..report import MAX_ATTRIBUTE_BYTES
+from ..resources.interruption import check_interruption, without_signals
 from ..resources.memory import MemoryPlan
-from ..resources.threads import without_signals
 from ..writing.lh5_writer import LH5Writer, check_settings, split_settings
 from ..writing.parents import write_attributes
 from ..writing.pipeline import Pipeline
@@ -43,7 +42,7 @@ GARBAGE_ENDING = ".garbage"
 """Suffix of the garbage file, appended to the name of the first output."""
 
 NAME_BYTES = 255
-"""Longest name of a file on usual file systems."""
+"""Longest file name on common file systems."""
 
 COLUMNS_ATTRIBUTE = "daq2lh5_columns"
 """Attribute of a file's root group with the descriptions of the columns, as JSON."""
@@ -112,6 +111,7 @@ class OutputFiles:
         self._inputs = [resolve(i.removeprefix("file://")) for i in inputs]
         # by the file itself, wherever names and links lead
         self._files: dict[Path, _File] = {}
+        self._checked: set[Path] = set()
         self._writers: dict[str, LH5Writer] = {}
         self._leftovers: dict[Path, Leftovers] = {}
         self._obsolete: dict[Path, Finished] = {}
@@ -120,6 +120,7 @@ class OutputFiles:
     def check(self, files: Iterable[str]) -> None:
         """Check that the files can be written, before data are read.
 
+        Each file is checked once; publishing looks again for files that appear later.
         First, what a killed conversion to these files left incomplete is completed.
 
         Raises
@@ -146,6 +147,8 @@ class OutputFiles:
         if target in self._inputs:
             msg = f"{file} is the input: give another output"
             raise OutSpecError(msg)
+        if target in self._checked:
+            return
         self._leftovers_in(target.parent).complete(target)
         try:
             found = status_of(path)
@@ -170,6 +173,7 @@ class OutputFiles:
         if not os.access(directory, os.W_OK | os.X_OK):
             msg = f"cannot write to {directory}"
             raise PermissionError(msg)
+        self._checked.add(target)
 
     def _leftovers_in(self, folder: Path) -> Leftovers:
         if folder not in self._leftovers:
@@ -189,7 +193,7 @@ class OutputFiles:
         try:
             self.discard()
         except KeyboardInterrupt:
-            # a second one, before signals were held back
+            # it came before signals were held back
             self.discard()
             raise
         if isinstance(error, (OSError, RuntimeError)):
@@ -201,13 +205,13 @@ class OutputFiles:
         Raises
         ------
         ValueError
-            if HDF5 has no such setting for a column.
+            if HDF5 refuses the settings of a column.
         """
         self.plan = plan
         self.pipeline.limit = plan.in_flight
         layouts = [rb.layout for _, rb in rb_lib.buffers()]
         check_settings(self.settings, filter(None, dict.fromkeys(layouts)))
-        files = files_of(rb_lib)
+        files = rb_lib.files()
         self.check(files)
         for file in files:
             self.writer_of(file)
@@ -258,7 +262,7 @@ class OutputFiles:
         Raises
         ------
         FileExistsError
-            if a file of that name exists which is no LH5 file.
+            if another file than an LH5 file has that name.
         """
         name = self.name_beside(ending)
         target = resolve(name)
@@ -283,14 +287,14 @@ class OutputFiles:
             self._check(self.name_beside(GARBAGE_ENDING))
 
     def write_garbage(self, garbage: Garbage) -> str | None:
-        """Write damaged stretches to a file of their own beside the first.
+        """Write damaged ranges to a file of their own beside the first.
 
-        Without such stretches an old file of that name is removed.
+        Without damage an old file of that name is removed.
 
         Returns
         -------
         name
-            of the file; None without such stretches.
+            of the file; None without damage.
         """
         if not self._files:
             return None
@@ -346,7 +350,7 @@ class OutputFiles:
             if self._columns:
                 attributes[COLUMNS_ATTRIBUTE] = self._columns
             write_attributes(file.handle, attributes)
-            # errors must come before closing: HDF5 may crash on a second close
+            # reveals errors before closing: HDF5 may crash on a second close
             file.handle.flush()
         for file in self._files.values():
             try:
@@ -359,6 +363,7 @@ class OutputFiles:
                 file.temporary.sync()
             except OSError as e:
                 raise WriteError(e.errno, e.strerror, file.name) from e
+        check_interruption()
         with without_signals():
             publish([*self._files.values(), *self._obsolete.values()], self.overwrite)
             finished, self._files = self._files, {}
@@ -381,14 +386,14 @@ class OutputFiles:
 
 
 def _faults(faults: list[tuple[str, int]]) -> Iterator[str]:
-    """Say which chunks were compressed a second time, a line for each dataset."""
-    # threads find them in any order
+    """Yield a message for each dataset with chunks that zlib had to compress."""
+    # in any order: they come from several threads
     for path in sorted({path for path, _ in faults}):
         rows = [row for other, row in faults if other == path]
         yield (
-            f"'{path}': {len(rows)} chunks, first that from row {min(rows)}, did not "
-            "inflate to what was compressed, and were compressed by zlib instead; the "
-            "file is right, but please report this, and check this computer's memory"
+            f"'{path}': {len(rows)} chunks, the first from row {min(rows)}, did not "
+            "inflate to the same bytes and were compressed by zlib instead; the file "
+            "is correct, but please report this, and check this computer's memory"
         )
 
 
@@ -396,7 +401,7 @@ def _open_new(temporary: Temporary, settings: dict[str, Any]) -> h5py.File:
     """Open a temporary file with HDF5.
 
     Our lock replaces that of HDF5. If settings or HDF5_USE_FILE_LOCKING demand HDF5's
-    lock, ours has to become one of another kind.
+    lock, ours is exchanged for a lock of another kind, or released.
     """
     settings = {"locking": False} | settings
     for give_way in (hold_beside_hdf5, release_beside_hdf5):
@@ -413,7 +418,7 @@ def _explain(error: Exception, files: list[tuple[str, str]]) -> None:
     Parameters
     ----------
     error
-        of reading or of writing; errors of other files are left alone.
+        of reading or of writing; errors of other files stay as they are.
     files
         name and temporary name of each file.
     """

@@ -1,4 +1,4 @@
-"""Publishing: complete files get their final names, all of them or none."""
+"""Publishing: complete files get their final names, all or none."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Finished:
     target
         the same, resolved.
     temporary
-        the file; None if the old file of that name is to be removed.
+        the file; None to remove the old file of that name.
     """
 
     name: str
@@ -57,8 +57,8 @@ def publish(files: list[Finished], overwrite: bool) -> None:
     FileExistsError
         if a file exists that must not be replaced.
     OSError
-        if renaming fails. The old files are restored then; if that fails
-        too, the error says so, and :func:`.repair.repair` completes the renaming.
+        if renaming fails. The old files are then restored; if that fails too, the error
+        names them, and :func:`.repair.repair` completes the renaming.
     """
     steps = [_Step(file, overwrite) for file in files]
     if len(steps) == 1:
@@ -92,9 +92,9 @@ def _publish_together(steps: list[_Step]) -> None:
             # the repair needs the temporary files
             step.release()
         msg = (
-            f"{error}; the older content of {', '.join(stuck)} could not be put back: "
-            f"'daq2lh5 repair {journal.folders[0]}' gives the other files of this "
-            "conversion their names"
+            f"{error}; the older content of {', '.join(stuck)} could not be restored: "
+            f"'daq2lh5 repair {journal.folders[0]}' renames the other files of this "
+            "conversion"
         )
         raise OSError(msg) from error
     journal.remove()
@@ -107,7 +107,7 @@ class _Step:
         self.file = file
         old = status_of(file.target)
         if old is not None and overwrite:
-            # the file may be newer than the first check
+            # another process may have replaced it since the first check
             check_replaceable(str(file.target))
         self._fresh = old is None
         before = hidden_name(file.target, BEFORE) if old and overwrite else None
@@ -147,8 +147,8 @@ class _Step:
     def undo(self) -> bool:
         """Restore the old file; return whether that worked.
 
-        The new file gets its temporary name back before it loses the final one, so that
-        the journal can be completed at any moment.
+        The new file gets its temporary name back before it loses the final one: the
+        journal can be completed at any moment.
         """
         target, path = self.entry.target, self.entry.temporary
         before = self.entry.before
@@ -179,8 +179,8 @@ class _Step:
         """Return an error with the name that the user gave the file."""
         if isinstance(error, FileExistsError):
             return FileExistsError(
-                f"file {self.file.name} appeared meanwhile, made by another process: "
-                "it stays as it is; use overwrite (-w) to replace it"
+                f"file {self.file.name} appeared meanwhile: another process created "
+                "it; it is left unchanged; use overwrite (-w) to replace it"
             )
         if error.errno is None:
             return error

@@ -24,7 +24,7 @@ __all__ = ["Leftovers", "Repairs", "complete", "repair"]
 
 @dataclass
 class Repairs:
-    """Messages about what was done in a folder, and what was left."""
+    """Messages about the repairs in a folder, and about files left alone."""
 
     done: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ def complete(path: Path, force: bool = False) -> str | None:
     Returns
     -------
     done
-        message; None if nothing was to do.
+        message; None if there was no need.
 
     Raises
     ------
@@ -91,13 +91,13 @@ def _complete(journal: Journal) -> str | None:
             if entry.temporary is not None:
                 remove(entry.temporary, force=True)
         text = (
-            "a conversion was killed while it gave several files their names; "
-            f"{_names(changed)} changed since, so the rest of it was removed"
+            "a conversion was killed while it renamed several files; "
+            f"{_names(changed)} changed since, so its other new files were removed"
         )
     elif done:
         text = (
-            "a conversion was killed while it gave several files their names; "
-            f"now it is completed: {_names(done)}"
+            "a conversion was killed while it renamed several files; the renaming is "
+            f"now completed: {_names(done)}"
         )
     journal.remove()
     return text
@@ -108,7 +108,7 @@ def _names(entries: list) -> str:
 
 
 class Leftovers:
-    """What killed conversions left in a folder, as first seen."""
+    """Files that killed conversions left in a folder, listed once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -135,11 +135,11 @@ class Leftovers:
                 pass
             except (JournalError, OSError) as e:
                 log.warning(
-                    "%s: what a killed conversion left is not touched: %s", path, e
+                    "%s: leftover of a killed conversion not repaired: %s", path, e
                 )
 
     def remove(self, target: Path) -> None:
-        """Remove what killed conversions to `target` left."""
+        """Remove temporary files of killed conversions to `target`."""
         for name, label, kind in self._names:
             if kind == PARTIAL and label == label_of(target.name):
                 remove(self.folder / name)
@@ -150,7 +150,7 @@ class Leftovers:
 
 
 def repair(folder: str | os.PathLike[str], force: bool = False) -> Repairs:
-    """Complete or remove all that killed conversions left in a folder.
+    """Complete or remove the files that killed conversions left in a folder.
 
     Parameters
     ----------

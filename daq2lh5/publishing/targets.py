@@ -1,4 +1,4 @@
-"""Existing files: which of them an output may replace."""
+"""Existing files, and which of them an output may replace."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def status_of(path: str | os.PathLike[str]) -> os.stat_result | None:
     Raises
     ------
     OSError
-        if the name is impossible: a loop of links, or too long.
+        if the name is invalid: a loop of links, or too long.
     """
     try:
         return os.stat(path)
@@ -64,8 +64,8 @@ def check_replaceable(name: str) -> None:
         msg = f"file {name} exists and cannot be read: only LH5 files are replaced"
         raise FileExistsError(msg) from None
     msg = (
-        f"file {name} exists and is no LH5 (HDF5) file: overwrite (-w) replaces only "
-        f"those; give another output ({_other_name(name)}), or remove the file before"
+        f"file {name} exists and is not an LH5 (HDF5) file: overwrite (-w) replaces "
+        f"only those; give another output ({_other_name(name)}), or remove the file"
     )
     raise FileExistsError(msg)
 

@@ -11,7 +11,7 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
-from .locks import hold, is_at, nobody_holds
+from .locks import hold, is_at, lock_unused
 
 __all__ = [
     "BEFORE",
@@ -39,10 +39,8 @@ PATTERN = re.compile(
 )
 
 FOREIGN_SECONDS = 24 * 3600.0
-"""Age at which files of another computer, or of before a restart, count as abandoned.
-
-On shared file systems locks may not reach from one computer to the other.
-"""
+"""Age from which on files of another computer, or from before a restart, count as
+abandoned: on shared file systems locks may be invisible to other computers."""
 
 
 def _system() -> str:
@@ -116,7 +114,7 @@ class Temporary:
             private = os.stat(target).st_mode & 0o777
         except OSError:
             private = self._mode
-        # what replaces a private file is private from the start
+        # the replacement of a private file is private from the start
         mode = (self._mode & private) | 0o600
         self._set_mode(mode)
 
@@ -126,7 +124,7 @@ class Temporary:
         Returns
         -------
         problem
-            names of those that could not be kept; None if all were.
+            names of those that could not be set; None if all were.
         """
         if old is None:
             self._set_mode(self._mode)
@@ -185,7 +183,7 @@ def remove(path: Path, force: bool = False) -> bool:
     Parameters
     ----------
     force
-        assume that there is no writer where locks cannot tell.
+        remove it also where locks are unreliable.
     """
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
@@ -196,7 +194,7 @@ def remove(path: Path, force: bool = False) -> bool:
         unused = (
             stat.S_ISREG(os.fstat(descriptor).st_mode)
             and (force or may_tell(path.name, os.fstat(descriptor)))
-            and nobody_holds(descriptor, force)
+            and lock_unused(descriptor, force)
             and is_at(path, descriptor)
         )
         if unused:

@@ -1,7 +1,7 @@
 """Find blocks of a file that were never written, among bytes that look like data.
 
-After a power cut whole blocks of a file system are zeros. Inside of samples nothing tells
-such zeros from others but their place: they begin and end where blocks do.
+After a power cut whole blocks of a file system may be zeros. Inside of samples only their
+place distinguishes them from data: they begin and end where blocks do.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -12,7 +12,7 @@ cdef enum:
     BLOCK = 4096
     # bytes of data next to a block that may happen to be zero
     SLACK = 2
-    # fewer zeros at the end of the input say nothing
+    # fewer zeros at the end of the input may be data
     SHORTEST_TAIL = 32
     MAX_WAITING = 128
 
@@ -26,7 +26,7 @@ cdef class Holes:
     Attributes
     ----------
     n, n_bytes
-        number and bytes of those that do not begin in a damaged stretch.
+        number and bytes of the blocks that begin outside of damaged ranges.
     first
         start and end of the first of them, or None.
     """
@@ -35,7 +35,7 @@ cdef class Holes:
     cdef readonly int64_t n_bytes
     cdef readonly object first
     cdef int64_t start          # of the zeros at hand; -1: none
-    cdef int64_t end            # of what was looked at
+    cdef int64_t end            # of the bytes searched so far
     cdef int n_before           # zeros in front of that, up to SLACK + 1
     cdef list waiting
     cdef int64_t told_start
@@ -58,7 +58,7 @@ cdef class Holes:
             where they are in the stream.
         """
         cdef Py_buffer view
-        # a typed memoryview takes longer than all that is done here
+        # a typed memoryview would take longer than the search itself
         PyObject_GetBuffer(window, &view, PyBUF_SIMPLE)
         try:
             if not 0 <= start <= start + n <= view.len:
@@ -114,7 +114,7 @@ cdef class Holes:
         return 0
 
     def tell(self, int64_t start, int64_t end):
-        """Leave out blocks that begin in a damaged stretch, which is told already."""
+        """Leave out blocks that begin in a damaged range: the report has it already."""
         self.told_start, self.told_end = start, end
         self.waiting = [h for h in self.waiting if not start <= h[0] < end]
 

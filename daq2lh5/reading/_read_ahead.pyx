@@ -1,4 +1,4 @@
-"""A plain file, read ahead by a thread that does without the interpreter.
+"""A plain file, read ahead by a thread without the interpreter lock.
 
 Copying a cached file to memory takes about as long as decoding it; with a second core
 it costs no time, as long as neither thread waits for the interpreter's lock: blocks
@@ -40,18 +40,18 @@ cdef extern from "<unistd.h>" nogil:
 __all__ = ["ReadAhead"]
 
 cdef enum:
-    # one with the consumer, the others read, or being read
+    # one in use by the consumer, the others read ahead
     N_BLOCKS = 4
-    # after which a waiting consumer looks whether there was a signal
+    # interval at which a waiting consumer checks for signals
     LOOK_NANOSECONDS = 100_000_000
 
-# Longer only if a read never returns, from a lost network file system; the thread is
-# left alone then.
+# A read from a lost network file system may never return: the thread is then left
+# alone.
 CLOSE_SECONDS = 5.0
 
 
 cdef class Blocks:
-    """What the two threads share; all that changes does so under the mutex."""
+    """Data that the two threads share; the mutex guards all changes."""
 
     cdef pthread_mutex_t mutex
     cdef pthread_cond_t read
@@ -60,7 +60,7 @@ cdef class Blocks:
     cdef int64_t offset
     cdef Py_ssize_t size
     cdef list arrays
-    # in the arrays, behind room for the rest of another block
+    # in the arrays, behind room for the rest of the block before
     cdef uint8_t* data[N_BLOCKS]
     cdef Py_ssize_t lengths[N_BLOCKS]
     # since the start
@@ -91,7 +91,7 @@ cdef class Blocks:
             os.close(self.fd)
 
     cdef void read_all(self) noexcept nogil:
-        """Read while blocks are free, up to the end of the file, or to an error."""
+        """Read while blocks are free, up to the end of the file or an error."""
         cdef int64_t i
         cdef Py_ssize_t length
         pthread_mutex_lock(&self.mutex)
@@ -114,7 +114,7 @@ cdef class Blocks:
         pthread_mutex_unlock(&self.mutex)
 
     cdef Py_ssize_t read_block(self, uint8_t* to) noexcept nogil:
-        """Read a whole block, less only before the end, or an error."""
+        """Read a whole block, or less before the end or an error."""
         cdef Py_ssize_t length = 0, got
         while length < self.size:
             got = pread(self.fd, to + length, self.size - length, self.offset)
@@ -127,7 +127,7 @@ cdef class Blocks:
         return length
 
     cdef bint wait_for(self, int64_t number, bint* there) noexcept nogil:
-        """Wait a moment for a block; whether it is settled if it is there."""
+        """Wait a moment for a block; return whether `there` is final."""
         cdef timespec until
         cdef bint settled
         pthread_mutex_lock(&self.mutex)
@@ -144,14 +144,14 @@ cdef class Blocks:
         return settled
 
     cdef void free_up_to(self, int64_t number) noexcept nogil:
-        """Let blocks be read over."""
+        """Release the blocks below a number."""
         pthread_mutex_lock(&self.mutex)
         self.n_freed = number
         pthread_cond_signal(&self.freed)
         pthread_mutex_unlock(&self.mutex)
 
     cdef void end(self) noexcept nogil:
-        """Have the thread end."""
+        """Tell the thread to end."""
         pthread_mutex_lock(&self.mutex)
         self.stop = True
         pthread_cond_signal(&self.freed)
@@ -164,26 +164,26 @@ def _read_all(Blocks blocks):
 
 
 cdef class ReadAhead:
-    """The blocks of a regular file from an offset on, as far as they can be read.
+    """The blocks of a regular file from an offset on.
 
     They end at the end of the file, at a read error, and in a forked process, which has
-    no thread. The caller then reads on from the file itself: it gets the bytes that
-    were appended meanwhile, or the error.
+    no thread. The caller then reads from the file itself, and gets the bytes that were
+    appended meanwhile, or the error.
 
     Parameters
     ----------
     fd
-        descriptor of the file; it stays open, and its position stays where it is.
+        descriptor of the file; it stays open, and its position unchanged.
     offset
-        where to begin.
+        of the first byte.
     block_size
-        bytes to read at a time. There are four such blocks in memory, each with as
-        much room in front of it.
+        bytes to read at a time. Memory holds four such blocks, each with as much room
+        in front of it.
 
     Raises
     ------
     OSError
-        If there is no descriptor left.
+        If no descriptor is left.
     RuntimeError
         If no thread can be started.
     """
@@ -191,8 +191,7 @@ cdef class ReadAhead:
     cdef Blocks blocks
     cdef object thread
     cdef int pid
-    # of the block at hand, and which of its bytes are not handed out; first there is
-    # none, and nothing is left of it
+    # the current block (-1: none yet), and its bytes that are not handed out yet
     cdef int64_t number
     cdef Py_ssize_t start, stop
 
@@ -200,21 +199,21 @@ cdef class ReadAhead:
         self.pid = getpid()
         self.number = -1
         self.blocks = Blocks(fd, offset, block_size)
-        # It has no reference to this object, or that would never be collected.
+        # A reference to this object would keep it from being collected.
         self.thread = start_thread(_read_all, (self.blocks,), "daq2lh5-read")
 
     def join(self, before not None):
-        """Go on to the next bytes, with some of those before in front of them.
+        """Return the next bytes behind `before`.
 
         Parameters
         ----------
         before
-            at most as many bytes as a block has.
+            bytes in front, at most as many as a block has.
 
         Returns
         -------
         memoryview or None
-            All of them, to be used until the next call; None if there are no more.
+            Valid until the next call; None at the end.
 
         Raises
         ------
@@ -238,7 +237,7 @@ cdef class ReadAhead:
         return array.data
 
     def readinto(self, view not None):
-        """Copy the next bytes; return how many, 0 if there are no more."""
+        """Copy the next bytes; return how many, 0 at the end."""
         cdef uint8_t[::1] to = view
         cdef int64_t old = self.number
         if self.start == self.stop:
@@ -252,7 +251,7 @@ cdef class ReadAhead:
         return n
 
     cdef bint next(self) except -1:
-        """Wait for the next block; False if there is none."""
+        """Wait for the next block; False at the end."""
         cdef bint settled = False, there = False
         if getpid() != self.pid:
             return False
@@ -267,7 +266,7 @@ cdef class ReadAhead:
         return there
 
     cdef void free_before(self, int64_t old) noexcept:
-        """Give the block `old` back if it is not that at hand."""
+        """Release the block `old` unless it is the current one."""
         if 0 <= old < self.number:
             self.blocks.free_up_to(old + 1)
 
@@ -280,6 +279,6 @@ cdef class ReadAhead:
         self.stop_thread()
 
     cdef void stop_thread(self) noexcept:
-        # in a forked process there is no thread, but it may have left the mutex locked
+        # a forked process lacks the thread, which may have left the mutex locked
         if self.blocks is not None and getpid() == self.pid:
             self.blocks.end()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# What the reader thread hands over at a time, and how many of these wait at most.
+# Bytes that the reader thread hands over at a time, and the most pieces that wait.
 PIECE_SIZE = 256 * 1024
 QUEUED_PIECES = 4
 
@@ -26,7 +26,7 @@ CLOSE_SECONDS = 5.0
 
 @dataclass
 class _End:
-    """What the reader thread leaves as its last item."""
+    """The last item of the reader thread."""
 
     error: str | None = None
     failure: BaseException | None = None
@@ -40,10 +40,10 @@ Decoder = Callable[[RawInput], Iterator[bytes]]
 class DecodedReader:
     """Compressed input, decompressed ahead by a thread.
 
-    Where the system lets no thread start, it is decompressed when it is asked for.
+    If the system cannot start a thread, it is decompressed on request.
 
     The thread takes a slot before it hands over a piece and the consumer gives the
-    slot back, which bounds what lies between them. `SimpleQueue` because its `put` is
+    slot back, which bounds the queue between them. `SimpleQueue` because its `put` is
     safe at any moment, also while the garbage collector runs.
     """
 
@@ -66,7 +66,7 @@ class DecodedReader:
         return self._raw.bytes_read
 
     def readinto(self, view: memoryview) -> int:
-        """Copy what is decompressed into `view`, waiting if there is nothing yet."""
+        """Copy decompressed bytes into `view`, waiting for the first."""
         if not self._piece and not self._next_piece():
             return 0
         n = min(len(view), len(self._piece))
@@ -78,9 +78,9 @@ class DecodedReader:
         """Return None: pieces are copied."""
         return
 
-    def followed_by_nothing(self) -> bool:
-        """Return False: nobody knows yet."""
-        # The queue might tell, but then the answer would depend on who is faster.
+    def at_eof(self) -> bool:
+        """Return False: not known yet."""
+        # The answer of the queue would depend on the timing of the threads.
         return False
 
     def close(self) -> None:
@@ -90,8 +90,8 @@ class DecodedReader:
         if self._thread is None:
             self._raw.close()
         else:
-            # Longer only if the thread hangs in a read that never returns, from a lost
-            # network file system; it is left alone then.
+            # A read from a lost network file system may never return: the thread is
+            # then left alone.
             self._thread.join(CLOSE_SECONDS)
 
     def __del__(self) -> None:
@@ -153,7 +153,7 @@ class _Handover:
 
 
 def _decompress_here(raw: RawInput, decode: Decoder) -> Iterator[bytes | _End]:
-    """Yield what the reader thread would hand over, where there can be none."""
+    """Yield the items of the reader thread, where none can start."""
     end = _End()
     try:
         yield from decode(raw)
@@ -180,7 +180,7 @@ def _decompress(raw: RawInput, decode: Decoder, pieces: _Pieces, slots: _Slots) 
         handover.flush()
     except StoppedError:
         pass
-    except BaseException as exc:  # the consumer must hear of it, whatever it is
+    except BaseException as exc:  # raised again for the consumer
         end.failure = exc
     finally:
         raw.before_waiting = do_nothing

@@ -1,4 +1,4 @@
-"""What is wrong with compressed input, in words."""
+"""Messages about damaged compressed input."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def damaged(raw: RawInput, at: int, reason: object) -> DamagedError:
 def too_large(
     raw: RawInput, at: int, window: int | None, limit: int, command: str
 ) -> DamagedError:
-    """Return the error for input that needs more memory than it gets.
+    """Return the error for input that needs too much memory.
 
     Parameters
     ----------
     at
-        where it says so.
+        byte of the input that asks for it.
     window
-        how much it needs; None if that is not known.
+        bytes that it needs; None if unknown.
     command
-        what decompresses it all the same.
+        command that can decompress it.
     """
     needs = f"{window >> 20}" if window is not None else f"more than {limit >> 20}"
     return DamagedError(
@@ -51,10 +51,10 @@ def too_large(
 
 
 def foreign(raw: RawInput, head: bytes, magics: tuple[bytes, ...]) -> DamagedError:
-    """Return the error for something else behind compressed data."""
+    """Return the error for other data behind compressed data."""
     if any(len(head) < len(magic) and magic.startswith(head) for magic in magics):
         return cut_off(raw)
     return DamagedError(
         f"the {raw.compression} stream ends at byte {raw.position - len(head)} of its "
-        "input, but what follows is something else"
+        "input, but other data follow"
     )

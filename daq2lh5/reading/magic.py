@@ -25,7 +25,7 @@ LONGEST_MAGIC = max(map(len, ALL_MAGICS))
 
 
 def recognize(head: bytes) -> str | None:
-    """Return the compression that the first bytes tell of; None for none."""
+    """Return the compression that the first bytes identify; None for plain data."""
     for name, magics in MAGICS:
         if head.startswith(magics):
             return name
@@ -33,13 +33,13 @@ def recognize(head: bytes) -> str | None:
 
 
 def without_ending(path: Path) -> Path:
-    """Return a file's name without an ending that tells of compression."""
+    """Return a file's name without the extension of a compressed file."""
     return path.with_suffix("") if path.suffix.lower() in ENDINGS else path
 
 
 def may_become_magic(head: bytes) -> bool:
-    """Whether with more bytes this could tell of compression."""
-    # A slow pipe must not be waited for longer than needed.
+    """Whether these may be the first bytes of compressed data."""
+    # Waits for no more bytes of a slow pipe than needed.
     return any(
         len(magic) > len(head) and magic.startswith(head) for magic in ALL_MAGICS
     )

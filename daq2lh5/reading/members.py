@@ -19,22 +19,19 @@ if TYPE_CHECKING:
     from .ahead import Decoder
     from .raw_input import RawInput
 
-# At most this much leaves a decompressor per call. For bzip2 and xz it is also what a
-# damaged long stream loses at worst, see _salvage().
+# Largest output of a decompressor per call. For bzip2 and xz it is also the most that a
+# damaged long stream loses, see _salvage().
 GZIP_STEP = PIECE_SIZE
 BLOCK_CODEC_STEP = 64 * 1024
 SALVAGE_STEP = 64
 SALVAGE_HISTORY = 4 * 1024 * 1024
 
 XZ_MEMORY = 256 * 1024 * 1024
-"""What the decompressor may allocate for its dictionary.
-
-"xz -9" needs 65 MiB; more would not leave much of the budget of a conversion.
-"""
+"""Largest dictionary of the decompressor; "xz -9" needs 65 MiB."""
 
 
 class _Stream(Protocol):
-    """The incremental decompressors of the standard library, as far as used."""
+    """Interface of the incremental decompressors of the standard library."""
 
     @property
     def eof(self) -> bool: ...
@@ -120,10 +117,9 @@ def _decode_member(raw: RawInput, codec: _Codec) -> Iterator[bytes]:
 
 
 def _drain(stream: _Stream, data: bytes, limit: int) -> Iterator[bytes]:
-    """Yield all that `data` gives, in pieces of `limit` bytes at most.
+    """Yield the decompressed `data` in pieces of at most `limit` bytes.
 
-    Only an empty result says that nothing is left: bz2 may return less than the limit
-    with more to come.
+    Only an empty result marks the end: bz2 may return less than the limit before it.
     """
     while piece := stream.decompress(data, limit):
         yield piece
@@ -133,7 +129,7 @@ def _drain(stream: _Stream, data: bytes, limit: int) -> Iterator[bytes]:
 
 
 class _History:
-    """What it takes to bring a decompressor back to where the last chunk began.
+    """State to restore a decompressor at the start of the last chunk.
 
     `known` counts the bytes that came out since.
     """
@@ -146,7 +142,7 @@ class _History:
         self._kept = 0
 
     def before(self, chunk: bytes, stream: _Stream) -> None:
-        """Note `chunk`, which `stream` is about to be fed."""
+        """Record the state before `stream` decompresses `chunk`."""
         if isinstance(stream, _Inflate):
             self._stream, self.chunks, self.known = stream.copy(), [chunk], 0
         elif self.chunks is not None:
@@ -162,12 +158,12 @@ class _History:
 def _salvage(
     raw: RawInput, codec: _Codec, history: _History
 ) -> Generator[bytes, None, int]:
-    """Yield what the call that met the damage had decoded before; return the place.
+    """Yield the output of a failed call up to the damage; return the damage's offset.
 
     A call that fails loses its result. So the last chunk is decoded once more, byte by
-    byte. gzip does it from a copy of the decompressor. The others cannot be copied and
-    start again at the beginning of the member, the bytes of which are kept up to 4 MiB;
-    a longer member loses up to one step (64 KiB) at its damage.
+    byte. gzip starts from a copy of the decompressor. The others cannot be copied and
+    start at the beginning of the member, whose bytes are kept up to 4 MiB; a longer
+    member loses up to one step (64 KiB) before its damage.
     """
     if history.chunks is None:
         return 0
@@ -191,7 +187,7 @@ def _salvage(
 
 
 def make_decoder(compression: str) -> Decoder:
-    """Return what decodes a compression: a function from input to pieces."""
+    """Return the decoder of a compression: a function from input to pieces."""
     if compression == "zstd":
         return make_zstd_decoder()
     codec = CODECS[compression]

@@ -1,4 +1,4 @@
-"""Bytes of files, pipes and standard input, as they are."""
+"""Raw bytes of files, pipes and standard input."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ POLL_MILLISECONDS = 50
 
 
 class StoppedError(Exception):
-    """The consumer has closed the source; the reader thread should end."""
+    """The consumer has closed the source; the reader thread must end."""
 
 
 def do_nothing() -> None:
@@ -46,7 +46,7 @@ class RawInput:
             self.close()
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         self.regular = stat.S_ISREG(status.st_mode)
-        # Standard input may be a file that somebody has already read from.
+        # Standard input may be a file whose first bytes are already read.
         self.base = os.lseek(fd, 0, os.SEEK_CUR) if self.regular else 0
         self.size = max(status.st_size - self.base, 0) if self.regular else None
 
@@ -56,12 +56,12 @@ class RawInput:
         return self.bytes_read - len(self._ahead) + self._at
 
     def check_stopped(self) -> None:
-        """End the reader thread if its consumer is gone."""
+        """End the reader thread if its consumer has closed the source."""
         if self.stopped:
             raise StoppedError
 
     def peek(self) -> bytes:
-        """Return the first bytes: no more than it takes to tell the compression."""
+        """Return the first bytes, as many as identify the compression."""
         if self.regular:
             return self._attempt(os.pread, LONGEST_MAGIC, self.base)
         while may_become_magic(self._ahead):
@@ -72,7 +72,7 @@ class RawInput:
         return self._ahead
 
     def readinto(self, view: memoryview) -> int:
-        """Read into `view`, waiting only if there is nothing yet; 0 at the end."""
+        """Read into `view`, waiting for the first byte; 0 at the end."""
         if self._ahead:
             head, self._ahead = self._ahead[: len(view)], self._ahead[len(view) :]
             view[: len(head)] = head
@@ -114,7 +114,7 @@ class RawInput:
         self._ahead, self._at = data + self._ahead[self._at :], 0
 
     def is_exhausted(self) -> bool:
-        """Whether this is a regular file that ends right here; no promise for pipes."""
+        """Whether this is a regular file at its end; always False for pipes."""
         if not self.regular or self._ahead:
             return False
         at = self.base + self.bytes_read
@@ -124,7 +124,7 @@ class RawInput:
         return not self._attempt(os.pread, 1, at)
 
     def return_to_position(self) -> None:
-        """Go on after `bytes_read`, which somebody else has read, in a regular file."""
+        """Move a regular file to `bytes_read`: another reader has read so far."""
         os.lseek(self.fd, self.base + self.bytes_read, os.SEEK_SET)
 
     def close(self) -> None:
@@ -145,13 +145,13 @@ class RawInput:
             try:
                 return call(self.fd, *arguments)
             except BlockingIOError:
-                # Whoever shares our standard input may have made it non-blocking.
+                # Another process may have made a shared standard input non-blocking.
                 self._wait()
             except OSError as exc:
                 raise OSError(exc.errno, exc.strerror, self.path) from exc
 
     def _wait(self) -> None:
-        """Wait until there is something to read, or the reader thread should end."""
+        """Wait until bytes are available, or the reader thread must end."""
         poll = select.poll()
         poll.register(self.fd, select.POLLIN)
         while not poll.poll(POLL_MILLISECONDS):
@@ -159,7 +159,7 @@ class RawInput:
 
 
 def skip_padding(raw: RawInput) -> bool:
-    """Skip zeros, as found behind members; return whether anything else follows."""
+    """Skip zeros, as found behind members; return whether other bytes follow."""
     while data := raw.read():
         data = data.lstrip(b"\x00")
         if data:

@@ -1,4 +1,4 @@
-"""What a source reads from: plain input, and words turned around."""
+"""Readers below a source: plain input, and input with swapped words."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ._read_ahead import ReadAhead
 if TYPE_CHECKING:
     from .raw_input import RawInput
 
-# Of what is left of a file: below that, a thread is not worth its start.
+# Bytes left of a file from which on reading ahead pays for the start of a thread.
 AHEAD_FROM = 4 * 1024 * 1024
 
 
 class Reader(Protocol):
-    """What a `Source` needs from the input below it."""
+    """Interface of the input below a `Source`."""
 
     @property
     def bytes_read(self) -> int:
@@ -24,16 +24,16 @@ class Reader(Protocol):
 
     @property
     def error(self) -> str | None:
-        """Return what is wrong with the input, if anything."""
+        """Return a description of the damage of the input, if any."""
 
     def readinto(self, view: memoryview) -> int:
         """Copy bytes into `view`; return how many, 0 at the end."""
 
     def join(self, before: memoryview, block_size: int) -> memoryview | None:
-        """Return what follows, with the bytes before in front; None if it cannot."""
+        """Return the next bytes behind `before`; None if that is not possible."""
 
-    def followed_by_nothing(self) -> bool:
-        """Whether the input ends here; False if that is not known."""
+    def at_eof(self) -> bool:
+        """Whether the input is known to end here."""
 
     def close(self) -> None:
         """Close the input."""
@@ -64,9 +64,9 @@ class PlainReader:
         return self._raw.readinto(view)
 
     def join(self, before: memoryview, block_size: int) -> memoryview | None:
-        """Return what follows, with the bytes before in front; None if it cannot.
+        """Return the next bytes behind `before`; None if that is not possible.
 
-        Nothing is copied but these: the bytes lie where they were read ahead.
+        Only `before` is copied: the next bytes stay where they were read ahead.
         """
         raw = self._raw
         if self._ahead is None:
@@ -77,7 +77,7 @@ class PlainReader:
             try:
                 self._ahead = ReadAhead(raw.fd, at, block_size)
             except (OSError, RuntimeError):
-                # no descriptor, or no thread, is left: it works without them
+                # no descriptor or thread is available: go on without
                 self._has_thread = False
                 return None
         window = self._ahead.join(before)
@@ -87,8 +87,8 @@ class PlainReader:
             raw.bytes_read += len(window) - len(before)
         return window
 
-    def followed_by_nothing(self) -> bool:
-        """Whether the input ends here; False if that is not known."""
+    def at_eof(self) -> bool:
+        """Whether the input is known to end here."""
         return self._raw.is_exhausted()
 
     def close(self) -> None:
@@ -98,20 +98,20 @@ class PlainReader:
         self._raw.close()
 
     def _read_alone(self) -> None:
-        """Go on without the thread, which met the end, or an error."""
+        """Go on without the thread, which reached the end or an error."""
         self._ahead.close()
         self._ahead = None
         self._raw.return_to_position()
 
 
 class SwappingReader:
-    """Words of another reader, with their bytes turned around."""
+    """Another reader with the bytes of each 32-bit word swapped."""
 
     def __init__(self, reader: Reader, part: bytes) -> None:
         self._reader = reader
-        # of the next word, what was read before
+        # first bytes of the next word
         self._part = part
-        # of the last word, what did not fit
+        # last bytes of a word that exceeded the view
         self._rest = memoryview(b"")
 
     @property
@@ -121,16 +121,16 @@ class SwappingReader:
 
     @property
     def error(self) -> str | None:
-        """Return what is wrong with the input, if anything."""
+        """Return a description of the damage of the input, if any."""
         return self._reader.error
 
-    def followed_by_nothing(self) -> bool:
-        """Whether the input ends here; False if that is not known."""
+    def at_eof(self) -> bool:
+        """Whether the input is known to end here."""
         waiting = self._rest or self._part
-        return not waiting and self._reader.followed_by_nothing()
+        return not waiting and self._reader.at_eof()
 
     def join(self, before: memoryview, block_size: int) -> None:  # noqa: ARG002
-        """Return None: words are turned around where they were copied to."""
+        """Return None: words are swapped in a copy."""
         return
 
     def readinto(self, view: memoryview) -> int:
@@ -161,6 +161,6 @@ class SwappingReader:
 
 
 def swap_words(view: memoryview) -> None:
-    """Turn the bytes of each 32-bit word around."""
+    """Swap the bytes of each 32-bit word in place."""
     words = np.frombuffer(view[: len(view) // 4 * 4], "<u4")
     words.byteswap(inplace=True)

@@ -2,10 +2,10 @@
 
 A `Source` shows a window on the (decompressed) stream: the bytes at hand, from a
 known offset. The consumer asks for a longer window with `Source.fill` and drops what
-it has used with `Source.consume`. Nothing here knows what the bytes mean.
+it has used with `Source.consume`. The meaning of the bytes is left to the formats.
 
 Plain input is read straight into one reusable block; the blocks of long files are read
-ahead by a thread, and shown where they are. Compressed input, recognized by its first
+ahead by a thread, and shown without a copy. Compressed input, recognized by its first
 bytes whatever the name, is decompressed by a thread that stays a few pieces ahead.
 """
 
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..resources.interruption import interruptible
 from ..resources.paths import expand_path
 from ._holes import Holes
 from .ahead import DecodedReader
@@ -39,24 +40,24 @@ if TYPE_CHECKING:
 # and page-aligned blocks made no difference, with a cold cache either.
 DEFAULT_BLOCK_SIZE = 512 * 1024
 
-# A stream of records slightly too large for the block would allocate anew for each of
-# them if a grown block were given back at once (5 % slower with 2 MB records), so
-# this many refills must have done without it.
+# If a grown block were freed at once, a stream of records slightly too large for the
+# block would allocate a new one for each of them (5 % slower with 2 MB records). So it
+# is freed after this many refills without need for it.
 _REFILLS_BEFORE_SHRINKING = 8
 
 
 class Source:
     """A window that moves forward over a stream of bytes.
 
-    Made by `open_source`. A view from `fill` or `window` shows the block that the next
-    `fill` may overwrite, so it holds good until then.
+    Made by `open_source`. A view from `fill` or `window` is valid until the next
+    `fill`, which may overwrite its block.
 
     Attributes
     ----------
     name
         The name as the user gave it.
     size
-        Length of the stream where it is known in advance (plain regular files).
+        Length of the stream if known in advance (plain regular files).
     compression
         ``None``, ``"gzip"``, ``"bzip2"``, ``"xz"`` or ``"zstd"``.
     seekable
@@ -68,19 +69,18 @@ class Source:
         than it was asked for, and for a plain regular file as soon as the window
         reaches its end.
     error
-        A sentence that says what is wrong with the compression container, else
-        ``None``. Known once the window has reached the damage; everything decoded
-        before it has been delivered then.
+        A sentence on the damage of the compressed file, else ``None``. Known once the
+        window has reached the damage, when all bytes before it have been delivered.
     error_offset
-        Offset in the decompressed stream at which the damage was met.
+        Offset of that damage in the decompressed stream.
     input_size
         Size of the underlying file, compressed where it is; ``None`` for pipes.
     read_seconds
         Time that `fill` has waited for the input.
     read_ahead
-        Whether a thread may read the next blocks of a long plain file meanwhile.
+        Whether a thread may read the next blocks of a long plain file ahead.
     holes
-        Blocks of zeros in what was consumed.
+        Blocks of zeros in the consumed bytes.
     """
 
     def __init__(
@@ -154,9 +154,10 @@ class Source:
             raise ValueError(msg)
         if self._end - self._start < n and not self.at_end:
             start = time.perf_counter()
-            if not self._join(n):
-                self._make_room(n)
-                self._read_until(n)
+            with interruptible:
+                if not self._join(n):
+                    self._make_room(n)
+                    self._read_until(n)
             self.read_seconds += time.perf_counter() - start
         return self._readable[self._start : self._end]
 
@@ -193,16 +194,15 @@ class Source:
         return self._closed
 
     def swap_words(self) -> None:
-        """From here on, turn the bytes of each 32-bit word around.
+        """Swap the bytes of each 32-bit word from here on.
 
-        Up to three bytes at the end of the input, too few for a word, stay as they
-        are.
+        Up to three bytes at the end of the input, too few for a word, are not swapped.
         """
         self._require_open()
         self._make_room(self._end - self._start)
         swap_words(self._block[self._start : self._end])
         if not self.at_end:
-            # the part of a word at the end of the window is read once more
+            # the incomplete word at the end of the window is read once more
             end = self._end - (self._end - self._start) % 4
             part = bytes(self._block[end : self._end])
             self._end = end
@@ -235,13 +235,12 @@ class Source:
             raise ValueError(msg)
 
     def _allocate(self, size: int) -> None:
-        # Not a resized bytearray: views of the old block that somebody still holds
-        # must stay valid memory.
+        # Not a resized bytearray: views of the old block must stay valid memory.
         self._block = np.empty(size, dtype=np.uint8).data
         self._readable = self._block.toreadonly()
 
     def _join(self, n: int) -> bool:
-        """Show what was read ahead, behind the rest; False if that is not enough."""
+        """Show the bytes read ahead behind the rest; False if they do not suffice."""
         if not self.read_ahead or n > self._block_size:
             return False
         rest = self._readable[self._start : self._end]
@@ -252,7 +251,7 @@ class Source:
             self._allocate(self._block_size)
         self._readable = window.toreadonly()
         self._start, self._end = 0, len(window)
-        if self._reader.followed_by_nothing():
+        if self._reader.at_eof():
             self._finish()
         return self.at_end or len(window) >= n
 
@@ -267,7 +266,7 @@ class Source:
         self._start, self._end = 0, len(rest)
 
     def _is_spare(self, wanted: int) -> bool:
-        """Whether a block of this size has done for a while instead of a larger one."""
+        """Whether a block of this size has sufficed for a while."""
         if wanted >= self.capacity:
             self._spare_refills = 0
         else:
@@ -282,7 +281,7 @@ class Source:
                 self._finish()
                 return
             self._end += got
-        if self._reader.followed_by_nothing():
+        if self._reader.at_eof():
             self._finish()
 
     def _finish(self) -> None:
@@ -321,12 +320,15 @@ def open_source(
         msg = f"the block size must be at least 1, not {block_size}"
         raise ValueError(msg)
     given = expand_path(name)
-    raw = _open_stdin() if given == "-" else _open_path(given.removeprefix("file://"))
-    try:
-        return _open_raw(raw, given, block_size)
-    except BaseException:
-        raw.close()
-        raise
+    with interruptible:
+        # a named pipe waits for its writer here
+        path = given.removeprefix("file://")
+        raw = _open_stdin() if given == "-" else _open_path(path)
+        try:
+            return _open_raw(raw, given, block_size)
+        except BaseException:
+            raw.close()
+            raise
 
 
 def _open_path(path: str) -> RawInput:

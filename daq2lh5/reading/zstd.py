@@ -15,15 +15,12 @@ if TYPE_CHECKING:
     from .raw_input import RawInput
 
 ZSTD_WINDOW = 1 << 27
-"""What the decompressor may allocate for its window.
-
-"zstd --long=27" needs 128 MiB; more would not leave much of the budget of a conversion.
-"""
+"""Largest window of the decompressor; "zstd --long=27" needs 128 MiB."""
 ZSTD_BLOCK = 128 * 1024
 
 
 def make_zstd_decoder() -> Decoder:
-    """Return what decodes zstd, see :func:`.make_decoder`."""
+    """Return the decoder of zstd, see :func:`.make_decoder`."""
     try:
         import zstandard  # noqa: PLC0415 (few need it)
     except ImportError as exc:
@@ -95,7 +92,7 @@ class _ZstdFrame:
             # A run-length block stores one byte, whatever its size.
             size = 1 if kind == 1 else size
             body = self._raw.take(size)
-            # of a block that is cut off a plain one is of use as far as it goes
+            # of incomplete blocks, only an uncompressed one can be decoded in part
             if (len(body) == size or kind == 0) and (
                 piece := self._feed(at, head + body)
             ):

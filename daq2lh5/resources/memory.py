@@ -17,13 +17,13 @@ __all__ = [
 ]
 
 DEFAULT_LIMIT = 2**30
-"""Bytes for buffers and queues together, unless somebody asks for something else."""
+"""Default limit of the memory of buffers and queues together."""
 
 MIN_LIMIT = 2**24
 """Smallest limit that makes sense: a few blocks of input and a few chunks."""
 
 CHUNK_BYTES = 2**20
-"""Largest chunk: what HDF5 up to 1.14 keeps of a dataset while it reads."""
+"""Largest chunk: the chunk cache of HDF5 up to 1.14."""
 
 CHUNK_ROWS = 8192
 """Rows of a chunk where these are short; reading a few of them stays cheap."""
@@ -45,9 +45,9 @@ MIN_IN_FLIGHT = 24 * 2**20
 class MemoryPlan:
     """Shares of the memory limit; the same for any number of threads.
 
-    Of the limit the buffers get a quarter; buffers on their way to the file, for which
-    others stand in, a quarter; rows that wait until they fill a chunk three eighths;
-    chunks that are held back an eighth.
+    A quarter of the limit is for the buffers; a quarter for the arrays of buffers on
+    their way to the file; three eighths for rows that do not fill a chunk yet; an
+    eighth for compressed chunks that are not written yet.
 
     Parameters
     ----------
@@ -62,22 +62,22 @@ class MemoryPlan:
 
     @property
     def share(self) -> int:
-        """Bytes that a table's buffer may take, and its waveforms that wait."""
+        """Bytes for a table's buffer, and for its rows that do not fill a chunk yet."""
         return max(self.limit // (4 * self.tables), 1)
 
     @property
     def in_flight(self) -> int:
-        """Bytes that may be on their way from the buffers to the file."""
+        """Bytes of arrays on their way from the buffers to the file."""
         buffers = self.tables * min(BUFFER_BYTES, self.share)
         return min(self.limit // 4, max(MIN_IN_FLIGHT, buffers))
 
     @property
     def held(self) -> int:
-        """Bytes of chunks to collect before they are written: of many tables only."""
+        """Bytes of compressed chunks to collect before writing, with many tables."""
         return self.limit // 8 if self.tables > MANY_TABLES else 0
 
     def buffer_rows(self, row_bytes: int, widest: int) -> int:
-        """Return the rows of a table's buffer: whole chunks, if it holds one.
+        """Return the rows of a table's buffer: whole chunks, if at least one fits.
 
         Parameters
         ----------
@@ -89,14 +89,14 @@ class MemoryPlan:
         return max(1, rows - rows % chunk if rows > chunk else rows)
 
     def chunk_rows(self, row_bytes: int) -> int:
-        """Return the rows of a chunk of a dataset with long rows: of waveforms."""
+        """Return the rows of a chunk of waveforms, or other long rows."""
         rows = min(CHUNK_BYTES, self.share) // max(row_bytes, 1)
         return max(1, min(CHUNK_ROWS, rows))
 
     def short_chunk_rows(self, row_bytes: int, widest: int = 1) -> int:
         """Return the rows of the chunks of all columns with short rows.
 
-        They are the same, so that the columns' chunks end together.
+        All have the same number, so that their chunks end together.
 
         Parameters
         ----------
@@ -118,11 +118,11 @@ def parse_size(text: str) -> int:
     Raises
     ------
     ValueError
-        if it is none.
+        if the text is not a valid size.
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([kKmMgGtT]?)(?:i?[bB])?\s*", text)
     if match is None:
-        msg = f"'{text}' is no size: write for instance 512M or 2G"
+        msg = f"'{text}' is not a valid size: write for instance 512M or 2G"
         raise ValueError(msg)
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
@@ -130,7 +130,7 @@ def parse_size(text: str) -> int:
 def peak_memory() -> int | None:
     """Return the largest memory of this process so far, in bytes."""
     try:
-        # what getrusage says includes the process that this one was started by
+        # the value of getrusage includes the parent process
         with open("/proc/self/status", encoding="ascii", errors="replace") as f:
             found = re.search(r"VmHWM:\s*(\d+) kB", f.read())
         if found is not None:

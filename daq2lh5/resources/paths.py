@@ -8,7 +8,7 @@ import re
 URL_PREFIX = "file://"
 
 LITERAL_DOLLAR = "\0"
-"""Placeholder of a ``$`` that begins no variable; paths cannot have this character."""
+"""Placeholder of a literal ``$``; paths cannot have this character."""
 
 # (braces are doubled in templates)
 _VARIABLE = re.compile(
@@ -26,7 +26,7 @@ def expand_path(path: str | os.PathLike[str]) -> str:
     Raises
     ------
     TypeError
-        if it is no path.
+        if it has another type than a path.
     ValueError
         if a variable is not set, or a user is unknown.
     """
@@ -35,7 +35,7 @@ def expand_path(path: str | os.PathLike[str]) -> str:
         raise TypeError(msg)
     text = os.fsdecode(path)
     if "\0" in text:
-        msg = f"{text!r} is no name of a file: there is a null byte in it"
+        msg = f"{text!r} is not a valid file name: it has a null byte"
         raise ValueError(msg)
     prefix = URL_PREFIX if text.startswith(URL_PREFIX) else ""
     text = text.removeprefix(prefix)

@@ -1,106 +1,34 @@
-"""Threads that an interruption cannot hang.
+"""A small pool of threads that an interruption cannot hang.
 
-Python runs signal handlers between any two instructions of the main thread, also those
-of `threading` and `concurrent.futures` themselves: a Ctrl-C there can leave a lock
-taken for which a worker waits for ever. Here workers wait for nothing but
-`queue.SimpleQueue` and plain locks, which are single operations of the interpreter, and
-threads start with signals held back.
+An exception of a signal handler (Ctrl-C) can come between any two instructions of the
+main thread, also inside of `threading` and `concurrent.futures`. In a loop of tasks and
+interruptions (the test of this module) `ThreadPoolExecutor` fails within seconds: locks
+stay taken, or are released twice. Here threads wait for `queue.SimpleQueue` and plain
+locks only, whose operations the interpreter does not divide, and start with signals
+held back: otherwise the same loop hangs.
 """
 
 from __future__ import annotations
 
 import logging
-import signal
 import threading
-from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from .interruption import without_signals
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import FrameType
+    from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
-__all__ = [
-    "Task",
-    "Threads",
-    "signals_as_interrupts",
-    "start_thread",
-    "without_signals",
-]
-
-AGAIN_SECONDS = 0.2
-"""After which an interruption that had no effect is repeated."""
-
-
-@contextmanager
-def without_signals() -> Iterator[None]:
-    """Hold signals back for a moment: what is inside must be done whole.
-
-    Blocking them would not do: Python's handlers run in this thread whatever thread
-    takes the signal.
-    """
-    met: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
-    before: dict[int, Any] = {}
-    try:
-        if threading.current_thread() is threading.main_thread():
-            for number in numbers:
-                handler = signal.getsignal(number)
-                if callable(handler):
-                    before[number] = handler
-                    signal.signal(number, lambda n, _frame: met.append(n))
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for number in dict.fromkeys(met):
-            signal.raise_signal(number)
-
-
-@contextmanager
-def signals_as_interrupts() -> Iterator[Callable[[], None]]:
-    """Have Ctrl-C, and a polite kill as well, stop a conversion for certain.
-
-    An exception that a signal raises can get lost, in the callback of a weak reference
-    for instance: it is raised again until it has come through.
-
-    Yields
-    ------
-    check
-        raises KeyboardInterrupt if there was a signal.
-    """
-    met = False
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        nonlocal met
-        met = True
-        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
-        raise KeyboardInterrupt
-
-    def check() -> None:
-        if met:
-            raise KeyboardInterrupt
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
-    try:
-        old = {n: signal.signal(n, interrupt) for n in numbers}
-    except ValueError:  # not in the main thread: signals are somebody else's
-        yield check
-        return
-    try:
-        yield check
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in old.items():
-            signal.signal(number, handler)
+__all__ = ["Task", "Threads", "start_thread"]
 
 
 def start_thread(
     target: Callable[..., None], args: tuple[Any, ...], name: str
 ) -> threading.Thread:
-    """Start a thread for which the interpreter does not wait at its end."""
+    """Start a daemon thread: the interpreter does not wait for it at exit."""
     thread = threading.Thread(target=target, args=args, name=name, daemon=True)
     with without_signals():
         thread.start()
@@ -108,7 +36,7 @@ def start_thread(
 
 
 class Task:
-    """Something that one of the threads does."""
+    """A call that one of the threads makes, and its result."""
 
     def __init__(self, work: Callable[[], Any]) -> None:
         self.done = False
@@ -119,18 +47,18 @@ class Task:
         self._running.acquire()
 
     def run(self) -> None:
-        """Do it, in the thread that calls this."""
+        """Make the call, in the thread that calls this."""
         try:
             self._result = self._work()
-        except BaseException as e:  # for who asks for the result
+        except BaseException as e:  # `result` raises it
             self._error = e
-        # what the work holds should not live as long as its result
+        # frees the arguments of the call
         self._work = None
         self.done = True
         self._running.release()
 
     def result(self) -> Any:
-        """Wait for the result; raise what the work raised."""
+        """Wait for the result; an exception of the call is raised again."""
         if not self.done:
             self._running.acquire()
         if self._error is not None:
@@ -141,14 +69,14 @@ class Task:
 class Threads:
     """A few threads that work on tasks in the order of their submission.
 
-    Where the system lets none start, who submits a task does the work.
+    If the system cannot start a thread, :meth:`submit` does the work itself.
 
     Parameters
     ----------
     n
-        how many; they start with the first tasks.
+        number of threads; they start with the first tasks.
     name
-        of the threads.
+        prefix of their names.
     """
 
     def __init__(self, n: int, name: str) -> None:
@@ -158,7 +86,7 @@ class Threads:
         self._threads: list[threading.Thread] = []
 
     def submit(self, work: Callable[[], Any]) -> Task:
-        """Have `work` called in one of the threads."""
+        """Submit a call to the threads."""
         task = Task(work)
         if len(self._threads) < self.n:
             self._start()
@@ -169,7 +97,7 @@ class Threads:
         return task
 
     def _start(self) -> None:
-        """Start one more thread; those that there are will do if there can be none."""
+        """Start one more thread; if that fails, go on with those that run."""
         name = f"{self.name}_{len(self._threads)}"
         try:
             with without_signals():
@@ -179,7 +107,7 @@ class Threads:
             log.info("%s (%s): going on with %d", e, self.name, self.n)
 
     def close(self) -> None:
-        """Give up the tasks that nobody works on yet, and end the threads."""
+        """Drop the tasks that have not begun, and end the threads."""
         try:
             while True:
                 self._tasks.get_nowait()
@@ -195,5 +123,5 @@ class Threads:
 def _work_on(tasks: SimpleQueue[Task | None]) -> None:
     while (task := tasks.get()) is not None:
         task.run()
-        # not kept until the next one comes
+        # frees its result while the thread waits for the next one
         del task

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..buffers.out_spec import has_wildcard
+from ..buffers.keys import has_wildcard
+from ..buffers.table_buffer import TableBuffer
 from ..data_decoder import DataDecoder
 from ..errors import OutSpecError
-from ..raw_buffer import RawBuffer, RawBufferLibrary, check_processing, place_of
 from ..resources.memory import MemoryPlan
+from .checks import check_processing
 from .templates import (
     buffer_for,
     buffers_for,
@@ -22,14 +24,16 @@ from .templates import (
 )
 
 if TYPE_CHECKING:
+    from ..raw_buffer import RawBuffer, RawBufferLibrary
     from ..report import ConversionReport
+    from .column_settings import ColumnSettings
 
 log = logging.getLogger(__name__)
 
 __all__ = ["MAX_TABLES", "Selection"]
 
 MAX_TABLES = 4096
-"""Tables of a decoder that a stream may have opened beyond those of its beginning."""
+"""Largest number of tables of a decoder for keys that appear in mid-stream."""
 
 
 class Selection:
@@ -37,15 +41,16 @@ class Selection:
 
     Attributes
     ----------
-    rb_lib, selects_anything, plan, report, memory_limit
+    rb_lib, selects_anything, plan, report, memory_limit, column_settings
         those of :class:`.DataStreamer`.
     """
 
     may_bring_more = False
-    """Whether a stream may have decoders and keys that its start does not announce."""
+    """Whether a stream may have decoders and keys that its header does not announce."""
 
     report: ConversionReport
     memory_limit: int
+    column_settings: ColumnSettings
 
     def _forget_selection(self) -> None:
         """Reset the selection for another stream."""
@@ -53,24 +58,26 @@ class Selection:
         self.selects_anything = False
         self.plan = MemoryPlan(self.memory_limit)
         self._patterns: dict[str, list[tuple[RawBuffer, list]]] = {}
-        # the template for all other decoders; the same by decoder; the buffers of a
-        # decoder's key lists; and buffers by decoder, file and table
+        # the template of the decoder '*'; the same by decoder that uses it; the buffers
+        # of a decoder's key lists; and buffers by decoder and place
         self._everything: RawBuffer | None = None
         self._wildcards: dict[str, RawBuffer] = {}
         self._lists: dict[str, list[RawBuffer]] = {}
         self._tables: dict[str, dict[tuple[str, str], RawBuffer]] = {}
-        # file and path of all tables; set when a table is added
+        # places of all tables; set when a table is added
         self._places: set[tuple[str, str]] | None = None
-        # keys of buffers, by id: lists that get long are not searched
+        # real paths of files by name
+        self._real_files: dict[str, str] = {}
+        # keys of buffers, by id: a set, since searching a long list takes long
         self._keys_of: dict[int, set[int | str]] = {}
-        # tables that the stream has opened by decoder, and keys that have none
+        # number of tables opened in mid-stream by decoder, and keys without a table
         self._n_opened: Counter[str] = Counter()
         self._without_table: set[int | str] = set()
-        # names of decoders that are filled in
+        # names of decoders whose templates are filled in
         self._selected: set[str] = set()
 
     def _select(self, decoder: DataDecoder) -> None:
-        """Fill in the wildcards of the specification for a decoder."""
+        """Fill in the templates of the specification for a decoder."""
         name = type(decoder).__name__
         if name not in self.rb_lib and self._everything is not None:
             self._wildcards[name] = self._everything
@@ -82,7 +89,7 @@ class Selection:
         self._selected.add(name)
 
     def _match_patterns(self, name: str, decoder: DataDecoder) -> None:
-        """Replace patterns in key lists by the keys that are free."""
+        """Replace patterns in key lists by the keys that no other buffer lists."""
         keys = list(dict.fromkeys(k for keys in decoder.get_key_lists() for k in keys))
         asked = {k for rb in self.rb_lib[name] for k in rb.key_list}
         asked |= {str(k) for k in asked}
@@ -111,9 +118,9 @@ class Selection:
         self.rb_lib[name].keyed_dict = None
 
     def _check_places(self, decoders: dict[str, DataDecoder]) -> None:
-        """Refuse two buffers for one table."""
+        """Check that no two buffers are for one table."""
         places = Counter(
-            place_of(rb)
+            self._place_of(rb)
             for name, rb in self.rb_lib.buffers()
             if name in decoders and rb.out_stream
         )
@@ -128,7 +135,7 @@ class Selection:
         Parameters
         ----------
         keys
-            those that it has, by decoder.
+            keys of the stream by decoder.
         """
         for name in self.rb_lib:
             if name not in keys:
@@ -159,7 +166,8 @@ class Selection:
     ) -> None:
         """Set the tables of a decoder's buffers, without allocating memory.
 
-        Columns are those of the key `columns_of`, or of a buffer's first announced key.
+        The columns are those for the key `columns_of`, by default those for a buffer's
+        first announced key.
         """
         keys = Counter(k for keys in decoder.get_key_lists() for k in keys)
         most = decoder.get_max_rows_in_packet()
@@ -167,7 +175,7 @@ class Selection:
         for rb in rbs:
             rb.fill_safety = most
             if most > 1:
-                # a packet has a row for each key: the buffer gets those of its own
+                # a packet has a row for each key: the buffer gets the rows of its keys
                 own = sum(keys[k] for k in set(rb.key_list))
                 rb.fill_safety = max(1, min(most, own))
             key = rb.key_list[0] if len(rb.key_list) > 0 else None
@@ -177,8 +185,10 @@ class Selection:
                 make = partial(decoder.make_lgdo, key=key, size=buffer_size)
                 rb.make_later(make, decoder.describe_lgdo)
                 continue
-            if (columns := decoder.columns_of(key)) != described:
-                table = decoder.make_buffer(key, 0)
+            names = (type(decoder).__name__, rb.out_name, rb.place.path)
+            columns = self.column_settings.applied(decoder.columns_of(key), names)
+            if columns != described:
+                table = TableBuffer(columns, 0, type(decoder).__name__)
                 described = columns
             rb.use_table(table.like(0))
             for text in check_processing(rb):
@@ -223,6 +233,8 @@ class Selection:
                         break
                     keyed[key] = for_key(rb, key)
                     self.rb_lib[name].append(keyed[key])
+                    if self._places is not None:
+                        self._places.add(self._place_of(keyed[key]))
                     self._set_up([keyed[key]], decoder, buffer_size)
                 else:
                     # (kernels enlarge an empty buffer that is too small for a packet)
@@ -237,7 +249,7 @@ class Selection:
     ) -> dict[int | str | None, RawBuffer]:
         """Return the buffers of a decoder by key, after a new header of the stream.
 
-        Tables from wildcards are those of a stream that begins with this header;
+        Tables made from templates are as in a stream that begins with this header;
         existing ones are used again.
 
         Parameters
@@ -278,7 +290,7 @@ class Selection:
         Parameters
         ----------
         decoder
-            the decoder with the key; its ``place_of`` tells the table.
+            the decoder of the key; its ``place_of`` names the table.
         key
             the key.
         buffer_size
@@ -312,7 +324,7 @@ class Selection:
         return rb
 
     def _may_open(self, name: str, key: int | str) -> bool:
-        """Whether there can be one more table, of a decoder, for a key."""
+        """Whether a decoder may open one more table, for a key."""
         if self._n_opened[name] < MAX_TABLES:
             self._n_opened[name] += 1
             return True
@@ -324,7 +336,7 @@ class Selection:
         return False
 
     def _add_keys(self, rb: RawBuffer, keys: list[int | str]) -> None:
-        """Have a buffer take more keys, those that it does not take yet."""
+        """Add keys to a buffer, each once."""
         known = self._keys_of.setdefault(id(rb), set())
         if len(known) != len(rb.key_list):
             known |= set(rb.key_list)
@@ -335,7 +347,7 @@ class Selection:
     def _table(
         self, decoder: DataDecoder, wanted: RawBuffer, buffer_size: int
     ) -> RawBuffer:
-        """Return the buffer that has the table of `wanted` already, or `wanted`."""
+        """Return the buffer for the table of `wanted`: an existing one, or `wanted`."""
         name = type(decoder).__name__
         rbs = self.rb_lib[name]
         rb = self._find_table(name, wanted)
@@ -348,33 +360,42 @@ class Selection:
             if rb is not wanted:
                 self._add_keys(rb, wanted.key_list)
             return rb
-        rb = self._tables[name][place_of(wanted)] = wanted
-        self._give_name(rb)
-        rbs.append(rb)
+        rb = self._tables[name][self._place_of(wanted)] = wanted
+        self._add_table(name, rb)
         rbs.keyed_dict = None
         self._plan_for_more()
         self._set_up([rb], decoder, buffer_size)
         return rb
 
     def _find_table(self, name: str, wanted: RawBuffer) -> RawBuffer | None:
-        """Return the buffer of a decoder for the table that `wanted` is for."""
+        """Return the existing buffer for the table of `wanted`, if there is one."""
         if name not in self._tables:
-            self._tables[name] = {place_of(rb): rb for rb in self.rb_lib[name]}
-        return self._tables[name].get(place_of(wanted))
+            self._tables[name] = {self._place_of(rb): rb for rb in self.rb_lib[name]}
+        return self._tables[name].get(self._place_of(wanted))
 
     def _plan_for_more(self) -> None:
         """Divide the memory limit by one more buffer."""
         self.plan = MemoryPlan(self.memory_limit, self.plan.tables + 1)
 
-    def _give_name(self, rb: RawBuffer) -> None:
-        """Make the table name of a new buffer unique."""
-        taken = self._places_taken()
-        while place_of(rb) in taken:
-            rb.out_name += "_"
-        taken.add(place_of(rb))
-
-    def _places_taken(self) -> set[tuple[str, str]]:
-        """Return the places of all tables, for those that are new to be added."""
+    def _add_table(self, name: str, rb: RawBuffer) -> None:
+        """Add the buffer of a new table to those of a decoder, with a unique name."""
         if self._places is None:
-            self._places = {place_of(other) for _, other in self.rb_lib.buffers()}
-        return self._places
+            self._places = {self._place_of(other) for _, other in self.rb_lib.buffers()}
+        wanted, number = rb.out_name, 1
+        while self._place_of(rb) in self._places:
+            number += 1
+            rb.out_name = self._other_name(wanted, number)
+        self._places.add(self._place_of(rb))
+        self.rb_lib[name].append(rb)
+
+    @staticmethod
+    def _other_name(name: str, number: int) -> str:
+        """Return the name for another table of a name: `number` is 2, 3 and so on."""
+        return name + "_" * (number - 1)
+
+    def _place_of(self, rb: RawBuffer) -> tuple[str, str]:
+        """Return the real path of a buffer's file, and the table's path in it."""
+        file = rb.place.file
+        if file not in self._real_files:
+            self._real_files[file] = os.path.realpath(file)
+        return self._real_files[file], rb.place.path

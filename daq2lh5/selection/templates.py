@@ -1,4 +1,4 @@
-"""Wildcards of output specifications, filled in with the keys of a stream."""
+"""Templates of buffers, filled in with the decoders and keys of a stream."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import fnmatch
 import re
 from typing import TYPE_CHECKING
 
-from ..buffers.out_spec import fields_of, fill_in, fill_in_field
+from ..buffers.fields import fields_of, fill_in, fill_in_field
+from ..buffers.places import Place
 from ..errors import OutSpecError, UndefinedKeywordError, show
-from ..raw_buffer import RawBuffer, RawBufferList
+from ..raw_buffer import RawBufferList
 
 if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
+    from ..raw_buffer import RawBuffer
 
 
 # doubled braces are literal
@@ -19,7 +21,7 @@ _KEY = re.compile(r"(?<!\{)(?:\{\{)*\{key\b")
 
 
 def buffers_for(template: RawBuffer, name: str, decoder: DataDecoder) -> RawBufferList:
-    """Make the buffers of a decoder from the template for all decoders."""
+    """Make the buffers of a decoder from the template of the decoder ``*``."""
     rbs = RawBufferList()
     key_lists = decoder.get_key_lists()
     for key_list, suffix in zip(key_lists, _suffixes(key_lists), strict=True):
@@ -41,8 +43,8 @@ def names_key(rb: RawBuffer) -> bool:
     return bool(_KEY.search(rb.out_name) or _KEY.search(rb.out_stream))
 
 
-def final_out_stream(decoder: str, rb: RawBuffer) -> str | None:
-    """Return the `out_stream` of a buffer; None if it depends on the input.
+def final_file(decoder: str, rb: RawBuffer) -> str | None:
+    """Return the name of a buffer's file; None if it depends on the input.
 
     Parameters
     ----------
@@ -52,18 +54,20 @@ def final_out_stream(decoder: str, rb: RawBuffer) -> str | None:
         a buffer whose wildcards are not expanded yet.
     """
     if decoder != "*" and not names_key(rb):
-        return rb.out_stream
+        return rb.place.file
     try:
-        return None if fields_of(rb.out_stream) else rb.out_stream.format()
+        if fields_of(rb.out_stream):
+            return None
+        return Place.of(rb.out_stream.format(), rb.out_name).file
     except ValueError:
         return None
 
 
 def _suffixes(key_lists: list[list]) -> list[str]:
-    """Return suffixes for the tables of a decoder.
+    """Return suffixes for the names of a decoder's tables, one for each list of keys.
 
-    A list of one key gets the key, others their number; if that is a key of another
-    list, one of its own keys.
+    The suffix of a single key is the key, that of a longer list its number; if that is
+    also a key of another list, one of the list's own keys.
     """
     if len(key_lists) == 1:
         return [""]
@@ -87,18 +91,15 @@ def matches(key: object, patterns: list) -> bool:
 def buffer_for(
     template: RawBuffer, name: str, key_list: list, suffix: str
 ) -> RawBuffer:
-    """Make the buffer of a decoder from the template for all decoders."""
+    """Make one buffer of a decoder from the template of the decoder ``*``."""
     short = {"name": name.removesuffix("Decoder")}
     again = names_key(template)
 
     def filled(text: str) -> str:
         return fill_in_field(text, short, show(text), ("key",), again)
 
-    rb = RawBuffer(
-        key_list=key_list,
-        out_stream=filled(template.out_stream),
-        out_name=filled(template.out_name) + suffix,
-        proc_spec=template.proc_spec,
+    rb = template.derive(
+        key_list, filled(template.out_stream), filled(template.out_name) + suffix
     )
     rb.names_are_final = not again
     return rb
@@ -106,11 +107,8 @@ def buffer_for(
 
 def for_key(template: RawBuffer, key: object) -> RawBuffer:
     """Make the buffer of one key from a template with ``{key}``."""
-    rb = RawBuffer(
-        key_list=[key],
-        out_stream=_with_key(template.out_stream, key),
-        out_name=_with_key(template.out_name, key),
-        proc_spec=template.proc_spec,
+    rb = template.derive(
+        [key], _with_key(template.out_stream, key), _with_key(template.out_name, key)
     )
     rb.names_are_final = True
     return rb
@@ -127,7 +125,7 @@ def _with_key(text: str, key: object) -> str:
         except ValueError:
             continue
     msg = (
-        f"'{text}' cannot be filled in with the key {key!r}: give that to another "
+        f"'{text}' cannot be filled in with the key {key!r}: give that key to another "
         "buffer (a pattern like '[0-9]*' is for numbers only)"
     )
     raise OutSpecError(msg)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from ..data_streamer import DataStreamer
 from ..raw_buffer import RawBuffer
-from ..selection.overflow_tables import SiblingTables
+from ..selection.overflow_tables import OverflowTables
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._core.kernel import Kernel
     from ..data_decoder import DataDecoder
 
 __all__ = ["KernelStreamer"]
@@ -17,24 +21,33 @@ __all__ = ["KernelStreamer"]
 class KernelStreamer(DataStreamer):
     """Hands the bytes of a stream to a kernel, which decodes many packets at a time.
 
-    A derived class sets `_kernel` in :meth:`start_anew`, or when a stream is opened. It
-    overloads what is its own of the methods below; :meth:`read_packet` and
-    :meth:`read_packets` need not be.
+    A derived class sets `_kernel` in :meth:`start_anew`, or when a stream is opened,
+    tells it which buffers take which rows, and overloads what its format needs of the
+    methods below.
     """
 
+    _kernel: Kernel
+    """Decodes the bytes: see :class:`~daq2lh5._core.kernel.Kernel`, the contract."""
+
     COUNTED: tuple[str, ...] = ("decoded", "skipped")
-    """What the kernel counts, in this order, in ``packets`` and ``bytes``."""
+    """Fates whose packets and bytes the kernel counts: the first of its `FATES`."""
+
+    max_overflow: float = math.inf
+    """Largest number of overflow tables of a stream."""
 
     def start_anew(self) -> None:
         """Forget the last stream; called before one is opened again."""
         super().start_anew()
-        self._kernel: Any = None
         self._buffer_size = 0
         self._header_bytes = 0
-        # whether reading is over, and rows that nobody asked for as last reported
+        # whether reading is over, and rows that are not selected, as last reported
         self._is_over = False
         self._n_unwanted: dict[str, int] = {}
-        self._siblings: SiblingTables[Any] = SiblingTables()
+        self._overflow: OverflowTables[Any] = OverflowTables(
+            self._open_table, self.max_overflow
+        )
+        # a change of the buffers that waits until the rows at hand are handed out
+        self._change: Callable[[], None] | None = None
 
     def close_stream(self) -> None:
         """Close the input."""
@@ -42,9 +55,6 @@ class KernelStreamer(DataStreamer):
             self.source.close()
 
     # ---- for derived classes -------------------------------------------------------
-
-    def _resume(self) -> None:
-        """Do what had to wait until the last chunk was handed out."""
 
     def _look(self, status: int, window: memoryview) -> None:
         """Do what the kernel leaves to Python before the bytes are consumed."""
@@ -54,7 +64,7 @@ class KernelStreamer(DataStreamer):
         return False
 
     def _kind_of_unknown(self, reason: str) -> str:
-        """Return what an unknown stretch is counted as; nothing if it is not."""
+        """Return what an unknown range is counted as; nothing if it is not."""
         return reason
 
     # ---- reading -------------------------------------------------------------------
@@ -65,7 +75,9 @@ class KernelStreamer(DataStreamer):
 
     def read_packets(self, limit: int) -> bool:
         """Decode up to `limit` packets, see :meth:`.DataStreamer.read_packets`."""
-        self._resume()
+        if self._change is not None:
+            change, self._change = self._change, None
+            change()
         kernel = self._kernel
         kernel.rows_left = -1 if self.rows_left is None else self.rows_left
         kernel.begin()
@@ -107,13 +119,10 @@ class KernelStreamer(DataStreamer):
         source, kernel = self.source, self._kernel
         window = source.window
         left = None if source.size is None else source.size - source.offset
-        if left is not None and left < len(window):
-            # the file has grown since it was opened
-            left = None
         status = kernel.decode(window, source.offset, left, source.at_end, limit)
         self._look(status, window)
         if status == kernel.SKIPPED or kernel.scanning:
-            self._keep_stretch(window, status == kernel.SKIPPED)
+            self._keep_damaged(window, status == kernel.SKIPPED)
         del window
         source.consume(kernel.consumed)
         if status == kernel.MORE:
@@ -131,28 +140,51 @@ class KernelStreamer(DataStreamer):
         rb.loc = 1
         return rb
 
-    def _add_sibling(
-        self, first: RawBuffer, shape: Any, sibling: RawBuffer, decoder: DataDecoder
+    def _open_table(
+        self, rb: RawBuffer, decoder: DataDecoder, columns_of: Any = None
     ) -> None:
-        """Have a new buffer stand in for `first`, for rows of a shape."""
-        self.rb_lib[type(decoder).__name__].append(sibling)
-        self._set_up([sibling], decoder, self._buffer_size)
-        self._siblings.add(first, shape, sibling)
+        """Add the buffer of a new table, for rows of a decoder."""
+        self._add_table(type(decoder).__name__, rb)
+        self._set_up([rb], decoder, self._buffer_size, columns_of)
+
+    def _change_buffers(self, change: Callable[[], None], wait: bool = False) -> bool:
+        """Change the kernel's buffers.
+
+        Parameters
+        ----------
+        change
+            makes the change.
+        wait
+            whether rows at hand must be handed out before the change: the chunk ends,
+            and the change is made at the beginning of the next one.
+
+        Returns
+        -------
+        over
+            whether the chunk ends.
+        """
+        if wait:
+            self._change = change
+            self._flush = self.any_full = True
+            return True
+        self._kernel.end()
+        change()
+        self._kernel.begin()
+        return False
 
     # ---- accounting ----------------------------------------------------------------
 
-    def _keep_stretch(self, window: memoryview, over: bool) -> None:
-        """Hold on to the bytes of a stretch; account for it when it is over."""
+    def _keep_damaged(self, window: memoryview, over: bool) -> None:
+        """Keep the bytes of a damaged range; account for it when it is over."""
         kernel = self._kernel
-        start, end, fate, reason = kernel.stretch[:4]
+        start, end, fate, reason, code = kernel.damaged
         first = max(start - self.source.offset, 0)
-        self.hold_stretch(window[first : max(kernel.consumed, first)])
+        self.hold_damaged(window[first : max(kernel.consumed, first)])
         if not over:
             return
         if fate == "unknown" and (kind := self._kind_of_unknown(reason)):
             self.report.add_unknown(kind)
-        code, packet_id = kernel.stretch_reason, kernel.packet_id
-        self.end_stretch(start, end, fate, reason, code, packet_id)
+        self.end_damaged(start, end, fate, reason, code, kernel.packet_id)
 
     def _account(self) -> None:
         """Bring the report up to date with the kernel's counts."""
@@ -171,7 +203,7 @@ class KernelStreamer(DataStreamer):
         )
 
     def _account_for_channels(self, decoder: DataDecoder) -> None:
-        """Report rows of channels that nobody asked for."""
+        """Report rows of channels that are not selected."""
         if not decoder.skipped_channels:
             return
         name = type(decoder).__name__

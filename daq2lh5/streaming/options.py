@@ -14,14 +14,14 @@ class FormatOption:
     Attributes
     ----------
     name
-        of the keyword, also of :func:`.get_streamer`, :func:`.open_stream` and
+        of the keyword of the streamer, :func:`.get_streamer`, :func:`.open_stream` and
         :func:`.build_raw`.
     types
         of its values.
     kind
         the type in messages to the user.
     text
-        what it says, for the user.
+        description for the user.
     is_path
         whether ``~`` and environment variables in it are expanded.
     names_format

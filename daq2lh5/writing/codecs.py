@@ -1,7 +1,7 @@
-"""Codecs of waveforms: how they are asked for, and waveforms encoded.
+"""Codecs of waveforms: their names and parameters, and waveforms encoded by them.
 
-The codecs are those of :mod:`lh5.compression` (LH5 format, 3), and
-what is encoded here lh5 decodes. It is not imported for that.
+The codecs are those of :mod:`lh5.compression` (LH5 format, 3), which decodes them. This
+module does without importing it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Codec", "Encoded", "codec_of", "use_lh5_codecs"]
 
 RADWARE, ULEB128 = "radware_sigcompress", "uleb128_zigzag_diff"
 CLASSES = {"RadwareSigcompress": RADWARE, "ULEB128ZigZagDiff": ULEB128}
-"""Names of lh5's classes, and what they call their codec in files."""
+"""Names of lh5's classes, and of their codecs in files."""
 
 SHIFT = "codec_shift"
 
@@ -40,7 +40,7 @@ class Encoded(NamedTuple):
     ends
         number of bytes up to the end of each row, int64.
     altered
-        rows that are not the same when decoded: they have samples that do not fit.
+        number of rows that differ when decoded: they have samples that do not fit.
     """
 
     data: np.ndarray
@@ -48,7 +48,7 @@ class Encoded(NamedTuple):
     altered: int = 0
 
     def copy(self) -> Encoded:
-        """Return the same in memory of its own."""
+        """Return a copy."""
         return Encoded(self.data.copy(), self.ends.copy(), self.altered)
 
 
@@ -67,7 +67,7 @@ class Codec:
     Raises
     ------
     ValueError
-        for another name, or a shift that is none.
+        for another name, or an invalid shift.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Codec:
             msg = f"unknown codec of waveforms '{self.name}'{hint}"
             raise ValueError(msg)
         if not _is_int32(self.shift):
-            msg = f"{SHIFT} of {self.name} is {self.shift!r}: no integer of 32 bits"
+            msg = f"{SHIFT} of {self.name} is {self.shift!r}, not an integer of 32 bits"
             raise ValueError(msg)
 
     @property
@@ -89,7 +89,7 @@ class Codec:
         return {"codec": self.name} | shift
 
     def check(self, dtype: np.dtype, n_samples: int, what: str) -> None:
-        """Make sure that waveforms can be encoded.
+        """Check that waveforms can be encoded.
 
         Parameters
         ----------
@@ -101,7 +101,7 @@ class Codec:
         Raises
         ------
         ValueError
-            if they cannot.
+            if they cannot be encoded.
         """
         if dtype.kind not in "iu":
             msg = f"'{what}': {self.name} encodes integers, not {dtype}"
@@ -130,17 +130,16 @@ class Codec:
         lengths: np.ndarray | None = None,
         room: Callable[[int], np.ndarray] | None = None,
     ) -> Encoded:
-        """Encode waveforms. Other threads run meanwhile, and may do the same.
+        """Encode waveforms, without the interpreter lock.
 
         Parameters
         ----------
         samples
-            integers of any size: an array (rows, samples), or all samples of all rows.
+            integers of any size: an array (rows, samples), or one array of all samples.
         lengths
-            in that case, the number of samples up to the end of each row.
+            in the second case, the number of samples up to the end of each row.
         room
-            returns memory for so many bytes, uint8, to work in; without, some is
-            allocated.
+            returns an array of so many bytes to work in; by default it is allocated.
 
         Raises
         ------
@@ -156,7 +155,7 @@ class Codec:
             bounds = np.arange(len(samples) + 1, dtype=np.int64) * width
         else:
             bounds = np.concatenate([[0], lengths]).astype(np.int64)
-        # the kernels know samples of 16 bits and more
+        # the kernels take samples of 16 bits and more
         dtype = np.promote_types(
             samples.dtype.newbyteorder("="), f"{samples.dtype.kind}2"
         )
@@ -182,12 +181,12 @@ def codec_of(compression: object, what: str = "compression") -> Codec | None:
         name (``"codec"``) and parameters. None for anything else, such as a filter of
         HDF5.
     what
-        that is compressed so, for messages.
+        path of the column, for messages.
 
     Raises
     ------
     ValueError
-        for a codec that there is not, or with parameters that it has not.
+        for an unknown codec or parameter.
     """
     try:
         return _codec_of(compression)
@@ -197,7 +196,7 @@ def codec_of(compression: object, what: str = "compression") -> Codec | None:
 
 
 def use_lh5_codecs(obj: lgdo.LGDO) -> None:
-    """Have waveforms ask for codecs by objects of lh5, which is to write them."""
+    """Replace codecs in attributes by objects of lh5, which is about to write them."""
     import lgdo  # noqa: PLC0415  (the caller has an object of it already)
     from lh5 import compression  # noqa: PLC0415  (it is about to be used)
 
@@ -238,10 +237,10 @@ def _codec_of_text(text: str) -> Codec | None:
     for argument in filter(None, (arguments or "").split(",")):
         key, _, value = argument.partition("=")
         try:
-            # as lh5 has it: a float in the file
+            # a float in the file, as from lh5
             parameters[key.strip()] = float(value)
         except ValueError:
-            msg = f"'{argument.strip()}' in {text} gives no number to a parameter"
+            msg = f"'{argument.strip()}' in {text}: the parameter must be a number"
             raise ValueError(msg) from None
     return _codec_with(parameters)
 

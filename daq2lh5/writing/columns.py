@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 __all__ = ["Chunk", "Column"]
 
 WIDE_ROW = 256
-"""Rows of so many bytes may be waveforms."""
+"""Bytes of a row from which on it may be a waveform."""
 
 CHOOSE_EVERY = 64
-"""Chunks after which to look again how they are deflated best."""
+"""Chunks after which the better deflate is chosen again, from a sample."""
 
 MANY_NUMBERS = 2**16
-"""Bytes of a chunk of short rows for which a look is worth its time."""
+"""Bytes of a chunk of short rows from which on that choice pays off."""
 
 SAMPLE_ROWS = 3
 SAMPLE_BYTES = 2**14
-"""How much of a chunk is tried, at least."""
+"""Least size of that sample."""
 
 
 class Column:
@@ -38,16 +38,16 @@ class Column:
     Parameters
     ----------
     dataset
-        what it is.
+        its description.
     path
-        where it is in the file.
+        in the file.
     chunk_rows
         rows of a chunk.
 
     Attributes
     ----------
     filters
-        what the chunks go through.
+        the HDF5 filters of its chunks.
     """
 
     __slots__ = (
@@ -81,9 +81,9 @@ class Column:
 
     @classmethod
     def of_dataset(cls, dataset: Dataset, node: h5py.Dataset) -> Column:
-        """Go on with a dataset of a file.
+        """Return a dataset of a file, to append rows.
 
-        Of a last chunk that is not full the rows are taken back: it is made anew.
+        A last chunk that is not full is taken back: its rows come before the new ones.
         """
         # h5py asks HDF5 for these each time
         n, *row_shape = node.shape
@@ -111,7 +111,7 @@ class Column:
     def append(self, rows: np.ndarray) -> list[Chunk]:
         """Take rows; return the chunks that are complete.
 
-        The chunks refer to `rows`; what does not fill one is copied.
+        The chunks refer to `rows`; the rest, which does not fill a chunk, is copied.
         """
         if rows.dtype != self.dtype and not self.dtype.hasobject:
             rows = converted(rows, self.dtype)
@@ -143,7 +143,7 @@ class Column:
         self._fill = end
 
     def last(self) -> list[Chunk]:
-        """Return the chunk of the rows that wait; none if there are none."""
+        """Return the chunk of the rows that are left, if any."""
         if not self._fill:
             return []
         chunk = Chunk(self, self._written, self._fill, [self._pending[: self._fill]])
@@ -152,7 +152,7 @@ class Column:
         return [chunk]
 
     def choose(self, chunk: Chunk, encoder: ChunkEncoder) -> None:
-        """Choose how to deflate the next chunk; looks at the data now and then."""
+        """Choose the deflate of the next chunk: from a sample, now and then."""
         filters = self.filters
         if (
             (self.row_bytes < WIDE_ROW and chunk.size < MANY_NUMBERS)
@@ -169,7 +169,7 @@ class Column:
 
 
 def converted(rows: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Convert rows as HDF5 does when it writes: what does not fit is clipped."""
+    """Convert rows as HDF5 does when it writes: values out of range are clipped."""
     if rows.dtype.kind == "b" and dtype == np.uint8:
         return rows.view(np.uint8)
     size = max(rows.dtype.itemsize, dtype.itemsize)
@@ -180,18 +180,18 @@ def converted(rows: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 class Chunk:
-    """Rows that make a chunk; at the end of a dataset they may be fewer.
+    """The rows of a chunk; the last chunk of a dataset may have fewer.
 
     Attributes
     ----------
     column
         the dataset.
     start, rows
-        number of the first row, and of the rows.
+        number of the first row; number of rows.
     pieces
         the rows, in one or two arrays.
     waveforms
-        whether to deflate them as is best for waveforms.
+        whether to use the deflate for waveforms.
     """
 
     __slots__ = ("column", "pieces", "rows", "start", "waveforms")
@@ -207,7 +207,7 @@ class Chunk:
 
     @property
     def origin(self) -> tuple[int, ...]:
-        """Place of its first element in the dataset."""
+        """Coordinates of its first element in the dataset."""
         return (self.start,) + (0,) * len(self.column.row_shape)
 
     @property
@@ -216,24 +216,24 @@ class Chunk:
         return self.rows * self.column.row_bytes
 
     def encode(self, encoder: ChunkEncoder) -> tuple[Any, int]:
-        """Return what to write.
+        """Apply the filters.
 
         Returns
         -------
         payload, mask
-            the bytes of the chunk and its filter mask; where HDF5 is to apply the
-            filters, the rows.
+            the bytes of the chunk and its filter mask; the rows themselves if HDF5
+            has to apply the filters.
         """
         column = self.column
         pieces = [np.ascontiguousarray(p) for p in self.pieces]
         if not column.filters.known:
             return np.concatenate(pieces), 0
         if sum(p.nbytes for p in pieces) != self.size:
-            msg = f"'{column.path}': rows of another shape than those before"
+            msg = f"'{column.path}': these rows have another shape than earlier ones"
             raise ValueError(msg)
         size = column.chunk_rows * column.row_bytes
         # HDF5 keeps the mask of a chunk that is replaced by one of the same length:
-        # chunks that were, or may be, replaced must have none
+        # chunks that were, or may be, replaced must not have a mask
         final = self.rows == column.chunk_rows and self.start != column._remade
         return encoder.encode(
             pieces,

@@ -1,38 +1,42 @@
-"""Datasets made as the LH5 format and the user want them."""
+"""HDF5 datasets as the LH5 format and the user's settings require: filters, chunks."""
 
 from __future__ import annotations
 
 import itertools
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
 from h5py import h5p
 
+from .columns import WIDE_ROW
 from .filters import Filters, dataset_settings, level_is_asked
 from .parents import write_attributes
 
 if TYPE_CHECKING:
-    from .layout import Dataset
+    from ..resources.memory import MemoryPlan
+    from .layout import Dataset, Layout
 
 __all__ = [
     "SMALLEST_CHUNK",
-    "UNCOMPRESSED_PART",
+    "ChunkPlan",
     "access_properties",
     "check_headroom",
     "create_dataset",
     "join",
     "memory_file",
+    "plan_chunks",
+    "rows_of_small_chunk",
     "write_scalar",
 ]
 
 SMALLEST_CHUNK = 16
-"""Rows of the chunk of a table that has next to none."""
+"""Rows of a chunk, at least."""
 
 UNCOMPRESSED_PART = 8
-"""So many chunks of what is not compressed are as long as one of what is: the last one
-takes its space in the file to the end."""
+"""Chunks of uncompressed datasets are shorter by this factor: the last one takes its
+full length in the file."""
 
 _numbers = itertools.count()
 
@@ -40,13 +44,69 @@ HEADROOM = 8 << 20
 """Bytes that must be free when HDF5 is called."""
 
 
+class ChunkPlan(NamedTuple):
+    """Shapes of the chunks of an object.
+
+    Attributes
+    ----------
+    rows
+        of a chunk, for each dataset.
+    compressed
+        whether each dataset is compressed.
+    given
+        whether the user gave the shape of a chunk.
+    """
+
+    rows: list[int]
+    compressed: list[bool]
+    given: bool
+
+
+def plan_chunks(
+    layout: Layout, settings: dict[str, Any], plan: MemoryPlan
+) -> ChunkPlan:
+    """Choose the shapes of the chunks of an object.
+
+    Parameters
+    ----------
+    layout
+        its HDF5 objects.
+    settings
+        HDF5 settings for all datasets.
+    plan
+        limits of memory.
+    """
+    short = [d.row_bytes for d in layout.datasets if d.row_bytes < WIDE_ROW]
+    flat = {d.counts for d in layout.datasets}
+    own = [dataset_settings(settings, d) for d in layout.settings]
+    compressed = [s.get("compression") is not None for s in own]
+    chunk_rows = []
+    for dataset, packed in zip(layout.datasets, compressed, strict=True):
+        if dataset.path in flat:
+            rows = plan.chunk_elements(dataset.row_bytes)
+        elif dataset.row_bytes < WIDE_ROW:
+            rows = plan.short_chunk_rows(sum(short), max(short))
+        else:
+            rows = plan.chunk_rows(dataset.row_bytes)
+        chunk_rows.append(rows if packed else max(1, rows // UNCOMPRESSED_PART))
+    return ChunkPlan(chunk_rows, compressed, any("chunks" in s for s in own))
+
+
+def rows_of_small_chunk(n: int, compressed: bool) -> int:
+    """Return the rows of a chunk for a dataset that will never exceed `n` rows."""
+    bits = max(n - 1, 0).bit_length()
+    # an uncompressed chunk takes its full length in the file
+    step = 1 << bits if compressed else 1 << max(bits - 4, 0)
+    return max(SMALLEST_CHUNK, -(-n // step) * step)
+
+
 def join(path: str, below: str) -> str:
-    """Return the path of what is below a path; the path itself for nothing."""
+    """Return a path below another; the first path itself for an empty second."""
     return f"{path}/{below}" if below else path
 
 
 def memory_file(libver: Any = None) -> h5py.File:
-    """Make a file that is only in memory."""
+    """Create an HDF5 file in memory."""
     name = f"daq2lh5-{os.getpid()}-{next(_numbers)}"
     return h5py.File(name, "w", driver="core", backing_store=False, libver=libver)
 
@@ -58,11 +118,17 @@ def create_dataset(
     chunk_rows: int,
     settings: dict[str, Any],
 ) -> tuple[h5py.Dataset, bool]:
-    """Create a dataset without rows; tell also if its deflate level was asked for."""
+    """Create a dataset without rows.
+
+    Returns
+    -------
+    dataset, level_asked
+        the dataset; whether its settings ask for a certain level of deflate.
+    """
     arguments = dataset_settings(settings, dataset.settings)
     shape = {"maxshape": (None, *dataset.row_shape)}
     if dataset.row_bytes and "maxshape" not in arguments:
-        # of rows without elements h5py knows to make some chunk
+        # (for rows without elements h5py chooses the chunk)
         shape["chunks"] = (chunk_rows, *dataset.row_shape)
     created = group.create_dataset(
         path, shape=(0, *dataset.row_shape), dtype=dataset.dtype, **shape | arguments
@@ -79,7 +145,7 @@ def write_scalar(
 
 
 def access_properties(filters: Filters) -> h5p.PropDAID:
-    """Return access properties: what is written chunk by chunk needs no cache."""
+    """Return access properties: datasets written by whole chunks need no cache."""
     properties = h5p.create(h5p.DATASET_ACCESS)
     if filters.known:
         properties.set_chunk_cache(1, 0, 1.0)
@@ -87,13 +153,13 @@ def access_properties(filters: Filters) -> h5p.PropDAID:
 
 
 def check_headroom() -> None:
-    """Make sure that HDF5 gets the memory for its structures.
+    """Check that HDF5 can allocate memory for its structures.
 
-    It ends the process if there is none for a B-tree (seen with 2.0).
+    HDF5 ends the process if it cannot allocate a B-tree (seen with 2.0).
 
     Raises
     ------
     MemoryError
-        if `HEADROOM` bytes are not to be had.
+        if fewer than `HEADROOM` bytes are free.
     """
     np.empty(HEADROOM, np.uint8)

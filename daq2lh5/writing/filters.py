@@ -1,8 +1,8 @@
 """The filters of HDF5 datasets, applied here instead of by HDF5.
 
 HDF5 sends each chunk through the filters of its dataset, one after the other and in one
-thread. What the common ones do is simple enough to do outside (LH5 format, 6): the
-chunk is then written as it is, by HDF5's direct chunk write.
+thread. The common filters are simple enough to apply outside (LH5 format, 6): HDF5's
+direct chunk write then stores the result.
 """
 
 from __future__ import annotations
@@ -38,14 +38,15 @@ DEFLATE, SHUFFLE, FLETCHER32, ZSTD = 1, 2, 3, 32015
 """Numbers of filters in HDF5 files."""
 
 FAST_LEVEL = 1
-"""Level of zlib for what is no waveform: little data, and the same bytes every time
-(ISA-L is faster, but its output depends on what happens to be in memory)."""
+"""Level of zlib for all columns but waveforms. ISA-L is faster, but its output depends
+on the content of unused memory: files would differ from run to run."""
 
 H5PY_FILTERS = ("gzip", "lzf", "szip")
 
 
 MARGIN = 1.02
-"""What deflate for waveforms may lose in size: it takes half the time."""
+"""Factor in size by which the deflate for waveforms may be worse: it takes half the
+time."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Filters:
     Attributes
     ----------
     known
-        whether the chunks can be made here.
+        whether this module can apply all of them.
     shuffle, checksum
         whether bytes are shuffled, and a Fletcher-32 checksum is put at the end.
     compressor
@@ -82,7 +83,7 @@ class Filters:
         properties
             creation property list of the dataset.
         level_asked
-            whether the level of deflate is what somebody wants.
+            whether the user gave the level of deflate.
         """
         found = [properties.get_filter(i) for i in range(properties.get_nfilters())]
         numbers = [f[0] for f in found]
@@ -101,7 +102,7 @@ class Filters:
                 level = values[0]
             elif number == ZSTD:
                 compressor = "zstd"
-                # 3 is what the filter takes if nobody says
+                # 3 is the default of the filter
                 level = values[0] if values else 3
             else:
                 continue
@@ -117,15 +118,15 @@ class Filters:
 
 
 class ChunkEncoder:
-    """Makes chunks. Each thread has its own, for the memory it works in.
+    """Applies filters to chunks. Each thread has its own, with memory to work in.
 
     Parameters
     ----------
     verify
         whether to decompress each chunk and compare.
     faults
-        gets the `where` of chunks that the deflate for waveforms spoilt and zlib
-        compressed instead.
+        gets the `where` of chunks that zlib compressed, because the deflate for
+        waveforms failed the verification.
     """
 
     def __init__(
@@ -147,7 +148,7 @@ class ChunkEncoder:
         may_be_raw: bool = True,
         where: tuple[str, int] = ("", 0),
     ) -> tuple[bytes, int]:
-        """Make a chunk.
+        """Apply the filters to a chunk.
 
         Parameters
         ----------
@@ -158,9 +159,9 @@ class ChunkEncoder:
         itemsize
             bytes of an element.
         filters
-            what to apply.
+            the filters.
         waveforms
-            whether to deflate as is best for waveforms.
+            whether to use the deflate for waveforms.
         may_be_raw
             whether filters may be left out.
         where
@@ -169,14 +170,13 @@ class ChunkEncoder:
         Returns
         -------
         payload, mask
-            bytes to store, and which filters were left out: a chunk that its
-            compressor would make larger is stored without.
+            bytes to store, and the mask of omitted filters: a chunk that compression
+            would enlarge is stored uncompressed.
 
         Raises
         ------
         VerificationError
-            If the chunk is to be verified, and is not what zlib or Zstandard gives
-            back.
+            If zlib or Zstandard does not give back the same bytes, with `verify`.
         """
         chunk = self.room(size)
         mask = 0
@@ -198,8 +198,8 @@ class ChunkEncoder:
         elif self.verify and not reads_back(payload, chunk, filters):
             path, row = where
             msg = (
-                f"'{path}', chunk from row {row}: decompressed again, it is not what "
-                "was compressed; check this computer's memory, and try again"
+                f"'{path}', chunk from row {row}: the decompressed bytes differ from "
+                "the original; check this computer's memory, and try again"
             )
             raise VerificationError(msg)
         return self._with_checksum(payload, filters), mask
@@ -214,7 +214,7 @@ class ChunkEncoder:
         return chunk.tobytes()
 
     def room(self, size: int) -> np.ndarray:
-        """Return memory for `size` bytes, until it is asked for again."""
+        """Return memory for `size` bytes, valid until the next call."""
         if len(self._scratch) < size:
             self._scratch = np.empty(size, np.uint8)
         return self._scratch[:size]
@@ -226,7 +226,7 @@ class ChunkEncoder:
         return payload + struct.pack("<I", fletcher32(payload))
 
     def like_waveforms(self, sample: np.ndarray) -> bool:
-        """Whether deflate for waveforms is the better choice for rows like these."""
+        """Whether the deflate for waveforms is the better choice for such rows."""
         size, itemsize = sample.nbytes, sample.itemsize
         chunk = self.room(size)
         pack_chunk(chunk, [sample], itemsize, True)
@@ -245,16 +245,16 @@ class ChunkEncoder:
 
 
 def reads_back(payload: bytes, chunk: np.ndarray, filters: Filters) -> bool:
-    """Whether a compressed chunk gives the bytes back that were compressed.
+    """Whether a compressed chunk gives back the original bytes.
 
     Parameters
     ----------
     payload
-        the compressed chunk, without a checksum behind it.
+        the compressed chunk, without its checksum.
     chunk
-        the bytes, shuffled if the filters say so.
+        the original bytes, shuffled if the filters say so.
     filters
-        what was applied.
+        the filters that were applied.
     """
     if filters.compressor == "zstd":
         import zstandard  # noqa: PLC0415  (few ask for it)
@@ -279,9 +279,9 @@ def dataset_settings(given: dict[str, Any], own: dict[str, Any]) -> dict[str, An
     Parameters
     ----------
     given
-        settings for all datasets; what they lack is as lh5 has it by default.
+        settings for all datasets; others are the defaults of lh5.
     own
-        settings of this one, which weigh more.
+        settings of this dataset, which have precedence.
     """
     lh5_settings = sys.modules.get("lh5.io.settings")
     default = getattr(lh5_settings, "DEFAULT_HDF5_SETTINGS", DEFAULT_SETTINGS)
@@ -305,7 +305,7 @@ def _with_plugin(settings: dict[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        if there is no such filter here.
+        if the filter is not available.
     """
     name = settings.get("compression")
     if isinstance(name, str) and name not in H5PY_FILTERS:
@@ -336,6 +336,6 @@ def _plugin_filters(wanted: object) -> dict[str, type]:
     }
     if isinstance(wanted, str) and wanted.lower() not in found:
         names = ", ".join(sorted({*H5PY_FILTERS, *found}))
-        msg = f"unknown compression {wanted!r}: there is {names}"
+        msg = f"unknown compression {wanted!r}; available: {names}"
         raise ValueError(msg)
     return found

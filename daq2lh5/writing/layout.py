@@ -1,9 +1,9 @@
-"""What HDF5 objects an LH5 object is made of.
+"""The HDF5 objects of an LH5 object.
 
 A :class:`Layout` lists the groups, datasets and scalars below the path of an object,
 with the attributes that LH5 gives them (LH5 format, 1.1 to 1.3).
-The rows to write are handed over apart from it, as one array for each dataset: a layout
-is made once for a table, not each time that rows are added.
+Rows are separate, one array for each dataset: a table needs one layout, however often
+rows are appended.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ __all__ = [
 ]
 
 NOT_ATTRIBUTES = ("compression", "hdf5_settings")
-"""Attributes of an array that say how it is written, and are not written."""
+"""Attributes of an array that are settings, and are not written to the file."""
 
 NOT_COMPRESSED = {"compression": None, "compression_opts": None}
-"""Settings of what is encoded already, whatever those for all datasets are."""
+"""Settings of encoded waveforms, which are not compressed again."""
 
 ENCODED_LENGTHS = np.empty(0, np.uint32)
-"""Rows for the lengths of waveforms to encode: the codec makes them."""
+"""Placeholder rows for the lengths of encoded waveforms, which the codec computes."""
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Dataset:
         ``create_dataset``.
     counts
         path of the flattened data of a vector column, if this is its cumulative
-        length: numbers of the rows before must be added.
+        length: appended rows are counted from the first row of the file.
     """
 
     path: str
@@ -87,7 +87,7 @@ class Coding(NamedTuple):
     path
         of their group, below the object.
     codec
-        what encodes them.
+        the codec.
     n_samples
         samples of a waveform.
     """
@@ -98,7 +98,7 @@ class Coding(NamedTuple):
 
     @property
     def data(self) -> str:
-        """Path of the bytes of all rows; for them, waveforms are handed over."""
+        """Path of the bytes of all rows; its rows are given as waveforms."""
         return f"{self.path}/encoded_data/flattened_data"
 
     @property
@@ -121,7 +121,7 @@ class Layout:
     groups
         attributes of the groups by path below the object, parents first.
     datasets
-        what grows by rows.
+        the datasets that grow by rows.
     scalars
         value and attributes of datasets without rows, by path.
     codings
@@ -140,14 +140,14 @@ class Layout:
 
     @cached_property
     def vectors(self) -> list[tuple[int, int]]:
-        """Numbers of the datasets of lengths, with those of the data they count."""
+        """Numbers of each dataset of lengths and of its flattened data."""
         return [
             (i, self.numbers[d.counts]) for i, d in enumerate(self.datasets) if d.counts
         ]
 
     @property
     def members(self) -> set[str]:
-        """Names of what is directly in the object, if that is a group."""
+        """Names of the object's members, if it is a group."""
         paths = [*self.groups, *self.numbers, *self.scalars]
         return {path.partition("/")[0] for path in paths if path}
 
@@ -205,7 +205,7 @@ def array(
     attrs: dict[str, Any],
     datatype: str,
 ) -> Dataset:
-    """Describe an array; attributes that say how to write it become settings.
+    """Describe an array; `compression` and `hdf5_settings` become its settings.
 
     Parameters
     ----------
@@ -238,18 +238,17 @@ def array(
 def add_encoded(
     layout: Layout, path: str, codec: Codec, dtype: np.dtype, n_samples: int
 ) -> None:
-    """Add waveforms that are to be encoded to a layout.
+    """Add waveforms that are written encoded to a layout.
 
-    Its rows are the waveforms, or these :class:`.Encoded` by the codec already, and
-    `ENCODED_LENGTHS`. Of their attributes only those of the codec are written (format
-    document "LH5", section 3.3).
+    Its rows are the waveforms, as samples or :class:`.Encoded`, and `ENCODED_LENGTHS`.
+    Only the attributes of the codec are written (LH5 format, 3.3).
 
     Parameters
     ----------
     layout, path
-        where they are.
+        the layout, and their path in it.
     codec
-        how to encode them.
+        the codec.
     dtype, n_samples
         of the waveforms.
 
@@ -285,10 +284,13 @@ def _refuse_codec(path: str, attrs: dict[str, Any]) -> None:
 
 
 def refuse_settings(path: str, attrs: dict[str, Any]) -> None:
-    """Refuse what lh5 cannot write either: settings of something that is no array."""
+    """Refuse settings of anything but an array; lh5 refuses them too."""
     _refuse_codec(path, attrs)
     if "hdf5_settings" in attrs:
-        msg = f"'{path}' is no array: hdf5_settings are for its members that are arrays"
+        msg = (
+            f"'{path}' is not an array: hdf5_settings are for those of its members "
+            "that are arrays"
+        )
         raise TypeError(msg)
 
 
@@ -302,12 +304,12 @@ def layout_of_lgdo(
     obj
         the object.
     n_rows
-        how many of its rows are wanted; None for all.
+        number of its rows to write; None for all.
 
     Returns
     -------
     layout, rows
-        None if there is something in it that only lh5 can write.
+        None if only lh5 can write it.
     """
     layout = Layout()
     rows: list[np.ndarray] = []
@@ -322,7 +324,7 @@ def _describe(
     layout: Layout,
     rows: list[np.ndarray],
 ) -> bool:
-    """Add an LGDO to a layout; false if that is not possible."""
+    """Add an LGDO to a layout; False if only lh5 can write it."""
     import lgdo  # noqa: PLC0415  (the caller has an object of it already)
 
     encoded = (lgdo.ArrayOfEncodedEqualSizedArrays, lgdo.VectorOfEncodedVectors)

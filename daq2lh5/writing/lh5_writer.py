@@ -1,12 +1,12 @@
 """LH5 files, written fast.
 
-What comes out is what :func:`lh5.write` makes of the same objects (names, dtypes,
-datatypes, attributes, values, filters), but for the shapes of the chunks. It is faster
-because chunks are filtered by several threads, with a faster deflate, and handed to
-HDF5 as they are to be in the file; and because tables are made as copies of one.
+A file has the same objects as from :func:`lh5.write` (names, dtypes, datatypes,
+attributes, values, filters); only the shapes of the chunks differ. Writing is faster
+because several threads filter the chunks, with a faster deflate, and HDF5 stores them
+as they are; and because tables are copied from one template.
 
-Neither `lgdo` nor `lh5` is imported for that. What only `lh5` can write, such as
-histograms, it writes.
+Neither `lgdo` nor `lh5` is imported for that. `lh5` itself writes the objects that this
+module does not know, such as histograms.
 """
 
 from __future__ import annotations
@@ -25,20 +25,19 @@ from h5py import h5d
 
 from ..resources.memory import MemoryPlan
 from .codecs import Encoded, use_lh5_codecs
-from .columns import WIDE_ROW, Chunk, Column
+from .columns import Chunk, Column
 from .datasets import (
-    SMALLEST_CHUNK,
-    UNCOMPRESSED_PART,
     access_properties,
     check_headroom,
     create_dataset,
     join,
     memory_file,
+    plan_chunks,
+    rows_of_small_chunk,
     write_scalar,
 )
-from .filters import dataset_settings
 from .layout import layout_of_lgdo
-from .objects import WrittenObject, compare_attributes, compare_rows
+from .objects import WrittenObject, open_object
 from .parents import Parents
 from .pipeline import Pipeline
 from .settings import check_settings, split_settings
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
 
     import lgdo
 
+    from .datasets import ChunkPlan
     from .filters import ChunkEncoder
     from .layout import Coding, Layout
 
@@ -64,21 +64,13 @@ OPEN_DATASETS = 1024
 """Datasets that are kept open; each takes 19 kB in HDF5."""
 
 UINT32_MAX = 2**32 - 1
-"""What lengths of encoded waveforms can say before they need more bits."""
+"""Largest length that 32 bits can hold; beyond, lengths of encoded waveforms get 64."""
 
 NO_BYTES = np.empty(0, np.uint8)
 
 
-class _ChunkPlan(NamedTuple):
-    """Rows of a chunk of each dataset, if it is compressed; if shapes were given."""
-
-    rows: list[int]
-    compressed: list[bool]
-    given: bool
-
-
 class _Job(NamedTuple):
-    """Work for any thread on so many bytes, and what to do with the result."""
+    """Work on `size` bytes for any thread, and a function that takes its result."""
 
     size: int
     work: Callable[[ChunkEncoder], Any]
@@ -88,7 +80,7 @@ class _Job(NamedTuple):
 class LH5Writer:
     """Writes LH5 objects to an HDF5 file, by appending rows to them.
 
-    What is appended is on disk after :meth:`finish`, which must be called.
+    The caller must call :meth:`finish`, which writes all rows that are still in memory.
 
     Parameters
     ----------
@@ -99,12 +91,12 @@ class LH5Writer:
     plan
         limits of memory: they decide the shapes of the chunks.
     pipeline
-        threads for the work; without, the caller's does it all.
+        threads for the work; by default the caller's thread does it.
     more_to_come
         whether objects will grow after this writer is done with the file: small ones
-        get chunks as large as all others, then.
+        then get chunks as large as all others.
     sync
-        whether to have data sent to disk all the time.
+        whether to send data to the disk while the conversion goes on.
     """
 
     def __init__(
@@ -126,18 +118,18 @@ class LH5Writer:
         self._more_to_come = more_to_come
         self._parents = Parents(file)
         self._objects: dict[str, WrittenObject] = {}
-        self._planned: dict[Layout, _ChunkPlan] = {}
+        self._planned: dict[Layout, ChunkPlan] = {}
         self._templates: dict[tuple[Layout, tuple[int, ...]], Template] = {}
         self._memory: h5py.File | None = None
         self._open: OrderedDict[str, h5d.DatasetID] = OrderedDict()
         self._syncer = Syncer(file) if sync and self.pipeline.threads > 1 else None
 
-    # ---- what to write -------------------------------------------------------------
+    # ---- appending -----------------------------------------------------------------
 
     def append_lgdo(
         self, obj: lgdo.LGDO, name: str, group: str = "/", n_rows: int | None = None
     ) -> None:
-        """Append the first `n_rows` rows of an LGDO; it is not needed any more then."""
+        """Append the first `n_rows` rows of an LGDO; the caller may change it then."""
         described = layout_of_lgdo(obj, n_rows)
         if described is None:
             self._write_with_lh5(obj, name, group, n_rows)
@@ -153,20 +145,20 @@ class LH5Writer:
         group: str = "/",
         release: Callable[[], None] | None = None,
     ) -> None:
-        """Append rows to an object, which appears if it is new.
+        """Append rows to an object, which is created if it is new.
 
         Parameters
         ----------
         layout
-            what the object is made of.
+            HDF5 objects of the LH5 object.
         rows
-            new rows of each dataset of the layout (of what is to be encoded, or is
-            already: see :func:`.add_encoded`). They must stay as they are until
-            `release` is called.
+            new rows of each dataset of the layout (for waveforms that are written
+            encoded, see :func:`.add_encoded`). They must not change until `release` is
+            called.
         name, group
             where the object is.
         release
-            called when the rows are not needed any more.
+            called when the rows may change.
 
         Raises
         ------
@@ -178,7 +170,7 @@ class LH5Writer:
         if target is None:
             target = self._enter(path, name, group, layout)
         elif target.layout is not layout:
-            # what is being encoded comes before, however these rows are encoded
+            # rows that are being encoded come before these
             self.pipeline.drain()
         rows = list(rows)
         jobs = []
@@ -187,27 +179,30 @@ class LH5Writer:
             jobs += self._encoding(target, coding, rows[number])
             rows[number] = NO_BYTES
         if target.layout is not layout:
-            rows = self._check_same(target, layout, rows)
+            rows = target.in_order(layout, rows)
+            if repr(target.layout.scalars) != repr(layout.scalars):
+                self._ensure(target)
+                self._rewrite_scalars(target, layout)
         self._submit([*jobs, *self._filtering(target, target.append(rows))], release)
 
     def drain(self) -> None:
-        """Wait until no rows that were appended are needed any more."""
+        """Wait until all appended rows are compressed: the caller may change them."""
         self.pipeline.drain()
 
     def has(self, name: str) -> bool:
-        """Whether there is something of that name in the root group."""
+        """Whether the root group has an object of that name."""
         return self._parents.has(name)
 
     def finish(self) -> None:
-        """Write everything that is left; the file is complete then."""
+        """Write all rows that are still in memory: the file is complete."""
         if any(target.layout.codings for target in self._objects.values()):
             self.pipeline.drain()
         for target in self._objects.values():
             self._submit_last(target)
             for path, n in target.altered.items():
                 log.warning(
-                    "'%s': %d waveforms have samples that do not fit the codec; they "
-                    "are not the same when decoded",
+                    "'%s': %d waveforms have samples that do not fit the codec: "
+                    "their decoded values differ",
                     join(target.path, path),
                     n,
                 )
@@ -220,7 +215,7 @@ class LH5Writer:
             self.close()
 
     def close(self) -> None:
-        """Let go of all that belongs to the file."""
+        """Release all HDF5 objects of the file."""
         if self._syncer is not None:
             self._syncer.close()
         self._open.clear()
@@ -229,12 +224,13 @@ class LH5Writer:
             self._memory.close()
             self._memory = None
 
-    # ---- objects that are new, or there already ------------------------------------
+    # ---- new objects and those in the file -----------------------------------------
 
     def _enter(self, path: str, name: str, group: str, layout: Layout) -> WrittenObject:
-        """Make the first acquaintance of an object."""
+        """Register an object at its first rows: open it, or plan a new one."""
         if self._parents.has(path) and not self._remove_if_bare(path):
-            target = self._open_object(path, layout)
+            target = open_object(self.file, path, layout)
+            self._rewrite_scalars(target, layout)
         else:
             target = WrittenObject(path, layout, self._plan_columns(path, layout))
             self._parents.add(group, name)
@@ -247,7 +243,7 @@ class LH5Writer:
         return target
 
     def _remove_if_bare(self, path: str) -> bool:
-        """Make room for an object where there is a group with nothing in it."""
+        """Remove an empty group without attributes; tell if there was one."""
         node = self.file.get(path)
         bare = isinstance(node, h5py.Group) and not len(node) and not len(node.attrs)
         if bare:
@@ -256,87 +252,15 @@ class LH5Writer:
 
     def _plan_columns(self, path: str, layout: Layout) -> list[Column]:
         if layout not in self._planned:
-            self._planned[layout] = self._plan_chunks(layout)
+            self._planned[layout] = plan_chunks(layout, self.settings, self.plan)
         chunk_rows = self._planned[layout].rows
         return [
             Column(dataset, join(path, dataset.path), rows)
             for dataset, rows in zip(layout.datasets, chunk_rows, strict=True)
         ]
 
-    def _plan_chunks(self, layout: Layout) -> _ChunkPlan:
-        short = [d.row_bytes for d in layout.datasets if d.row_bytes < WIDE_ROW]
-        flat = {d.counts for d in layout.datasets}
-        settings = [dataset_settings(self.settings, d) for d in layout.settings]
-        compressed = [
-            dataset_settings(self.settings, d.settings).get("compression") is not None
-            for d in layout.datasets
-        ]
-        chunk_rows = []
-        for dataset, packed in zip(layout.datasets, compressed, strict=True):
-            if dataset.path in flat:
-                rows = self.plan.chunk_elements(dataset.row_bytes)
-            elif dataset.row_bytes < WIDE_ROW:
-                rows = self.plan.short_chunk_rows(sum(short), max(short))
-            else:
-                rows = self.plan.chunk_rows(dataset.row_bytes)
-            chunk_rows.append(rows if packed else max(1, rows // UNCOMPRESSED_PART))
-        return _ChunkPlan(chunk_rows, compressed, any("chunks" in s for s in settings))
-
-    def _open_object(self, path: str, layout: Layout) -> WrittenObject:
-        """Go on with an object of the file.
-
-        Of a last chunk that is not full the rows are taken back: it is made anew.
-        """
-        columns = []
-        for below, attrs in layout.groups.items():
-            node = self.file.get(join(path, below))
-            found = {} if node is None else dict(node.attrs)
-            compare_attributes(join(path, below), found, attrs)
-        for dataset in layout.datasets:
-            node = self.file.get(join(path, dataset.path))
-            if not isinstance(node, h5py.Dataset):
-                msg = f"'{join(path, dataset.path)}' is no dataset: cannot append to it"
-                raise RuntimeError(msg)
-            compare_rows(node.name, node.shape[1:], dataset.row_shape)
-            columns.append(Column.of_dataset(dataset, node))
-        for coding in layout.codings:
-            node = self.file.get(join(path, coding.decoded_size))
-            if isinstance(node, h5py.Dataset):
-                compare_rows(
-                    join(path, coding.path), (int(node[()]),), (coding.n_samples,)
-                )
-        target = WrittenObject(path, layout, columns)
-        target.exists = True
-        self._rewrite_scalars(target, layout)
-        return target
-
-    def _check_same(
-        self, target: WrittenObject, layout: Layout, rows: Sequence[np.ndarray]
-    ) -> list[np.ndarray]:
-        """Refuse rows of other columns, or with other attributes; put them in order."""
-        old, new = target.layout, layout
-        for below in {**old.groups, **new.groups}:
-            compare_attributes(
-                join(target.path, below),
-                old.groups.get(below, {}),
-                new.groups.get(below, {}),
-            )
-        by_path = {d.path: r for d, r in zip(new.datasets, rows, strict=True)}
-        if by_path.keys() != {d.path for d in old.datasets}:
-            msg = f"'{target.path}': the columns to append are not those there are"
-            raise RuntimeError(msg)
-        for dataset in new.datasets:
-            column = target.columns[old.numbers[dataset.path]]
-            compare_rows(column.path, column.row_shape, dataset.row_shape)
-        for coding in new.codings:
-            found, _ = old.scalars[coding.decoded_size]
-            compare_rows(join(target.path, coding.path), (found,), (coding.n_samples,))
-        if repr(old.scalars) != repr(new.scalars):
-            self._ensure(target)
-            self._rewrite_scalars(target, new)
-        return [by_path[d.path] for d in old.datasets]
-
     def _rewrite_scalars(self, target: WrittenObject, layout: Layout) -> None:
+        """Replace the scalars of an object in the file by those of a layout."""
         for below, (value, attrs) in layout.scalars.items():
             path = join(target.path, below)
             if path in self.file:
@@ -345,7 +269,7 @@ class LH5Writer:
         target.layout.scalars = layout.scalars
 
     def _use_template(self, target: WrittenObject) -> Template:
-        """Find what the object is to be a copy of; its chunks are as that has them."""
+        """Set the template of an object, and the shapes of its chunks from it."""
         rows = tuple(c.chunk_rows for c in target.columns)
         key = target.layout, rows
         if key not in self._templates:
@@ -367,7 +291,7 @@ class LH5Writer:
     def _submit(
         self, jobs: list[_Job], release: Callable[[], None] | None = None
     ) -> None:
-        """Have jobs done by the threads; `release` is called when they all are."""
+        """Hand jobs to the threads; call `release` when all are done."""
         if not jobs and release is not None:
             release()
         for i, (size, work, done) in enumerate(jobs):
@@ -376,7 +300,7 @@ class LH5Writer:
             self.pipeline.submit(size, work, finished)
 
     def _filtering(self, target: WrittenObject, chunks: list[Chunk]) -> list[_Job]:
-        """Return jobs that make chunks; they are written when that is done."""
+        """Return jobs that filter chunks; the results are written."""
         if chunks:
             self._know_filters(target)
         jobs = []
@@ -394,14 +318,14 @@ class LH5Writer:
         self, chunks: list[Chunk], size: int, done: Callable[[Any], None]
     ) -> _Job:
         for chunk in chunks:
-            # here, in order: the choice must not depend on the threads
+            # here, in order: the choice does not depend on the threads
             chunk.column.choose(chunk, self._encoder)
         return _Job(size, partial(_encode, chunks), done)
 
     def _encoding(
         self, target: WrittenObject, coding: Coding, waveforms: np.ndarray | Encoded
     ) -> list[_Job]:
-        """Return jobs that encode waveforms, which become rows when that is done."""
+        """Return jobs that encode waveforms; the results are appended as rows."""
         done = partial(self._append_encoded, target, coding)
         if isinstance(waveforms, Encoded):
             return [_Job(waveforms.data.nbytes, lambda _: waveforms.copy(), done)]
@@ -419,8 +343,8 @@ class LH5Writer:
     ) -> None:
         """Append encoded waveforms, which come in order.
 
-        What is left to do is next to nothing, and done at once: so the order of all
-        that is written is the same for any number of threads.
+        Their chunks are made at once, in this thread, which takes little time: so the
+        order in the file is the same for any number of threads.
         """
         if encoded.altered:
             known = target.altered.get(coding.path, 0)
@@ -439,13 +363,13 @@ class LH5Writer:
             self._take(target, chunks, _encode(chunks, self._encoder))
 
     def _widen(self, target: WrittenObject, path: str) -> None:
-        """Make a column of lengths anew, with numbers of 64 bits."""
+        """Replace a column of lengths by one of 64-bit integers."""
         number = target.layout.numbers[path]
         old = target.columns[number]
         waiting = old.last()
         self._write_object(target)
         self._open.pop(old.path, None)
-        # those that wait may be in the file, too
+        # rows of a last chunk that waits may be in the file, too
         written = self.file[old.path][: waiting[0].start if waiting else None]
         pieces = [rows for chunk in waiting for rows in chunk.pieces]
         rows = np.concatenate([written, *pieces]).astype(np.int64)
@@ -471,7 +395,7 @@ class LH5Writer:
     def _take(
         self, target: WrittenObject, chunks: list[Chunk], results: list[tuple[Any, int]]
     ) -> None:
-        """Take chunks that are made, and write if there are enough of them."""
+        """Keep filtered chunks; write all if they exceed their memory."""
         with self._timed():
             self._hold(target, chunks, results)
             if self._held_bytes > self.plan.held:
@@ -480,19 +404,15 @@ class LH5Writer:
                         self._write_object(other)
 
     def _submit_last(self, target: WrittenObject) -> None:
-        """Have the rest of an object written.
+        """Submit the last chunks of an object.
 
-        One that is not in the file yet gets there as a copy, with all its rows.
+        An object that is not in the file yet is copied there with all its rows.
         """
         if target.template is None and not target.exists:
-            # small as it is, its chunks need not be as large as planned
             compressed = self._planned[target.layout].compressed
             for column, packed in zip(target.columns, compressed, strict=True):
-                bits = max(column.rows - 1, 0).bit_length()
-                # what is not compressed takes its space to the end of the chunk
-                step = 1 << bits if packed else 1 << max(bits - 4, 0)
-                rounded = -(-column.rows // step) * step
-                column.chunk_rows = min(column.chunk_rows, max(SMALLEST_CHUNK, rounded))
+                smallest = rows_of_small_chunk(column.rows, packed)
+                column.chunk_rows = min(column.chunk_rows, smallest)
             self._use_template(target)
         chunks = [chunk for c in target.columns for chunk in c.last()]
 
@@ -515,10 +435,10 @@ class LH5Writer:
     def _hold(
         self, target: WrittenObject, chunks: list[Chunk], results: list[tuple[Any, int]]
     ) -> None:
-        """Keep chunks until there is reason to write them.
+        """Keep filtered chunks until many can be written together.
 
         Opening a dataset takes HDF5 much longer than writing a chunk: with many tables
-        it pays off to write several at a time.
+        writing several at a time is faster.
         """
         for chunk, (payload, mask) in zip(chunks, results, strict=True):
             target.held.append((chunk, payload, mask))
@@ -549,7 +469,7 @@ class LH5Writer:
         """Make sure that an object is in the file."""
         if not target.exists:
             template = target.template or self._use_template(target)
-            # another may have left its rows in there
+            # the template may have rows of another object
             template.empty()
             template.copy(self.file, target.path)
             target.exists = True
@@ -570,7 +490,7 @@ class LH5Writer:
     def _write_with_lh5(
         self, obj: lgdo.LGDO, name: str, group: str, n_rows: int | None
     ) -> None:
-        """Have lh5 write what is nothing for this module."""
+        """Let lh5 write an object of a type that this module does not know."""
         import lh5  # noqa: PLC0415  (takes a second)
 
         use_lh5_codecs(obj)

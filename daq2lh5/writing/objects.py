@@ -1,19 +1,24 @@
-"""LH5 objects that rows are appended to, and what may not be appended to them."""
+"""LH5 objects that rows are appended to, and checks of these rows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+import h5py
+
+from .columns import Column
+from .datasets import join
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
 
-    from .columns import Chunk, Column
+    from .columns import Chunk
     from .layout import Layout
     from .templates import Template
 
-__all__ = ["WrittenObject", "compare_attributes", "compare_rows"]
+__all__ = ["WrittenObject", "open_object"]
 
 
 class WrittenObject:
@@ -24,17 +29,17 @@ class WrittenObject:
     path
         in the file.
     layout
-        what it is made of.
+        its HDF5 objects.
     columns
         its datasets, in the order of the layout.
     template
-        what it is a copy of; None until that must be known.
+        the template that it is copied from; None until the first chunk is complete.
     exists
         whether it is in the file.
     held
-        chunks that are to be written, with their filter masks.
+        filtered chunks that are not written yet, with their filter masks.
     altered
-        waveforms, by the path of their column, that codecs could not keep as they are.
+        number of waveforms, by the path of their column, that their codec changed.
     """
 
     def __init__(self, path: str, layout: Layout, columns: list[Column]) -> None:
@@ -64,8 +69,75 @@ class WrittenObject:
             chunks += column.append(new)
         return chunks
 
+    def in_order(self, layout: Layout, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return rows of another layout in the order of this one.
 
-def compare_attributes(
+        Raises
+        ------
+        RuntimeError
+            if that layout has other columns, shapes or attributes.
+        """
+        old, new = self.layout, layout
+        for below in {**old.groups, **new.groups}:
+            _compare_attributes(
+                join(self.path, below),
+                old.groups.get(below, {}),
+                new.groups.get(below, {}),
+            )
+        by_path = {d.path: r for d, r in zip(new.datasets, rows, strict=True)}
+        if by_path.keys() != {d.path for d in old.datasets}:
+            msg = (
+                f"'{self.path}' has the columns {_names(old)}: cannot append rows "
+                f"with {_names(new)} to it"
+            )
+            raise RuntimeError(msg)
+        for dataset in new.datasets:
+            column = self.columns[old.numbers[dataset.path]]
+            _compare_rows(column.path, column.row_shape, dataset.row_shape)
+        for coding in new.codings:
+            found, _ = old.scalars[coding.decoded_size]
+            _compare_rows(join(self.path, coding.path), (found,), (coding.n_samples,))
+        return [by_path[d.path] for d in old.datasets]
+
+
+def open_object(file: h5py.File, path: str, layout: Layout) -> WrittenObject:
+    """Return an object of a file, to append rows of a layout.
+
+    A last chunk that is not full is taken back: its rows come before the new ones.
+
+    Raises
+    ------
+    RuntimeError
+        if the object has other columns, shapes or attributes than the layout.
+    """
+    columns = []
+    for below, attrs in layout.groups.items():
+        node = file.get(join(path, below))
+        found = {} if node is None else dict(node.attrs)
+        _compare_attributes(join(path, below), found, attrs)
+    for dataset in layout.datasets:
+        node = file.get(join(path, dataset.path))
+        if not isinstance(node, h5py.Dataset):
+            msg = f"'{join(path, dataset.path)}' is not a dataset: cannot append to it"
+            raise RuntimeError(msg)
+        _compare_rows(node.name, node.shape[1:], dataset.row_shape)
+        columns.append(Column.of_dataset(dataset, node))
+    for coding in layout.codings:
+        node = file.get(join(path, coding.decoded_size))
+        if isinstance(node, h5py.Dataset):
+            size = (int(node[()]),)
+            _compare_rows(join(path, coding.path), size, (coding.n_samples,))
+    target = WrittenObject(path, layout, columns)
+    target.exists = True
+    return target
+
+
+def _names(layout: Layout) -> str:
+    """Return the names of the columns of a layout, for messages."""
+    return ", ".join(sorted(layout.members))
+
+
+def _compare_attributes(
     path: str, found: dict[str, Any], wanted: dict[str, Any]
 ) -> None:
     """Refuse to append something with other attributes."""
@@ -77,8 +149,8 @@ def compare_attributes(
         raise RuntimeError(msg)
 
 
-def compare_rows(path: str, found: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+def _compare_rows(path: str, found: tuple[int, ...], wanted: tuple[int, ...]) -> None:
     """Refuse to append rows of another shape."""
     if found != wanted:
-        msg = f"'{path}' has rows of shape {found}: cannot append some of {wanted}"
+        msg = f"'{path}' has rows of shape {found}: cannot append rows of {wanted}"
         raise RuntimeError(msg)

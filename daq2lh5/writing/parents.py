@@ -17,7 +17,7 @@ STRING = h5py.string_dtype(encoding="ascii")
 
 
 def write_attributes(obj: h5py.HLObject, attrs: Mapping[str, object]) -> None:
-    """Write attributes as LH5 has them: strings as bytes of variable length."""
+    """Write attributes as LH5 requires: strings as bytes of variable length."""
     for name, value in attrs.items():
         obj.attrs[name] = value.encode() if isinstance(value, str) else value
 
@@ -29,11 +29,11 @@ class _Group:
     Attributes
     ----------
     fields
-        what its datatype lists; None: it has no datatype.
+        names that its datatype lists; None without a datatype.
     kind
         the datatype's name.
     children
-        what is in it.
+        names of its members.
     changed
         whether the datatype must be written.
     """
@@ -47,25 +47,25 @@ class _Group:
 class Parents:
     """Keeps the ``struct{...}`` attributes of the groups around objects.
 
-    They are as :func:`lh5.write` makes them (LH5 format, 1.4), but
-    written once, by :meth:`write`, and not with each object.
+    They are the same as from :func:`lh5.write` (LH5 format, 1.4), but written once, by
+    :meth:`write`, instead of with each object.
     """
 
     def __init__(self, file: h5py.File) -> None:
         self.file = file
-        # what is in a new file is known without looking
+        # a new file is empty: no need to look
         self._new = not len(file)
         self._groups: dict[str, _Group] = {}
 
     def has(self, path: str) -> bool:
-        """Whether there is an object at a path, or will be."""
+        """Whether an object exists at a path, or is registered."""
         if not self._new and path in self.file:
             return True
         parent, _, name = path.rpartition("/")
         return parent in self._groups and name in self._groups[parent].children
 
     def _get(self, path: str) -> _Group:
-        """Return a group as it will be; loads it from the file, if it is there."""
+        """Return the state of a group, loaded from the file if it exists there."""
         if path in self._groups:
             return self._groups[path]
         group = _Group(None)
@@ -84,7 +84,7 @@ class Parents:
         return group
 
     def add(self, base: str, name: str) -> str:
-        """Enter an object that is new in the file.
+        """Register a new object of the file.
 
         Parameters
         ----------
@@ -101,8 +101,8 @@ class Parents:
         Raises
         ------
         ValueError
-            if something on the way to it is no group, or a group without a datatype
-            that has something else in it.
+            if a part of its path is a dataset, or a group with other members and
+            without a datatype.
         """
         base = "/".join(p for p in base.split("/") if p)
         inner = [p for p in name.split("/") if p]
@@ -110,13 +110,13 @@ class Parents:
         path = "/".join([*filter(None, [parent]), inner[-1]])
         group = self._get(parent)
         if len(inner) == 1 and group.fields is not None:
-            # lh5 leaves the list of a group alone that is there already
+            # lh5 does not change the datatype of an existing group
             group.children.add(inner[-1])
             return path
         child = inner[-1]
         while True:
-            # groups that are new, or have nothing else, are structs of this child;
-            # the first with something else in it gets the child added
+            # groups without other members become structs of this child; the first one
+            # with others gets the child added
             alone = not group.children - {child}
             group.children.add(child)
             if alone:
@@ -124,7 +124,7 @@ class Parents:
             elif group.fields is None or group.kind != "struct":
                 msg = (
                     f"{self.file.filename}: cannot add '{path}': the group '/{parent}' "
-                    "is no struct"
+                    "is not a struct"
                 )
                 raise ValueError(msg)
             elif child not in group.fields:
@@ -136,7 +136,7 @@ class Parents:
             group = self._get(parent)
 
     def add_group(self, path: str, datatype: str, members: Iterable[str]) -> None:
-        """Say what an object is that was added: a group with members."""
+        """Set datatype and members of an object that is a group."""
         kind, fields = _parse(datatype)
         self._groups[path] = _Group(fields, kind, set(members))
 
@@ -151,11 +151,11 @@ class Parents:
                 group.changed = False
 
     def reload(self) -> None:
-        """Read groups anew: something else has written to the file."""
+        """Load all groups again, after lh5 has written to the file."""
         known, self._new = self._groups, False
         self._groups = {}
         for path, group in known.items():
-            # what is known of, but not written yet, stays
+            # members that are not written yet stay
             self._get(path).children |= group.children
 
 
@@ -164,7 +164,7 @@ def _parent(path: str) -> str:
 
 
 def _parse(datatype: str | bytes) -> tuple[str, list[str]]:
-    """Return the name of a datatype, and the fields that it lists."""
+    """Return name and fields of a datatype."""
     text = datatype.decode() if isinstance(datatype, bytes) else datatype
     kind, _, inside = text.partition("{")
     return kind, [f for f in inside.rpartition("}")[0].split(",") if f]

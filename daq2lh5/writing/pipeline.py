@@ -1,4 +1,4 @@
-"""Work for several threads, whose results are used in order by one."""
+"""Work for several threads, with results used in order by one thread."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ __all__ = ["Pipeline"]
 
 
 class Pipeline:
-    """A pool that works on chunks, while the caller's thread goes on.
+    """A pool that compresses chunks while the caller's thread goes on.
 
-    What is done with the results is done in the caller's thread, inside the calls of
-    this class, and in the order of submission: whatever the number of threads, the same
-    happens in the same order.
+    Results are used in the caller's thread, in the calls of this class, and in the
+    order of submission: the order of all writing does not depend on the number of
+    threads.
 
     Parameters
     ----------
     threads
-        number of threads; with 1 there are none, and the caller does the work.
+        number of threads; with 1 the caller does the work.
     limit
-        bytes that may be on their way before :meth:`submit` waits.
+        bytes in the pool above which :meth:`submit` waits.
     verify
         whether to decompress each compressed chunk and compare.
 
     Attributes
     ----------
     work_seconds
-        processor time that the work took, of all threads together.
+        processor time of the work, of all threads together.
     faults
-        path and first row of each chunk that the deflate for waveforms spoilt, and
-        zlib compressed instead.
+        path and first row of each chunk that zlib compressed, because the deflate for
+        waveforms failed the verification.
     """
 
     def __init__(self, threads: int = 1, limit: int = 0, verify: bool = False) -> None:
@@ -61,12 +61,12 @@ class Pipeline:
         work: Callable[[ChunkEncoder], Any],
         done: Callable[[Any], None],
     ) -> None:
-        """Have something worked on.
+        """Submit work to the pool.
 
         Parameters
         ----------
         size
-            bytes that it holds until it is done.
+            bytes that it holds until then.
         work
             called in any thread.
         done
@@ -104,12 +104,12 @@ class Pipeline:
         done(result)
 
     def drain(self) -> None:
-        """Wait until everything is done."""
+        """Wait until all work is done."""
         while self._queue:
             self._finish_first()
 
     def close(self) -> None:
-        """Give up what is not done yet, and end the threads."""
+        """Drop unfinished work, and end the threads."""
         self._queue.clear()
         self._in_flight = 0
         if self._pool is not None:

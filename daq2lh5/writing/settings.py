@@ -1,4 +1,4 @@
-"""HDF5 settings of the user: which are of files, and whether h5py takes them."""
+"""HDF5 settings of the user: checks, and the split into files and datasets."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 __all__ = ["check_settings", "split_settings"]
 
 SHAPES = ("chunks", "maxshape")
-"""Settings that fit the datasets that they are meant for, and no others."""
+"""Settings that fit only the dataset that they are given for."""
 
 COMMON = (
     *("compression", "compression_opts", "shuffle", "fletcher32", "scaleoffset"),
     *(*SHAPES, "fillvalue", "track_times", "libver", "page_buffer"),
 )
-"""What may be meant by a setting that there is not."""
+"""Candidates for a misspelled setting."""
 
 NOT_THE_USERS = {
     "driver": "files are written in place",
-    "mode": "overwrite says what becomes of files that exist",
-    "name": "the output specification gives names",
+    "mode": "the option overwrite decides on existing files",
+    "name": "names come from the output specification",
     "shape": "it is that of the data",
     "data": "they come from the input",
     "dtype": "it is that of the data; dtype_conv in a proc_spec converts them",
 }
-"""Arguments of h5py that are given already, with the reason."""
+"""Arguments of h5py that this package sets itself, with the reason."""
 
 
 def split_settings(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split HDF5 settings, as lh5 does, in those of files and those of datasets."""
+    """Split HDF5 settings, as lh5 does, into those of files and of datasets."""
     parameters = inspect.signature(h5py.File.__init__).parameters
     of_file = {k: v for k, v in settings.items() if k in parameters}
     of_datasets = {k: v for k, v in settings.items() if k not in parameters}
@@ -50,7 +50,7 @@ def split_settings(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, 
 
 
 def check_settings(settings: dict[str, Any], layouts: Iterable[Layout] = ()) -> None:
-    """Make sure that datasets can be written as the user wants them.
+    """Check the settings of files and datasets.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def check_settings(settings: dict[str, Any], layouts: Iterable[Layout] = ()) -> 
     with memory_file() as file:
         for number, wanted in enumerate([{}, *own]):
             dataset = Dataset(str(number), np.dtype(np.uint16))
-            # a shape is for the one that it is meant for
+            # shapes fit the real dataset only
             given = {k: v for k, v in of_datasets.items() if k not in SHAPES}
             dataset.settings = {k: v for k, v in wanted.items() if k not in SHAPES}
             try:

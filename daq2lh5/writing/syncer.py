@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["Syncer"]
 
 SYNC_BYTES = 2**25
-"""Bytes after which what is written is sent to the disk, while work goes on."""
+"""Bytes after which written data are sent to the disk, while work goes on."""
 
 
 class Syncer:
-    """Sends what is written to the disk, in a thread of its own."""
+    """Sends written data to the disk, in a thread of its own."""
 
     def __init__(self, file: h5py.File) -> None:
         self._file = file
@@ -41,9 +41,9 @@ class Syncer:
         self._running = self._thread.submit(partial(_sync, descriptor, name))
 
     def wait(self) -> None:
-        """Wait for what is on its way; raises what went wrong with it."""
+        """Wait for the data on their way; raises the error of sending them."""
         if self._running is not None:
-            # the system tells of an error only once
+            # the system reports an error only once
             self._running.result()
 
     def close(self) -> None:

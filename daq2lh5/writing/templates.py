@@ -21,10 +21,10 @@ __all__ = ["Template"]
 
 
 class Template:
-    """An object in a file in memory, that others are copied from.
+    """An object of a file in memory, from which others are copied.
 
-    A copy takes HDF5 a quarter of the time that making it anew does. Small tables get
-    their rows before they are copied: none of their datasets is opened in the file.
+    Copying takes HDF5 a quarter of the time of creating. Small tables get their rows
+    before they are copied: their datasets are never opened in the file.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Template:
         numbers = {column: i for i, column in enumerate(columns)}
         masked = {numbers[chunk.column] for chunk, _, mask in chunks if mask}
         for i, column in enumerate(columns):
-            # without rows first: HDF5 works on the end of a chunk that gets shorter,
+            # remove all rows first: HDF5 rewrites the end of a chunk that gets shorter,
             # and keeps the mask of a chunk that is replaced
             if column.rows != self._rows[i] or i in masked or i in self._masked:
                 self._resize(i, 0)

@@ -18,6 +18,7 @@ from kit.writers import fcio
 
 from daq2lh5 import build_raw
 from daq2lh5.batch import Job, Listener, convert_all
+from daq2lh5.conversion.targets import target_of
 
 LONG = 400
 
@@ -29,8 +30,16 @@ def make_jobs(folder: Path, n: int, n_events: int = 3, **arguments) -> list[Job]
         file = folder / f"run_{i}.fcio"
         file.write_bytes(fcio.make_stream(n_events, n_channels=2, n_samples=20))
         given = {"memory_limit": 1 << 26, "threads": 1} | arguments
-        jobs.append(Job(str(file), str(folder / f"run_{i}.lh5"), {}, given))
+        jobs.append(job_for(file, folder / f"run_{i}.lh5", **given))
     return jobs
+
+
+def job_for(file: Path, output: Path, **arguments) -> Job:
+    return Job(str(file), target_of(output, str(file), {}), arguments)
+
+
+def output_of(job: Job) -> Path:
+    return Path(job.target.files[0])
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -66,7 +75,7 @@ def test_outputs_are_those_of_single_conversions(tmp_path, n_workers):
     for job in jobs:
         alone = f"{job.file}.alone.lh5"
         build_raw(job.file, out_spec=alone, **job.arguments)
-        assert Path(job.out_spec).read_bytes() == Path(alone).read_bytes()
+        assert output_of(job).read_bytes() == Path(alone).read_bytes()
 
 
 def test_a_killed_worker_fails_its_file_alone(tmp_path):
@@ -91,7 +100,7 @@ def test_what_failed_is_tried_again(tmp_path):
 
 def test_wrong_arguments_are_not_tried_again(tmp_path):
     jobs = make_jobs(tmp_path, 2)
-    Path(jobs[0].out_spec).write_bytes(b"in the way")
+    output_of(jobs[0]).write_bytes(b"in the way")
     results = {r.file: r for r in convert_all(jobs, 2, retries=3)}
     assert results[jobs[0].file].status == 2
     assert results[jobs[0].file].attempts == 1
@@ -101,7 +110,7 @@ def test_wrong_arguments_are_not_tried_again(tmp_path):
 def test_a_conversion_that_takes_too_long_is_stopped(tmp_path):
     jobs = make_jobs(tmp_path, 2)
     os.mkfifo(tmp_path / "silent")
-    jobs.append(Job(str(tmp_path / "silent"), str(tmp_path / "s.lh5"), {}, {}))
+    jobs.append(job_for(tmp_path / "silent", tmp_path / "s.lh5"))
     start = time.monotonic()
     results = {Path(r.file).name: r for r in convert_all(jobs, 3, timeout=15)}
     assert time.monotonic() - start < 100
@@ -134,12 +143,14 @@ def test_workers_end_with_the_process_that_started_them(tmp_path):
         """
         import os, sys
         from daq2lh5.batch import Job, Listener, convert_all
+from daq2lh5.conversion.targets import target_of
+        from daq2lh5.conversion.targets import target_of
 
         class Say(Listener):
             def begin(self, file, pid):
                 print(pid, flush=True)
 
-        jobs = [Job(sys.argv[i], sys.argv[i] + ".lh5", {}, {}) for i in (1, 2)]
+        jobs = [Job(f, target_of(f + ".lh5", f, {}), {}) for f in sys.argv[1:]]
         list(convert_all(jobs, 2, timeout=600, listener=Say()))
         """
     )
@@ -201,6 +212,6 @@ def is_running(pid: int) -> bool:
 def test_outputs_are_readable(tmp_path):
     (job,) = make_jobs(tmp_path, 1)
     (result,) = convert_all([job], 2)
-    with h5py.File(job.out_spec) as file:
+    with h5py.File(output_of(job)) as file:
         assert len(file["FCEvent/packet_id"]) == 6
     assert result.report.n_rows == 7

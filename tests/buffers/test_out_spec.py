@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kit.writers import fcio as writer
 
 import daq2lh5
-from daq2lh5.buffers.out_spec import fill_in
+from daq2lh5.buffers.fields import fill_in
 from daq2lh5.conversion.targets import target_of
 from daq2lh5.errors import OutSpecError
 from daq2lh5.raw_buffer import (

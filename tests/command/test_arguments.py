@@ -11,16 +11,15 @@ from pathlib import Path
 import h5py
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
+from kit.command_line import GOOD, convert, is_refused, n_events
 from kit.places import ENVIRONMENT
-from kit.writers import fcio as writer
 
 from daq2lh5 import cli
 from daq2lh5.errors import OutSpecError
 from daq2lh5.orca.skim_orca_file import skim_orca_file
 from daq2lh5.utils import load_dict
 
-GOOD = writer.make_stream(4, n_channels=2, n_samples=20)
 SPEC = {"*": {"{name}": {"key_list": ["*"], "out_stream": "x.lh5"}}}
 
 
@@ -31,26 +30,6 @@ def here(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "run.fcio").write_bytes(GOOD)
     return tmp_path
-
-
-def convert(*arguments) -> Result:
-    arguments = ["convert", *map(str, arguments)]
-    return CliRunner().invoke(cli.main, arguments, prog_name="daq2lh5")
-
-
-def n_events(file) -> int:
-    with h5py.File(file) as f:
-        return len(f["FCEvent/packet_id"])
-
-
-def is_refused(result: Result, *parts: str) -> bool:
-    """Whether the answer is status 2 and one line that names `parts`."""
-    lines = result.stderr.splitlines()
-    return (
-        result.exit_code == 2
-        and len(lines) == 1
-        and all(part in lines[0] for part in parts)
-    )
 
 
 class TestSpecificationFiles:
@@ -313,13 +292,15 @@ class TestOptions:
     def test_keyword_that_is_no_text(self, here, value):
         kwargs = f'{{"run": {value}}}'
         result = convert("-k", kwargs, "-o", "{run}.lh5", "run.fcio")
-        assert is_refused(result, "'run'", "neither text nor number")
+        assert is_refused(result, "'run'", "expected text or a number")
 
     def test_options_for_another_format_are_reported(self, here):
         kwargs = '{"llama_time_zone": "Europe/Rome"}'
         result = convert("-k", kwargs, "run.fcio")
         assert result.exit_code == 0
-        assert "no use for the argument 'llama_time_zone'" in result.stdout
+        assert (
+            "option 'llama_time_zone' is not used: it is for LlamaDaq" in result.stdout
+        )
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

@@ -99,7 +99,7 @@ def test_what_is_printed_never_gets_into_the_output(here):
     program = (
         "import importlib, os\n"
         "from daq2lh5.cli import main\n"
-        "b = importlib.import_module('daq2lh5.build_raw')\n"
+        "b = importlib.import_module('daq2lh5.conversion.loop')\n"
         "write = b._write\n"
         "def noisy(*args, **kwargs):\n"
         "    os.write(2, b'printed by a library ' * 1000)\n"

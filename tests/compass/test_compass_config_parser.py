@@ -13,7 +13,8 @@ import h5py
 import lgdo
 import numpy as np
 import pytest
-from compass.test_compass_streamer import REAL, REAL_SETTINGS, check, decode, real_files
+from kit.decoding.compass import check, decode
+from kit.generators.compass import REAL, REAL_SETTINGS, real_files
 from kit.writers import compass as writer
 
 import daq2lh5

@@ -19,15 +19,10 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 import pytest
-from compass.test_compass_streamer import (
-    REAL,
-    Decoded,
-    decode,
-    differences,
-    real_files,
-)
-from fc.test_damage import N_FILES, SEED, change
-from fc.test_fc_streamer import fed
+from kit.decoding.compass import Decoded, decode, differences
+from kit.generators.compass import REAL, real_files
+from kit.generators.damage import N_FILES, SEED, change
+from kit.pipes import fed
 from kit.reference import compass as reference
 from kit.writers import compass as writer
 from kit.writers import examples

@@ -13,17 +13,20 @@ import lzma
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import lgdo
 import numpy as np
 import pytest
-from fc.test_fc_streamer import TESTDATA, fed, members, rows_of
-from fc.test_fc_streamer import sha256 as sha256_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit.decoding.compass import COLUMNS, check, decode, differences, rows_of_buffer
+from kit.decoding.tables import members
+from kit.decoding.tables import sha256 as sha256_of
+from kit.generators.compass import FORMS, OLD_FORMS, REAL, REAL_SETTINGS, real_files
+from kit.pipes import fed
+from kit.places import TESTDATA
 from kit.reference import compass as reference
 from kit.writers import compass as writer
 
@@ -37,109 +40,6 @@ from daq2lh5.compass.compass_header_decoder import CompassHeaderDecoder
 from daq2lh5.compass.compass_streamer import CompassStreamer
 from daq2lh5.errors import DecodeError
 from daq2lh5.raw_buffer import RawBuffer
-
-if TYPE_CHECKING:
-    from daq2lh5.report import ConversionReport
-
-REAL = TESTDATA / "compass" / "compass_test_data.BIN"
-REAL_SETTINGS = TESTDATA / "compass" / "compass_test_data_settings.xml"
-
-real_files = pytest.mark.skipif(
-    not REAL.is_file(),
-    reason="no real files: DAQ2LH5_TESTDATA names no directory with them",
-)
-
-FORMS = [writer.form(word) for word in writer.HEADER_WORDS]
-OLD_FORMS = [
-    writer.form(0xCAE8 | bits, version) for version in (1, 0) for bits in range(8)
-]
-COLUMNS = (
-    *("packet_id", "board", "channel", "timestamp", "timestamp_ps", "energy"),
-    *("energy_calibrated", "energy_short", "flags", "waveform_code", "num_samples"),
-)
-
-
-@dataclass
-class Decoded:
-    """What a file gives."""
-
-    report: ConversionReport
-    streamer: CompassStreamer
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    tables: dict[str, int] = field(default_factory=dict)
-
-
-def rows_of_buffer(rb: RawBuffer, *, by_lgdo: bool = False) -> list[dict[str, Any]]:
-    """Copy the rows of a buffer."""
-    columns = rows_of(rb, by_lgdo=by_lgdo)
-    rows = []
-    for i in range(rb.loc):
-        row = {name: columns[name][i] for name in COLUMNS}
-        row["samples"] = [
-            int(x) for x in columns.get("waveform/values", [()] * rb.loc)[i]
-        ]
-        for name in ("dt", "t0"):
-            row[name] = columns.get(f"waveform/{name}", [None] * rb.loc)[i]
-        rows.append(row)
-    return rows
-
-
-def decode(
-    path: Any,
-    *,
-    block_size: int | None = None,
-    by_lgdo: bool = False,
-    config: Any = None,
-    layout: str | None = None,
-    **options: Any,
-) -> Decoded:
-    """Read a file chunk by chunk: all rows of events in the order of the file."""
-    streamer = CompassStreamer(config, layout)
-    streamer.extra_columns = True
-    streamer.block_size = block_size
-    out = Decoded(streamer.report, streamer)
-    streamer.open_stream(os.fspath(path), **options)
-    try:
-        for chunk in streamer:
-            for rb in chunk:
-                if rb.out_name == "CompassHeader":
-                    continue
-                out.rows += rows_of_buffer(rb, by_lgdo=by_lgdo)
-                out.tables[rb.out_name] = out.tables.get(rb.out_name, 0) + rb.loc
-    finally:
-        streamer.close_stream()
-    out.rows.sort(key=lambda row: row["packet_id"])
-    return out
-
-
-def differences(found: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> list[str]:
-    """Compare rows, but for the times of samples."""
-    wrong = []
-    if len(found) != len(wanted):
-        wrong.append(f"{len(found)} rows, not {len(wanted)}")
-    for i, (a, b) in enumerate(zip(found, wanted, strict=False)):
-        for name, value in b.items():
-            same = a[name] == value or (value != value and a[name] != a[name])  # noqa: PLR0124
-            if not same:
-                wrong.append(f"row {i}: {name} is {a[name]}, not {value}")
-    return wrong[:10]
-
-
-def check(path: Any, data: bytes, form: str = "", **options: Any) -> Decoded:
-    """Decode a sound file: all rows and all bytes must be there."""
-    path.write_bytes(data)
-    decoded = decode(path, **options)
-    assert differences(decoded.rows, reference.read_records(data, form)) == []
-    assert decoded.report.bytes["decoded"] == len(data)
-    assert decoded.report.n_bytes == len(data)
-    assert decoded.report.exit_status == 0
-    return decoded
-
-
-@pytest.fixture
-def file(tmp_path):
-    return tmp_path / "run.BIN"
-
 
 # --- layouts (format 1, 2, 3) -----------------------------------------------------
 

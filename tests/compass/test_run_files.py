@@ -16,9 +16,9 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from compass.test_compass_streamer import check, decode, differences
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit.decoding.compass import check, decode, differences
 from kit.reference import compass as reference
 from kit.writers import compass as writer
 

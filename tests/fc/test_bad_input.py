@@ -9,194 +9,42 @@ section of ``fcio.md``.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pytest
-from fc.test_fc_streamer import Decoded, decode, read_lh5
+from kit.decoding.fcio import decode, read_lh5
+from kit.generators.fcio_cases import (
+    BAD_CONFIG,
+    BAD_HEADER,
+    BAD_PROTOCOL,
+    HANDSHAKE_BYTES,
+    NO_CONFIG,
+    NO_FRAMES,
+    PAST_END,
+    SHORT_TRACE,
+    STRAY,
+    SURPLUS,
+    TOO_LONG,
+    TRACEMAP,
+    Case,
+    Lost,
+    check,
+    config,
+    config_start,
+    events_of,
+    full,
+    header,
+    length,
+    parametrized,
+    samples,
+    sparse,
+    start_of_event,
+    when,
+)
 from kit.writers import fcio as writer
 
 import daq2lh5
 from daq2lh5.errors import DecodeError
-
-NO_FRAMES = "record lacks frames"
-PAST_END = "record runs past the end of the data"
-BAD_HEADER = "impossible frame header"
-TOO_LONG = "frame longer than its field can be"
-SHORT_TRACE = "trace lacks samples"
-BAD_INDEX = "trace index outside the configuration"
-BAD_COUNT = "impossible count"
-BAD_CONFIG = "configuration outside the limits of the format"
-NO_CONFIG = "record before the first configuration"
-BAD_PROTOCOL = "handshake of another protocol"
-STRAY = "too few bytes for a header"
-
-SURPLUS = "frame longer than its field, surplus ignored"
-COUNTS = "counts of traces contradict each other, the smaller one used"
-CLAMPED = "dead region outside the stream's traces, clamped"
-DROPPED = "too many pending dead intervals, oldest dropped"
-LONE_FSP = "FSP record before an FSPConfig, or without the record that it describes"
-SHORT_BLOCK = "status block shorter than its layout, filled with zeros"
-
-HANDSHAKE_BYTES = 68
-CONFIG_FRAMES = 12
-TRACEMAP = (0x1100000, 0x1100001)
-
-
-# --- records of the smallest useful stream ------------------------------------------
-
-
-def config(**fields: Any) -> bytes:
-    """Two traces of two samples each unless told otherwise."""
-    return writer.config(
-        **({"adcs": 2, "eventsamples": 2, "tracemap": TRACEMAP} | fields)
-    )
-
-
-def config_start(**fields: int) -> bytes:
-    """A Config that ends behind the last of its first frames that is given."""
-    return config(**fields, drop_frames=CONFIG_FRAMES - len(fields))
-
-
-def when(number: int) -> tuple[int, ...]:
-    """Timestamp of an event: its number, and 4 microseconds more than the last."""
-    return (number, 0, 1000 * number, 249_999_999, 0)
-
-
-def samples(number: int, trace: int = 0, n: int = 2) -> list[int]:
-    """Two FPGA words and samples that tell event and trace."""
-    base = (1000 * number + 10 * trace) % 50_000
-    return [base, base + 1, *(base + 2 + i for i in range(n))]
-
-
-def full(number: int, traces: int = 2, n: int = 2, **fields: Any) -> bytes:
-    every = [samples(number, trace, n) for trace in range(traces)]
-    return writer.event(every, **({"timestamp": when(number)} | fields))
-
-
-def sparse(number: int, listed: Any = (0, 1), **fields: Any) -> bytes:
-    traces = fields.pop("traces", [samples(number, trace) for trace in listed])
-    return writer.sparse_event(listed, traces, **({"timestamp": when(number)} | fields))
-
-
-def header(number: int, listed: Any = (0, 1), **fields: Any) -> bytes:
-    words = fields.pop("words", [samples(number, trace, 0) for trace in listed])
-    return writer.event_header(listed, words, **({"timestamp": when(number)} | fields))
-
-
-def start_of_event(number: int) -> bytes:
-    """The tag and the four frames in front of the traces."""
-    return writer.event(None, timestamp=when(number), deadregion=None)
-
-
-def length(n: int) -> bytes:
-    return struct.pack("<i", n)
-
-
-# --- cases --------------------------------------------------------------------------
-
-
-@dataclass
-class Lost:
-    """Parts of a stream that the report must call damaged, as one stretch."""
-
-    first: int
-    reason: str
-    fate: str = "corrupt"
-    n_parts: int = 1
-
-
-@dataclass
-class Case:
-    """A stream, and what must come of it.
-
-    Parameters
-    ----------
-    name
-        what it proves.
-    parts
-        what follows the handshake, cut where damage begins or ends.
-    kept
-        packet number and event number of each event record that gives rows.
-    columns
-        values of whole columns, by ``table/column``.
-    notes
-        pieces of text, each of them in a note of the report.
-    """
-
-    name: str
-    parts: list[bytes]
-    kept: list[tuple[int, int]] = field(default_factory=list)
-    lost: list[Lost] = field(default_factory=list)
-    irregular: dict[str, int] = field(default_factory=dict)
-    unknown: dict[str, int] = field(default_factory=dict)
-    columns: dict[str, list[Any]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-
-def events_of(decoded: Decoded) -> list[tuple[int, int]]:
-    """Packet and event number of every event record that gave rows, in order."""
-    found = {
-        (int(packet), int(number))
-        for name, table in decoded.tables.items()
-        if name.startswith(("FCEvent", "FCEventHeader"))
-        for packet, number in zip(
-            table.get("packet_id", []), table.get("eventnumber", []), strict=True
-        )
-    }
-    return sorted(found)
-
-
-def column(decoded: Decoded, name: str) -> list[Any]:
-    """All rows of a column as plain numbers or lists."""
-    table, _, path = name.partition("/")
-    return [np.asarray(v).tolist() for v in decoded.tables.get(table, {}).get(path, [])]
-
-
-def check(case: Case, path: Any, **options: Any) -> None:
-    """Read a case's stream and compare all that it states."""
-    data, _ = writer.assemble(case.parts)
-    path.write_bytes(data)
-    decoded = decode(path, **options)
-    report = decoded.report
-    assert events_of(decoded) == case.kept
-
-    starts = [HANDSHAKE_BYTES]
-    for part in case.parts:
-        starts.append(starts[-1] + len(part))
-    wanted = [
-        (starts[x.first], starts[x.first + x.n_parts] - starts[x.first], x)
-        for x in case.lost
-    ]
-    assert [(d.offset, d.length, d.reason, d.fate) for d in report.damage] == [
-        (offset, n, lost.reason, lost.fate) for offset, n, lost in wanted
-    ]
-    assert report.n_damage == len(wanted)
-    for fate in ("corrupt", "cut_off"):
-        total = sum(n for _, n, lost in wanted if lost.fate == fate)
-        assert report.bytes[fate] == total, fate
-    assert report.n_bytes == len(data)
-    assert report.irregular == case.irregular
-    assert report.unknown_records == case.unknown
-    assert report.clean == (not case.lost and not case.irregular)
-    assert report.exit_status == (3 if case.lost or case.irregular else 0)
-    for name, values in case.columns.items():
-        # (NaN is not equal to itself)
-        found = column(decoded, name)
-        assert found == values or str(found) == str(values), name
-    for text in case.notes:
-        assert any(text in note for note in report.notes), (text, report.notes)
-
-
-def parametrized(cases: list[Case]) -> Any:
-    return pytest.mark.parametrize("case", cases, ids=lambda case: case.name)
-
-
-@pytest.fixture
-def file(tmp_path):
-    return tmp_path / "run.fcio"
-
 
 # --- streams that cannot be read at all ---------------------------------------------
 
@@ -748,271 +596,6 @@ def test_conversion_gives_another_number_of_samples_its_own_table(file):
     assert tables["FCEvent_3"]["eventnumber"].tolist() == [2, 2]
     assert report.n_bytes == len(data)
     assert report.exit_status == 0
-
-
-# --- lists of traces ----------------------------------------------------------------
-
-LISTS = [
-    *(
-        Case(
-            f"{name} with trace {index}: rejected, the next record is read",
-            [config(), full(1), make(2, (0, index)), full(3)],
-            kept=[(1, 1), (2, 3)],
-            lost=[Lost(2, BAD_INDEX)],
-        )
-        for name, make in (("sparse event", sparse), ("event header", header))
-        for index in (2, 2399, 2400, 65535)
-    ),
-    Case(
-        "num_traces larger than the list: the list counts",
-        [config(), sparse(1, (1,), num_traces=2), full(2)],
-        kept=[(1, 1), (2, 2)],
-        irregular={COUNTS: 1},
-        columns={"FCEvent/channel": [1, 0, 1], "FCEvent/numtraces": [1, 2, 2]},
-    ),
-    Case(
-        "num_traces smaller than the list: the first of the list count",
-        [config(), sparse(1, (1, 0), traces=[samples(1, 1)], num_traces=1), full(2)],
-        kept=[(1, 1), (2, 2)],
-        irregular={COUNTS: 1},
-        columns={"FCEvent/channel": [1, 0, 1], "FCEvent/numtraces": [1, 2, 2]},
-    ),
-    Case(
-        "fewer FPGA words than listed traces: the first of the list count",
-        [config(), header(1, (1, 0), words=samples(1, 1, 0)), full(2)],
-        kept=[(1, 1), (2, 2)],
-        irregular={COUNTS: 1},
-        columns={"FCEventHeader/tracelist": [[1]]},
-    ),
-    *(
-        Case(
-            f"num_traces {count}: rejected",
-            [config(), full(1), sparse(2, num_traces=count), full(3)],
-            kept=[(1, 1), (2, 3)],
-            lost=[Lost(2, BAD_COUNT)],
-        )
-        for count in (-1, -(2**31))
-    ),
-    *(
-        Case(
-            f"{n} of 2 listed traces missing: rejected",
-            [config(), full(1), sparse(2, drop_frames=n), full(3)],
-            kept=[(1, 1), (2, 3)],
-            lost=[Lost(2, NO_FRAMES)],
-        )
-        for n in (1, 2)
-    ),
-]
-
-
-@parametrized(LISTS)
-def test_lists_of_traces(case, file):
-    check(case, file)
-    check(case, file, block_size=1)
-
-
-# --- status and software trigger ----------------------------------------------------
-
-BOASTFUL = writer.StatusCard(
-    reqid=0x2000,
-    numenv=99,
-    numctilinks=2**32 - 1,
-    numlinks=2**31,
-    environment=range(16),
-    ctilinks=range(4),
-    linkstates=range(256),
-)
-
-STATUS = [
-    *(
-        Case(
-            f"{count} status cards: rejected",
-            [config(), full(1), writer.status(num_cards=count), full(2)],
-            kept=[(1, 1), (2, 2)],
-            lost=[Lost(2, BAD_COUNT)],
-            columns={"FCStatus/id": []},
-        )
-        for count in (257, 2**31 - 1, -1)
-    ),
-    Case(
-        "status block of negative size: rejected",
-        [config(), full(1), writer.status(size=-1), full(2)],
-        kept=[(1, 1), (2, 2)],
-        lost=[Lost(2, BAD_COUNT)],
-    ),
-    Case(
-        "short status block: zeros, not what the card before it had",
-        [
-            *(config(), full(1), writer.status()),
-            writer.status([BOASTFUL.pack()[:80], BOASTFUL.pack()[:80]], size=80),
-            *(writer.status([BOASTFUL.pack()[:36]], size=36), full(2)),
-        ],
-        kept=[(1, 1), (5, 2)],
-        irregular={SHORT_BLOCK: 3},
-        columns={
-            "FCStatus/packet_id": [2, 2, 3, 3, 4],
-            "FCStatus/id": [0, *[0x2000] * 4],
-            "FCStatus/mb_temps": [[0] * 5] * 5,
-            "FCStatus/n_other_errors": [[0] * 5] * 5,
-            "FCStatus/adc_temps": [[], [], *[[0] * 3] * 3],
-            "FCStatus/cti_links": [[], [], *[[0] * 4] * 3],
-            "FCStatus/link_states": [[], [], *[[0] * 256] * 3],
-        },
-    ),
-    Case(
-        "counts beyond a whole status block: clamped to its arrays",
-        [config(), writer.status([writer.StatusCard(), BOASTFUL]), full(1)],
-        kept=[(2, 1)],
-        columns={
-            "FCStatus/adc_temps": [[], [13, 14, 15]],
-            "FCStatus/cti_links": [[], [0, 1, 2, 3]],
-            "FCStatus/link_states": [[], [*range(256)]],
-        },
-    ),
-    Case(
-        "FSPEvent and FSPStatus before any FSPConfig: skipped, what follows is read",
-        [
-            *(config(), writer.fsp_event(), full(1)),
-            *(writer.fsp_status(), writer.status(), full(2)),
-        ],
-        kept=[(1, 1), (3, 2)],
-        irregular={LONE_FSP: 2},
-        columns={
-            "FCStatus/packet_id": [2, 2],
-            "FSPEvent/packet_id": [],
-            "FSPStatus/packet_id": [],
-        },
-    ),
-    Case(
-        "FSP records before an FSPConfig that comes late: only those behind it count",
-        [
-            *(config(), writer.fsp_event(), full(1)),
-            *(writer.fsp_config(), config(), writer.fsp_event(), full(2)),
-        ],
-        kept=[(1, 1), (3, 2)],
-        irregular={LONE_FSP: 1},
-        columns={"FSPEvent/packet_id": [3]},
-    ),
-]
-
-
-@parametrized(STATUS)
-def test_status_and_software_trigger(case, file):
-    check(case, file)
-
-
-@pytest.mark.parametrize(
-    "parts",
-    [
-        [config(), writer.fsp_event(), full(1)],
-        [config(), writer.fsp_status(), writer.status()],
-    ],
-    ids=["FSPEvent", "FSPStatus"],
-)
-def test_user_is_told_of_software_trigger_records_without_their_configuration(
-    parts, file
-):
-    """Format 9: skipped, and told: their values are in no row, so the status is 3."""
-    file.write_bytes(writer.assemble(parts)[0])
-    report = decode(file).report
-    assert any("FSP" in line for line in report.lines())
-    assert report.exit_status == 3
-
-
-# --- dead time ----------------------------------------------------------------------
-
-
-def dead(first: int, count: int) -> tuple[int, ...]:
-    """40 ns of dead time for a block of traces, over before the first event."""
-    return (0, 10, 0, 20, 0, first, count)
-
-
-DEAD_TIME = [
-    Case(
-        "block beyond the last trace: its part inside the stream counts",
-        [config(adcs=3), sparse(1, (0, 1, 2), deadregion=dead(1, 5))],
-        kept=[(1, 1)],
-        irregular={CLAMPED: 1},
-        columns={"FCEvent/deadinterval_nsec": [0, 40, 40]},
-    ),
-    *(
-        Case(
-            f"block ({first}, {count}) outside of all traces: nobody's dead time",
-            [config(adcs=3), sparse(1, (0, 1, 2), deadregion=dead(first, count))],
-            kept=[(1, 1)],
-            irregular={CLAMPED: 1},
-            columns={"FCEvent/deadinterval_nsec": [0, 0, 0]},
-        )
-        for first, count in (
-            *((3, 1), (1, -1), (-5, -1), (2**31 - 1, 2**31 - 1)),
-            *((0, -(2**31)), (2400, 2)),
-        )
-    ),
-    Case(
-        "block of a header beyond the last trace, type 11",
-        [config(adcs=3), header(1, (0, 1, 2), event_type=11, deadregion=dead(2, 9))],
-        kept=[(1, 1)],
-        irregular={CLAMPED: 1},
-        columns={"FCEventHeader/deadinterval_nsec": [[0, 0, 40]]},
-    ),
-    Case(
-        "negative first trace: never behind the block's end",
-        [config(adcs=3), sparse(1, (0, 1, 2), deadregion=dead(-(2**31), 0))],
-        kept=[(1, 1)],
-        irregular={CLAMPED: 1},
-        columns={"FCEvent/deadinterval_nsec": [0, 0, 0]},
-    ),
-    Case(
-        "block that is clamped to one trace stays with that trace",
-        [
-            config(adcs=5, eventsamples=0, tracemap=range(5)),
-            writer.event([[0, 0]] * 5, timestamp=(0, 0, 0, 0), deadregion=()),
-            writer.sparse_event(
-                *([0], [[0, 0]]),
-                timestamp=(1, 1, 0, 0),
-                deadregion=(0, 1, 0, 2, 0, 4, 5),
-            ),
-            writer.sparse_event(
-                *([4, 0], [[0, 0]] * 2),
-                timestamp=(2, 2, 0, 0),
-                deadregion=(1, 1, 1, 3, 0, 4, 5),
-            ),
-        ],
-        kept=[(1, 0), (2, 1), (3, 2)],
-        irregular={CLAMPED: 2},
-        columns={
-            "FCEvent/deadinterval_nsec": [0, 0, 0, 0, 0, 0, 8, 0],
-            "FCEvent/deadtime": [0, 0, 0, 0, 0, 0, 12e-9, 0],
-        },
-    ),
-]
-
-
-@parametrized(DEAD_TIME)
-def test_dead_region_outside_the_traces(case, file):
-    check(case, file)
-
-
-@pytest.mark.parametrize("surplus", [0, 1, 3])
-def test_pending_dead_intervals_beyond_2048_push_out_the_oldest(surplus, file):
-    """Each interval has a length of its own, so that the sum tells which are gone."""
-    n = 2048 + surplus
-    lengths = [1000 + k for k in range(n)]
-    records = [
-        full(k, 1, deadregion=(1000 + k, 0, 1000 + k, ticks, 0, 0, 1))
-        for k, ticks in enumerate(lengths)
-    ]
-    after = writer.event([samples(1)], timestamp=(n, 10_000, 0, 0, 0))
-    case = Case(
-        "pending",
-        [config(adcs=1), *records, after],
-        kept=[(k + 1, k) for k in range(n + 1)],
-        irregular={DROPPED: surplus} if surplus else {},
-    )
-    check(case, file)
-    decoded = decode(file)
-    assert column(decoded, "FCEvent/deadtime")[-1] == 4 * sum(lengths[surplus:]) / 1e9
-    assert column(decoded, "FCEvent/deadinterval_nsec")[-1] == 4 * lengths[-1]
 
 
 # --- regressions --------------------------------------------------------------------

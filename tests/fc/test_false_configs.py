@@ -5,16 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fc.test_fc_streamer import decode
+from kit.decoding.fcio import decode
 from kit.writers import fcio as writer
 
 if TYPE_CHECKING:
     from daq2lh5.report import ConversionReport
-
-
-@pytest.fixture
-def file(tmp_path):
-    return tmp_path / "run.fcio"
 
 
 def read(data: bytes, path: Any) -> tuple[list[int], ConversionReport]:

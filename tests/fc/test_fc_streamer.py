@@ -10,21 +10,20 @@ from __future__ import annotations
 import bz2
 import contextlib
 import gzip
-import hashlib
 import json
 import lzma
 import os
-import threading
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import h5py
-import lgdo
 import lh5
 import numpy as np
 import pytest
 import zstandard
+from kit.decoding.fcio import HEADERS, decode, differences, first_rows, read_lh5
+from kit.decoding.tables import members, sha256
+from kit.generators.fcio import KINDS, P06, SPMS, each_kind, make, real_files
+from kit.pipes import fed
 from kit.places import TESTDATA
 from kit.reference import fcio as reference
 from kit.writers import fcio as writer
@@ -33,260 +32,9 @@ import daq2lh5
 from daq2lh5.fc.fc_streamer import FCStreamer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from daq2lh5.raw_buffer import RawBuffer
     from daq2lh5.report import ConversionReport
-
-SPMS = "L200-comm-20211130-phy-spms.fcio"
-P06 = "l200-p06-r007-cal-20230725T202227Z.fcio"
-
-real_files = pytest.mark.skipif(
-    not (TESTDATA / "fcio").is_dir(),
-    reason="no real files: DAQ2LH5_TESTDATA names no directory with them",
-)
-
-HEADERS = ("FCConfig", "FSPConfig")
-"""Tables whose rows `n_max` does not count."""
-
-KINDS: dict[str, dict[str, Any]] = {
-    "full": {"n_channels": 3, "n_samples": 20},
-    "sparse": {"kind": "sparse", "n_channels": 5, "n_samples": 16},
-    "header": {"kind": "header", "n_channels": 7, "n_samples": 16},
-    "mixed": {"kind": "mixed", "n_channels": 4, "n_samples": 9, "n_events": 60},
-    "type 11": {
-        "kind": ("sparse", "header"),
-        "event_type": 11,
-        "n_channels": 14,
-        "n_samples": 8,
-        "deadtime": True,
-        "n_events": 80,
-    },
-    "dead time": {
-        "kind": "mixed",
-        "deadtime": True,
-        "n_channels": 3,
-        "n_samples": 5,
-        "n_events": 80,
-    },
-    "12 bit": {"kind": "mixed", "adcbits": 12, "n_channels": 30, "n_samples": 11},
-    "gps": {"gps": 50_000, "n_channels": 2, "n_samples": 13},
-    "triggers": {"adcbits": 12, "triggers": 2, "n_channels": 25, "n_samples": 7},
-    "no tracemap": {"tracemap": False, "n_channels": 3, "n_samples": 10},
-    "no stream id": {"streamid": None, "n_channels": 3, "n_samples": 10},
-    "large stream id": {"streamid": 0x10002, "n_channels": 3, "n_samples": 10},
-    "fsp": {
-        "fsp": True,
-        "kind": "mixed",
-        "status_every": 4,
-        "n_channels": 6,
-        "n_samples": 14,
-    },
-    "status": {"status_every": 3, "n_channels": 8, "n_samples": 6},
-    "status of trigger cards": {
-        "status_every": 2,
-        "adcbits": 12,
-        "triggers": 3,
-        "n_channels": 26,
-        "n_samples": 4,
-    },
-    "no samples": {"n_channels": 3, "n_samples": 0},
-    "one channel": {"n_channels": 1, "n_samples": 1836, "n_events": 30},
-}
-"""Streams of each kind that the writer makes, by name."""
-
-each_kind = pytest.mark.parametrize("kind", KINDS)
-
-
-def make(kind: str, **options: Any) -> bytes:
-    return writer.make_stream(**({"n_events": 25} | KINDS[kind] | options))
-
-
-# --- reading a stream ---------------------------------------------------------------
-
-
-@dataclass
-class Decoded:
-    """What came out of a stream.
-
-    Parameters
-    ----------
-    tables
-        for each table its columns, for each column its rows, as `reference.Reading`.
-    """
-
-    tables: dict[str, dict[str, list[Any]]]
-    report: ConversionReport
-    streamer: FCStreamer
-    n_chunks: int = 0
-
-    def n_rows(self, table: str) -> int:
-        return len(next(iter(self.tables.get(table, {"": []}).values()), []))
-
-
-def rows_of_arrays(arrays: dict[str, np.ndarray], n: int) -> dict[str, list[Any]]:
-    """Copy the first rows of the package's own plain arrays."""
-    columns: dict[str, list[Any]] = {}
-    for path, array in arrays.items():
-        name, _, member = path.rpartition("/")
-        if member == "offsets":
-            data = arrays[f"{name}/flattened_data"]
-            columns[name] = [data[a:b].copy() for a, b in pairwise(array[: n + 1])]
-        elif member != "flattened_data":
-            columns[path] = list(array[:n].copy())
-    return columns
-
-
-def rows_of_lgdo(table: lgdo.Table, n: int) -> dict[str, list[Any]]:
-    """Copy the first rows of an LGDO table."""
-    columns: dict[str, list[Any]] = {}
-    for name, column in table.items():
-        if isinstance(column, lgdo.VectorOfVectors):
-            ends = [0, *column.cumulative_length.nda[:n]]
-            data = column.flattened_data.nda
-            columns[name] = [data[a:b].copy() for a, b in pairwise(ends)]
-        elif isinstance(column, lgdo.Table):
-            for member, rows in rows_of_lgdo(column, n).items():
-                columns[f"{name}/{member}"] = rows
-        else:
-            columns[name] = list(column.nda[:n].copy())
-    return columns
-
-
-def rows_of(rb: RawBuffer, *, by_lgdo: bool = False) -> dict[str, list[Any]]:
-    """Copy the rows that a buffer holds."""
-    if by_lgdo or rb.table is None:
-        return rows_of_lgdo(rb.lgdo, rb.loc)
-    return rows_of_arrays(rb.arrays(), rb.loc)
-
-
-def append_rows(tables: dict[str, dict[str, list[Any]]], name: str, rows: Any) -> None:
-    columns = tables.setdefault(name, {})
-    for column, values in rows.items():
-        columns.setdefault(column, []).extend(values)
-
-
-def decode(
-    path: str | os.PathLike[str],
-    *,
-    block_size: int | None = None,
-    by_lgdo: bool = False,
-    streamer: FCStreamer | None = None,
-    **open_options: Any,
-) -> Decoded:
-    """Read a stream chunk by chunk."""
-    streamer = FCStreamer() if streamer is None else streamer
-    streamer.block_size = block_size
-    out = Decoded({}, streamer.report, streamer)
-    header_data = streamer.open_stream(os.fspath(path), **open_options)
-    try:
-        names = {
-            id(rb): name.removesuffix("Decoder")
-            for name, rb in streamer.rb_lib.buffers()
-        }
-        for rb in header_data:
-            if isinstance(rb.lgdo, lgdo.Table):
-                append_rows(out.tables, "FCConfig", rows_of(rb))
-            else:
-                out.tables["FSPConfig"] = {
-                    name: getattr(value, "nda", getattr(value, "value", None))
-                    for name, value in rb.lgdo.items()
-                }
-            rb.loc = 0
-        for chunk in streamer:
-            out.n_chunks += 1
-            for rb in chunk:
-                if id(rb) not in names:
-                    names |= {
-                        id(rb): name.removesuffix("Decoder")
-                        for name, rb in streamer.rb_lib.buffers()
-                    }
-                append_rows(out.tables, names[id(rb)], rows_of(rb, by_lgdo=by_lgdo))
-    finally:
-        streamer.close_stream()
-    return out
-
-
-def read_lh5(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
-    """Read the tables of an LH5 file with h5py alone."""
-    with h5py.File(path) as file:
-        return {name: _columns_of(group) for name, group in file.items()}
-
-
-def _columns_of(group: h5py.Group) -> dict[str, Any]:
-    columns: dict[str, Any] = {}
-    for name, item in group.items():
-        if isinstance(item, h5py.Dataset):
-            columns[name] = item[()]
-            if item.attrs["datatype"] == "array<1>{bool}":
-                columns[name] = columns[name].astype(bool)
-            if h5py.check_string_dtype(item.dtype):
-                columns[name] = np.char.encode(item.asstr()[()].astype("U7"))
-        elif "cumulative_length" in item:
-            ends = [0, *item["cumulative_length"][()]]
-            data = item["flattened_data"][()]
-            columns[name] = [data[a:b] for a, b in pairwise(ends)]
-        else:
-            for member, rows in _columns_of(item).items():
-                columns[f"{name}/{member}"] = rows
-    return columns
-
-
-def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    """List where tables are not exactly equal: columns, numbers of rows, types, bits.
-
-    Tables without rows need not be there.
-    """
-    out = []
-    for table, columns in wanted.items():
-        ours = found.get(table, {})
-        is_struct = table == "FSPConfig"
-        if not ours and (not columns if is_struct else not columns["packet_id"]):
-            continue
-        if ours.keys() != columns.keys():
-            out.append(f"{table}: columns {sorted(ours.keys() ^ columns.keys())}")
-        for name in sorted(ours.keys() & columns.keys()):
-            difference = _difference(ours[name], columns[name], is_struct)
-            if difference:
-                out.append(f"{table}/{name}: {difference}")
-    return out + [f"{name}: unexpected" for name in found.keys() - wanted.keys()]
-
-
-def _difference(found: Any, wanted: Any, is_value: bool) -> str:
-    if is_value:
-        found, wanted = [np.asarray(found)], [np.asarray(wanted)]
-        # a list of strings takes as much room as its longest
-        if found[0].dtype.kind == "S":
-            found = [found[0].astype(wanted[0].dtype)]
-    if len(found) != len(wanted):
-        return f"{len(found)} rows, not {len(wanted)}"
-    for row, (a, b) in enumerate(zip(found, wanted, strict=True)):
-        if (a.dtype, a.shape) != (b.dtype, b.shape) or a.tobytes() != b.tobytes():
-            return f"row {row} is {a!r}, not {b!r}"
-    return ""
-
-
-def first_rows(tables: dict[str, Any], n: int) -> dict[str, dict[str, list[Any]]]:
-    """Keep the first `n` rows in stream order over all tables but the headers."""
-    order = sorted(
-        (packet_id, name.startswith("FSP"), name)
-        for name, columns in tables.items()
-        if name not in HEADERS
-        for packet_id in columns["packet_id"]
-    )
-    kept = [name for _, _, name in order[:n]]
-    return {
-        name: columns
-        if name in HEADERS
-        else {c: rows[: kept.count(name)] for c, rows in columns.items()}
-        for name, columns in tables.items()
-    }
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "run.fcio"
 
 
 # --- every kind of stream -----------------------------------------------------------
@@ -423,24 +171,6 @@ def test_compressed_file_gives_the_same(extension, name, block_size, tmp_path):
     assert decoded.report.clean
 
 
-@contextlib.contextmanager
-def fed(path: Path, data: bytes, piece: int) -> Iterator[None]:
-    """Write to a named pipe, a piece at a time."""
-
-    def feed() -> None:
-        with path.open("wb", buffering=0) as pipe:
-            for start in range(0, len(data), piece):
-                pipe.write(data[start : start + piece])
-
-    thread = threading.Thread(target=feed)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join(20)
-        assert not thread.is_alive()
-
-
 @pytest.mark.parametrize("piece", [11, 1000, 1 << 20])
 def test_named_pipe_gives_the_same(piece, tmp_path):
     data = make("fsp")
@@ -559,17 +289,6 @@ def test_channels_of_a_later_configuration_are_written_too(file):
     assert decoded.report.skipped_channels == {}
 
 
-# --- real files ---------------------------------------------------------------------
-
-
-def sha256(array: np.ndarray) -> str:
-    """Hash an array's bytes, little-endian, each NaN the same."""
-    if array.dtype.kind == "f":
-        array = np.where(np.isnan(array), np.nan, array).astype(array.dtype)
-    little_endian = array.astype(array.dtype.newbyteorder("<"))
-    return hashlib.sha256(np.ascontiguousarray(little_endian).tobytes()).hexdigest()
-
-
 @pytest.fixture(scope="module")
 def converted(tmp_path_factory):
     """Convert a real file, once."""
@@ -593,12 +312,6 @@ def test_real_file_gives_what_the_reference_reads(name, converted):
     tables = read_lh5(path)
     # the stray bytes at the end of one of them
     assert differences(tables, wanted) == []
-
-
-def members(datatype: str) -> tuple[str, set[str]]:
-    """Split ``table{a,b}`` into what it is and its members, in any order."""
-    kind, _, inside = datatype.partition("{")
-    return kind, set(inside.removesuffix("}").split(","))
 
 
 @real_files

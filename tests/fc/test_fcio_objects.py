@@ -15,20 +15,10 @@ from typing import TYPE_CHECKING, Any
 import lgdo
 import numpy as np
 import pytest
-from fc.test_fc_streamer import (
-    KINDS,
-    P06,
-    SPMS,
-    TESTDATA,
-    Decoded,
-    append_rows,
-    decode,
-    differences,
-    make,
-    read_lh5,
-    real_files,
-    rows_of,
-)
+from kit.decoding.fcio import Decoded, decode, differences, read_lh5
+from kit.decoding.tables import append_rows, rows_of
+from kit.generators.fcio import KINDS, P06, SPMS, make, real_files
+from kit.places import TESTDATA
 from kit.writers import fcio as writer
 
 import daq2lh5
@@ -124,11 +114,6 @@ def read_by_objects(path: str | Path, rows: int = 20_000) -> Decoded:
         if rb.loc:
             append_rows(tables, name, rows_of(rb))
     return tables
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "run.fcio"
 
 
 # --- all records give the rows of the streamer ----------------------------------------

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 import pytest
-from fc.test_fc_streamer import P06, SPMS, TESTDATA, decode, differences, read_lh5
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit.decoding.fcio import decode, differences, read_lh5
+from kit.generators.fcio import P06, SPMS
+from kit.places import TESTDATA
 from kit.reference import fcio as reference
 from kit.writers import fcio as writer
 

@@ -6,7 +6,7 @@ FCIO format, 2.2, 9.
 from __future__ import annotations
 
 import pytest
-from fc.test_fc_streamer import decode
+from kit.decoding.fcio import decode
 from kit.writers import fcio
 
 from daq2lh5.fc.fc_base import LONE_FSP
@@ -29,11 +29,6 @@ def without(tag: int, number: int) -> bytes:
         if found != tag or n != number:
             kept.append(data)
     return b"".join(kept)
-
-
-@pytest.fixture
-def file(tmp_path):
-    return tmp_path / "run.fcio"
 
 
 @pytest.mark.parametrize("number", [0, 2])

@@ -10,7 +10,7 @@ import zlib
 from typing import Any
 
 import pytest
-from fc.test_fc_streamer import decode, differences
+from kit.decoding.fcio import decode, differences
 from kit.reference import fcio as reference
 from kit.writers import fcio as writer
 

@@ -6,8 +6,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from kit.mgdo_tree import FileTree
 from kit.writers import mgdo
-from kit.writers.mgdo_tree import FileTree
 
 from daq2lh5.errors import DecodeError
 from daq2lh5.mgdo.baskets import Basket

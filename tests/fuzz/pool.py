@@ -94,11 +94,9 @@ def run(
             for worker in workers:
                 _register(selector, worker, next(cases, None))
             while selector.get_map():
-                for key, _ in selector.select(1):
+                for key, _ in selector.select(min(1, SECONDS / 2)):
                     worker = key.data
                     verdict = _hear(worker)
-                    if verdict is None:
-                        continue
                     selector.unregister(worker.process.stdout)
                     yield verdict
                     if worker.process.poll() is not None:
@@ -124,11 +122,9 @@ def _register(
         selector.register(worker.process.stdout, selectors.EVENT_READ, worker)
 
 
-def _hear(worker: Worker) -> Verdict | None:
-    """Read a line; return what came of the case if it was the last one."""
+def _hear(worker: Worker) -> Verdict:
+    """Read the line that a worker writes at the end of a case."""
     line = worker.process.stdout.readline()
-    if line.startswith(b"begin"):
-        line = worker.process.stdout.readline()
     verdict = Verdict(*worker.case)
     if not line.startswith(b"done"):
         status = worker.process.wait()

@@ -6,15 +6,11 @@ Longer runs, by ``tests/fuzz/run.py``, are of the same cases.
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from fuzz import pool, targets
 from fuzz.cases import FORMATS, run_case
 from fuzz.pieces import KINDS, Changes, Stream
-
-N_FILES = int(os.environ.get("DAQ2LH5_DAMAGED_FILES", "200"))
-SEED = int(os.environ.get("DAQ2LH5_DAMAGE_SEED", "1"))
+from kit.generators.damage import N_FILES, SEED
 
 
 def test_damaged_inputs_of_all_formats():

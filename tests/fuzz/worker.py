@@ -36,7 +36,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=folder) as own:
         for line in sys.stdin:
             format_, seed, number = line.split()
-            print("begin", format_, number, flush=True)
             said = {"problems": [], "case": "", "content": ""}
             before = rss()
             try:

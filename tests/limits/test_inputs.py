@@ -137,7 +137,7 @@ class TestCopies:
         monkeypatch.setenv(tree.LIMIT_VARIABLE, "much")
         status, (line,) = converted(bomb)
         assert status == 2
-        assert "'much' is no size" in line
+        assert "'much' is not a valid size" in line
 
 
 def python(code, *arguments, **environment):

@@ -10,7 +10,7 @@ from kit.writers import fcio, llama, orca
 
 from daq2lh5 import build_raw
 from daq2lh5.fc.fc_streamer import TOO_MANY_LENGTHS
-from daq2lh5.selection.overflow_tables import MAX_SIBLINGS
+from daq2lh5.selection.overflow_tables import MAX_OVERFLOW
 
 TRACES = 6
 
@@ -97,7 +97,7 @@ def test_time_goes_with_the_length(tmp_path, make, few, rows):
     _, short = convert(tmp_path, make(few))
     report, long = convert(tmp_path, make(8 * few))
     assert long < 24 * max(short, 0.2)
-    assert 0 <= report.n_rows - 8 * few * rows <= MAX_SIBLINGS + 1
+    assert 0 <= report.n_rows - 8 * few * rows <= MAX_OVERFLOW + 1
     assert report.bytes["decoded"] == report.n_bytes
 
 
@@ -135,9 +135,9 @@ def test_all_rows_of_all_configurations_are_there(tmp_path, make):
 
 def test_lengths_that_there_are_no_tables_for_are_not_called_skipped(tmp_path):
     """Under trace maps that change, too: traces count by the map they came with."""
-    n = 3 * MAX_SIBLINGS
+    n = 3 * MAX_OVERFLOW
     report, _ = convert(tmp_path, in_fcio(n, samples=range(10, 10 + n)))
-    lost = n - MAX_SIBLINGS - 1
+    lost = n - MAX_OVERFLOW - 1
     assert report.irregular == {TOO_MANY_LENGTHS: lost * TRACES}
     assert report.packets["unknown"] == lost
     assert not report.packets["skipped"]
@@ -166,11 +166,11 @@ def test_so_it_does_where_traces_become_more(tmp_path):
 
 
 def test_llama_headers_beyond_the_limit_are_told(tmp_path):
-    n = MAX_SIBLINGS + 20
+    n = MAX_OVERFLOW + 20
     report, _ = convert(tmp_path, llama_headers(n))
     tables = report.tables[str(tmp_path / "o.lh5")]
-    assert sum(name.startswith("LLAMAHeader") for name in tables) == MAX_SIBLINGS
-    assert report.irregular["header that is not written"] == n - MAX_SIBLINGS
+    assert sum(name.startswith("LLAMAHeader") for name in tables) == MAX_OVERFLOW
+    assert report.irregular["header that is not written"] == n - MAX_OVERFLOW
     assert report.exit_status == 3
     assert sum(t.rows for name, t in tables.items() if "Event" in name) == 2 * n
 

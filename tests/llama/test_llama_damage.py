@@ -8,7 +8,6 @@ damaged at random: `DAQ2LH5_DAMAGED_FILES` (default 200), from which seed:
 from __future__ import annotations
 
 import gzip
-import os
 import struct
 import time
 from collections import Counter
@@ -18,16 +17,16 @@ import h5py
 import numpy as np
 import pytest
 from daq2lh5.llama._kernel import REASONS
+from kit.decoding.llama import assert_rows, decode
+from kit.generators.damage import N_FILES, SEED
+from kit.generators.llama import VARIED
 from kit.reference import llama as reference
 from kit.writers import llama as writer
 from kit.writers.llama import Channel, Event
-from llama.test_llama_streamer import VARIED, assert_rows, decode
 
 import daq2lh5
 from daq2lh5.errors import DecodeError
 
-N_FILES = int(os.environ.get("DAQ2LH5_DAMAGED_FILES", "200"))
-SEED = int(os.environ.get("DAQ2LH5_DAMAGE_SEED", "1"))
 MAX_HEAD_BYTES = 72
 """Bytes in front of the samples of an event, at most (format 2)."""
 

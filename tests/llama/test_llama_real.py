@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 import pytest
+from kit.decoding.llama import assert_rows, decode
 from kit.places import TESTDATA
 from kit.reference import llama as reference
-from llama.test_llama_streamer import assert_rows, decode
 
 import daq2lh5
 

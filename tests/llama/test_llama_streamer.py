@@ -9,20 +9,19 @@ import gzip
 import os
 import threading
 import time
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import lh5
 import numpy as np
 import pytest
-from kit import checks
+from kit.decoding.llama import assert_rows, decode
+from kit.generators.llama import VARIED
 from kit.reference import llama as reference
 from kit.writers import llama as writer
 from kit.writers.llama import Channel, Event
 
 import daq2lh5
-from daq2lh5 import open_stream
 from daq2lh5.llama.columns import LLAMA_EVENT
 from daq2lh5.llama.llama_event_decoder import (
     LLAMAEventDecoder,
@@ -39,6 +38,7 @@ from daq2lh5.raw_buffer import RawBuffer, RawBufferLibrary, RawBufferList
 if TYPE_CHECKING:
     from pathlib import Path
 
+
 VECTOR_HEADER = bytes.fromhex(
     "4c417249000000000200580001000000000000000500000007000000ff1f0000000000000040"
     "6f40000000000000e03f0f000000030000000a00000002000000010000000400000004000000"
@@ -50,42 +50,6 @@ VECTOR_EVENT = bytes.fromhex(
     "020003000400050006000700"
 )
 """Format 5."""
-
-VARIED = [
-    Channel(),
-    Channel(channel=4),
-    Channel(fadc=1, channel=3, format_bits=15, sample_freq=125.0),
-    Channel(fadc=2, channel=0, format_bits=0, avg_sample_length=0),
-    Channel(fadc=2, channel=1, format_bits=5, sample_length=0, avg_mode=3),
-    Channel(fadc=255, channel=15, format_bits=8, sample_length=2, avg_sample_length=0),
-]
-"""Six channels of five kinds."""
-
-
-def decode(path: Any, **kwargs: Any) -> SimpleNamespace:
-    """Read a stream: rows by key and column, and the report."""
-    rows: dict[int, list[dict[str, Any]]] = {}
-    with open_stream(str(path), **kwargs) as (streamer, header):
-        for chunk in streamer:
-            for rb in chunk:
-                if rb.out_name.startswith("LLAMAHeader"):
-                    # of a file that was joined
-                    continue
-                arrays = rb.arrays()
-                for i in range(rb.loc):
-                    row = {name: np.copy(a[i]) for name, a in arrays.items()}
-                    rows.setdefault(int(row["fadc_channel_id"]), []).append(row)
-    return SimpleNamespace(
-        rows=rows, report=streamer.report, header=header, streamer=streamer
-    )
-
-
-def assert_rows(found: dict, wanted: dict) -> None:
-    """Compare all rows of all channels."""
-    wanted = {key: rows for key, rows in wanted.items() if rows}
-    assert found.keys() == wanted.keys()
-    for key, rows in wanted.items():
-        checks.assert_rows(found[key], rows)
 
 
 def assert_all_bytes(report: Any, size: int) -> None:

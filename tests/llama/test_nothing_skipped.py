@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit.decoding.llama import decode
 from kit.reference import llama as reference
 from kit.writers import llama as writer
 from kit.writers import llama_old
 from kit.writers.llama import Channel
 from kit.writers.llama_old import OldChannel
-from llama.test_llama_streamer import decode
 
 import daq2lh5
 

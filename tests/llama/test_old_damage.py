@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.checks import assert_rows
+from kit.decoding.llama import decode, rows_of
+from kit.files import write
 from kit.writers import llama_old as writer
 from kit.writers.llama_old import OldChannel, OldFile
-from llama.test_llama_streamer import decode
-from llama.test_old_files import rows_of, write
 
 from daq2lh5.llama.llama_streamer import LLAMAStreamer
 

@@ -7,27 +7,25 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import lh5
 import numpy as np
 import pytest
 from kit.checks import assert_rows
+from kit.decoding.llama import decode, rows_of
+from kit.files import write
 from kit.places import TESTDATA
 from kit.writers import llama_old as writer
 from kit.writers.llama import Event
 from kit.writers.llama_old import OldChannel
-from llama.test_llama_streamer import decode
 
 import daq2lh5
 from daq2lh5.errors import DecodeError
 from daq2lh5.llama.llama_event_decoder import LLAMAEventDecoder
 from daq2lh5.llama.llama_header_decoder import LLAMAHeaderDecoder
 from daq2lh5.raw_buffer import RawBuffer
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DIGESTS = TESTDATA / "expected" / "laru.json"
 NAMES = (
@@ -58,17 +56,6 @@ VECTOR_B = bytes.fromhex(
     "0400f0ae080000050d00005c110000b31500000a1a0000010000e433003200"
 )
 """Format 8.6."""
-
-
-def write(tmp_path: Path, data: bytes, name: str = "run") -> Path:
-    path = tmp_path / name
-    path.write_bytes(data)
-    return path
-
-
-def rows_of(decoded: Any) -> list[dict]:
-    rows = [row for rows in decoded.rows.values() for row in rows]
-    return sorted(rows, key=lambda row: row["packet_id"])
 
 
 # --- values -------------------------------------------------------------------------

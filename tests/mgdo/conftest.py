@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from kit.writers.mgdo_tree import FileTree
+from kit.mgdo_tree import FileTree
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import zlib
 
 import numpy as np
 import pytest
+from kit.generators.mgdo import FILE, real_file
+from kit.mgdo_tree import FileTree
 from kit.writers import mgdo as writer
-from kit.writers.mgdo_tree import FileTree
-from mgdo.test_mgdo_real import FILE, real_file
 
 from daq2lh5.errors import DecodeError
 from daq2lh5.mgdo import baskets, baskets_ahead

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from kit.decoding.mgdo import decode, write
 from kit.writers import mgdo as writer
-from mgdo.test_mgdo_streamer import decode, write
 
 pytestmark = pytest.mark.usefixtures("fake_tree")
 

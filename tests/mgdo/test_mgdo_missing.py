@@ -9,9 +9,9 @@ import sys
 import h5py
 import pytest
 from click.testing import CliRunner
+from kit.generators.mgdo import FILE, real_file
 from kit.places import ENVIRONMENT
 from kit.writers import fcio
-from mgdo.test_mgdo_real import FILE, real_file
 
 import daq2lh5
 from daq2lh5 import cli

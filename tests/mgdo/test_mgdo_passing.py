@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 import pytest
+from kit.decoding.mgdo import write
+from kit.generators.mgdo import FILE, real_file
 from kit.writers import mgdo as writer
 from kit.writers.mgdo import SHORT, UNSIGNED, Digitizer, Entry, Wave
-from mgdo.test_mgdo_real import FILE, real_file
-from mgdo.test_mgdo_streamer import write
 
 import daq2lh5
 from daq2lh5 import open_stream
@@ -192,7 +192,7 @@ def test_waveforms_of_all_kinds(tmp_path, with_aux, passed):
     source = write(tmp_path, es[:100], es[100:])
     out = tmp_path / "out.lh5"
     names = (PRE, WIN) if with_aux else (ONE,)
-    # a sibling for doubles could not be encoded
+    # an overflow table for doubles could not be encoded
     packets = both_ways(source, spec(out, encoded(*names)), out, buffer_size=64)[1]
     assert packets["decoded"] == len(es)
     assert passed == set(names)

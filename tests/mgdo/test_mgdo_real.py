@@ -19,8 +19,10 @@ import h5py
 import lh5
 import numpy as np
 import pytest
-from fc.test_fc_streamer import fed
-from kit.places import ENVIRONMENT, TESTDATA
+from kit.generators.damage import N_FILES
+from kit.generators.mgdo import FILE, real_file
+from kit.pipes import fed
+from kit.places import ENVIRONMENT
 from kit.writers import mgdo as writer
 
 import daq2lh5
@@ -31,14 +33,9 @@ from daq2lh5.mgdo.tree import MGTree
 if TYPE_CHECKING:
     from pathlib import Path
 
+
 uproot = pytest.importorskip("uproot")
 
-FILE = TESTDATA / "mgdo" / "gerda-run0050-20150826T170402Z-cal-ged-tier1.root"
-
-real_file = pytest.mark.skipif(
-    not FILE.is_file(),
-    reason="no real files: DAQ2LH5_TESTDATA names no directory with them",
-)
 
 ENTRIES = [
     "1440608785.364249 86.98358966676925 52e46cca56cc666f",
@@ -237,7 +234,7 @@ def test_cut_and_damaged_files(tmp_path):
     data = FILE.read_bytes()
     rng = np.random.default_rng(int(os.environ.get("DAQ2LH5_DAMAGE_SEED", "1")))
     path = tmp_path / "run.root"
-    n = int(os.environ.get("DAQ2LH5_DAMAGED_FILES", "200")) // 5
+    n = N_FILES // 5
     outcomes = set()
     for i in range(n):
         damaged = bytearray(data)
@@ -275,7 +272,7 @@ def test_basket_that_does_not_decompress(tmp_path):
     assert report.packets["corrupt"] == 1
     assert report.packets["decoded"] == 10
     assert "basket of entries 4 to 4" in report.damage[0].reason
-    assert any("1 stretches, 1 packets lost" in line for line in report.lines())
+    assert any("1 ranges, 1 entries lost" in line for line in report.lines())
     assert report.exit_status == 3
 
 
@@ -369,7 +366,7 @@ def test_standard_input(tmp_path):
             check=False,
         )
     assert done.returncode == 0, done.stderr
-    assert "11 packets" in done.stdout
+    assert "11 entries" in done.stdout
 
 
 @real_file

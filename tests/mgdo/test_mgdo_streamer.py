@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import struct
-from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -19,49 +18,17 @@ from daq2lh5.mgdo._kernel import REASONS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kit.checks import assert_rows
+from kit.decoding.mgdo import decode, write
+from kit.generators.damage import N_FILES
 from kit.writers import mgdo as writer
 from kit.writers.mgdo import Digitizer, Entry, Wave
 
 import daq2lh5
-from daq2lh5 import open_stream
 from daq2lh5.errors import DecodeError
 from daq2lh5.mgdo.columns import DIGITIZER_DATA
 from daq2lh5.mgdo.mgdo_streamer import MGDOStreamer
 
-N_FILES = int(os.environ.get("DAQ2LH5_DAMAGED_FILES", "200"))
-
 pytestmark = pytest.mark.usefixtures("fake_tree")
-
-
-def write(tmp_path: Any, *baskets: list[Entry | bytes]) -> str:
-    """Write baskets; entries are packed if they are not bytes yet."""
-    packed = [
-        [e if isinstance(e, bytes) else e.pack() for e in entries]
-        for entries in baskets
-    ]
-    path = tmp_path / "run.root"
-    path.write_bytes(writer.container(packed))
-    return str(path)
-
-
-def decode(path: str, **kwargs: Any) -> SimpleNamespace:
-    """Read a file: rows in the order of entry and channel, with their table's name."""
-    rows = []
-    with open_stream(path, **kwargs) as (streamer, header):
-        for chunk in streamer:
-            for rb in chunk:
-                arrays = rb.arrays()
-                for i in range(rb.loc):
-                    row = {name: np.copy(a[i]) for name, a in arrays.items()}
-                    rows.append((rb.out_name, row))
-    rows.sort(key=lambda r: (r[1]["packet_id"], r[1]["channel"]))
-    return SimpleNamespace(
-        rows=[row for _, row in rows],
-        tables=[table for table, _ in rows],
-        report=streamer.report,
-        header=header,
-        streamer=streamer,
-    )
 
 
 def rows_of(entries: list[Entry]) -> list[dict]:

@@ -6,7 +6,7 @@ import gzip
 import struct
 
 import pytest
-from mgdo.test_mgdo_real import FILE, real_file
+from kit.generators.mgdo import FILE, real_file
 
 from daq2lh5 import build_raw
 from daq2lh5.mgdo.mgdo_streamer import TRAILING

@@ -8,123 +8,59 @@ means section N of the ORCA format.
 from __future__ import annotations
 
 import datetime as dt
-import gzip
 import math
-import os
 import struct
-import time
 import tracemalloc
-from bisect import bisect
 from collections import Counter
-from functools import cache, lru_cache
-from itertools import pairwise
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
-from fc.test_damage import COLUMNS, N_FILES, SEED, change
-from fc.test_fc_streamer import fed
-from kit.reference import orca as reference
-from kit.writers import examples, fcio
-from kit.writers import orca as writer
-from orca.test_orca_streamer import (
+from kit.decoding.orca import (
+    SUPPORTED,
+    decode,
+    differences,
+    n_rows,
+    wanted_tables,
+)
+from kit.decoding.orca_damage import agrees, read
+from kit.decoding.orca_rows import rows_by_packet, signatures
+from kit.generators.orca import (
     CONFIG,
     EVENT,
     EVENT_HEADER,
-    FILE_A,
-    FILE_B,
     LISTENER,
-    MAP,
     NEW_WAVEFORM,
     OLD_WAVEFORM,
-    ONE_STREAM,
     RUN,
     STATUS,
-    SUPPORTED,
-    TESTDATA,
-    Tables,
+)
+from kit.generators.orca_damage import (
+    DAMAGES,
+    ID,
+    NOT_LOST_ALONE,
+    SOURCES,
+    damaged,
+    make,
+    struck_at,
+)
+from kit.generators.orca_packets import (
+    MAP,
+    ONE_STREAM,
     config_packet,
-    decode,
-    differences,
     event_packet,
     fcio_file,
     flashcam_file,
-    joined,
-    n_rows,
-    real_files,
     traces,
-    wanted_tables,
     waveform,
 )
+from kit.reference import orca as reference
+from kit.writers import fcio
+from kit.writers import orca as writer
 
 import daq2lh5
 from daq2lh5.errors import DecodeError
-from daq2lh5.reading.source import Source
-
-SECONDS = 20
-"""More than a damaged file of some hundred kilobytes may take."""
-
-SOURCES: dict[str, dict[str, Any]] = {
-    **examples.ORCA,
-    "fsp": {
-        "kinds": "fcio",
-        "n_events": 60,
-        "n_channels": 4,
-        "fcio_options": {"kind": "mixed", "fsp": True, "status_every": 7},
-        "heartbeat_every": 20,
-    },
-    "headers": {
-        "kinds": "fcio",
-        "n_events": 80,
-        "n_channels": 5,
-        "fcio_options": {"kind": "header", "deadtime": True},
-    },
-    "sub-runs": {
-        "kinds": ("flashcam", "fcio", "unknown"),
-        "n_events": 12,
-        "n_channels": 2,
-        "subruns": 1,
-    },
-}
-
-
-@cache
-def make(name: str) -> tuple[bytes, list[writer.Packet]]:
-    return writer.make_indexed_stream(**({"n_samples": 40} | SOURCES[name]))
-
-
-@pytest.fixture
-def file(tmp_path):
-    return tmp_path / "run.orca"
-
-
-def read(path: Any, data: bytes, **options: Any) -> tuple[Tables, Any]:
-    """Read a damaged file: its tables, and the report, which must add up."""
-    path.write_bytes(data)
-    began = time.monotonic()
-    decoded = decode(path, **options)
-    assert time.monotonic() - began < SECONDS
-    report = decoded.report
-    assert report.n_bytes == len(data)
-    bad = report.bytes["corrupt"] + report.bytes["cut_off"]
-    if report.n_damage < 100:
-        assert sum(d.length for d in report.damage) == bad
-    ends = [0, *(end for d in report.damage for end in (d.offset, d.offset + d.length))]
-    assert all(a <= b for a, b in pairwise([*ends, len(data)]))
-    return joined(decoded.tables, report.notes), report
-
-
-def agrees(path: Any, data: bytes, **options: Any) -> Any:
-    """Check that a damaged file gives what the reference reader gets out of it."""
-    tables, report = read(path, data, **options)
-    assert differences(tables, wanted_tables(data), padded=True) == []
-    return report
-
-
-def struck_at(data: bytes, offset: int, word: int) -> bytes:
-    """Overwrite a word."""
-    return data[:offset] + struct.pack("<I", word) + data[offset + 4 :]
-
 
 # --- ends of files (format 1.6 and 7.1) -------------------------------------------
 
@@ -176,34 +112,6 @@ def test_file_of_a_header_alone(file):
 
 
 # --- single packets (format 1.7, 7.3 to 7.8) --------------------------------------
-
-ID = writer.DATA_IDS
-DAMAGES: dict[str, tuple[int, int]] = {
-    "zero": (0, 0),
-    "zeroed length": (0, -1),
-    "all ones": (0, 0xFFFFFFFF),
-    "bad id of the largest length": (0, 0x7FFFFFFF),
-    "bad id": (0, 0x1F00 << 18 | 4),
-    "bad short id": (0, 0xFBFFFFFF),
-    "largest length": (0, -2),
-    "second word zero": (4, 0),
-    "second word one": (4, 1),
-    "second word two": (4, 2),
-    "second word of all ones": (4, 0xFFFFFFFF),
-    "second word of 2**31": (4, 0x80000000),
-    "third word of all ones": (8, 0xFFFFFFFF),
-    "fourth word of all ones": (12, 0xFFFFFFFF),
-    "fourth word zero": (12, 0),
-}
-"""Where in a packet is what; -1 and -2 for the packet's own id with another length."""
-
-
-def damaged(data: bytes, packet: writer.Packet, name: str) -> bytes:
-    at, word = DAMAGES[name]
-    if word < 0:
-        (old,) = struct.unpack_from("<I", data, packet.offset)
-        word = old & 0xFFFC0000 | (0 if word == -1 else 0x3FFFF)
-    return struck_at(data, packet.offset + at, word)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -766,417 +674,6 @@ def test_records_that_the_end_of_the_packet_cuts(file):
             assert ids[:2] == [3, 3], (decoder, n)
             if decoder != CONFIG:
                 assert ids[-2:] == [5, 5], (decoder, n)
-
-
-# --- pipes and compressed files -----------------------------------------------------
-
-
-def summary(report: Any) -> list[Any]:
-    found = [(d.offset, d.length, d.fate) for d in report.damage]
-    return [dict(report.bytes), dict(report.packets), found]
-
-
-@pytest.mark.parametrize("damage", ["none", *DAMAGES])
-@pytest.mark.parametrize("name", ["flashcam", "fsp"])
-def test_damage_in_a_pipe_or_a_compressed_file(name, damage, tmp_path):
-    """The size of the stream is not known before its end: nothing else differs."""
-    data, index = make(name)
-    if damage != "none":
-        data = damaged(data, index[len(index) // 2], damage)
-    path = tmp_path / "run.orca"
-    tables, report = read(path, data)
-    path.write_bytes(gzip.compress(data))
-    decoded = decode(path)
-    assert differences(joined(decoded.tables, decoded.report.notes), tables) == []
-    assert summary(decoded.report) == summary(report)
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    with fed(pipe, data, 1000):
-        decoded = decode(pipe)
-    assert differences(joined(decoded.tables, decoded.report.notes), tables) == []
-    assert summary(decoded.report) == summary(report)
-
-
-@pytest.mark.parametrize("n_words", [2**18, 2**24, 2**24 + 1, 2**31, 2**32 - 1])
-def test_pipe_with_a_length_that_never_ends(n_words, tmp_path):
-    """Format 1.7 f: no memory for what does not come, and all packets are kept."""
-    data, index = make("fcio")
-    at = index[9].offset
-    bogus = writer.extended_packet(ID[EVENT], 0x10001, length=n_words)
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    stream = data[:at] + bogus + data[at:]
-    tracemalloc.start()
-    try:
-        with fed(pipe, stream, 1 << 16):
-            decoded = decode(pipe)
-        # the longest packet that is believed in has 64 MiB
-        assert tracemalloc.get_traced_memory()[1] < 80e6
-    finally:
-        tracemalloc.stop()
-    assert decoded.report.n_bytes == len(stream)
-    wanted: Counter[Any] = sum(rows_by_packet(data).values(), Counter())
-    assert not wanted - signatures(decoded.tables)
-
-
-def test_pipe_with_a_chain_of_very_long_packets(tmp_path, monkeypatch):
-    """Format 1.7 f: a search holds no more of it than the longest packet has."""
-    data, index = make("fcio")
-    at = index[9].offset
-    n_words = 2**24
-    false = writer.extended_packet(ID["ORUnheardOfDecoderForLong"], length=n_words)
-    chain = b"".join(false + bytes(4 * n_words - len(false)) for _ in range(2))
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    stream = data[:at] + b"\xff" * 4 + chain + data[at:]
-    sizes = []
-    allocate = Source._allocate
-
-    def record(source: Source, size: int) -> None:
-        sizes.append(size)
-        allocate(source, size)
-
-    monkeypatch.setattr(Source, "_allocate", record)
-    with fed(pipe, stream, 1 << 20):
-        decoded = decode(pipe)
-    assert max(sizes) < 70e6
-    assert decoded.report.n_bytes == len(stream)
-    wanted: Counter[Any] = sum(rows_by_packet(data).values(), Counter())
-    assert not wanted - signatures(decoded.tables)
-
-
-def test_truncated_compressed_file(tmp_path):
-    """Format 1.4: as a truncated last packet, and the report says why."""
-    data, index = make("fsp")
-    path = tmp_path / "run.orca.gz"
-    path.write_bytes(gzip.compress(data)[:-3000])
-    decoded = decode(path)
-    n = decoded.report.n_bytes
-    assert decoded.report.container_error
-    assert decoded.report.exit_status == 3
-    whole = max(p.offset for p in index if p.offset <= n)
-    assert differences(decoded.tables, wanted_tables(data[:whole])) == []
-
-
-# --- random damage ------------------------------------------------------------------
-
-
-def signature(name: str, columns: list[str], row: list[Any]) -> tuple[bytes, ...]:
-    """Describe a row by what its own bytes and the configuration say."""
-    parts = [name.encode()]
-    for column, value in zip(columns, row, strict=True):
-        array = np.asarray(value)
-        if column == "waveform/values":
-            array = np.trim_zeros(array, "b")
-        if array.dtype.kind == "S":
-            array = array.astype("S7")
-        if array.dtype.kind == "f":
-            array = np.where(np.isnan(array), np.nan, array)
-        parts.append(array.tobytes())
-    return tuple(parts)
-
-
-CONFIGURED = ("board_id", "fc_input", "timestamp", "channel")
-"""Columns of traces in which the configuration of their listener has a part."""
-
-
-def columns_of_interest(columns: Any, *, raw: bool = False) -> list[str]:
-    """Leave out the number of the packet, and what earlier packets say.
-
-    With `raw`, that is also what the configuration of a listener says.
-    """
-    more = ("channel", "waveform/values", "tracelist")
-    chosen = [c for c in (*COLUMNS, *more) if c in columns]
-    if "mu_offset_sec" not in columns or "obs_wps_sum_value" in columns:
-        chosen = [c for c in columns if c != "packet_id"]
-    elif "crate" in columns:
-        left_out = ("packet_id", *(CONFIGURED if raw else ()))
-        chosen = [c for c in columns if c not in left_out]
-    return sorted(chosen)
-
-
-def signatures(tables: Tables, *, raw: bool = False) -> Counter[Any]:
-    """Count the rows of each kind, whatever their tables."""
-    found: Counter[Any] = Counter()
-    for name, columns in tables.items():
-        chosen = columns_of_interest(columns, raw=raw)
-        for row in zip(*(columns[c] for c in chosen), strict=True):
-            found[signature(kind_of(name), chosen, list(row))] += 1
-    return found
-
-
-def kind_of(table: str) -> str:
-    """Name the decoder of a table, whose name may go on with keys."""
-    names = [n.removesuffix("Decoder") for n in SUPPORTED]
-    return max((n for n in names if table.startswith(n)), key=len)
-
-
-CONFIGURABLE = (OLD_WAVEFORM, NEW_WAVEFORM, EVENT, EVENT_HEADER, STATUS)
-"""Packets of which a configuration tells how to read them, or in part what they say."""
-
-
-class Origin(NamedTuple):
-    """A row, its packet, and whether its configuration is one of the file."""
-
-    packet: reference.Packet
-    decoder: str
-    row: reference.Row
-    is_configured: bool
-
-    def signature(self, *, raw: bool) -> tuple[bytes, ...]:
-        schema = reference.SCHEMAS[self.row.schema]
-        chosen = columns_of_interest(schema, raw=raw)
-        values = self.row.values
-        declared = [reference.as_declared(values[c], schema[c]) for c in chosen]
-        return signature(kind_of(self.decoder), chosen, declared)
-
-
-class _Tracing(reference.Reader):
-    """Reference reader that knows the packet of each row.
-
-    And whether the configuration that it needs, if any, is one of the undamaged file.
-    """
-
-    def __init__(self, framing: reference.Framing, of: Sample | None) -> None:
-        super().__init__(framing)
-        self.origins: list[Origin] = []
-        self.of = of
-        self.whole: dict[tuple[str, int], bool] = {}
-
-    def add(self, packet: reference.Packet, *args: Any, **options: Any) -> None:
-        super().add(packet, *args, **options)
-        decoder = options.get("decoder") or packet.decoder
-        row = self.rows[decoder][-1]
-        is_configured = True
-        if decoder in (CONFIG, LISTENER):
-            self.whole[listener_of(packet, row)] = (
-                self.of is None or packet.data in self.of.packets
-            )
-        elif decoder in CONFIGURABLE:
-            is_configured = self.whole.get(listener_of(packet, row), False)
-        self.origins.append(Origin(packet, decoder, row, is_configured))
-
-
-def listener_of(packet: reference.Packet, row: reference.Row) -> tuple[str, int]:
-    """Tell the generation of a packet, and the listener or the stream."""
-    if packet.decoder.startswith("ORFCIO"):
-        return "fcio", packet.words()[1]
-    return "flashcam", int(row.values["fcid"])
-
-
-def origins(data: bytes, of: Sample | None = None) -> list[Origin]:
-    """Read the rows of a file that may be a damaged one of a sample."""
-    framing = reference.read_packets(data)
-    # of a damaged header in mid-file: ids that two decoders share mean nothing
-    ids = framing.headers[0].decoders()
-    is_sound = {id(h): h.decoders() == ids for h in framing.headers}
-    if of is not None:
-        add_lone_packets(framing, data, of, ids)
-    reader = _Tracing(framing, of)
-    reader.read()
-    return [
-        o
-        for o in reader.origins
-        if o.decoder in SUPPORTED
-        and (of is None or is_sound[id(framing.headers[o.packet.index])])
-    ]
-
-
-def add_lone_packets(
-    framing: reference.Framing, data: bytes, of: Sample, ids: dict[int, Any]
-) -> None:
-    """Add undamaged packets of a sample to those that the reference reader has found.
-
-    It believes in three or more that follow each other only.
-    """
-    stretches = [*framing.damaged]
-    if framing.truncated is not None:
-        stretches.append((framing.truncated, len(data)))
-    scanner = reference.Scanner(data, "<")
-    scanner.ids = ids
-    order = [p.offset for p in framing.packets]
-    for start, end in stretches:
-        for kind, content in of.events_and_configurations:
-            at = data.find(content, start, end)
-            while at >= 0:
-                where = bisect(order, at)
-                packet = scanner.packet(at, *scanner.at(at))
-                is_first = not any(
-                    p.decoder == kind and p.content()[4:8] == packet.content()[4:8]
-                    for p in framing.packets[:where]
-                )
-                # a later configuration is not believed by itself
-                if kind not in (CONFIG, LISTENER) or is_first:
-                    order.insert(where, at)
-                    framing.packets.insert(where, packet)
-                    framing.headers.insert(where, framing.headers[where - 1])
-                at = data.find(content, at + 1, end)
-    for i, packet in enumerate(framing.packets):
-        packet.index = i
-
-
-@lru_cache(maxsize=32)
-def rows_by_packet(data: bytes) -> dict[int, Counter[Any]]:
-    """Count the rows that each packet gives, by where the packet is."""
-    found: dict[int, Counter[Any]] = {}
-    for origin in origins(data):
-        rows = found.setdefault(origin.packet.offset, Counter())
-        rows[origin.signature(raw=False)] += 1
-    return found
-
-
-NOT_LOST_ALONE = (
-    *(CONFIG, EVENT, EVENT_HEADER, STATUS),
-    *(LISTENER, OLD_WAVEFORM, NEW_WAVEFORM),
-)
-"""Packets that are kept wherever they are, the first of each configuration."""
-
-
-class Sample:
-    """An undamaged file, and its packets."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.data, self.index = make(name)
-        self.head = self.index[0].length
-        contents = [
-            (p.kind, self.data[p.offset : p.offset + p.length]) for p in self.index
-        ]
-        self.packets = {content for _, content in contents}
-        self.events_and_configurations = {
-            (kind, content) for kind, content in contents if kind in NOT_LOST_ALONE
-        }
-
-
-@cache
-def sample(name: str) -> Sample:
-    return Sample(name)
-
-
-def is_intact(data: bytes, packet: reference.Packet, of: Sample) -> bool:
-    """Whether a packet is an undamaged one of a sample.
-
-    Not if another one begins in its last bytes: they may as well be missing anywhere
-    in it, and the samples behind be those before them.
-    """
-    end = packet.offset + 4 * packet.length
-    return packet.data in of.packets and not any(
-        data.startswith(other, end - n) for n in (1, 2, 3) for other in of.packets
-    )
-
-
-def start_of_another_file(data: bytes, of: Sample) -> int:
-    """Tell where a whole configuration of another file is spliced in.
-
-    From there on the rest is read as it says, as after a restart (format 7.17).
-    """
-    others = {
-        content
-        for name in SOURCES
-        for kind, content in sample(name).events_and_configurations
-        if kind in (CONFIG, LISTENER) and content not in of.packets
-    }
-    found = (data.find(content) for content in others)
-    return min((at for at in found if at >= 0), default=len(data))
-
-
-def check(of: Sample, pieces: list[Any], path: Any) -> list[str]:
-    """Read a damaged file; list what is not as it must be."""
-    data = b"".join(
-        piece if isinstance(piece, bytes) else of.data[slice(*piece)]
-        for piece in pieces
-    )
-    is_headed = data[: of.head] == of.data[: of.head]
-    try:
-        tables, _ = read(path, data)
-    except DecodeError as error:
-        return [f"refused: {error}"] if is_headed else []
-    except AssertionError as error:
-        return [str(error)[:300]]
-    if not is_headed:
-        return []
-    try:
-        rows = origins(data, of)
-        intact = [o for o in rows if is_intact(data, o.packet, of)]
-    except (KeyError, TypeError, AttributeError):
-        # a damaged header in mid-file, which the reference cannot read
-        return []
-    found = signatures(tables)
-    sure = intact
-    configurations = Counter(
-        o.signature(raw=False) for o in rows if o.decoder in (CONFIG, LISTENER)
-    )
-    kinds = {kind_of(decoder).encode() for decoder in (CONFIG, LISTENER)}
-    if configurations != {row: n for row, n in found.items() if row[0] in kinds}:
-        # One of the readers believes in a damaged configuration, and the other does
-        # not. What depends on it is not in the packet's own bytes, and cannot be right.
-        end = start_of_another_file(data, of)
-        sure = [
-            o
-            for o in intact
-            if o.decoder not in CONFIGURABLE
-            or (o.is_configured and o.packet.offset < end)
-        ]
-    wanted = Counter(o.signature(raw=False) for o in sure)
-    missing = wanted - found
-    if len(sure) < len(intact):
-        # The rest of a trace is: also of one that has no configuration.
-        waveforms = (OLD_WAVEFORM, NEW_WAVEFORM)
-        raw = [o for o in intact if o.decoder in waveforms and o.packet.offset < end]
-        missing += Counter(o.signature(raw=True) for o in raw) - (
-            signatures(tables, raw=True)
-        )
-    if missing:
-        kinds = {row[0].decode() for row in missing}
-        return [f"{missing.total()} of {len(intact)} rows are missing: {kinds}"]
-    return []
-
-
-def cases(name: str, n: int, seed: int) -> Any:
-    """Make the changes of one file, always the same ones; few are in the header."""
-    of = sample(name)
-    for number in range(n):
-        rng = np.random.default_rng([seed, number, sum(name.encode())])
-        other = sample([*SOURCES][int(rng.integers(len(SOURCES)))])
-        if number % 8 == 7:
-            yield number, *change(rng, of.data, other.data)
-            continue
-        what, pieces = change(rng, of.data[of.head :], other.data[other.head :])
-        moved = [
-            p if isinstance(p, bytes) else (p[0] + of.head, p[1] + of.head)
-            for p in pieces
-        ]
-        yield number, what, [(0, of.head), *moved]
-
-
-@pytest.mark.parametrize("name", SOURCES)
-def test_random_damage(name, file):
-    """No crash, no hang, bytes add up, and what the reference finds whole is there."""
-    wrong = []
-    for number, what, pieces in cases(name, N_FILES // len(SOURCES) + 1, SEED):
-        problems = check(sample(name), pieces, file)
-        if problems:
-            shown = [p if isinstance(p, tuple) else p[:40] for p in pieces]
-            wrong.append((number, what, shown, *problems))
-    assert wrong == []
-
-
-@real_files
-@pytest.mark.parametrize("name", [FILE_A, FILE_B])
-def test_random_damage_of_real_files(name, file):
-    """One bad first word costs one packet (format 1.7)."""
-    data = (TESTDATA / "orca" / name).read_bytes()
-    packets = reference.read_packets(data).packets
-    wanted = {p.offset: c for p, c in zip(packets, packets, strict=True)}
-    rng = np.random.default_rng(SEED)
-    for which in (-4, -3, -2, *rng.integers(5, len(packets), 5)):
-        packet = packets[which]
-        bad = struck_at(data, packet.offset, int(rng.integers(2**32)) & 0x7FFFFFFF)
-        tables, report = read(file, bad)
-        assert report.bytes["corrupt"] == 4 * packet.length, which
-        assert len(wanted) == len(packets)
-        assert report.packets["decoded"] == len(packets) - 1
-    assert tables
 
 
 def test_last_packet_behind_damage_whatever_the_blocks(file):

@@ -11,7 +11,8 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from fc.test_fc_streamer import _columns_of, differences
+from kit.decoding.fcio import differences
+from kit.decoding.tables import columns_of
 from kit.reference import orca as reference
 from kit.writers import orca as writer
 
@@ -240,7 +241,7 @@ def read_lh5_tables(path: Any) -> dict[str, dict[str, Any]]:
     """Read the tables of a file; the header is text, not one of them."""
     with h5py.File(path) as file:
         groups = {n: g for n, g in file.items() if isinstance(g, h5py.Group)}
-        return {name: _columns_of(group) for name, group in groups.items()}
+        return {name: columns_of(group) for name, group in groups.items()}
 
 
 def file_of(kind: str, card: writer.Plist, *packets: bytes, crate: int = 0) -> bytes:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from fc.test_fc_streamer import TESTDATA
+from kit.decoding.orca import decode
+from kit.generators.orca_packets import config_packet, event_packet, fcio_file
+from kit.places import TESTDATA
 from kit.writers import fcio
 from kit.writers import orca as writer
-from orca.test_orca_streamer import config_packet, decode, event_packet, fcio_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from orca.test_orca_streamer import Tables
+    from kit.decoding.orca import Tables
 
 SMALL: dict[str, Any] = {"n_events": 6, "n_channels": 3, "n_samples": 16}
 FSP = {"kind": "mixed", "fsp": True, "status_every": 3}

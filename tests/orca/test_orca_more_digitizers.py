@@ -11,15 +11,9 @@ import h5py
 import lh5
 import numpy as np
 import pytest
+from kit.decoding.orca import decode, differences, joined, read_lh5, wanted_tables
 from kit.reference import orca as reference
 from kit.writers import orca as writer
-from orca.test_orca_streamer import (
-    decode,
-    differences,
-    joined,
-    read_lh5,
-    wanted_tables,
-)
 
 import daq2lh5
 from daq2lh5.orca import orca_digitizers

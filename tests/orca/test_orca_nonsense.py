@@ -14,8 +14,9 @@ import tracemalloc
 from typing import Any
 
 import pytest
+from kit.decoding.orca import decode, n_rows
+from kit.generators.orca import OLD_WAVEFORM, RUN
 from kit.writers import orca as writer
-from orca.test_orca_streamer import OLD_WAVEFORM, RUN, decode, n_rows
 
 from daq2lh5.errors import DecodeError
 from daq2lh5.orca import _kernel
@@ -146,7 +147,7 @@ def test_more_decoders_than_there_can_be(file):
     once = decode(file_of(file, writer.header_packet(first), *rest)).tables
     assert n_rows(decoded.tables[RUN]) == n_rows(once[RUN]) + 1
     with pytest.raises(ValueError, match="more than 8192"):
-        _kernel.OrcaStream().set_ids({}, [("unknown", 0)] * 8193)
+        _kernel.OrcaKernel().set_ids({}, [("unknown", 0)] * 8193)
 
 
 def file_of(path: Any, *pieces: bytes) -> Any:

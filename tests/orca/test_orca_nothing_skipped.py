@@ -13,20 +13,18 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kit.writers import fcio
-from kit.writers import orca as writer
-from orca.test_orca_streamer import (
+from kit.decoding.orca import decode, differences, wanted_tables
+from kit.generators.orca_packets import (
     ADDRESS,
     MAP,
     config_packet,
-    decode,
-    differences,
     event_packet,
     fcio_file,
     flashcam_file,
-    wanted_tables,
     waveform,
 )
+from kit.writers import fcio
+from kit.writers import orca as writer
 
 import daq2lh5
 from daq2lh5.errors import OutSpecError

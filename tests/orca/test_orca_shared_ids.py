@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from kit.decoding.orca import decode
+from kit.generators.orca_packets import config_packet, event_packet, fcio_file
 from kit.writers import fcio
 from kit.writers import orca as writer
-from orca.test_orca_streamer import config_packet, decode, event_packet, fcio_file
 
 from daq2lh5.orca.flashcam.fcio_packets import TOO_MANY_LENGTHS
 from daq2lh5.orca.orca_header import OrcaHeader

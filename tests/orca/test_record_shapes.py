@@ -9,15 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit.decoding.orca import SUPPORTED, Tables, decode
+from kit.generators.orca_packets import FLASHCAM_HEADER, MAP, waveform
 from kit.writers import orca as writer
-from orca.test_orca_streamer import (
-    FLASHCAM_HEADER,
-    MAP,
-    SUPPORTED,
-    Tables,
-    decode,
-    waveform,
-)
 
 IDS = {n: i >> 18 for n, i in writer.DATA_IDS.items() if not i >> 31}
 """Numbers of the decoders of packets that are not short."""

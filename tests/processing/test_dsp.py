@@ -9,8 +9,8 @@ import lgdo
 import numpy as np
 import pytest
 from kit.generators import dsp_configs as configs
+from kit.generators.samples import DTYPES, random_samples
 from kit.reference import processing as reference
-from processing.test_kernels import DTYPES, random_samples
 
 from daq2lh5.buffer_processor.buffer_processor import buffer_processor
 from daq2lh5.processing.dsp import NativeChain

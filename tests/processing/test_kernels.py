@@ -7,19 +7,10 @@ import pytest
 from daq2lh5.processing._kernels import largest_exact_factor, reduce_waveforms
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit.generators.samples import DTYPES, random_samples
 from kit.reference import processing as reference
 
-DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
 FACTORS = (1, 2, 3, 4, 7, 8, 12, 16, 20, 64, 256, 300)
-
-
-def random_samples(dtype: str, shape: tuple[int, int], seed: int = 0) -> np.ndarray:
-    """Make samples of the whole range, with many at its ends."""
-    info = np.iinfo(dtype)
-    rng = np.random.default_rng(seed)
-    values = rng.integers(info.min, info.max, shape, dtype=dtype, endpoint=True)
-    ends = np.array([info.min, 0, info.max, min(info.max, 2**16 - 16)], dtype)
-    return np.where(rng.random(shape) < 0.3, rng.choice(ends, shape), values)
 
 
 def presum(values: np.ndarray, n_sums: int, dtype=None, mean=False) -> np.ndarray:

@@ -304,14 +304,14 @@ class TestOnLGDOs:
 
 
 REFUSED = {
-    "window too short": ({"window": ["waveform", 1, 2]}, "window is"),
-    "window without numbers": ({"window": ["waveform", "a", 2, "w"]}, "window is"),
-    "window as text": ({"window": "waveform"}, "window is"),
+    "window too short": ({"window": ["waveform", 1, 2]}, "window must be"),
+    "window without numbers": ({"window": ["waveform", "a", 2, "w"]}, "window must be"),
+    "window as text": ({"window": "waveform"}, "window must be"),
     "no such type": ({"dtype_conv": {"energy": "uint23"}}, "'energy'.*'uint23'"),
     "no type": ({"dtype_conv": {"energy": None}}, "'energy'"),
     "text as a type": ({"dtype_conv": {"energy": "U5"}}, "'U5'"),
-    "types in a list": ({"dtype_conv": ["energy"]}, "dtype_conv is a dictionary"),
-    "name to drop": ({"drop": "waveform"}, "drop is a list"),
+    "types in a list": ({"dtype_conv": ["energy"]}, "dtype_conv must be a dictionary"),
+    "name to drop": ({"drop": "waveform"}, "drop must be a list"),
     "filter as a codec": ({"compression": {"energy": "gzip"}}, "'gzip'.*hdf5_settings"),
     "misspelled codec": (
         {"compression": {"waveform/values": "RadwareSigcompres()"}},
@@ -321,7 +321,7 @@ REFUSED = {
     "number": (5, "proc_spec is 5"),
     "file that is not there": ("nothing.json", "nothing.json"),
     "dsp file that is not there": ({"dsp_config": "nothing.yaml"}, "nothing.yaml"),
-    "list in a file": ("list.json", "neither a dictionary"),
+    "list in a file": ("list.json", "expected a dictionary"),
     "neither JSON nor YAML": ("spec.txt", "spec.txt"),
 }
 
@@ -372,5 +372,5 @@ class TestSpecification:
 
     @pytest.mark.parametrize("path", ["waveform", "hits"])
     def test_settings_of_what_is_no_array(self, table, path):
-        with pytest.raises(TypeError, match="no array"):
+        with pytest.raises(TypeError, match="not an array"):
             Plan(table.fields, {"hdf5_settings": {path: {"shuffle": False}}})

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 import pytest
-from command.test_arguments import GOOD, convert, is_refused, n_events
+from kit.command_line import GOOD, convert, is_refused, n_events
 
 import daq2lh5
-from daq2lh5.buffers.out_spec import keys_of
+from daq2lh5.buffers.keys import keys_of
 from daq2lh5.errors import OutSpecError, WriteError
 from daq2lh5.fc.fc_streamer import FCStreamer
 
@@ -125,7 +125,7 @@ class TestKeywordsAndVariables:
 
 @pytest.mark.parametrize("keys", [np.array(5), np.array("x")])
 def test_a_number_as_key_list(keys):
-    with pytest.raises(OutSpecError, match=r"key_list is .* not a list: write \["):
+    with pytest.raises(OutSpecError, match=r"key_list is .* expected a list: write \["):
         keys_of(keys, "buffer 'x'")
 
 

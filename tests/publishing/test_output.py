@@ -363,7 +363,7 @@ SIGNAL_IN_CALLBACK = """
 import importlib, os, signal, sys, weakref
 from daq2lh5.cli import main
 
-module = importlib.import_module("daq2lh5.build_raw")
+module = importlib.import_module("daq2lh5.conversion.loop")
 number = getattr(signal, sys.argv[1])
 
 class Thing:

@@ -98,7 +98,7 @@ class TestBeside:
             if content is None:
                 outputs.drop_beside(".garbage")
             else:
-                with pytest.raises(FileExistsError, match="no LH5"):
+                with pytest.raises(FileExistsError, match="not an LH5"):
                     outputs.drop_beside(".garbage")
 
 
@@ -125,7 +125,7 @@ class TestPaths:
     def test_texts_of_a_report(self, tmp_path, form):
         report = ConversionReport(source=str(tmp_path / "run.fcio"))
         report.note(form.format(report.source))
-        report.add_stretch(0, 5, "corrupt", form.format(report.source))
+        report.add_damaged(0, 5, "corrupt", form.format(report.source))
         report.container_error = form.format(report.source)
         text = report.as_attribute("x.lh5")
         assert str(tmp_path) not in text

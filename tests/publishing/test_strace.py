@@ -135,7 +135,7 @@ def test_killed_at_each_call(here, overwrite, call):
             mixed += 1
             # the next one reports it, also if it fails itself
             done = strace(here, NOTHING, "-o", "spec.json", "run.fcio")
-            assert "killed while it gave several files their names" in done.stderr
+            assert "killed while it renamed several files" in done.stderr
             assert (
                 source_size(here / "events.lh5")
                 == source_size(here / "rest.lh5")

@@ -69,15 +69,15 @@ class TestRefused:
     def test_one_of_many_default_outputs(self, here):
         Path("run3.lh5").write_bytes(b"mine")
         result = invoke("convert", "-w", "run1.fcio", "run2.fcio", "run3.fcio")
-        assert is_refused(result, "run3.lh5", "no LH5")
+        assert is_refused(result, "run3.lh5", "not an LH5")
 
     def test_in_a_specification(self, here):
         Path("mine").write_bytes(b"mine")
         spec = {"*": {"{name}": {"key_list": ["*"], "out_stream": "mine:/g"}}}
         Path("spec.json").write_text(json.dumps(spec))
         result = invoke("convert", "-w", "-o", "spec.json", "run1.fcio")
-        assert is_refused(result, "mine", "no LH5")
-        with pytest.raises(FileExistsError, match="no LH5"):
+        assert is_refused(result, "mine", "not an LH5")
+        with pytest.raises(FileExistsError, match="not an LH5"):
             daq2lh5.build_raw("run1.fcio", out_spec=spec, overwrite=True)
         assert Path("mine").read_bytes() == b"mine"
 
@@ -100,7 +100,7 @@ def test_named_after_keys(here):
     spec = {"FCEventDecoder": {"a": {"key_list": ["*"], "out_stream": "ch{key}.lh5"}}}
     Path("spec.json").write_text(json.dumps(spec))
     result = invoke("convert", "-w", "-o", "spec.json", "run1.fcio")
-    assert is_refused(result, "ch1027201.lh5", "no LH5")
+    assert is_refused(result, "ch1027201.lh5", "not an LH5")
     assert [p.name for p in here.glob("*.lh5")] == ["ch1027201.lh5"]
 
 
@@ -129,7 +129,7 @@ def test_what_comes_meanwhile_is_looked_at_too(here):
     def come(_):
         Path("x.lh5").write_bytes(b"mine")
 
-    with pytest.raises(FileExistsError, match="no LH5"):
+    with pytest.raises(FileExistsError, match="not an LH5"):
         convert("run1.fcio", out_spec="x.lh5", overwrite=True, progress=come)
     assert Path("x.lh5").read_bytes() == b"mine"
     assert not list(here.glob(".*"))
@@ -142,7 +142,7 @@ def test_processing(here, option):
     mine = Path(option[1] if option else "run1_proc.lh5")
     mine.write_bytes(b"mine")
     result = invoke("process", "-w", "-s", "s.json", "run1.lh5", *option)
-    assert is_refused(result, mine.name, "no LH5")
+    assert is_refused(result, mine.name, "not an LH5")
     assert mine.read_bytes() == b"mine"
 
 

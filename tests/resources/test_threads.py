@@ -1,48 +1,14 @@
-"""`daq2lh5.resources.threads`: workers whom no interruption leaves waiting."""
+"""`daq2lh5.resources.threads`: a pool that no interruption can hang."""
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
-from daq2lh5.resources.threads import Threads, start_thread, without_signals
-
-
-class TestWithoutSignals:
-    def test_a_signal_comes_afterwards(self):
-        seen = []
-
-        def work() -> None:
-            with without_signals():
-                os.kill(os.getpid(), signal.SIGINT)
-                time.sleep(0.01)
-                seen.append("whole")
-
-        with pytest.raises(KeyboardInterrupt):
-            work()
-        assert seen == ["whole"]
-
-    def test_handlers_are_the_same_as_before(self):
-        before = signal.getsignal(signal.SIGINT)
-        with without_signals():
-            assert signal.getsignal(signal.SIGINT) is not before
-        assert signal.getsignal(signal.SIGINT) is before
-
-    def test_another_thread_has_none_to_hold_back(self):
-        seen = []
-
-        def use() -> None:
-            with without_signals():
-                seen.append(True)
-
-        start_thread(use, (), "test").join()
-        assert seen
+from daq2lh5.resources.threads import Threads
 
 
 class TestThreads:

@@ -1,4 +1,4 @@
-"""Rows made into the bytes of an HDF5 chunk, as HDF5's own filters have them."""
+"""Bytes of an HDF5 chunk from rows: the filters shuffle and Fletcher-32."""
 
 from cpython.buffer cimport (
     PyBUF_SIMPLE,
@@ -25,19 +25,21 @@ def pack_chunk(out not None, list pieces not None, Py_ssize_t itemsize, bint shu
         bytes of an element.
     shuffle
         whether to store all first bytes of the elements, then all second ones, and so
-        on: what the filter with number 2 does.
+        on, as the filter with number 2 does.
 
     Raises
     ------
     ValueError
-        if the pieces do not fit the chunk, or are no whole elements.
+        if the pieces exceed the chunk, or divide an element.
     """
     cdef Py_buffer target, source
     PyObject_GetBuffer(out, &target, PyBUF_WRITABLE)
     cdef Py_ssize_t filled = 0
     try:
         if itemsize < 1 or target.len % itemsize:
-            raise ValueError(f"{target.len} bytes are no elements of {itemsize}")
+            raise ValueError(
+                f"{target.len} bytes are not a multiple of itemsize {itemsize}"
+            )
         for piece in pieces:
             PyObject_GetBuffer(piece, &source, PyBUF_SIMPLE)
             try:
@@ -75,7 +77,7 @@ cdef void _put(
         return
     to = chunk + start // itemsize
     if itemsize == 2:
-        # the case of waveforms: a loop that compilers make SIMD code of
+        # the case of waveforms: compilers vectorize this loop
         to1 = to + plane
         for i in range(elements):
             to[i] = source[2 * i]

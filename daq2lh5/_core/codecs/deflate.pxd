@@ -1,10 +1,11 @@
-# Byte shuffle and deflate of waveforms, as HDF5's filters would do it.
+# Byte shuffle and deflate of waveforms: the same format as HDF5's two filters.
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint64_t
 
+from .deflate_codes cimport SYMBOLS
+
 cdef enum:
     END = 256               # symbol that ends a block; those below are bytes
-    SYMBOLS = 286           # of the literal/length alphabet (RFC 1951, 3.2.5)
     LENGTHS = 256           # match lengths: 3..258
     TOKENS = 16384          # bytes and matches of a block of runs
 
@@ -14,12 +15,12 @@ cdef struct DeflateState:
     Py_ssize_t room                         # bytes there
     bint avx2                               # whether to run the build with AVX2
     int32_t tables[4][256]                  # histograms of each fourth byte
-    int32_t count[SYMBOLS]                  # symbols of the block at hand
-    uint8_t length[SYMBOLS + 1]             # of their codes and the distance's
+    int32_t count[SYMBOLS]                  # symbols of the current block
+    uint8_t length[SYMBOLS + 1]             # of their codes and the distance code
     uint64_t entry[SYMBOLS]                 # the codes: see `make_codes`
     uint16_t tokens[TOKENS]
     int32_t token_count[256 + LENGTHS]
-    uint64_t token_entry[256 + LENGTHS]     # with what follows a length
+    uint64_t token_entry[256 + LENGTHS]     # with extra bits and distance
 
 
 cdef DeflateState* new_deflate_state(bint baseline) except NULL

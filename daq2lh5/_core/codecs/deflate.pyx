@@ -1,20 +1,25 @@
-"""Byte shuffle and deflate of waveforms, as HDF5's filters would do it.
+"""Byte shuffle and deflate of waveforms: the same format as HDF5's two filters.
 
-What digitizers record has a plane of low bytes, which is noise, and a plane of high
-bytes, which hardly changes. Neither needs a search for matches: noise is written as
-literals with a Huffman code, runs as matches of distance 1. What pays is a code for
-each stretch of alike samples (a baseline, a flank, a tail), so blocks end where the
-distribution of the bytes changes. Where that is tells the normal distribution with
-the mean and the variance of the bytes: they take a pass to find, and add up.
+Shuffled samples of a digitizer form a plane of low bytes, which is noise, and a plane of
+high bytes, which hardly changes. Neither needs a search for matches: noise is written as
+literals with a Huffman code, runs as matches of distance 1. Files get smaller by a code
+for each part of alike samples (a baseline, a flank, a tail), so a block ends where the
+distribution of the bytes changes.
 
-Section numbers are those of RFC 1951. Hosts are little-endian.
+Three headers hold the lower stages: `deflate_bits` (bits), `deflate_codes` (Huffman
+codes) and `deflate_spread` (where a block ends). They are headers, so that the compiler
+inlines them into both builds of this module. Hosts are little-endian.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
+
+from .deflate_bits cimport Bits, has_room, put, put_code
+from .deflate_codes cimport code_lengths, count_lengths, make_codes, put_lengths, put_literals
+from .deflate_spread cimport Spread, fast_log2, joined, spread_of
 
 cdef extern from *:
     """
@@ -45,46 +50,20 @@ cdef extern from *:
     ) noexcept nogil
 
 cdef enum:
-    STRIP = 2048            # bytes of a plane that are runs or are not
-    UNIT = 256              # bytes of noise that are in one block
+    STRIP = 2048            # bytes of a plane, written either as runs or as noise
+    UNIT = 256              # bytes of noise between two possible ends of a block
     MAX_BLOCK = 1 << 20     # bytes, so that counts of bits fit 32 bits
     LIMIT = 14              # bits of a code: four, and 7 bits more, fit a word
-    STORED_GAIN = 32        # bytes are stored if one of so many is all that a code saves
+    STORED_GAIN = 32        # a code must save more than one byte of so many
     HEADER_BYTES = 512      # more than the header of a block takes
 
-# bits that a new block must save; its header takes about so many
+# bits that a new block must save: about the length of its header
 cdef float NEW_BLOCK_LOSS = 400
 
 # the order in which lengths of the code length code are stored (RFC 1951, 3.2.7)
 cdef uint8_t[19] CODE_LENGTH_ORDER = [
     16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15
 ]
-
-
-cdef struct Bits:
-    uint8_t* at             # where the next byte goes
-    uint8_t* end
-    uint64_t held           # bits that do not fill a byte, the first one lowest
-    uint64_t n              # how many: 0..7
-
-
-cdef inline void put(Bits* b, uint64_t value, int n) noexcept nogil:
-    """Write up to 56 bits; there is room for 8 bytes."""
-    b.held |= value << b.n
-    b.n += n
-    memcpy(b.at, &b.held, 8)
-    b.at += b.n >> 3
-    b.held >>= b.n & 56
-    b.n &= 7
-
-
-cdef inline void put_code(Bits* b, uint64_t entry) noexcept nogil:
-    """Write the code of an entry of `make_codes`."""
-    put(b, (entry & ~<uint64_t>255) >> (64 - (entry & 63)), entry & 63)
-
-
-cdef inline bint has_room(const Bits* b, Py_ssize_t n) noexcept nogil:
-    return b.end - b.at >= n
 
 
 cdef inline void take_plane(
@@ -94,7 +73,7 @@ cdef inline void take_plane(
     cdef Py_ssize_t i
     if itemsize == 1:
         memcpy(plane, source, n)
-    elif itemsize == 2:         # steps that are known are what gcc makes vectors of
+    elif itemsize == 2:         # gcc vectorizes loops with constant steps
         for i in range(n):
             plane[i] = source[2 * i]
     elif itemsize == 4:
@@ -154,266 +133,13 @@ cdef inline bint is_runs(const uint8_t* p, Py_ssize_t n) noexcept nogil:
     return 4 * same >= 3 * (STRIP // 4)
 
 
-cdef inline float fast_log2(float x) noexcept nogil:
-    """Return the logarithm within 0.01; what 0 gives is finite."""
-    cdef uint32_t bits
-    cdef int32_t power
-    memcpy(&bits, &x, 4)
-    power = <int32_t>(bits >> 23) - 127
-    bits = (bits & 0x7FFFFF) | 0x3F800000
-    memcpy(&x, &bits, 4)
-    return power + (x - 1) * (<float>1.6667 - <float>0.3333 * x)
-
-
-cdef struct Spread:
-    # how bytes are spread, where 0 comes after 255
-    float n
-    float mean
-    float squares           # sum of the squared distances from the mean
-    float bits              # that the bytes take, if normally distributed
-
-
-cdef inline void set_bits(Spread* s) noexcept nogil:
-    """Set the entropy: log2(sigma sqrt(2 pi e)) of each, no more than 8."""
-    cdef float h = fast_log2(<float>17.08 * (s.squares / s.n + <float>0.0833)) / 2
-    s.bits = s.n * (h if h < 8 else 8)
-
-
-cdef inline Spread spread_of(const uint8_t* p, Py_ssize_t n) noexcept nogil:
-    cdef Spread s
-    cdef Py_ssize_t i
-    cdef int32_t first = 0
-    cdef int32_t second = 0
-    cdef int16_t d
-    for i in range(n):
-        d = <int8_t>(p[i] - p[0])
-        first += d
-        second += d * d
-    s.n = <float>n
-    s.mean = p[0] + first / s.n
-    s.squares = second - first * (first / s.n)
-    set_bits(&s)
-    return s
-
-
-cdef inline Spread joined(Spread a, Spread b) noexcept nogil:
-    cdef Spread s
-    cdef float apart = b.mean - a.mean
-    if apart > 128:
-        apart -= 256
-    elif apart < -128:
-        apart += 256
-    s.n = a.n + b.n
-    s.mean = a.mean + apart * b.n / s.n
-    if s.mean >= 256:
-        s.mean -= 256
-    elif s.mean < 0:
-        s.mean += 256
-    s.squares = a.squares + b.squares + apart * apart * a.n * b.n / s.n
-    set_bits(&s)
-    return s
-
-
-cdef inline int32_t floor_power(float x) noexcept nogil:
-    """Return the highest power of two that is not above a number of 1 or more."""
-    cdef uint32_t bits
-    memcpy(&bits, &x, 4)
-    bits = bits >> 23 << 23
-    memcpy(&x, &bits, 4)
-    return <int32_t>x
-
-
-cdef inline Py_ssize_t code_lengths(
-    const int32_t* count, Py_ssize_t n, int limit, uint8_t* length, uint16_t* used
-) noexcept nogil:
-    """Give each symbol that is used (at least two) a code length, up to `limit`.
-
-    A code of length l takes a share of 2**-l of the code space. Here the share is
-    the symbol's probability times a factor, rounded down to a power of two, with the
-    greatest factor for which there is space. That is within 0.03 bits a symbol of the
-    entropy, as Huffman's algorithm is, but without sorting. Space that is left is
-    then given away, for a code has to be complete (RFC 1951, 3.2.7). Lists the symbols
-    that are used, and returns how many.
-    """
-    cdef float weight[SYMBOLS + 8]
-    cdef int32_t share[SYMBOLS]
-    cdef int32_t space = 1 << limit
-    cdef int32_t total = 0
-    cdef int32_t left, taken
-    cdef float least, low, high, scale
-    cdef Py_ssize_t i, step, padded
-    cdef Py_ssize_t m = 0
-    cdef uint32_t bits
-    cdef float x
-    for i in range(n):
-        used[m] = <uint16_t>i
-        weight[m] = <float>count[i]
-        total += count[i]
-        m += count[i] != 0
-    # a bit more than a share of 1 at the lowest factor, whatever the rounding
-    least = <float>2.01 * total / space
-    for i in range(m):
-        x = weight[i]
-        weight[i] = x if x > least else least
-    padded = (m + 7) & ~7
-    for i in range(m, padded):
-        weight[i] = 0
-    low = <float>0.5 * space / total        # fits, with n up to half of the space
-    high = 4 * low
-    for step in range(6):
-        scale = (low + high) / 2
-        taken = 0
-        for i in range(padded):
-            taken += floor_power(weight[i] * scale)
-        if taken <= space:
-            low = scale
-        else:
-            high = scale
-    left = space
-    for i in range(m):
-        share[i] = floor_power(weight[i] * low)
-        left -= share[i]
-    # the least share divides what is left: each turn gives away something
-    while left > 0:
-        for i in range(m):
-            if share[i] <= left:
-                left -= share[i]
-                share[i] *= 2
-    memset(length, 0, n)
-    for i in range(m):
-        x = <float>share[i]
-        memcpy(&bits, &x, 4)
-        length[used[i]] = <uint8_t>(127 + limit - (bits >> 23))
-    return m
-
-
-cdef inline void make_codes(
-    const uint8_t* length, const uint16_t* used, Py_ssize_t m, uint64_t* entry
-) noexcept nogil:
-    """Make the canonical code (RFC 1951, 3.2.2) of the `m` symbols that are used.
-
-    An entry has the code in its highest bits, the bit that is written last on top,
-    and the length in the lowest byte.
-    """
-    cdef uint16_t code[SYMBOLS + 16]
-    cdef uint16_t following[16]
-    cdef uint16_t number[16]
-    cdef uint16_t x
-    cdef Py_ssize_t i
-    memset(&number[0], 0, sizeof(number))
-    for i in range(m):
-        number[length[used[i]]] += 1
-    following[0] = 0
-    following[1] = 0
-    for i in range(2, 16):
-        following[i] = <uint16_t>((following[i - 1] + number[i - 1]) << 1)
-    for i in range(m):
-        code[i] = following[length[used[i]]]
-        following[length[used[i]]] += 1
-    for i in range((m + 15) & ~15):     # whole vectors
-        x = code[i]
-        x = <uint16_t>((x & 0x5555) << 1 | (x >> 1 & 0x5555))
-        x = <uint16_t>((x & 0x3333) << 2 | (x >> 2 & 0x3333))
-        x = <uint16_t>((x & 0x0F0F) << 4 | (x >> 4 & 0x0F0F))
-        code[i] = <uint16_t>(x << 8 | x >> 8)
-    for i in range(m):
-        entry[used[i]] = <uint64_t>code[i] << 48 | length[used[i]]
-
-
-cdef inline void put_literals(
-    Bits* b, const uint8_t* p, Py_ssize_t n, const uint64_t* entry
-) noexcept nogil:
-    """Write codes of up to 14 bits; there is room for them and 8 bytes more."""
-    # `held` has its bits on top here, so that a code is appended by a shift that
-    # makes room for it: what falls out below is written or was never meant. The
-    # lengths in the lowest bytes do no harm, neither to shifts nor to sums modulo 256.
-    cdef uint64_t held = (b.held << 1) << (63 - b.n)
-    cdef uint64_t kept = b.n
-    cdef uint8_t* at = b.at
-    cdef uint64_t e0, e1, e2, e3, word
-    cdef Py_ssize_t i
-    for i in range(0, n - 3, 4):
-        e0 = entry[p[i]]
-        e1 = entry[p[i + 1]]
-        e2 = entry[p[i + 2]]
-        e3 = entry[p[i + 3]]
-        word = e0 >> (e1 & 63) | e1
-        word = word >> (e2 & 63) | e2
-        word = word >> (e3 & 63) | e3
-        e0 += e1 + e2 + e3
-        held = held >> (e0 & 63) | (word & ~<uint64_t>255)
-        kept = (kept + e0) & 255
-        word = held >> (-kept & 63)
-        memcpy(at, &word, 8)
-        at += kept >> 3
-        kept &= 7
-    b.at = at
-    b.n = kept
-    b.held = (held >> 1) >> (63 - kept)
-    for i in range(n & ~3, n):
-        put_code(b, entry[p[i]])
-
-
-cdef inline Py_ssize_t zeros_at(const uint8_t* length, Py_ssize_t n) noexcept nogil:
-    """Return how many lengths are zeros at once: 8, 16, ... 136, or none."""
-    cdef Py_ssize_t i = 0
-    cdef uint64_t word
-    while i + 8 <= n and i < 136:
-        memcpy(&word, length + i, 8)
-        if word:
-            break
-        i += 8
-    return i
-
-
-cdef inline void count_lengths(
-    const uint8_t* length, Py_ssize_t n, int32_t* number
-) noexcept nogil:
-    """Count what `put_lengths` writes."""
-    cdef Py_ssize_t i = 0
-    cdef Py_ssize_t j, zeros
-    memset(number, 0, 19 * sizeof(int32_t))
-    while i < n:
-        zeros = zeros_at(length + i, n - i)
-        if zeros:
-            number[17 if zeros == 8 else 18] += 1
-            i += zeros
-        else:
-            for j in range(i, min(i + 8, n)):
-                number[length[j]] += 1
-            i += 8
-
-
-cdef inline void put_lengths(
-    Bits* b, const uint8_t* length, Py_ssize_t n, const uint64_t* entry
-) noexcept nogil:
-    """Write code lengths one by one, but zeros by the eight; codes repeat them (RFC
-    1951, 3.2.7).
-
-    `entry` has the code length code.
-    """
-    cdef Py_ssize_t i = 0
-    cdef Py_ssize_t zeros
-    while i < n:
-        zeros = zeros_at(length + i, n - i)
-        if zeros == 8:
-            put_code(b, entry[17])
-            put(b, 8 - 3, 3)
-        elif zeros:
-            put_code(b, entry[18])
-            put(b, zeros - 11, 7)
-        else:
-            put_literals(b, length + i, min(8, n - i), entry)
-        i += zeros if zeros else 8
-
-
 cdef inline void put_header(
     DeflateState* s, Bits* b, Py_ssize_t n, int distance
 ) noexcept nogil:
     """Make a code of the counts of `n` symbols; begin a block that uses it (RFC 1951,
     3.2.7).
 
-    `distance` is the length of the only distance code; 0: there are no matches.
+    `distance` is the length of the only distance code; 0 without matches.
     """
     cdef int32_t number[19]
     cdef uint8_t length[19]
@@ -686,7 +412,7 @@ cdef Py_ssize_t c_deflate_planes "deflate_planes"(
 
 
 cdef DeflateState* new_deflate_state(bint baseline) except NULL:
-    """Make what a compressor works in.
+    """Allocate the memory of a compressor.
 
     Parameters
     ----------
@@ -707,10 +433,10 @@ cdef void free_deflate_state(DeflateState* state) noexcept nogil:
 
 
 cdef Py_ssize_t deflate_bound(Py_ssize_t nbytes) noexcept nogil:
-    """Return a capacity that suffices, whatever the bytes.
+    """Return a capacity that suffices for any bytes.
 
-    A block is at most as long as if stored, and 6 bytes for each unit suffice for
-    that. The rest is for the frame and for what `has_room` is asked in advance.
+    A block is at most as long as a stored one, which needs at most 6 bytes more for each
+    unit. The rest is for the frame and for the reserves of `has_room`.
     """
     return nbytes + nbytes // 32 + 2048
 
@@ -721,8 +447,8 @@ cdef Py_ssize_t deflate_shuffled(
 ) noexcept nogil:
     """Write the zlib stream of the shuffled bytes of `n` elements; return its length.
 
-    -1: it may not fit (never so with a capacity of `deflate_bound`), or there is no
-    memory.
+    -1: it may not fit (never with a capacity of `deflate_bound`), or memory is
+    exhausted.
     """
     cdef uint8_t* plane
     if n > state.room:
@@ -744,14 +470,14 @@ def has_vector_instructions():
 cdef class WaveformDeflater:
     """Compress integers as HDF5's shuffle and deflate filters do, but faster.
 
-    Made for waveforms: there are no matches but runs. A compressor keeps its memory
-    from call to call. It is for one thread at a time; others run meanwhile.
+    Made for waveforms: its only matches are runs. A compressor keeps its memory from
+    call to call. Only one thread at a time may use it; other threads run meanwhile.
 
     Parameters
     ----------
     baseline
-        run the build without vector instructions, whatever the processor. Both give
-        the same bytes; without AVX2 and BMI2 this is the build that runs anyway.
+        run the build without vector instructions, whatever the processor. Both builds
+        give the same bytes; a processor without AVX2 and BMI2 runs this one anyway.
     """
 
     cdef DeflateState* state
@@ -779,12 +505,12 @@ cdef class WaveformDeflater:
         Returns
         -------
         bytes
-            What HDF5 stores for the chunk with the filters shuffle and deflate.
+            The stored chunk of a dataset with the filters shuffle and deflate.
 
         Raises
         ------
         ValueError
-            If `itemsize` is none of these, or the length is no multiple of it.
+            If `itemsize` is another number, or the length is not a multiple of it.
         RuntimeError
             If another thread uses this object now.
         """
@@ -799,7 +525,7 @@ cdef class WaveformDeflater:
         try:
             if view.len % itemsize:
                 raise ValueError(
-                    f"length {view.len} is no multiple of itemsize {itemsize}"
+                    f"length {view.len} is not a multiple of itemsize {itemsize}"
                 )
             if deflate_bound(view.len) > self.capacity:
                 free(self.out)

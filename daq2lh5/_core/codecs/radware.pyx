@@ -1,12 +1,12 @@
 """Waveforms encoded by radware-sigcompress.
 
-What the bytes mean is in the LH5 format, 3.1: blocks of up to 128
-samples, each as so many bits above the smallest sample or above the smallest difference
-of two samples.
+The encoding (LH5 format, 3.1): blocks of up to 128 samples, each sample stored with the
+same number of bits above the smallest sample of the block, or above its smallest
+difference of two samples.
 
-A row is gone through three times while it is in the cache: samples become 16-bit
-numbers and differences; extremes are looked for in steps that compilers make vectors
-of; and what is left is packed four at a time. Hosts are little-endian.
+Three passes over a row, which stays in the cache: samples become 16-bit numbers and
+differences; vectorized loops find the extremes; numbers are packed four at a time. Hosts
+are little-endian.
 """
 
 from libc.stdint cimport (
@@ -201,7 +201,7 @@ cdef inline bint differences(
     d[0] = 0
     for i in range(1, n):
         difference = <int16_t>(v[i] - v[i - 1])
-        # it does not fit if the signs of the two differ, and that of it is the other's
+        # overflow: the signs of the samples differ, and the difference has the wrong one
         over |= (v[i] ^ v[i - 1]) & (v[i] ^ difference)
         d[i] = difference
     return over >= 0
@@ -282,7 +282,7 @@ cdef inline uint8_t* put_blocks(
         stop = min(n, start + PROBE)
         if stop - start == PROBE:
             of_values = extremes(v + start, PROBE, of_values)
-            # one less than of the samples: the second look has some again
+            # one less than the samples: the ranges of the two calls overlap
             of_differences = extremes(d + start + 1, PROBE - 8, of_differences)
             of_differences = extremes(d + stop - 8, 8, of_differences)
         else:

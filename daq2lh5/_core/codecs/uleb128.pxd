@@ -4,10 +4,10 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 
 cdef enum RowState:
-    ROW_AS_WRITTEN      # byte for byte what `encode` makes of the samples
+    ROW_AS_WRITTEN      # the same bytes as from `encode`
     ROW_LONGER          # the same samples in more bytes
     ROW_TOO_LARGE       # a sample is beyond 16 bits
-    ROW_BAD             # no such row
+    ROW_BAD             # not a valid row
 
 
 cdef inline uint32_t zigzag(uint32_t difference) noexcept nogil:

@@ -1,11 +1,10 @@
 """Waveforms encoded by uleb128-zigzag-diff.
 
-What the bytes mean is in the LH5 format, 3.2: the difference of each
-sample to the one before as a number without sign, in groups of 7 bits, as many as it
-takes.
+The encoding (LH5 format, 3.2): the difference of each sample to the one before, mapped
+to a number without sign, in as many groups of 7 bits as it needs.
 
-Differences are made for several samples together. What is noise takes a byte or two
-each, and is written without asking for each which. Hosts are little-endian.
+Several samples are encoded together: differences of noise, which take one or two bytes,
+are written without a branch for each. Hosts are little-endian.
 """
 
 from libc.stdint cimport (
@@ -119,7 +118,7 @@ def encode(
 
 
 cdef inline bint do_not_fit(const sample_t* s, Py_ssize_t n) noexcept nogil:
-    """Whether there are samples that are no 32-bit numbers with sign."""
+    """Whether samples exceed the range of signed 32-bit integers."""
     cdef Py_ssize_t i
     cdef uint64_t lost = 0
     if sample_t is uint32_t or sample_t is uint64_t:
@@ -175,7 +174,7 @@ cdef inline uint8_t* put_short(const uint32_t* numbers, uint8_t* at) noexcept no
             (number & 0x7F) | ((number << 1) & 0x7F00) | ((number > 0x7F) << 7)
         )
     for k in range(GROUP):
-        # the second byte stays where the first has a mark that there is one
+        # the second byte stays if the first one is marked to continue
         memcpy(at, &words[k], 2)
         at += 1 + ((words[k] >> 7) & 1)
     return at
@@ -201,7 +200,7 @@ cdef inline bint take_group(
     cdef int cut = <int>(word >> 63)
     if more & (more << 8):
         return False
-    # what the last byte begins is for the next time; it counts as 0 here
+    # a number that begins in the last byte is left for the next call
     word &= ~<uint64_t>0 >> (8 * cut)
     more = word & TOPS
     second = (more >> 7 << 8) * 0xFF
@@ -263,7 +262,7 @@ cdef RowState check_row(
             at = next_number(p, at, n, &number)
             if at < 0:
                 return ROW_BAD
-            # nothing in the last of several bytes, or what does not fit 32 bits
+            # the last of several bytes is 0, or exceeds 32 bits
             longer |= at - start > 1 and p[at - 1] == 0
             longer |= at - start == 5 and p[at - 1] > 0x0F
             x += (number >> 1) ^ (0 - (number & 1))

@@ -15,6 +15,7 @@ from ..._core.binding cimport (
 )
 from ..._core.bytes cimport load_u32
 from ._events cimport *
+from ._wire cimport *
 from ..packets._framing cimport *
 
 include "../_columns.pxi"
@@ -23,9 +24,9 @@ include "../_columns.pxi"
 cdef bint next_caen(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
     """Find the next trace (format 5.5, 5.6)."""
     if e.next == 0:
-        if p.n_words < 6:
+        if claim_words(w, p, 0, CAEN_USB_BYTES + CAEN_EVENT_BYTES) == NULL:
             return refuse(e, p, REASON_CONTENT)
-        e.next = e.end = 2
+        e.next = e.end = CAEN_USB_BYTES // WORD
         e.mask = 0
         e.exact = True
     while e.mask == 0:
@@ -47,7 +48,7 @@ cdef bint next_caen(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
     else:
         e.n_samples = 2 * e.words
     if p.kind >= KIND_DT5725:
-        e.key = ((load_u32(w + 4) >> 16) & 0xF) * 100 + e.channel
+        e.key = caen_usb_get_unit(w) * 100 + e.channel
     else:
         set_key(e)
     return True
@@ -55,41 +56,44 @@ cdef bint next_caen(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
 
 cdef inline bint is_packed(const uint8_t* w, const Packet* p) noexcept nogil:
     """Whether 5 samples are in two words."""
-    return p.kind == KIND_DT5720 and load_u32(w + 4) & 1
+    return p.kind == KIND_DT5720 and caen_usb_get_is_packed(w)
 
 
 cdef bint next_caen_event(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
     """Read the header of the next event: its channels, and how long they are."""
     cdef int64_t start = e.end
-    cdef const uint8_t* h = w + 4 * start
-    cdef uint32_t word
+    cdef const uint8_t* h = claim_words(w, p, start, CAEN_EVENT_BYTES)
+    cdef int64_t head = CAEN_EVENT_BYTES // WORD
     cdef int64_t size
     cdef int n = 0
     cdef int k
-    if p.n_words - start < 4 or (p.kind >= KIND_DT5725 and start > 2):
+    if h == NULL or (p.kind >= KIND_DT5725 and start > CAEN_USB_BYTES // WORD):
         return False
-    word = load_u32(h)
-    if word == 0:
+    if caen_event_get_start(h) == 0:
         # the last block of a transfer is filled up
         return False
-    size = word & 0xFFFFFFF
-    if word >> 28 != 0xA:
+    size = caen_event_get_n_words(h)
+    if caen_event_get_mark(h) != CAEN_EVENT_MARK:
         return refuse(e, p, REASON_TRAILER)
-    if size < 4 or size > p.n_words - start:
+    if size < head or size > p.n_words - start:
         return refuse(e, p, REASON_TRACE_LENGTH)
     e.start = start
     e.end = start + size
-    e.next = start + 4
-    word = load_u32(h + 4)
-    e.mask = word & (0xF if p.kind == KIND_DT5720 else 0xFF)
+    e.next = start + head
+    e.mask = caen_event_get_channels_low(h)
+    if p.kind == KIND_DT5720:
+        # it has four channels
+        e.mask &= 0xF
     if p.kind == KIND_V1730:
-        e.mask |= load_u32(h + 8) >> 24 << 8
+        e.mask |= caen_event_get_channels_high(h) << 8
     for k in range(16):
         n += (e.mask >> k) & 1
     if n == 0:
         return True
-    e.words = (size - 4) // n
-    if e.words * n != size - 4 or ((word >> 24) & 1 and has_zero_suppression(p)):
+    e.words = (size - head) // n
+    if e.words * n != size - head or (
+        caen_event_get_is_encoded(h) and has_zero_suppression(p)
+    ):
         # nothing can be made of this event
         e.reason = REASON_CONTENT
         e.mask = 0
@@ -118,16 +122,14 @@ cdef void write_fields(
     ORCaenFieldsColumns* c, int64_t row, int64_t packet_id, const uint8_t* w,
     const Event* e,
 ) noexcept nogil:
-    cdef const uint8_t* h = w + 4 * e.start
-    cdef uint32_t word = load_u32(h + 4)
-    cdef uint32_t tag = load_u32(h + 12)
+    cdef const uint8_t* h = w + WORD * e.start
     or_caen_fields_set_packet_id(c, row, <uint32_t>packet_id)
-    or_caen_fields_set_eventnumber(c, row, load_u32(h + 8) & 0xFFFFFF)
-    or_caen_fields_set_timestamp(c, row, tag & 0x7FFFFFFF)
-    or_caen_fields_set_timestamp_rollover(c, row, <uint8_t>(tag >> 31))
-    or_caen_fields_set_board_id(c, row, <uint8_t>(word >> 27))
-    or_caen_fields_set_pattern(c, row, <uint16_t>((word >> 8) & 0xFFFF))
-    or_caen_fields_set_board_fail(c, row, <uint8_t>((word >> 26) & 1))
+    or_caen_fields_set_eventnumber(c, row, caen_event_get_eventnumber(h))
+    or_caen_fields_set_timestamp(c, row, caen_event_get_time(h))
+    or_caen_fields_set_timestamp_rollover(c, row, <uint8_t>caen_event_get_rollover(h))
+    or_caen_fields_set_board_id(c, row, <uint8_t>caen_event_get_board_id(h))
+    or_caen_fields_set_pattern(c, row, <uint16_t>caen_event_get_pattern(h))
+    or_caen_fields_set_board_fail(c, row, <uint8_t>caen_event_get_board_fail(h))
     or_caen_fields_set_channel(c, row, <uint8_t>e.channel)
 
 
@@ -175,7 +177,7 @@ cdef void write_caen_vme(
     write_fields(&c.fields, row, packet_id, w, e)
     or_caen_waveform_set_crate(c, row, <uint8_t>e.crate)
     or_caen_waveform_set_card(c, row, <uint8_t>e.card)
-    write_samples(&c.waveform, row, w + 4 * e.samples, e, 0, 2)
+    write_samples(&c.waveform, row, w + WORD * e.samples, e, 0, 2)
     mask_samples(
         &c.waveform, row, e.n_samples, 0xFFF if table == INTO_V1720 else 0x3FFF
     )
@@ -188,7 +190,7 @@ cdef void write_caen_8_bits(
     write_fields(&c.fields, row, packet_id, w, e)
     orcv1721waveform_set_crate(c, row, <uint8_t>e.crate)
     orcv1721waveform_set_card(c, row, <uint8_t>e.card)
-    write_samples(&c.waveform, row, w + 4 * e.samples, e, 0, 1)
+    write_samples(&c.waveform, row, w + WORD * e.samples, e, 0, 1)
 
 
 cdef void write_caen_usb(
@@ -196,11 +198,11 @@ cdef void write_caen_usb(
     const Event* e,
 ) noexcept nogil:
     write_fields(&c.fields, row, packet_id, w, e)
-    ordt57xx_set_unit(c, row, <uint8_t>((load_u32(w + 4) >> 16) & 0xF))
-    if table == INTO_DT5720 and load_u32(w + 4) & 1:
-        unpack(&c.waveform, row, w + 4 * e.samples, e)
+    ordt57xx_set_unit(c, row, <uint8_t>caen_usb_get_unit(w))
+    if table == INTO_DT5720 and caen_usb_get_is_packed(w):
+        unpack(&c.waveform, row, w + WORD * e.samples, e)
         return
-    write_samples(&c.waveform, row, w + 4 * e.samples, e, 0, 2)
+    write_samples(&c.waveform, row, w + WORD * e.samples, e, 0, 2)
     mask_samples(
         &c.waveform, row, e.n_samples, 0xFFF if table == INTO_DT5720 else 0x3FFF
     )

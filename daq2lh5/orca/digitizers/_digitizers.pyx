@@ -10,13 +10,13 @@ from libc.stdint cimport (
 from ..._core.binding cimport (
     Binding, BoundColumn, BoundVector, BoundWaveform, vector_has_room, vector_row,
 )
-from ..._core.bytes cimport load_u32
 from ..._core.sink cimport new_sink_table
 from ._caen cimport *
 from ._events cimport *
 from ..packets._framing cimport *
 from ._gretina cimport *
 from ._sis cimport *
+from ._wire cimport *
 
 include "../_columns.pxi"
 
@@ -56,7 +56,6 @@ cdef bint next_event(
     Before the first one, `next` is 0. An event with a `reason` cannot be used. The
     words of moving averages, which no event tells, are in `averages`, by channel.
     """
-    cdef uint32_t word
     e.reason = REASON_NONE
     e.last = False
     if e.next:
@@ -68,10 +67,9 @@ cdef bint next_event(
         e.cut = False
         if p.n_words < 4:
             return refuse(e, p, REASON_CONTENT)
-        word = load_u32(w + 4)
-        e.crate = (word >> 21) & 0xF
-        e.card = (word >> 16) & 0x1F
-        e.channel = (word >> 8) & 0xFF
+        e.crate = orca_location_get_crate(w)
+        e.card = orca_location_get_card(w)
+        e.channel = orca_location_get_channel(w)
         set_key(e)
     if p.kind == KIND_SIS3302:
         return next_sis3302(w, p, e)

@@ -7,6 +7,9 @@ from ..._core.binding cimport BoundWaveform
 from ..packets._framing cimport Packet, Reason
 
 cdef enum:
+    WORD = 4                # bytes
+
+cdef enum:
     # the tables that rows go to, in the order of the kinds of packets
     INTO_SIS3302
     INTO_SIS3316
@@ -40,6 +43,13 @@ cdef struct Event:
     bint last               # what follows cannot be found
     bint cut                # what follows is a part of an event
     Reason reason           # why it cannot be used
+
+
+cdef inline const uint8_t* claim_words(
+    const uint8_t* w, const Packet* p, int64_t word, int64_t n
+) noexcept nogil:
+    """Return the `n` bytes from a word of a packet on; NULL if the packet ends before."""
+    return w + WORD * word if word >= 0 and n <= WORD * (p.n_words - word) else NULL
 
 
 cdef inline bint refuse(Event* e, const Packet* p, Reason reason) noexcept nogil:

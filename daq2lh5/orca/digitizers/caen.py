@@ -25,11 +25,9 @@ __all__ = [
 class ORCV1730WaveformDecoder(OneTableDecoder):
     """Decode events of V1730 cards (ORCA format, 5.5): one row per channel.
 
-    ::
+    .. wire:: daq2lh5.orca.digitizers.wire CAEN_EVENT
 
-        word 1     crate, card
-        word 2-    events: size, channels, number and time, then samples, two a word,
-                   one channel after the other
+    The samples follow, two a word, one channel after the other.
 
     ORCA does not write the lowest bit of the crate's number.
     """

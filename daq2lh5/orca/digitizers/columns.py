@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...buffers.declaration import Column, Table
-from ...fc.columns import MAX_SAMPLES
+from ...fc.shared_columns import MAX_SAMPLES
 from ..common_columns import CARD, CHANNEL, CRATE, PACKET_ID, PLACE
 
 

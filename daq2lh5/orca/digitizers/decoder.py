@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..orca_base import KernelDecoder, get_card, get_ccc, get_crate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ...buffers.declaration import Table
+    from ...raw_buffer import RawBuffer
+    from .._kernel import OrcaKernel
     from ..orca_header import OrcaHeader
 
 __all__ = ["DigitizerDecoder", "OneTableDecoder", "mask_of", "number"]
@@ -186,6 +188,14 @@ class DigitizerDecoder(KernelDecoder):
             key: values["waveform"]["dt"]
             for key, values in (self.decoded_values | self._others).items()
         }
+
+    def set_buffers(  # noqa: D102
+        self,
+        kernel: OrcaKernel,
+        keyed: dict,
+        siblings: Callable[[RawBuffer], Sequence[RawBuffer]],
+    ) -> None:
+        kernel.set_channel_buffers(self.kind, keyed, siblings, self.periods())
 
     def get_key_lists(self) -> list[list[int | None]]:
         """Return the keys of the channels in use, each in a list of its own."""

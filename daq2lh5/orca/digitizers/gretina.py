@@ -19,10 +19,9 @@ GRETINA4M_SAMPLES = 2018
 class ORGretina4MWaveformDecoder(DigitizerDecoder):
     """Decode events of Gretina4M cards (ORCA format, 5.1): one row each.
 
-    ::
+    .. wire:: daq2lh5.orca.digitizers.wire GRETINA GRETINA4M
 
-        word 1     crate, card, serial number of the board, state of the FIFO
-        word 2-    events of 1024 words: 15 of header, then 2018 samples, two a word
+    2018 samples follow, two a word.
     """
 
     kind = "gretina4m"
@@ -49,10 +48,9 @@ class ORGretina4MWaveformDecoder(DigitizerDecoder):
 class ORGretina4AWaveformDecoder(DigitizerDecoder):
     """Decode events of Gretina4A cards (ORCA format, 5.2): one row each.
 
-    ::
+    .. wire:: daq2lh5.orca.digitizers.wire GRETINA GRETINA4A
 
-        word 1     crate, card, serial number of the board
-        word 2-    events: 14 words of header or more, then samples, two a word
+    The samples follow, two a word.
 
     Of the samples the lowest 14 bits are stored; the two above are in the column
     ``waveform_flags``, which is only written if `extras` names it.

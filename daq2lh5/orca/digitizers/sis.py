@@ -9,6 +9,10 @@ from .columns import SIS3302, SIS3305, SIS3316, SIS3320
 from .decoder import DigitizerDecoder, OneTableDecoder, number
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ...raw_buffer import RawBuffer
+    from .._kernel import OrcaKernel
     from ..orca_header import OrcaHeader
 
 __all__ = [
@@ -26,14 +30,10 @@ SIS3320_PERIODS = {0: 5, 1: 10, 2: 20, 7: 4}
 class ORSIS3302DecoderForEnergy(DigitizerDecoder):
     """Decode traces of SIS3302 cards (ORCA format, 4.5): one row each.
 
-    ::
+    .. wire:: daq2lh5.orca.digitizers.wire SIS3302 SIS3302_RING SIS3302_END
 
-        word 1     crate, card and channel; bit 0: the samples are a ring
-        word 2-3   lengths of the trace and of the energy filter's trace
-        word 4-5   time stamp and channel, as the card says
-        word 6-7   length and start of the ring, if they are one
-        then       samples, two a word; the energy filter's trace, one a word
-        last 4     highest energy, first energy, flags, 0xDEADBEEF
+    Between ring, if the samples are one, and end: the samples, two a word, and the
+    trace of the energy filter, one a word.
 
     Columns ``flags`` and ``energy_waveform`` are only written if `extras` names them.
     """
@@ -59,12 +59,9 @@ class ORSIS3302DecoderForEnergy(DigitizerDecoder):
 class ORSIS3316WaveformDecoder(DigitizerDecoder):
     """Decode events of SIS3316 cards (ORCA format, 4.6): one row each.
 
-    ::
+    .. wire:: daq2lh5.orca.digitizers.wire SIS3316
 
-        word 1     crate, card and channel
-        word 2     number of events
-        word 3-9   what was planned
-        word 10-   events: time stamp, what the format bits say, samples
+    The events are as those of llamaDAQ (llamaDAQ format, 2).
 
     A value that the format bits leave out is 0xFFFFFFFF.
 
@@ -95,6 +92,15 @@ class ORSIS3316WaveformDecoder(DigitizerDecoder):
             length = number(card.get("mawBufferLength"), channel // 4)
             self.maw_words[key] = length & 0xFFE
 
+    def set_buffers(  # noqa: D102
+        self,
+        kernel: OrcaKernel,
+        keyed: dict,
+        siblings: Callable[[RawBuffer], Sequence[RawBuffer]],
+    ) -> None:
+        super().set_buffers(kernel, keyed, siblings)
+        kernel.channels.set_averages(self.maw_words)
+
     def _mask(self, card: dict[str, Any]) -> int:
         return number(card, "enabledMask")
 
@@ -112,11 +118,7 @@ class ORSIS3316WaveformDecoder(DigitizerDecoder):
 class ORSIS3305DecoderForWaveform(OneTableDecoder):
     """Decode events of SIS3305 cards (ORCA format, 5.3): one row each.
 
-    ::
-
-        word 1     crate, card, group of channels, rate, how events were saved
-        word 2-3   words of an event, number of events
-        word 4-    events: 4 words of header, then samples of 10 bits, three a word
+    .. wire:: daq2lh5.orca.digitizers.wire SIS3305 SIS3305_EVENT
 
     The sampling period is that of the row's rate. Packets whose samples are a ring, or
     are saved as no one knows, are counted and passed over.
@@ -131,10 +133,7 @@ class ORSIS3305DecoderForWaveform(OneTableDecoder):
 class ORSIS3320WaveformDecoder(DigitizerDecoder):
     """Decode events of SIS3320 cards (ORCA format, 5.4): one row each.
 
-    ::
-
-        word 1     crate, card and channel
-        word 2-    events: 10 words of time stamp and sums, then samples, two a word
+    .. wire:: daq2lh5.orca.digitizers.wire SIS3320 SIS3320_EVENT
 
     An event without samples has a row of zeros.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...errors import DecodeError
-from ...fc.fc_base import FcioStream
+from ...fc.fc_base import FcioKernel
 from ...selection.templates import names_key
 from ...streaming.kernel_streamer import KernelStreamer
 from ..orca_fcio import (
@@ -45,9 +45,9 @@ class FcioPackets(KernelStreamer):
     def start_anew(self) -> None:
         """Forget the last stream."""
         super().start_anew()
-        self._streams: dict[int, FcioStream] = {}
+        self._streams: dict[int, FcioKernel] = {}
         # those from before the last header, of the same run
-        self._earlier: dict[int, FcioStream] = {}
+        self._earlier: dict[int, FcioKernel] = {}
         # why the records of a stream are rejected until its next configuration
         self._refused: dict[int, str] = {}
         self._n_lone_fsp = 0
@@ -82,9 +82,9 @@ class FcioPackets(KernelStreamer):
         self._streams = {}
         self._cards = {}
         self._refused = {}
-        self._kernel.start_run()
+        self._kernel.streams.clear()
 
-    def _bind_stream(self, stream_id: int, stream: FcioStream) -> None:
+    def _bind_stream(self, stream_id: int, stream: FcioKernel) -> None:
         """Set the buffers of a stream's kernel."""
         fcid = stream_id & 0xFFFF
         keyed: dict[str, dict] = {}
@@ -116,7 +116,7 @@ class FcioPackets(KernelStreamer):
         self._count_unwanted(stream)
         stream.set_buffers(keyed)
 
-    def _count_unwanted(self, stream: FcioStream) -> None:
+    def _count_unwanted(self, stream: FcioKernel) -> None:
         """Count the unselected traces of a stream since the last call."""
         decoder = self.decoders.get("ORFCIOEventDecoder")
         if decoder is None:
@@ -128,7 +128,7 @@ class FcioPackets(KernelStreamer):
     def _refuse(self, stream_id: int, problem: str) -> NoReturn:
         """Have a stream configured anew before any record of it is decoded."""
         self._streams.pop(stream_id, None)
-        self._kernel.remove_stream(stream_id)
+        self._kernel.streams.remove(stream_id)
         self._refused[stream_id] = problem
         raise DecodeError(problem)
 
@@ -158,7 +158,7 @@ class FcioPackets(KernelStreamer):
         stream = self._earlier.pop(stream_id, None)
         if payload[1:2].view("<i4")[0] in CONFIG_TAGS:
             self._refused.pop(stream_id, None)
-            stream = FcioStream(stream_id & 0xFFFF)
+            stream = FcioKernel(stream_id & 0xFFFF)
         elif stream is None:
             reason = "FCIO record before the configuration of its stream"
             kernel.reject(self._refused.get(stream_id, reason))
@@ -168,11 +168,11 @@ class FcioPackets(KernelStreamer):
             self._bind_stream(stream_id, stream)
             kernel.begin()
         self._streams[stream_id] = stream
-        kernel.add_stream(stream_id, stream)
+        kernel.streams.add(stream_id, stream)
 
-    def _configure_stream(self, stream_id: int, stream: FcioStream) -> None:
+    def _configure_stream(self, stream_id: int, stream: FcioKernel) -> None:
         """Use the configuration that a stream has read."""
-        self._kernel.settle(stream_id & 0xFFFF)
+        self._kernel.flashcam.settle(stream_id & 0xFFFF)
         self._bind_stream(stream_id, stream)
         decoder = self.decoders.get("ORFCIOConfigDecoder")
         if decoder is not None:

@@ -1,29 +1,28 @@
 """Whether the contents of a packet fit its kind and its length (format 1.7 d).
 
-Small samples read like words that begin packets: in a search, and next to damage, only
-what looks right is believed.
-
 The sections named are those of the ORCA format.
 """
 
 from libc.string cimport memcmp
 
 from ..._core.bytes cimport load_i32, load_u32
+from ..._core.window cimport *
+from ...fc.layout cimport (
+    HANDSHAKE_BYTES, MAX_CARDS, MAX_TRACES, PROTOCOL_TAG, TAG_CONFIG, TAG_EVENT,
+    TAG_EVENT_HEADER, TAG_FSP_STATUS, TAG_SPARSE_EVENT, TAG_STATUS,
+)
 
 cdef enum:
-    PROTOCOL_TAG = -1000000001
-    PROTOCOL_BYTES = 68
-    STATUS_TAG = 4
-    LAST_TAG = 10           # of the records of FCIO
+    LAST_TAG = TAG_FSP_STATUS
     MAX_FRAMES = 1024       # of a packet that are looked at
     MAX_PADDING = 64        # bytes behind the text of a header that are looked at
     # bits of the tags of records that a packet is for; the others are of the stream
     # processor (format 4.4)
-    MAIN_TAGS = 1 << 1 | 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7
+    MAIN_TAGS = (
+        1 << TAG_CONFIG | 1 << TAG_EVENT | 1 << TAG_STATUS | 1 << TAG_SPARSE_EVENT
+        | 1 << TAG_EVENT_HEADER
+    )
     FIRST_TIME = 1 << 29    # 1987: no run was before
-    # of the configuration of a listener (format 4.3.1)
-    MAX_TRACES = 2400
-    MAX_CARDS = 256
 
 
 cdef bint looks_right(const Window* w, const Ids* ids, const Packet* p) noexcept nogil:
@@ -31,19 +30,20 @@ cdef bint looks_right(const Window* w, const Ids* ids, const Packet* p) noexcept
 
     If it is longer than the window, the first words alone are looked at.
     """
-    cdef const uint8_t* words = w.data + p.start + 4 * (p.head_words - 1)
-    cdef int64_t n_words = p.n_words - p.head_words + 1
-    cdef int64_t there = min((w.n - p.start) // 4 - p.head_words + 1, n_words)
+    cdef Packet q = as_long(p)
+    cdef const uint8_t* words = w.data + q.start
+    cdef int64_t n_words = q.n_words
+    cdef int64_t there = min((w.n - q.start) // 4, n_words)
     if p.kind == KIND_HEADER:
         return True
     if p.kind == KIND_RECORD:
-        return has_shape(words, n_words, there, &ids.shapes[p.slot])
+        return has_shape(words, n_words, there, &ids.shapes[p.decoder_index])
     if p.kind == KIND_HISTOGRAM:
         return is_histogram(words, n_words, there)
     if p.kind == KIND_LISTENER_CONFIG:
         return is_listener_config(words, n_words, there)
     if p.kind == KIND_FCIO:
-        return is_fcio(words, n_words, there, ids.variant[p.slot])
+        return is_fcio(words, n_words, there, ids.variant[p.decoder_index])
     if p.kind == KIND_WAVEFORM:
         return is_waveform(words, n_words, there)
     if p.kind >= KIND_SIS3302:
@@ -129,7 +129,7 @@ cdef bint is_fcio(
     if there >= n_words:
         return fcio_records(
             words + 8, 4 * (n_words - 2), allowed, &begin
-        ) == FOUND_YES
+        ) == RECORDS_WHOLE
     word = load_u32(words + 8)
     return word == <uint32_t>PROTOCOL_TAG or word >= <uint32_t>-LAST_TAG
 
@@ -221,15 +221,15 @@ cdef bint is_of_digitizer(
     )
 
 
-cdef Found fcio_records(
+cdef Records fcio_records(
     const uint8_t* data, int64_t n, int allowed, int64_t* begin
 ) noexcept nogil:
-    """Whether there is a record in a packet that its decoder wants (format 4.4).
+    """Look for a record in a packet that its decoder wants (format 4.4).
 
     `begin` is set to where it is, or the record of the stream processor before it:
-    other records before these are not for the decoder. FOUND_MORE if it reaches beyond
-    the end of the packet, as far as its first frames tell: a packet may be filled up
-    with any number of zeros, and a search comes here for each of its words.
+    other records before these are not for the decoder. Only the first frames are looked
+    at: a packet may be filled up with any number of zeros, and a search comes here for
+    each of its words.
     """
     cdef int64_t at = 0
     cdef int64_t word
@@ -245,7 +245,7 @@ cdef Found fcio_records(
         if word > 0:
             at += word
         elif word == PROTOCOL_TAG:
-            at += PROTOCOL_BYTES - 4
+            at += HANDSHAKE_BYTES - 4
         elif -LAST_TAG <= word < 0 and not found:
             found = allowed >> -word & 1
             if passing and (found or not MAIN_TAGS >> -word & 1):
@@ -254,69 +254,28 @@ cdef Found fcio_records(
             elif MAIN_TAGS >> -word & 1 and not found:
                 passing = True
     if not found:
-        return FOUND_NO
-    return FOUND_MORE if at > n else FOUND_YES
+        return RECORDS_NONE
+    return RECORDS_TOO_LONG if at > n else RECORDS_WHOLE
 
 
 cdef int64_t end_of_records(const Window* w, const Packet* p) noexcept nogil:
     """Return where the last frame of a packet of FCIO ends; zeros may follow."""
     cdef int64_t at = p.start + 4 * p.head_words + 4
     cdef int64_t end = at
-    cdef int64_t stop = p.start + 4 * p.n_words
+    cdef int64_t stop = end_of(p)
     cdef int64_t word
     while stop - at >= 4:
         word = load_i32(w.data + at)
-        at += PROTOCOL_BYTES if word == PROTOCOL_TAG else 4 + max(word, 0)
+        at += HANDSHAKE_BYTES if word == PROTOCOL_TAG else 4 + max(word, 0)
         if word:
             end = at
-    return end
-
-
-cdef bint is_zeroed(const uint8_t* words, int64_t n) noexcept nogil:
-    """Whether `n` words are zeros."""
-    cdef int64_t i
-    for i in range(n):
-        if load_u32(words + 4 * i):
-            return False
-    return True
-
-
-cdef Found runs_into_zeros(
-    const Window* w, const Ids* ids, const Packet* p, int64_t* need
-) noexcept nogil:
-    """Whether a packet of samples ends in zeros, and those go on behind it.
-
-    Up to the end of the data, or for more words than may be (format 7.4): then nothing
-    tells where the zeros begin that were never written.
-    """
-    cdef int64_t end = p.start + 4 * p.n_words
-    cdef int64_t stop = end + 4 * (MAX_ZERO_WORDS + 1)
-    cdef int64_t i
-    if p.kind != KIND_FCIO and p.kind != KIND_WAVEFORM and p.kind < KIND_SIS3302:
-        return FOUND_NO
-    if p.kind == KIND_FCIO and ids.variant[p.slot] >> STATUS_TAG & 1:
-        # links that a card does not use are zeros
-        return FOUND_NO
-    for i in range(end, min(stop, w.n)):
-        if w.data[i]:
-            return FOUND_NO
-    if w.n < stop:
-        if not w.at_end:
-            need[0] = stop
-            return FOUND_MORE
-        if w.n == end:
-            return FOUND_NO
-    if p.kind == KIND_FCIO:
-        end = end_of_records(w, p)
-    for i in range(max(end - ZEROED_BYTES, p.start), end):
-        if w.data[i]:
-            return FOUND_NO
-    return FOUND_YES
+    # the last frame may be too long
+    return min(end, stop)
 
 
 cdef bint can_look_wrong(const Ids* ids, const Packet* p) noexcept nogil:
     """Whether the contents of a packet say anything of whether it is one."""
-    cdef const Shape* s = &ids.shapes[p.slot]
+    cdef const Shape* s = &ids.shapes[p.decoder_index]
     if p.kind == KIND_RECORD and (p.n_words == 1 or (
         s.step and not s.time and (s.is_part or not s.count_mask)
     )):
@@ -325,87 +284,9 @@ cdef bint can_look_wrong(const Ids* ids, const Packet* p) noexcept nogil:
     return p.kind != KIND_UNKNOWN
 
 
-cdef int evidence_of(const Window* w, const Ids* ids, const Packet* p) noexcept nogil:
-    """For how many packets one counts that looks right.
-
-    `SHORT_CHAIN` for what is believed between two damaged places: 50 bits and more of
-    it are as they must be.
-    """
-    cdef const uint8_t* words = w.data + p.start + 4 * (p.head_words - 1)
-    cdef int64_t n_words = p.n_words - p.head_words + 1
-    if not can_look_wrong(ids, p):
-        return 0
-    if p.start + 4 * p.n_words > w.n:
-        # not all of it can be looked at
-        return 2 if p.kind == KIND_WAVEFORM else 1
-    if p.kind == KIND_HEADER:
-        return SHORT_CHAIN if ends_well(w, ids, p) else 1
-    if p.kind == KIND_FCIO and ids.variant[p.slot] != 1 << 1:
-        # the frames of its records fill it
-        return SHORT_CHAIN
-    if p.kind == KIND_FCIO or p.kind == KIND_LISTENER_CONFIG:
-        return SHORT_CHAIN if is_awaited(words, ids, p.kind) else 1
-    if p.kind == KIND_WAVEFORM:
-        return SHORT_CHAIN if is_of_card(words, ids) else 2
-    if p.kind == KIND_SIS3316:
-        # words of an event (format 4.6), besides four that are zero
-        return SHORT_CHAIN if (
-            load_u32(words + 8) * <int64_t>load_u32(words + 12) == n_words - 10
-        ) else 1
-    if p.kind in (KIND_SIS3302, KIND_GRETINA4M, KIND_GRETINA4A) or (
-        p.kind >= KIND_V1730 and has_caen_events(words, n_words)
-    ):
-        # a word is as it must be: a mark, or the length once more
-        return SHORT_CHAIN
-    return 1
-
-
-cdef bint is_awaited(
-    const uint8_t* words, const Ids* ids, Kind kind
-) noexcept nogil:
-    """Whether a configuration is the first of its listener.
-
-    Without it little or nothing of what follows can be read, so that there is nothing
-    to lose. A later one that is none of the file would cost all that follows.
-    """
-    if not ids.awaited[load_u32(words + 4) & 0xFFFF]:
-        return False
-    # traces, and bits of a sample (format 4.3.1)
-    return kind == KIND_FCIO or (
-        load_u32(words + 12) > 0 and load_u32(words + 24) in (12, 16)
-    )
-
-
-cdef bint has_caen_events(const uint8_t* words, int64_t n_words) noexcept nogil:
-    """Whether events, and maybe zeros, fill a packet (format 5.5, 5.6)."""
-    cdef int64_t at = 2
-    cdef uint32_t word
-    cdef int k
-    for k in range(MAX_FRAMES):
-        if at >= n_words:
-            break
-        word = load_u32(words + 4 * at)
-        if word and (word >> 28 != 0xA or (word & 0xFFFFFFF) < 4):
-            return False
-        at += (word & 0xFFFFFFF) if word else 1
-    return at == n_words
-
-
-cdef bint is_of_card(const uint8_t* words, const Ids* ids) noexcept nogil:
-    """Whether a trace has the usual headers, and a known card (format 4.3.3)."""
-    cdef uint32_t word = load_u32(words + 8)
-    cdef int32_t address = ids.addresses[word >> 22]
-    cdef int32_t byte = word >> 14 & 0xFF
-    return (
-        load_u32(words + 4) >> 22 in (3 << 6 | 17, 3 << 6 | 15)
-        and address >= 0
-        and (byte == (address & 0xFF) or byte == (address >> 4 & 0xFF))
-    )
-
-
 cdef bint ends_well(const Window* w, const Ids* ids, const Packet* p) noexcept nogil:
     """Whether the text of a header is whole, as far as its end tells (format 1.2)."""
-    cdef int64_t end = p.start + 4 * p.n_words
+    cdef int64_t end = end_of(p)
     cdef int64_t start = max(p.start + 16, end - MAX_PADDING)
     if ids.is_swapped:
         return True

@@ -1,6 +1,8 @@
-# From bytes to ORCA packets: lengths, ids, and the next packet after damage.
+# From bytes to ORCA packets: ids and lengths.
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t
+
+from ..._core.window cimport Found, Window
 
 cdef enum:
     N_LONG_IDS = 8192       # 13 bits
@@ -8,14 +10,10 @@ cdef enum:
     N_LISTENERS = 65536     # 16 bits
     N_CARDS = 1024          # 5 bits of crate, 5 bits of slot
     MAX_PACKET_WORDS = 1 << 24
-    CHAIN = 8               # packets that must follow each other after damage
-    SHORT_CHAIN = 3         # so many do if all look right inside
-    MAX_ZERO_WORDS = 16     # between packets; more of them were never written
-    ZEROED_BYTES = 32       # so many zeros at the end of a packet are some of those
 
 cdef enum Kind:             # what a packet is, by its id
-    KIND_NONE               # an id that the header does not have
-    KIND_UNKNOWN            # one of a decoder that there is none for
+    KIND_NONE               # the header lacks the id
+    KIND_UNKNOWN            # the header names a decoder that does not exist
     KIND_HEADER
     KIND_RECORD             # rare: decoded in Python
     KIND_HISTOGRAM          # as that, with a name and bins
@@ -37,16 +35,16 @@ cdef enum Kind:             # what a packet is, by its id
 
 cdef enum Reason:
     REASON_NONE
-    REASON_ID               # an id that the header does not have
-    REASON_LENGTH           # a length that cannot be
+    REASON_ID               # the header lacks the id
+    REASON_LENGTH           # an impossible length
     REASON_PAST_END         # a packet longer than the rest of the data
     REASON_SWALLOWED        # a packet in which other packets begin
     REASON_STRAY            # bytes at the end, too few for a word
     REASON_ZEROS            # space that was never filled
-    REASON_ZEROED           # zeros where packets must have been
+    REASON_ZEROED           # zeros in place of packets
     REASON_TRACE_LENGTH     # samples missing
-    REASON_CARD             # a card or input that the header does not have
-    REASON_CONTENT          # contents that cannot be
+    REASON_CARD             # a card or input that the header lacks
+    REASON_CONTENT          # impossible contents
     REASON_TRAILER          # a mark at the end, or between events, is missing
     N_REASONS
 
@@ -63,60 +61,46 @@ cdef struct Shape:
     int32_t n_times
     uint32_t clear
 
+# What is known of the packets of a file. A decoder index is the number of a decoder in
+# the list that the streamer gives; -1: none.
 cdef struct Ids:
-    int16_t long_slot[N_LONG_IDS]       # number of the decoder, -1: none
-    int16_t short_slot[N_SHORT_IDS]
-    int16_t kind[N_LONG_IDS]            # by slot
-    # by slot: which of two layouts a trace has; which FCIO records a packet may have,
-    # a bit for each tag
+    int16_t long_decoders[N_LONG_IDS]   # decoder index by id
+    int16_t short_decoders[N_SHORT_IDS]
+    int16_t kind[N_LONG_IDS]            # by decoder index
+    # by decoder index: how a trace splits input and index; which FCIO records a packet
+    # may have, a bit for each tag
     int16_t variant[N_LONG_IDS]
-    Shape shapes[N_LONG_IDS]            # by slot, of records
+    Shape shapes[N_LONG_IDS]            # by decoder index, of records
     # the text of headers has swapped words (ORCA format, 1.3)
     bint is_swapped
-    # by id: listeners of the header of which no configuration was read yet
-    uint8_t awaited[N_LISTENERS]
-    int32_t addresses[N_CARDS]          # by crate and slot, of FlashCam; -1: no card
+    # by id: listeners of the header whose configuration was not read yet
+    const uint8_t* awaited
+    const int32_t* addresses            # by crate and slot, of FlashCam; -1: no card
 
 cdef struct Packet:
     int64_t start           # of word 0 in the window
     int64_t n_words
     int head_words          # before the payload
-    int slot                # of its decoder
+    int decoder_index
     Kind kind
 
-cdef enum Found:
-    FOUND_NO
-    FOUND_YES
-    FOUND_MORE              # needs more bytes to tell
 
-# The window of the file that is at hand.
-cdef struct Window:
-    const uint8_t* data
-    int64_t n
-    int64_t base            # where it is in the file
-    int64_t left            # bytes from its start to the end of the data, or -1
-    bint at_end             # nothing comes after it
+cdef inline Packet as_long(const Packet* p) noexcept nogil:
+    """Return the packet without the additional word of an extended one."""
+    cdef Packet q = p[0]
+    q.start += 4 * (p.head_words - 1)
+    q.n_words -= p.head_words - 1
+    q.head_words = 1
+    return q
 
+
+cdef inline int64_t end_of(const Packet* p) noexcept nogil:
+    """Return the offset behind a packet."""
+    return p.start + 4 * p.n_words
+
+
+cdef int set_ids(Ids* ids, decoders, kinds) except -1
 cdef Found packet_at(
     const Window* w, const Ids* ids, int64_t at, Packet* p, Reason* reason,
     int64_t* need,
-) noexcept nogil
-cdef Found chain_at(
-    const Window* w, const Ids* ids, int64_t at, bint strict, int64_t* need
-) noexcept nogil
-cdef Found goes_on(
-    const Window* w, const Ids* ids, int64_t at, int64_t* need
-) noexcept nogil
-cdef bint packets_until(
-    const Window* w, const Ids* ids, int64_t at, int64_t end
-) noexcept nogil
-cdef bint is_enough(
-    const Window* w, const Ids* ids, int64_t at, int64_t end
-) noexcept nogil
-cdef Found find_packet(
-    const Window* w, const Ids* ids, int64_t start, int64_t stop, bint strict,
-    int64_t* found, int64_t* need,
-) noexcept nogil
-cdef Found find_hidden(
-    const Window* w, const Ids* ids, int64_t at, int64_t* where, int64_t* need
 ) noexcept nogil

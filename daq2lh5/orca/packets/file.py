@@ -97,7 +97,7 @@ class PacketFile:
 
     @property
     def n_damage(self) -> int:
-        """Number of damaged stretches so far."""
+        """Number of damaged ranges so far."""
         return 0 if self._walker is None else self._walker.report.n_damage
 
     def close(self) -> None:

@@ -11,6 +11,8 @@
     what a kernel accepts although it breaks a rule: ``.. irregularities:: MODULE``.
 ``formats``
     the formats, with their decoders.
+``format-options``
+    the options of a format: ``.. format-options:: NAME``.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from format_citations import reference
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from daq2lh5.formats import FORMATS
+from daq2lh5.formats import FORMATS, find
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -164,6 +166,19 @@ class Formats(TableDirective):
         return [self.make_table(heads, [12, 28, 14, 46], rows)]
 
 
+class FormatOptions(TableDirective):
+    """The options of a format."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        rows = [
+            [[literal(option.name)], option.kind, option.text]
+            for option in find(self.arguments[0]).options
+        ]
+        return [self.make_table(["option", "value", "content"], [30, 20, 50], rows)]
+
+
 def forget(_app: Sphinx, env: object, docname: str) -> None:
     """Forget the tables of a page that is read anew."""
     for tables in getattr(env, "daq2lh5_shown", {}).values():
@@ -184,6 +199,7 @@ def setup(app: Sphinx) -> dict:
     app.add_directive("garbage-codes", GarbageCodes)
     app.add_directive("irregularities", Irregularities)
     app.add_directive("formats", Formats)
+    app.add_directive("format-options", FormatOptions)
     app.connect("env-purge-doc", forget)
     app.connect("env-check-consistency", check)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

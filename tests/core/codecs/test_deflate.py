@@ -261,7 +261,7 @@ def test_itemsize_must_be_known(itemsize):
 
 @pytest.mark.parametrize("itemsize", [2, 4, 8])
 def test_length_must_be_a_multiple(itemsize):
-    with pytest.raises(ValueError, match="no multiple"):
+    with pytest.raises(ValueError, match="not a multiple"):
         deflater.compress(bytes(itemsize + 1), itemsize)
     check(bytes(itemsize), itemsize)
 

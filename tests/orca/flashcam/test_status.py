@@ -10,9 +10,10 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from fc.test_fc_streamer import _columns_of, differences, rows_of
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.decoding.fcio import differences
+from kit.decoding.tables import columns_of, rows_of
 from kit.reference import orca as reference
 from kit.writers import fcio
 from kit.writers import orca as writer
@@ -224,6 +225,6 @@ def test_conversion_of_a_run(tmp_path):
     columns = reference.read(data).columns(NAME)
     assert [fcid.item() for fcid in columns["fcid"]] == [1, 2, 3, 7]
     with h5py.File(out) as file:
-        found = _columns_of(file[TABLE])
+        found = columns_of(file[TABLE])
     assert not differences({TABLE: found}, {TABLE: columns})
     assert report.bytes["corrupt"] == len(packets[-2])

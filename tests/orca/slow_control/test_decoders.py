@@ -11,12 +11,12 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from fc.test_fc_streamer import rows_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kit.decoding.orca import decode, differences, read_lh5, wanted_tables
+from kit.decoding.tables import rows_of
 from kit.reference import orca as reference
 from kit.writers import orca as writer
-from orca.test_orca_streamer import decode, differences, read_lh5, wanted_tables
 
 import daq2lh5
 from daq2lh5.orca.decoder_names import DECODERS

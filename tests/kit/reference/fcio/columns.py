@@ -48,7 +48,7 @@ _EVENT_COMMON = {
     "timestamp": "float64",
 }
 
-_EVENT_BY_TRACE = {
+EVENT_BY_TRACE = {
     "board_id": "uint16",
     "fc_input": "uint16",
     "runtime": "float64",
@@ -61,7 +61,7 @@ _EVENT_BY_TRACE = {
 
 FCEVENT = {
     **_EVENT_COMMON,
-    **_EVENT_BY_TRACE,
+    **EVENT_BY_TRACE,
     "channel": "uint16",
     "waveform/values": "uint16[]",
     "waveform/t0": "float32",
@@ -70,7 +70,7 @@ FCEVENT = {
 
 FCEVENTHEADER = {
     **_EVENT_COMMON,
-    **{name: f"{dtype}[]" for name, dtype in _EVENT_BY_TRACE.items()},
+    **{name: f"{dtype}[]" for name, dtype in EVENT_BY_TRACE.items()},
     "tracelist": "uint16[]",
 }
 
@@ -173,12 +173,12 @@ FSPEVENT = {
     "obs_ps_hwm_prescaled_trace_idx": "uint16[]",
 }
 
-_FSP_STATUS_TIMES = ("start_time", "log_time", "dt_logtime", "runtime")
-_FSP_STATUS_COUNTS = (
+FSP_STATUS_TIMES = ("start_time", "log_time", "dt_logtime", "runtime")
+FSP_STATUS_COUNTS = (
     *("n_read_events", "n_written_events", "n_discarded_events"),
     *("dt_n_read_events", "dt_n_written_events", "dt_n_discarded_events"),
 )
-_FSP_STATUS_RATES = (
+FSP_STATUS_RATES = (
     "dt",
     *("dt_rate_read_events", "dt_rate_write_events", "dt_rate_discard_events"),
     *("avg_rate_read_events", "avg_rate_write_events", "avg_rate_discard_events"),
@@ -186,9 +186,9 @@ _FSP_STATUS_RATES = (
 
 FSPSTATUS = {
     "packet_id": "uint32",
-    **dict.fromkeys(_FSP_STATUS_TIMES, "float64"),
-    **dict.fromkeys(_FSP_STATUS_COUNTS, "int32"),
-    **dict.fromkeys(_FSP_STATUS_RATES, "float64"),
+    **dict.fromkeys(FSP_STATUS_TIMES, "float64"),
+    **dict.fromkeys(FSP_STATUS_COUNTS, "int32"),
+    **dict.fromkeys(FSP_STATUS_RATES, "float64"),
 }
 
 TABLES = {

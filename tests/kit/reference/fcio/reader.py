@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kit.reference.fcio.columns import (
-    _EVENT_BY_TRACE,
-    _FSP_STATUS_COUNTS,
-    _FSP_STATUS_RATES,
-    _FSP_STATUS_TIMES,
+    EVENT_BY_TRACE,
+    FSP_STATUS_COUNTS,
+    FSP_STATUS_RATES,
+    FSP_STATUS_TIMES,
     FSPCONFIG,
     TABLES,
     as_declared,
@@ -275,7 +275,7 @@ class Reader:
         if tag == 7:
             row = {
                 **common,
-                **{name: [t[name] for t in by_trace] for name in _EVENT_BY_TRACE},
+                **{name: [t[name] for t in by_trace] for name in EVENT_BY_TRACE},
                 "tracelist": listed,
             }
             self.add_row("FCEventHeader", f"fcid_{config.fcid}/evt_hdr", row)
@@ -565,7 +565,7 @@ class Reader:
             return
         need(frames, 1)
         values = struct.unpack("<4d6i7d", frames[0])
-        names = (*_FSP_STATUS_TIMES, *_FSP_STATUS_COUNTS, *_FSP_STATUS_RATES)
+        names = (*FSP_STATUS_TIMES, *FSP_STATUS_COUNTS, *FSP_STATUS_RATES)
         self.fsp_status = dict(zip(names, values, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Whole runs as a FlashCam system sends them: a configuration and events (FCIO format)."""
+"""Whole runs as a FlashCam system sends them (FCIO format)."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from kit.places import REPOSITORY
 from kit.writers import fcio as writer
 
 import daq2lh5
+from daq2lh5.fc import wire
 from daq2lh5.fc.columns import KERNEL_TABLES
 from daq2lh5.raw_buffer import RawBuffer
 
@@ -50,56 +51,50 @@ class TestConstants:
 
     def test_handshake(self):
         shake = writer.handshake()
-        assert constants()["HANDSHAKE_BYTES"] == len(shake)
-        assert constants()["PROTOCOL_TAG"] == struct.unpack("<i", shake[:4])[0]
+        assert wire.HANDSHAKE.size == len(shake)
+        assert wire.HANDSHAKE.fields[0].value == struct.unpack("<i", shake[:4])[0]
         assert constants()["PROTOCOL_BYTES"] == len(b"FlashCamV1")
         assert constants()["LOWEST_TAG"] == -writer.MAX_TAG
 
     def test_block_of_a_card(self):
         """Offsets, found by the position of a number that the writer puts there."""
-        places = constants()
-        assert places["CARD_BYTES"] == writer.CARD_BLOCK_SIZE == len(card().pack())
-        for name, field in (
-            ("REQID", "reqid"),
-            ("EVENTNO", "eventno"),
-            ("PPS", "pps"),
-            ("TICKS", "ticks"),
-            ("NUMENV", "numenv"),
-            ("NUMCTILINKS", "numctilinks"),
-            ("NUMLINKS", "numlinks"),
-            ("TOTALERRORS", "totalerrors"),
-            ("ENVERRORS", "enverrors"),
-            ("CTIERRORS", "ctierrors"),
-            ("LINKERRORS", "linkerrors"),
+        places = {field.name: field.offset // 4 for field in wire.CARD.fields}
+        assert wire.CARD.size == writer.CARD_BLOCK_SIZE == len(card().pack())
+        for name in (
+            "reqid",
+            "eventno",
+            "pps",
+            "ticks",
+            "numenv",
+            "numctilinks",
+            "numlinks",
+            "totalerrors",
+            "enverrors",
+            "ctierrors",
+            "linkerrors",
         ):
-            assert places[f"CARD_{name}"] == first_word(**{field: 77}), name
+            assert places[name] == first_word(**{name: 77}), name
         for name, field in (
-            ("OTHERERRORS", "othererrors"),
-            ("ENVIRONMENT", "environment"),
-            ("CTILINKS", "ctilinks"),
-            ("LINKSTATES", "linkstates"),
+            ("othererrors", "othererrors"),
+            ("board_temperatures", "environment"),
+            ("ctilinks", "ctilinks"),
+            ("linkstates", "linkstates"),
         ):
             counts = {"numenv": 0, "numctilinks": 0, "numlinks": 0}
-            assert places[f"CARD_{name}"] == first_word(**{field: (77,)}, **counts)
+            assert places[name] == first_word(**{field: (77,)}, **counts)
 
     def test_longest_arrays_fill_the_block(self):
-        places = constants()
-        assert (
-            places["CARD_ENVIRONMENT"] + places["MAX_ENVIRONMENT"]
-            == (places["CARD_CTILINKS"])
-        )
-        assert (
-            places["CARD_CTILINKS"] + places["MAX_CTILINKS"]
-            == (places["CARD_LINKSTATES"])
-        )
-        assert (
-            4 * (places["CARD_LINKSTATES"] + places["MAX_LINKS"])
-            == (places["CARD_BYTES"])
-        )
+        fields = {field.name: field for field in wire.CARD.fields}
+        places = {name: field.offset // 4 for name, field in fields.items()}
+        environment = places["ctilinks"] - places["board_temperatures"]
+        assert environment == constants()["MAX_ENVIRONMENT"]
+        assert places["ctilinks"] + fields["ctilinks"].count == places["linkstates"]
+        last = fields["linkstates"]
+        assert last.offset + 4 * last.count == wire.CARD.size
 
     def test_records_of_the_software_trigger(self):
         places = constants()
-        assert places["FSP_STATUS_BYTES"] == writer.FSP_STATUS_DTYPE.itemsize
+        assert wire.FSP_STATUS.size == writer.FSP_STATUS_DTYPE.itemsize
         assert places["FSP_CONFIG_FRAMES"] == len(writer.FSP_CONFIG_FIELDS)
 
 

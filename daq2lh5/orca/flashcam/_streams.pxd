@@ -1,0 +1,16 @@
+# The FCIO streams in the packets of an ORCA file.
+
+from libc.stdint cimport int64_t, uint32_t
+
+from ...fc._kernel cimport FcioKernel
+
+
+cdef class FcioStreams:
+    cdef dict streams
+    # the one that has the buffers, if any
+    cdef FcioKernel current
+    cdef int64_t current_id
+    cdef bint bound
+
+    cdef FcioKernel stream_of(self, uint32_t stream_id)
+    cdef int release(self) except -1

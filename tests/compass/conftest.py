@@ -1,0 +1,10 @@
+"""What the tests of CoMPASS share."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "run.BIN"
