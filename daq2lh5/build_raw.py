@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import formats
 from .conversion.arguments import check_options, number_or_all, whole_number, yes_or_no
-from .conversion.provenance import FileHash, provenance_of
 from .conversion.loop import convert_opened
+from .conversion.provenance import FileHash, provenance_of
 from .conversion.targets import Target, target_of
 from .errors import OutSpecError
 from .reading.source import open_source

@@ -8,7 +8,8 @@ the number of the signal if interrupted.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -38,7 +39,6 @@ from .resources.paths import expand_path
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .command.batch import BatchOptions
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -166,7 +166,7 @@ def main() -> None:
     "--hash",
     "hash_input",
     is_flag=True,
-    help="Store the SHA-256 of the input in the outputs, computed beside the conversion.",
+    help="Store the SHA-256 of the input in the outputs.",
 )
 @click.option(
     "-k",
@@ -213,8 +213,8 @@ def convert(
 ) -> None:
     """Convert FILEs to LH5 ('-': standard input).
 
-    A directory stands for the DAQ files in it, @LIST for the names in the file LIST, one
-    a line. With --jobs or another option of batches each file has one line of its own.
+    A directory stands for the DAQ files in it, @LIST for the names in the file LIST,
+    one per line. With --jobs or another option of batches each file gets one line.
 
     Compressed files (gzip, bzip2, xz, zstd) and formats are recognized by content.
     The exit status is 0 if all of the input was good, 3 if it was converted but is
@@ -234,7 +234,14 @@ def convert(
         extra_columns=extra_columns,
         hash_input=hash_input,
         kwargs=kwargs,
-        batch=_batch_of(jobs, skip_existing, dry_run, fail_fast, retries, timeout),
+        batch=_batch_of(
+            jobs=jobs,
+            skip_existing=skip_existing,
+            dry_run=dry_run,
+            fail_fast=fail_fast,
+            retries=retries,
+            timeout=timeout,
+        ),
         json_file=json_file,
         level=_level(verbose, quiet),
         quiet=quiet,
@@ -364,7 +371,9 @@ def repair(directories: tuple[str, ...], force: bool) -> None:
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE.lh5...")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each file.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, a line for each file."
+)
 def info(files: tuple[str, ...], as_json: bool) -> None:
     """Print what FILEs were converted from, with which settings and result."""
     from .command.info import show_info  # noqa: PLC0415  (--help needs none)
@@ -446,21 +455,14 @@ def daq2lh5_cli(
     leave(status)
 
 
-def _batch_of(
-    jobs: int | None,
-    skip_existing: bool,
-    dry_run: bool,
-    fail_fast: bool,
-    retries: int,
-    timeout: float | None,
-) -> BatchOptions | None:
-    """Return the options of batches; None if the user gave none of them."""
-    from .command.batch import BatchOptions  # noqa: PLC0415  (--help needs none)
+def _batch_of(**options: Any) -> Callable[..., int] | None:
+    """Return the function that converts a batch; None without options of batches."""
+    if not any(options.values()):
+        return None
+    from .batch.command import BatchOptions, run_batch  # noqa: PLC0415
 
-    batch = BatchOptions(
-        jobs or 1, skip_existing, dry_run, fail_fast, retries, timeout
-    )
-    return batch if jobs or batch != BatchOptions() else None
+    options["jobs"] = options["jobs"] or 1
+    return partial(run_batch, batch=BatchOptions(**options))
 
 
 def _level(verbose: bool, quiet: bool) -> int:

@@ -1,6 +1,6 @@
 """Conversions of many files: worker processes, order, what is done already."""
 
-from .inputs import InputError, expand_inputs, natural_key
+from ..command.inputs import InputError, expand_inputs, natural_key
 from .results import Result
 from .work import Job, Listener, convert_all
 

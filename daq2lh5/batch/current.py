@@ -1,45 +1,44 @@
-"""Outputs that are up to date: what a batch need not convert again."""
+"""Outputs that are up to date: their inputs need no conversion."""
 
 from __future__ import annotations
 
-import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..conversion.provenance import provenance_of
-from ..publishing.output_files import REPORT_ATTRIBUTE
+from ..conversion.provenance import provenance_of, read_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..conversion.targets import Target
 
-__all__ = ["read_report", "why_outdated"]
+__all__ = ["Existing", "existing_outputs"]
 
 
-def read_report(file: str) -> dict[str, Any] | None:
-    """Return the report that a conversion stored in an output; None without one."""
-    import h5py  # noqa: PLC0415  (a dry run without outputs needs none)
+class Existing(NamedTuple):
+    """The outputs of an earlier conversion.
 
-    try:
-        with h5py.File(file, "r", locking=False) as opened:
-            text = opened.attrs.get(REPORT_ATTRIBUTE)
-    except (OSError, RuntimeError):
-        return None
-    try:
-        report = json.loads(text)
-    except (TypeError, ValueError):
-        return None
-    return report if isinstance(report, dict) else None
+    Attributes
+    ----------
+    outdated
+        why the input must be converted again; None if they are up to date.
+    status
+        exit status of the earlier conversion.
+    """
+
+    outdated: str | None
+    status: int = 0
 
 
-def why_outdated(
+def existing_outputs(
     file: str, target: Target, arguments: Mapping[str, Any]
-) -> str | None:
-    """Return why a file must be converted; None if its outputs are up to date.
+) -> Existing:
+    """Look for outputs of an earlier conversion.
 
-    They are if they are complete, not older than the input, and made from an input of
-    the same name, size and modification time by this version with the same settings.
+    They are up to date if they are complete, not older than the input, and made by this
+    version, with the same settings, from an input of the same name, size and
+    modification time. Only complete outputs have their name. Outputs whose names
+    depend on the content of the input are published with the others.
 
     Parameters
     ----------
@@ -51,25 +50,28 @@ def why_outdated(
         of the conversion, see :func:`.provenance_of`.
     """
     if not os.path.isfile(file):
-        return "only files can be compared"
-    known = target.files
-    if not known:
-        return "the names of its outputs depend on its content"
+        return Existing("it is not a file: nothing tells whether it has changed")
+    if not target.files:
+        return Existing("the names of all its outputs depend on its content")
     wanted = provenance_of(file, target, arguments)
-    outputs = list(known)
-    for output in outputs:
+    statuses = [0]
+    for output in target.files:
         if not os.path.exists(output):
-            return f"there is no {output}"
+            return Existing(f"{output} does not exist")
         report = read_report(output)
         if report is None:
-            return f"{output} has no report of a conversion"
-        for name in ("version", "settings"):
-            if report.get(name) != wanted[name]:
-                return f"{output} was made with another {name.removesuffix('s')}"
-        found = dict(report.get("input") or {})
-        found.pop("sha256", None)
-        if found != wanted["input"]:
-            return f"{output} was made from another file, or the file has changed"
+            return Existing(f"{output} has no report of a conversion")
+        if report.get("version") != wanted["version"]:
+            return Existing(f"{output} was made by another version")
+        if report.get("settings") != wanted["settings"]:
+            return Existing(f"{output} was made with other settings")
+        source = dict(report.get("input") or {})
+        has_hash = source.pop("sha256", None) is not None
+        if source != wanted["input"]:
+            return Existing(f"{output} was made from another file, or it has changed")
+        if arguments.get("hash_input") and not has_hash:
+            return Existing(f"{output} has no SHA-256 of the input")
         if os.stat(output).st_mtime_ns < os.stat(file).st_mtime_ns:
-            return f"{output} is older than the input"
-    return None
+            return Existing(f"{output} is older than the input")
+        statuses.append(int(report.get("status") or 0))
+    return Existing(None, max(statuses))

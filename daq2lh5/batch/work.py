@@ -18,31 +18,31 @@ from .results import Result
 from .worker import Job, Progress, run_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["Job", "Listener", "convert_all"]
 
 WORKER = "from daq2lh5.batch.worker import main; main()"
-"""Program of a worker process: not its module by ``-m``, whose classes would be others."""
+"""Program of a worker process. With ``-m`` its classes would belong to ``__main__``."""
 
 STOP_SECONDS = 10.0
 """Time that a worker has to remove its unfinished output before it is killed."""
 
 
 class Listener:
-    """Told of the progress of a batch; the methods here do nothing."""
+    """Observer of a batch; the methods of this class do nothing."""
 
     def begin(self, file: str, pid: int | None) -> None:
-        """A conversion begins, in the process `pid`; None: in this one."""
+        """Take note of the start of a conversion, in process `pid` (None: this one)."""
 
     def progress(self, file: str, n_bytes: int, n_rows: int) -> None:
-        """A conversion has read `n_bytes` of the file and written `n_rows` rows."""
+        """Take note of the bytes of the file read and the rows written so far."""
 
     def line(self, text: str) -> None:
-        """A worker wrote a line to its standard error."""
+        """Take a line that a worker wrote to its standard error."""
 
     def again(self, result: Result) -> None:
-        """A conversion failed, and is tried again."""
+        """Take note of a failed conversion that is tried again."""
 
 
 def convert_all(
@@ -220,9 +220,7 @@ def _side_by_side(
             worker.stop()
 
 
-def _begin(
-    worker: _Worker, queue: deque[tuple[Job, int]], listener: Listener
-) -> None:
+def _begin(worker: _Worker, queue: deque[tuple[Job, int]], listener: Listener) -> None:
     job, attempt = queue.popleft()
     # if the worker has died that is met where it is waited for
     with suppress(OSError):

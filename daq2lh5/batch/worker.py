@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..build_raw import convert
 from ..command.run import attempt
 from ..report import ConversionReport
+from ..resources.interruption import check_interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,9 +73,9 @@ def run_job(
     """
     report = ConversionReport(source=job.file)
 
-    def work(check_interrupt: Callable[[], None]) -> None:
+    def work() -> None:
         def progress(streamer: DataStreamer) -> None:
-            check_interrupt()
+            check_interruption()
             on_progress(streamer)
 
         convert(

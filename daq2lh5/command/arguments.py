@@ -156,6 +156,7 @@ def targets_of(
         msg = "an input is given twice"
         raise UsageError(msg)
     spec = load_spec(out_spec)
+    in_folder = isinstance(spec, str) and is_folder(expand_path(spec))
     targets: dict[str, Target] = {}
     writers: dict[str, str] = {}
     for file in files:

@@ -30,7 +30,7 @@ def show_info(files: tuple[str, ...], as_json: bool) -> int:
     as_json
         print the stored report as it is, a line for each file.
     """
-    from ..batch.current import read_report  # noqa: PLC0415  (--help needs none)
+    from ..conversion.provenance import read_report  # noqa: PLC0415  (--help needs none)
     from ..resources.paths import expand_path  # noqa: PLC0415
 
     status = 0
@@ -56,7 +56,11 @@ def _lines(file: str, report: dict[str, Any]) -> Iterator[str]:
     """Go through the lines for one output."""
     yield file
     source = report.get("input") or {}
-    size = f", {source['bytes']} bytes, of {source['modified']}" if "bytes" in source else ""
+    size = (
+        f", {source['bytes']} bytes, of {source['modified']}"
+        if "bytes" in source
+        else ""
+    )
     yield f"  input: {source.get('name') or 'unknown'}{size}"
     if "sha256" in source:
         yield f"  SHA-256: {source['sha256']}"
@@ -66,7 +70,9 @@ def _lines(file: str, report: dict[str, Any]) -> Iterator[str]:
     for name in ("arguments", "specification"):
         if report.get(name):
             yield f"  {name}:"
-            text = yaml.safe_dump(report[name], sort_keys=False, default_flow_style=None)
+            text = yaml.safe_dump(
+                report[name], sort_keys=False, default_flow_style=None
+            )
             yield from (f"    {line}" for line in text.splitlines())
     for what in ("bytes", "packets"):
         counts = report.get(what) or {}

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from ..data_streamer import DataStreamer
     from ..report import ConversionReport
-    from .batch import BatchOptions
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -62,12 +61,18 @@ def run(
     quiet: bool = False,
     verbose: bool = False,
     debug: bool = False,
-    batch: BatchOptions | None = None,
+    batch: Callable[..., int] | None = None,
 ) -> int:
-    """Convert files; return the exit status."""
+    """Convert files; return the exit status.
+
+    Parameters
+    ----------
+    batch
+        converts the checked files, in place of one after the other.
+    """
     from .. import logging as our_logging  # noqa: PLC0415  (--help needs none)
-    from ..batch.inputs import expand_inputs  # noqa: PLC0415
     from ..report import ConversionReport  # noqa: PLC0415
+    from .inputs import expand_inputs  # noqa: PLC0415
 
     open_standard_streams()
     our_logging.setup(logging.DEBUG if debug else level)
@@ -110,12 +115,9 @@ def run(
         **named,
     }
     if batch is not None:
-        from .batch import run_batch  # noqa: PLC0415
-
-        return run_batch(
+        return batch(
             files,
             targets,
-            batch,
             arguments=arguments,
             json_file=json_file,
             quiet=quiet,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import threading
 from datetime import datetime, timezone
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from .targets import Target
 
-__all__ = ["FileHash", "Provenance", "input_of", "provenance_of"]
+__all__ = ["FileHash", "Provenance", "input_of", "provenance_of", "read_report"]
 
 BLOCK_BYTES = 1 << 20
 """Bytes that are hashed at a time."""
@@ -46,8 +47,7 @@ def provenance_of(
 ) -> Provenance:
     """Return the provenance of the outputs of a conversion.
 
-    Neither paths nor threads nor limits of memory are part of it: they do not change the
-    outputs.
+    It contains no paths, threads or limits of memory: they do not change the outputs.
 
     Parameters
     ----------
@@ -76,7 +76,9 @@ def _arguments_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
         for name, default in CHANGE_OUTPUTS.items()
         if arguments.get(name, default) not in (default, None)
     }
-    options = {k: v for k, v in (arguments.get("options") or {}).items() if v is not None}
+    options = {
+        k: v for k, v in (arguments.get("options") or {}).items() if v is not None
+    }
     for name, value in sorted(options.items()):
         found[name] = _plain(value)
         if formats.OPTIONS[name][1].is_path:
@@ -88,7 +90,10 @@ def _file_of(path: str) -> dict[str, Any]:
     """Return name and content's hash of a file of settings."""
     with open(path, "rb") as file:
         content = file.read()
-    return {"name": os.path.basename(path), "sha256": hashlib.sha256(content).hexdigest()}
+    return {
+        "name": os.path.basename(path),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
 
 
 def input_of(in_stream: str) -> dict[str, Any]:
@@ -146,11 +151,29 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else str(value)
+        return value if math.isfinite(value) else str(value)
     if isinstance(value, os.PathLike):
         return os.path.basename(os.fspath(value))
     text = repr(value)
     return type(value).__qualname__ if " at 0x" in text else text
+
+
+def read_report(file: str) -> dict[str, Any] | None:
+    """Return the report that a conversion stored in an output; None without one."""
+    import h5py  # noqa: PLC0415  (slow to import)
+
+    from ..publishing.output_files import REPORT_ATTRIBUTE  # noqa: PLC0415
+
+    try:
+        with h5py.File(file, "r", locking=False) as opened:
+            text = opened.attrs.get(REPORT_ATTRIBUTE)
+    except (OSError, RuntimeError):
+        return None
+    try:
+        report = json.loads(text)
+    except (TypeError, ValueError):
+        return None
+    return report if isinstance(report, dict) else None
 
 
 class FileHash:

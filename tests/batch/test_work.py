@@ -143,7 +143,6 @@ def test_workers_end_with_the_process_that_started_them(tmp_path):
         """
         import os, sys
         from daq2lh5.batch import Job, Listener, convert_all
-from daq2lh5.conversion.targets import target_of
         from daq2lh5.conversion.targets import target_of
 
         class Say(Listener):

@@ -1,4 +1,4 @@
-"""Inputs of a batch: files, folders and lists of files, in numeric order."""
+"""Inputs on the command line: files, folders and lists of files, in numeric order."""
 
 from __future__ import annotations
 

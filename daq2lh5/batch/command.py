@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..command.run import EXIT_DAMAGED, EXIT_FAILED, EXIT_USAGE, say, tell
 from ..errors import printable
-from .run import EXIT_DAMAGED, EXIT_FAILED, EXIT_USAGE, say, tell
+from .current import existing_outputs
+from .display import Summary, display
+from .results import Result
+from .work import Job, convert_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..batch.results import Result
     from ..conversion.targets import Target
 
 __all__ = ["BatchOptions", "run_batch"]
@@ -39,8 +42,8 @@ class BatchOptions:
 def run_batch(
     files: tuple[str, ...],
     targets: dict[str, Target],
-    batch: BatchOptions,
     *,
+    batch: BatchOptions,
     arguments: dict[str, Any],
     json_file: str | None,
     quiet: bool,
@@ -61,25 +64,23 @@ def run_batch(
     json_file
         where a line of JSON for each file goes, as it is done.
     """
-    from ..batch.current import why_outdated  # noqa: PLC0415  (--help needs none)
-    from ..batch.display import Summary, display  # noqa: PLC0415
-    from ..batch.results import Result  # noqa: PLC0415
-    from ..batch.work import Job, convert_all  # noqa: PLC0415
-
-    jobs, current = [], []
+    jobs: list[Job] = []
+    done: list[Result] = []
     for file in files:
         why = None
         if batch.skip_existing:
-            why = why_outdated(file, targets[file], arguments)
+            why, status = existing_outputs(file, targets[file], arguments)
             if why is None:
-                current.append(file)
+                done.append(Result(file, status, skipped="up to date"))
                 continue
         if batch.dry_run:
             tell(click.echo, printable(_plan_line(file, targets[file], why)))
         jobs.append(Job(file, targets[file], arguments, debug))
     if batch.dry_run:
-        for file in current:
-            tell(click.echo, printable(f"{file}: skip, its output is up to date"))
+        for result in done:
+            tell(
+                click.echo, printable(f"{result.file}: skip: its output is up to date")
+            )
         return 0
     shared = _share(arguments, batch.jobs)
     for job in jobs:
@@ -99,8 +100,8 @@ def run_batch(
             if log is not None:
                 tell(_write_line, log, result)
 
-        for file in current:
-            take(Result(file, 0, skipped="up to date"))
+        for result in done:
+            take(result)
         results: Iterator[Result] = convert_all(
             jobs,
             batch.jobs,
