@@ -19,8 +19,8 @@ import numpy as np
 
 from ..resources.interruption import interruptible
 from ..resources.paths import expand_path
-from ._holes import Holes
 from .ahead import DecodedReader
+from .holes import Holes
 from .magic import recognize
 from .members import make_decoder
 from .raw_input import COMPRESSED_READ, RawInput

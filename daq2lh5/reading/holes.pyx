@@ -120,11 +120,16 @@ cdef class Holes:
         self.told_start, self.told_end = start, end
         self.waiting = [h for h in self.waiting if not start <= h[0] < end]
 
-    def finish(self):
-        """End the search at the end of the stream."""
+    def skip(self):
+        """Pass over bytes that are not searched: the next ones do not follow."""
         if self.start >= 0 and self.end - self.start >= SHORTEST_TAIL:
             self.add(self.start, self.end)
         self.start = -1
+        self.n_before = 0
+
+    def finish(self):
+        """End the search at the end of the stream."""
+        self.skip()
         for hole in self.waiting:
             self.settle(hole)
         self.waiting = []
