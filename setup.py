@@ -27,7 +27,7 @@ MODULES = (
     "daq2lh5._core.codecs.radware",
     "daq2lh5._core.codecs.uleb128",
     "daq2lh5.processing._kernels",
-    "daq2lh5.reading._holes",
+    "daq2lh5.reading.holes",
     "daq2lh5.reading._read_ahead",
     "daq2lh5.fc._dead_time",
     "daq2lh5.fc._framing",

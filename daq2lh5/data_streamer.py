@@ -212,12 +212,10 @@ class DataStreamer(Selection, ABC):
         self._damaged_lost = 0
 
     def account_for_holes(self) -> None:
-        """Report blocks of zeros inside of packets, at the end of the stream.
+        """Report blocks of zeros inside of records, at the end of the stream.
 
-        Such packets are decoded: zeros among samples show no other sign of damage.
+        Such records are decoded: zeros among samples show no other sign of damage.
         """
-        if not isinstance(self.source, Source):
-            return
         holes = self.source.holes
         holes.finish()
         if holes.first is None:

@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from daq2lh5.reading._holes import Holes
+from daq2lh5.reading.holes import Holes
 from fuzz import real, samples
 from fuzz.conversion import decode
 from kit.decoding.fcio import decode as decode_in_blocks
@@ -257,6 +257,20 @@ def test_blocks_of_zeros_are_found(size):
     # damage that is told already
     assert found_in(two, size, [(9 * BLOCK - 7, 10 * BLOCK)]) == found_in(one, size)
     assert found_in(two, size, [(0, 10 * BLOCK)]) == (0, 0, None)
+
+
+def test_bytes_that_are_not_searched():
+    """A block of zeros ends where such bytes begin."""
+    holes = Holes()
+    data = zeroed(NOISE[: 3 * BLOCK], 2 * BLOCK, 3 * BLOCK)
+    holes.look(data, 0, 3 * BLOCK, 0)
+    holes.skip()
+    holes.look(bytes(BLOCK), 0, BLOCK, 7 * BLOCK + 1)
+    holes.finish()
+    assert (holes.n, holes.n_bytes, holes.first) == (
+        *(1, BLOCK),
+        (2 * BLOCK, 3 * BLOCK),
+    )
 
 
 def test_many_blocks_take_no_memory():

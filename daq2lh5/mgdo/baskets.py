@@ -17,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Basket", "unpack"]
+__all__ = ["Basket", "is_compressed", "unpack"]
 
 KEY = struct.Struct(">i2xi4xh2x")
 """Of a ``TKey``: its length with the object, that of the object, that without it."""
@@ -46,6 +46,20 @@ class Basket(NamedTuple):
     first: int
     data: np.ndarray
     offsets: np.ndarray
+
+
+def is_compressed(stored: bytes) -> bool:
+    """Whether a basket is compressed.
+
+    Parameters
+    ----------
+    stored
+        the basket as it is in the file, with its key.
+    """
+    if len(stored) < KEY.size:
+        return False
+    n_stored, n_unpacked, key_length = KEY.unpack_from(stored)
+    return n_stored != n_unpacked + key_length
 
 
 def unpack(stored: bytes) -> tuple[np.ndarray, np.ndarray | None] | None:

@@ -14,8 +14,9 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import DecodeError, printable
+from ..reading.holes import Holes
 from ..resources.memory import parse_size
-from .baskets import Basket, unpack
+from .baskets import Basket, is_compressed, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,6 +102,8 @@ class MGTree:
         compressed bytes of the baskets that were read.
     read_seconds
         time that was spent waiting for them.
+    holes
+        blocks of zeros in uncompressed baskets.
     trailing
         what follows the ROOT file; None if nothing does.
 
@@ -123,6 +126,7 @@ class MGTree:
         self.read_seconds = 0.0
         self.bytes_read = 0
         self.at_end = False
+        self.holes = Holes()
         uproot = import_uproot()
         path = name if path is None else path
         try:
@@ -227,11 +231,20 @@ class MGTree:
         """Return bytes and offsets of a basket's entries, see `unpack`."""
         start, length = self._seek(number), self.stored_bytes(number)
         if 0 <= start < start + length <= os.fstat(self._fd).st_size:
-            unpacked = unpack(os.pread(self._fd, length, start))
+            stored = os.pread(self._fd, length, start)
+            unpacked = unpack(stored)
             if unpacked is not None:
                 return unpacked
+            self._look_for_holes(stored, start)
         basket = self._branch.basket(number)
         return np.frombuffer(basket.data, np.uint8), basket.byte_offsets
+
+    def _look_for_holes(self, stored: bytes, start: int) -> None:
+        """Search an uncompressed basket for blocks of zeros: others fail to unpack."""
+        if not is_compressed(stored):
+            self.holes.skip()
+            self.holes.look(stored, 0, len(stored), start)
+            self.holes.skip()
 
     def _seek(self, number: int) -> int:
         """Return where a basket is in the file."""

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from daq2lh5.reading.holes import Holes
 from kit.mgdo_tree import FileTree
 from kit.writers import mgdo
 
@@ -37,6 +38,7 @@ class MemoryTree(FileTree):
         self.read_seconds = 0.0
         self.bytes_read = 0
         self.at_end = False
+        self.holes = Holes()
         self.n_baskets = len(self.baskets)
         ends = np.cumsum([0, *map(len, self.baskets)]).tolist()
         self._first = ends

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from daq2lh5.reading.holes import Holes
 
 from daq2lh5.errors import DecodeError
 from daq2lh5.mgdo.baskets import Basket
@@ -22,6 +23,7 @@ class FileTree:
         self.read_seconds = 0.0
         self.bytes_read = 0
         self.at_end = False
+        self.holes = Holes()
         data = Path(path or name).read_bytes()
         (self.n_baskets,) = struct.unpack_from(">I", data, 4)
         at = 8

@@ -145,3 +145,27 @@ def test_not_too_many_in_advance(tmp_path, monkeypatch):
     ahead.read(0)
     ahead.close()
     assert numbers == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@real_file
+def test_blocks_of_zeros(monkeypatch, compressed):
+    """Only samples that are stored as they are can hide them."""
+    pytest.importorskip("uproot")
+    key_length = 74
+    data = bytearray(range(1, 256)) * 80
+    data[4096 + 8 : 8192 + 8] = bytes(4096)
+    n_stored = key_length + len(data)
+    n_unpacked = len(data) + compressed
+    key = struct.pack(">ihiIhh", n_stored, 4, n_unpacked, 0, key_length, 1)
+    basket = key + b"k" * (key_length - len(key)) + data
+    tree = MGTree(str(FILE))
+    place = (-key_length - 8) % 4096
+    monkeypatch.setattr(tree, "_seek", lambda _: place)
+    monkeypatch.setattr("daq2lh5.mgdo.tree.os.pread", lambda *_: basket)
+    tree.read(0)
+    monkeypatch.undo()
+    tree.close()
+    tree.holes.finish()
+    first = place + key_length + 8 + 4096
+    assert tree.holes.first == (None if compressed else (first, first + 4096))
