@@ -11,11 +11,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import formats
-from .conversion.arguments import check_options, number_or_all, whole_number, yes_or_no
+from .conversion.arguments import (
+    Input,
+    check_options,
+    names_of,
+    number_or_all,
+    whole_number,
+    yes_or_no,
+)
 from .conversion.loop import convert_opened
 from .conversion.provenance import FileHash, provenance_of
 from .conversion.targets import Target, target_of
 from .errors import OutSpecError
+from .reading.joined import open_joined
 from .reading.source import open_source
 from .report import ConversionReport, sizeof_fmt
 from .resources.memory import (
@@ -25,7 +33,6 @@ from .resources.memory import (
     parse_size,
     peak_memory,
 )
-from .resources.paths import expand_path
 from .selection.column_settings import ColumnSettings
 
 if TYPE_CHECKING:
@@ -41,7 +48,7 @@ __all__ = ["build_raw", "get_streamer", "open_stream", "sizeof_fmt"]
 
 
 def get_streamer(
-    in_stream: str | os.PathLike[str],
+    in_stream: Input,
     in_stream_type: str | None = None,
     compass_config_file: str | os.PathLike[str] | None = None,
     *,
@@ -53,7 +60,8 @@ def get_streamer(
     Parameters
     ----------
     in_stream
-        name of the input: a file, ``-`` for standard input, a named pipe.
+        name of the input: a file, ``-`` for standard input, a named pipe; or a list of
+        names, of files that continue each other, which are read as one stream.
     in_stream_type
         name of its format; by default the content decides, or the file name's
         extension if the input cannot be read.
@@ -75,7 +83,8 @@ def get_streamer(
     TypeError
         if an option is unknown, or has a wrong type.
     """
-    in_stream = expand_path(in_stream)
+    names = names_of(in_stream)
+    in_stream = names[0]
     check_options({"in_stream_type": in_stream_type})
     unknown = next((name for name in options if name not in formats.OPTIONS), None)
     if unknown is not None:
@@ -94,6 +103,8 @@ def get_streamer(
         streamer.extra_columns = extra_columns
         return streamer
 
+    if len(names) > 1:
+        return _streamer_of_several(names, in_stream_type, make)
     if in_stream_type is not None:
         return make(formats.find(in_stream_type))
     if not formats.can_be_read(in_stream):
@@ -105,6 +116,27 @@ def get_streamer(
         source.close()
         raise
     # handed on: pipes and standard input can't be opened twice
+    streamer.source = source
+    return streamer
+
+
+def _streamer_of_several(
+    names: list[str],
+    in_stream_type: str | None,
+    make: Callable[[formats.Format], DataStreamer],
+) -> DataStreamer:
+    """Return a streamer for files that continue each other."""
+    source = open_joined(names)
+    try:
+        if in_stream_type is None:
+            format_ = formats.detect(names[0], source)
+        else:
+            format_ = formats.find(in_stream_type)
+        formats.check_joined(names, format_)
+        streamer = make(format_)
+    except BaseException:
+        source.close()
+        raise
     streamer.source = source
     return streamer
 
@@ -141,7 +173,7 @@ def _of_other_formats(name: str, options: dict[str, Any]) -> list[str]:
 
 @contextmanager
 def open_stream(
-    in_stream: str | os.PathLike[str],
+    in_stream: Input,
     in_stream_type: str | None = None,
     compass_config_file: str | os.PathLike[str] | None = None,
     *,
@@ -179,7 +211,7 @@ def open_stream(
         **_take_options(open_kwargs),
     )
     try:
-        header_data = streamer.open_stream(expand_path(in_stream), **open_kwargs)
+        header_data = streamer.open_stream(names_of(in_stream)[0], **open_kwargs)
     except BaseException:
         # the caller must see the first error
         with suppress(Exception):
@@ -192,7 +224,7 @@ def open_stream(
 
 
 def build_raw(
-    in_stream: str | os.PathLike[str],
+    in_stream: Input,
     in_stream_type: str | None = None,
     out_spec: str | os.PathLike[str] | dict | RawBufferLibrary | None = None,
     buffer_size: int = 8192,
@@ -218,8 +250,9 @@ def build_raw(
     Parameters
     ----------
     in_stream
-        name of the input: a file, ``-`` for standard input, a named pipe. In this and
-        all other paths ``~`` and environment variables are expanded.
+        name of the input: a file, ``-`` for standard input, a named pipe; or a list of
+        names, of files that continue each other, which are converted as one stream. In
+        this and all other paths ``~`` and environment variables are expanded.
     in_stream_type
         name of its format; by default the content decides.
     out_spec
@@ -310,7 +343,7 @@ def build_raw(
 
 
 def convert(
-    in_stream: str | os.PathLike[str],
+    in_stream: Input,
     *,
     in_stream_type: str | None = None,
     out_spec: str | os.PathLike[str] | dict | RawBufferLibrary | Target | None = None,
@@ -344,10 +377,12 @@ def convert(
         report to fill; after an error it says how far the conversion got.
     """
     start = time.perf_counter()
-    in_stream = expand_path(in_stream)
-    if in_stream != "-" and not os.path.exists(in_stream.removeprefix("file://")):
-        msg = f"input file {in_stream} not found"
-        raise FileNotFoundError(msg)
+    names = names_of(in_stream)
+    for name in names:
+        if name != "-" and not os.path.exists(name.removeprefix("file://")):
+            msg = f"input file {name} not found"
+            raise FileNotFoundError(msg)
+    in_stream = names[0]
     buffer_size = whole_number("buffer_size", buffer_size, 1)
     rows_wanted = number_or_all("n_max", n_max)
     if isinstance(memory_limit, str):
@@ -373,7 +408,7 @@ def convert(
     options = options or {}
     extra_columns = yes_or_no("extra_columns", extra_columns)
     streamer = get_streamer(
-        in_stream, in_stream_type, extra_columns=extra_columns, **options
+        names, in_stream_type, extra_columns=extra_columns, **options
     )
     outputs: OutputFiles | None = None
     file_hash: FileHash | None = None
@@ -383,7 +418,7 @@ def convert(
             streamer.report = report
         report = streamer.report
         report.provenance = provenance_of(
-            in_stream,
+            names,
             target,
             {
                 "in_stream_type": in_stream_type,
@@ -401,7 +436,7 @@ def convert(
         # with two cores, which compress, reading ahead gained nothing
         streamer.read_ahead = threads > 2
         streamer.to_files_only = True
-        outputs = OutputFiles(overwrite, [in_stream], hdf5_settings, threads, verify)
+        outputs = OutputFiles(overwrite, names, hdf5_settings, threads, verify)
         with outputs:
             outputs.check(target.files)
             header_data = streamer.open_stream(
@@ -414,8 +449,8 @@ def convert(
             _check_selection(streamer, target.rb_lib)
             if rows_wanted is not None:
                 streamer.rows_left = rows_wanted
-            if hash_input and "bytes" in report.provenance["input"]:
-                file_hash = FileHash(in_stream)
+            if hash_input and all(map(os.path.isfile, names)):
+                file_hash = FileHash(names)
             elif hash_input:
                 report.warn("no SHA-256 of the input: only files can be read twice")
             for name in target.unused:
@@ -429,7 +464,12 @@ def convert(
             check = partial(_check_selection, streamer, target.rb_lib)
             convert_opened(streamer, header_data, outputs, db_dict, progress, check)
             if file_hash is not None:
-                report.provenance["input"]["sha256"] = file_hash.result()
+                first, *others = file_hash.result()
+                report.provenance["input"]["sha256"] = first
+                for entry, digest in zip(
+                    report.provenance.get("continued_by", []), others, strict=True
+                ):
+                    entry["sha256"] = digest
             outputs.finish(report)
     finally:
         if file_hash is not None:

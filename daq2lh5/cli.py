@@ -152,6 +152,11 @@ def main() -> None:
     help="Convert only this many rows, from the start.",
 )
 @click.option("-w", "--overwrite", is_flag=True, help="Replace output files.")
+@click.option(
+    "--join",
+    is_flag=True,
+    help="Convert all FILEs, in numeric order, as one stream to one output.",
+)
 @_with_resources
 @click.option(
     "--checksum", is_flag=True, help="Store a checksum (Fletcher-32) with each chunk."
@@ -193,6 +198,7 @@ def convert(
     buffer_size: int,
     max_rows: int | None,
     overwrite: bool,
+    join: bool,
     threads: int | None,
     memory_limit: str,
     checksum: bool,
@@ -233,6 +239,7 @@ def convert(
         verify_compression=verify_compression,
         extra_columns=extra_columns,
         hash_input=hash_input,
+        join=join,
         kwargs=kwargs,
         batch=_batch_of(
             jobs=jobs,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .buffers.garbage import Garbage
 from .raw_buffer import RawBuffer, RawBufferLibrary
+from .reading.joined import JoinedSource
 from .reading.source import Source, open_source
 from .report import ConversionReport
 from .resources.memory import DEFAULT_LIMIT, MemoryPlan, default_threads
@@ -230,6 +231,8 @@ class DataStreamer(Selection, ABC):
     def account_for_source(self) -> None:
         """Update the report on the input and its damage."""
         self.report.container_error = self.source.error
+        if isinstance(self.source, JoinedSource):
+            self.report.starts = self.source.starts
         self.report.garbage_bytes_kept = self.garbage.bytes_kept
         self.report.garbage_bytes_dropped = self.garbage.bytes_dropped
 

@@ -13,14 +13,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .compass.options import OPTIONS as COMPASS_OPTIONS
-from .errors import DecodeError, UnknownFormatError, did_you_mean, show
+from .errors import (
+    DecodeError,
+    OutSpecError,
+    UnknownFormatError,
+    did_you_mean,
+    show,
+)
 from .llama.options import OPTIONS as LLAMA_OPTIONS
 from .orca.decoder_names import DECODERS as ORCA_DECODERS
 from .reading.magic import without_ending
+from .reading.source import open_source
 from .resources.paths import expand_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from .data_streamer import DataStreamer
     from .reading.source import Source
@@ -30,6 +37,7 @@ __all__ = [
     "FORMATS",
     "OPTIONS",
     "Format",
+    "check_joined",
     "check_options",
     "detect",
     "find",
@@ -68,6 +76,8 @@ class Format:
         whether an empty file of the given name belongs to the format.
     options
         keywords of its streamer.
+    can_join
+        whether files behind each other are a stream, too.
     """
 
     name: str
@@ -79,6 +89,7 @@ class Format:
     probe_if_named: Callable[[bytes], str | None] | None = None
     empty_if_named: Callable[[str], bool] | None = None
     options: tuple[FormatOption, ...] = ()
+    can_join: bool = True
 
     def has_extension(self, ending: str) -> bool:
         """Whether the format has this file name extension, in any letter case."""
@@ -176,6 +187,7 @@ FORMATS = (
         ("MGDOHeaderDecoder", "GETGERDADigitizerDataDecoder"),
         _probe_root,
         "mgdo.mgdo_streamer:MGDOStreamer",
+        can_join=False,
     ),
 )
 
@@ -320,3 +332,43 @@ def make_streamer(format_: Format, **kwargs: Any) -> DataStreamer:
     """Return a new streamer of a format."""
     module, _, name = format_.streamer.partition(":")
     return getattr(importlib.import_module(f"daq2lh5.{module}"), name)(**kwargs)
+
+
+def check_joined(names: Sequence[str], format_: Format) -> None:
+    """Check that files can be read as one stream of a format.
+
+    Parameters
+    ----------
+    names
+        names of the files.
+    format_
+        format of the first.
+
+    Raises
+    ------
+    NotImplementedError
+        if files of this format cannot be joined.
+    OutSpecError
+        (a ValueError) if one of the files is of another format.
+    """
+    if not format_.can_join:
+        msg = (
+            f"{format_.name} files cannot be joined: each has an index of its own; "
+            "convert each to an output"
+        )
+        raise NotImplementedError(msg)
+    for name in names[1:]:
+        if not can_be_read(name):
+            continue
+        try:
+            with open_source(name) as source:
+                other = detect(name, source)
+        except (UnknownFormatError, DecodeError):
+            # damaged, perhaps: the report will tell
+            continue
+        if other is not format_:
+            msg = (
+                f"{names[0]} is {format_.name} data and {name} {other.name} data: "
+                "join files of one format"
+            )
+            raise OutSpecError(msg)

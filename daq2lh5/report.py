@@ -98,6 +98,8 @@ class ConversionReport:
         time of each stage; the time for compressing is the sum of all threads.
     peak_memory
         largest memory of the process, in bytes; None if it is unknown.
+    starts
+        offsets in the stream of the files of a joined input, by their names.
     provenance
         version, arguments, specification, and the input: see :func:`.provenance_of`.
     """
@@ -127,6 +129,7 @@ class ConversionReport:
     peak_memory: int | None = None
     error: str | None = None
     notes_dropped: int = 0
+    starts: dict[str, int] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     _known_notes: set[str] = field(default_factory=set, repr=False, compare=False)
 
@@ -219,6 +222,7 @@ class ConversionReport:
         """Return the whole report as plain Python objects."""
         return {
             "source": self.source,
+            "starts": self.starts,
             **self.provenance,
             "format": self.format,
             "compression": self.compression,
@@ -260,6 +264,7 @@ class ConversionReport:
             "compression": self.compression,
             "status": self.exit_status,
             "input_bytes": self.n_bytes,
+            **({"starts": [*self.starts.values()]} if self.starts else {}),
             "bytes": full["bytes"],
             "packets": full["packets"],
             "n_damage": self.n_damage,
@@ -298,16 +303,26 @@ class ConversionReport:
             name = self.source.removeprefix("file://")
             for path in (self.source, name, os.path.abspath(name)):
                 value = value.replace(f"{path}: ", "")
+            for path in (self.source, name, os.path.abspath(name), *self.starts):
                 if os.sep in path:
                     value = value.replace(path, os.path.basename(path))
         return value
 
+    def place(self, offset: int) -> str:
+        """Say where an offset in the stream is, in words."""
+        begun = [name for name, start in self.starts.items() if start <= offset]
+        if len(self.starts) < 2:
+            return f"byte {offset}"
+        return f"{begun[-1]}: byte {offset - self.starts[begun[-1]]}"
+
     def lines(self) -> list[str]:
         """Return the short form for people, line by line."""
         unit = UNITS.get(self.format, "records")
+        n = len(self.starts)
+        more = f" and {n - 1} more files" if n > 2 else " and 1 more file" * (n > 1)
         out = [
             (
-                f"{self.source}: {self.format}, {sizeof_fmt(self.n_bytes)}, "
+                f"{self.source}{more}: {self.format}, {sizeof_fmt(self.n_bytes)}, "
                 f"{self.packets['decoded']} {unit}, {self.n_rows} rows"
             )
         ]
@@ -336,7 +351,7 @@ class ConversionReport:
             lost = f"{bad} bytes" if bad else f"{self.packets['corrupt']} {unit}"
             out.append(f"  damaged: {self.n_damage} ranges, {lost} lost")
             out += [
-                f"    byte {d.offset}, {d.length} bytes: {d.reason}"
+                f"    {self.place(d.offset)}, {d.length} bytes: {d.reason}"
                 for d in self.damage[:5]
             ]
             if self.n_damage > 5:

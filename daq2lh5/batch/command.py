@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..command.run import EXIT_DAMAGED, EXIT_FAILED, EXIT_USAGE, say, tell
+from ..command.run import EXIT_DAMAGED, EXIT_FAILED, EXIT_USAGE, say, tell, total_size
 from ..errors import printable
 from .current import existing_outputs
 from .display import Summary, display
@@ -18,7 +17,7 @@ from .results import Result
 from .work import Job, convert_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ..conversion.targets import Target
 
@@ -40,7 +39,7 @@ class BatchOptions:
 
 
 def run_batch(
-    files: tuple[str, ...],
+    inputs: Mapping[str, list[str]],
     targets: dict[str, Target],
     *,
     batch: BatchOptions,
@@ -53,8 +52,8 @@ def run_batch(
 
     Parameters
     ----------
-    files
-        the inputs.
+    inputs
+        names of the files of each input, by the first.
     targets
         the outputs of each.
     batch
@@ -66,21 +65,20 @@ def run_batch(
     """
     jobs: list[Job] = []
     done: list[Result] = []
-    for file in files:
+    for file, names in inputs.items():
         why = None
         if batch.skip_existing:
-            why, status = existing_outputs(file, targets[file], arguments)
+            why, status = existing_outputs(names, targets[file], arguments)
             if why is None:
                 done.append(Result(file, status, skipped="up to date"))
                 continue
         if batch.dry_run:
-            tell(click.echo, printable(_plan_line(file, targets[file], why)))
-        jobs.append(Job(file, targets[file], arguments, debug))
+            tell(click.echo, printable(_plan_line(names, targets[file], why)))
+        jobs.append(Job(names, targets[file], arguments, debug))
     if batch.dry_run:
         for result in done:
-            tell(
-                click.echo, printable(f"{result.file}: skip: its output is up to date")
-            )
+            line = f"{result.file}: skip: its output is up to date"
+            tell(click.echo, printable(line))
         return 0
     shared = _share(arguments, batch.jobs)
     for job in jobs:
@@ -88,10 +86,10 @@ def run_batch(
     if batch.skip_existing:
         # an output that is not up to date is replaced
         shared["overwrite"] = True
-    summary = Summary(len(files))
+    summary = Summary(len(inputs))
     statuses = {0}
     target = nullcontext() if json_file is None else click.open_file(json_file, "w")
-    with target as log, display([j.file for j in jobs], summary, say, quiet) as shown:
+    with target as log, display(jobs, summary, say, quiet) as shown:
 
         def take(result: Result) -> None:
             summary.add(result)
@@ -133,11 +131,14 @@ def _share(arguments: dict[str, Any], n_jobs: int) -> dict[str, Any]:
     }
 
 
-def _plan_line(file: str, target: Target, why: str | None) -> str:
+def _plan_line(names: list[str], target: Target, why: str | None) -> str:
     """Return the line of a dry run."""
     outputs = ", ".join(target.files) or "outputs named by the content"
-    size = f" ({os.path.getsize(file)} bytes)" if os.path.isfile(file) else ""
-    return f"{file}{size}: convert to {outputs}" + (f": {why}" if why else "")
+    n_bytes = total_size(names)
+    size = "" if n_bytes is None else f" ({n_bytes} bytes)"
+    return f"{', '.join(names)}{size}: convert to {outputs}" + (
+        f": {why}" if why else ""
+    )
 
 
 def _write_line(file: Any, result: Result) -> None:

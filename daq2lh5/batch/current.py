@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..conversion.provenance import provenance_of, read_report
+from ..conversion.provenance import inputs_of, provenance_of, read_report
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ..conversion.targets import Target
 
@@ -31,7 +31,7 @@ class Existing(NamedTuple):
 
 
 def existing_outputs(
-    file: str, target: Target, arguments: Mapping[str, Any]
+    names: Sequence[str], target: Target, arguments: Mapping[str, Any]
 ) -> Existing:
     """Look for outputs of an earlier conversion.
 
@@ -42,18 +42,19 @@ def existing_outputs(
 
     Parameters
     ----------
-    file
-        the input.
+    names
+        names of the input's files.
     target
         its outputs.
     arguments
         of the conversion, see :func:`.provenance_of`.
     """
-    if not os.path.isfile(file):
+    if not all(map(os.path.isfile, names)):
         return Existing("it is not a file: nothing tells whether it has changed")
     if not target.files:
         return Existing("the names of all its outputs depend on its content")
-    wanted = provenance_of(file, target, arguments)
+    wanted = provenance_of(names, target, arguments)
+    changed = max(os.stat(name).st_mtime_ns for name in names)
     statuses = [0]
     for output in target.files:
         if not os.path.exists(output):
@@ -65,13 +66,13 @@ def existing_outputs(
             return Existing(f"{output} was made by another version")
         if report.get("settings") != wanted["settings"]:
             return Existing(f"{output} was made with other settings")
-        source = dict(report.get("input") or {})
-        has_hash = source.pop("sha256", None) is not None
-        if source != wanted["input"]:
+        sources = inputs_of(report)
+        hashes = [source.pop("sha256", None) for source in sources]
+        if sources != inputs_of(wanted):
             return Existing(f"{output} was made from another file, or it has changed")
-        if arguments.get("hash_input") and not has_hash:
+        if arguments.get("hash_input") and None in hashes:
             return Existing(f"{output} has no SHA-256 of the input")
-        if os.stat(output).st_mtime_ns < os.stat(file).st_mtime_ns:
+        if os.stat(output).st_mtime_ns < changed:
             return Existing(f"{output} is older than the input")
         statuses.append(int(report.get("status") or 0))
     return Existing(None, max(statuses))

@@ -9,6 +9,7 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ..command.run import total_size
 from ..errors import printable
 from ..report import sizeof_fmt
 from .work import Listener
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from .results import Result
+    from .work import Job
 
 __all__ = ["Plain", "Summary", "display"]
 
@@ -202,13 +204,13 @@ class Live(Plain):
 
 @contextmanager
 def display(
-    files: Sequence[str], summary: Summary, write: Callable[[str], None], quiet: bool
+    jobs: Sequence[Job], summary: Summary, write: Callable[[str], None], quiet: bool
 ) -> Iterator[Plain]:
     """Show the progress of a batch: as a live table if standard error is a terminal."""
     if quiet or not sys.stderr.isatty():
         yield Plain(write, quiet)
         return
-    sizes = {f: os.path.getsize(f) if os.path.isfile(f) else 0 for f in files}
+    sizes = {job.file: total_size(job.names) or 0 for job in jobs}
     shown = Live(sizes, summary, quiet)
     with shown.live:
         yield shown

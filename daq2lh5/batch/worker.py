@@ -33,12 +33,12 @@ PROGRESS_SECONDS = 0.2
 
 @dataclass
 class Job:
-    """One file to convert.
+    """One input to convert.
 
     Attributes
     ----------
-    file
-        the input.
+    names
+        names of the input's files: several continue each other.
     target
         its outputs.
     arguments
@@ -47,10 +47,15 @@ class Job:
         whether tracebacks are printed.
     """
 
-    file: str
+    names: list[str]
     target: Target
     arguments: dict[str, Any]
     debug: bool = False
+
+    @property
+    def file(self) -> str:
+        """Name of the first file."""
+        return self.names[0]
 
 
 @dataclass
@@ -79,7 +84,7 @@ def run_job(
             on_progress(streamer)
 
         convert(
-            job.file,
+            job.names,
             # a conversion fills the buffers of its target
             out_spec=copy.deepcopy(job.target),
             report=report,

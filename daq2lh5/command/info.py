@@ -54,16 +54,16 @@ def show_info(files: tuple[str, ...], as_json: bool) -> int:
 
 def _lines(file: str, report: dict[str, Any]) -> Iterator[str]:
     """Go through the lines for one output."""
+    from ..conversion.provenance import inputs_of  # noqa: PLC0415
+
     yield file
-    source = report.get("input") or {}
-    size = (
-        f", {source['bytes']} bytes, of {source['modified']}"
-        if "bytes" in source
-        else ""
-    )
-    yield f"  input: {source.get('name') or 'unknown'}{size}"
-    if "sha256" in source:
-        yield f"  SHA-256: {source['sha256']}"
+    for source in inputs_of(report):
+        line = f"  input: {source.get('name') or 'unknown'}"
+        if "bytes" in source:
+            line += f", {source['bytes']} bytes, of {source['modified']}"
+        yield line
+        if "sha256" in source:
+            yield f"    SHA-256: {source['sha256']}"
     packed = f", {report['compression']}" if report.get("compression") else ""
     yield f"  format: {report.get('format')}{packed}"
     yield f"  made by: daq2lh5 {report.get('version', 'of before 0.1')}"

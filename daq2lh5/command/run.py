@@ -61,18 +61,21 @@ def run(
     quiet: bool = False,
     verbose: bool = False,
     debug: bool = False,
+    join: bool = False,
     batch: Callable[..., int] | None = None,
 ) -> int:
     """Convert files; return the exit status.
 
     Parameters
     ----------
+    join
+        convert all files, in numeric order, as one stream to one output.
     batch
         converts the checked files, in place of one after the other.
     """
     from .. import logging as our_logging  # noqa: PLC0415  (--help needs none)
     from ..report import ConversionReport  # noqa: PLC0415
-    from .inputs import expand_inputs  # noqa: PLC0415
+    from .inputs import expand_inputs, natural_key  # noqa: PLC0415
 
     open_standard_streams()
     our_logging.setup(logging.DEBUG if debug else level)
@@ -88,7 +91,11 @@ def run(
         named = {name: value for name, value in options.items() if name in KINDS}
         keywords = {k: v for k, v in options.items() if k not in named}
         of_formats = {k: named.pop(k) for k in [*named] if k in FORMAT_OPTIONS}
-        targets = targets_of(files, out_spec, keywords)
+        inputs = {file: [file] for file in files}
+        if join:
+            first, *others = sorted(files, key=natural_key)
+            inputs = {first: [first, *others]}
+        targets = targets_of(tuple(inputs), out_spec, keywords)
         outputs = [f for target in targets.values() for f in target.files]
         _check_outputs(files, outputs, overwrite)
         if json_file is not None:
@@ -116,7 +123,7 @@ def run(
     }
     if batch is not None:
         return batch(
-            files,
+            inputs,
             targets,
             arguments=arguments,
             json_file=json_file,
@@ -125,11 +132,11 @@ def run(
         )
     statuses = [0]
     reports: list[ConversionReport] = []
-    for file in files:
+    for file, names in inputs.items():
         report = ConversionReport(source=file)
         reports.append(report)
         status = _convert_one(
-            file,
+            names,
             report,
             debug=debug,
             quiet=quiet,
@@ -158,26 +165,26 @@ def _check_outputs(files: tuple[str, ...], outputs: list[str], overwrite: bool) 
 
 
 def _convert_one(
-    file: str,
+    names: list[str],
     report: ConversionReport,
     *,
     debug: bool,
     quiet: bool,
     **arguments: Any,
 ) -> int:
-    """Convert one file; return its exit status."""
+    """Convert one input, of one or more files; return the exit status."""
     from ..build_raw import convert as convert_file  # noqa: PLC0415
 
     def work() -> None:
-        with _progress_bar(file, quiet) as show_progress:
+        with _progress_bar(names, quiet) as show_progress:
 
             def progress(streamer: DataStreamer) -> None:
                 check_interruption()
                 show_progress(streamer)
 
-            convert_file(file, report=report, progress=progress, **arguments)
+            convert_file(names, report=report, progress=progress, **arguments)
 
-    return attempt(file, report, debug, work)
+    return attempt(names[0], report, debug, work)
 
 
 def attempt(
@@ -297,20 +304,29 @@ def leave(status: int) -> None:
     sys.exit(status)
 
 
+def total_size(names: list[str]) -> int | None:
+    """Return the bytes of all files; None if one is not a file."""
+    if not all(map(os.path.isfile, names)):
+        return None
+    return sum(map(os.path.getsize, names))
+
+
 @contextmanager
-def _progress_bar(file: str, quiet: bool) -> Iterator[Callable[[DataStreamer], None]]:
+def _progress_bar(
+    names: list[str], quiet: bool
+) -> Iterator[Callable[[DataStreamer], None]]:
     """Show progress on a terminal, in bytes of the input."""
     if quiet or not sys.stderr.isatty():
         yield lambda _streamer: None
         return
     from tqdm import tqdm  # noqa: PLC0415  (not needed without a terminal)
 
-    total = os.path.getsize(file) if os.path.isfile(file) else None
+    total = total_size(names)
     with tqdm(
         total=total,
         unit="B",
         unit_scale=True,
-        desc=printable(os.path.basename(file)),
+        desc=printable(os.path.basename(names[0])),
         leave=False,
     ) as bar:
 

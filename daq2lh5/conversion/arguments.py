@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping
-from typing import Any
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 from ..errors import show
+from ..resources.paths import expand_path
+
+Input: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+"""Type of an input: the name of a file, or names of files that continue each other."""
 
 MAX_ROWS = 2**63 - 1
 """Largest number of rows that kernels can count."""
@@ -84,3 +89,23 @@ def check_options(options: Mapping[str, Any]) -> None:
         if value is not None and not isinstance(value, types):
             msg = f"{name} must be {what}, got {show(value)}"
             raise TypeError(msg)
+
+
+def names_of(in_stream: Input) -> list[str]:
+    """Return the names of the files of an input, with expanded paths.
+
+    Raises
+    ------
+    ValueError
+        if there is no name, or the same twice.
+    """
+    if isinstance(in_stream, (str, os.PathLike)):
+        return [expand_path(in_stream)]
+    names = [expand_path(name) for name in in_stream]
+    if not names:
+        msg = "the input is an empty list: it must have at least one file"
+        raise ValueError(msg)
+    if len({os.path.realpath(name) for name in names}) < len(names):
+        msg = f"an input is given twice: {show(names)}"
+        raise ValueError(msg)
+    return names

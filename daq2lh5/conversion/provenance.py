@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import os
-import threading
+from contextlib import suppress
 from datetime import datetime, timezone
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -15,13 +15,21 @@ from .. import formats
 from .._version import __version__
 from ..buffers.places import Place
 from ..resources.paths import expand_path
+from ..resources.threads import Task, start_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .targets import Target
 
-__all__ = ["FileHash", "Provenance", "input_of", "provenance_of", "read_report"]
+__all__ = [
+    "FileHash",
+    "Provenance",
+    "input_of",
+    "inputs_of",
+    "provenance_of",
+    "read_report",
+]
 
 BLOCK_BYTES = 1 << 20
 """Bytes that are hashed at a time."""
@@ -39,11 +47,11 @@ CHANGE_OUTPUTS: dict[str, Any] = {
 
 Provenance = dict[str, Any]
 """``version``, ``arguments``, ``specification``, ``settings`` (a hash of the three),
-and ``input``."""
+``input``, and of joined files ``continued_by``: a list of the others."""
 
 
 def provenance_of(
-    in_stream: str, target: Target, arguments: Mapping[str, Any]
+    names: Sequence[str], target: Target, arguments: Mapping[str, Any]
 ) -> Provenance:
     """Return the provenance of the outputs of a conversion.
 
@@ -51,8 +59,8 @@ def provenance_of(
 
     Parameters
     ----------
-    in_stream
-        name of the input.
+    names
+        names of the input's files.
     target
         its outputs.
     arguments
@@ -65,7 +73,9 @@ def provenance_of(
     }
     text = json.dumps(made, sort_keys=True)
     made["settings"] = hashlib.sha256(text.encode()).hexdigest()
-    made["input"] = input_of(in_stream)
+    made["input"] = input_of(names[0])
+    if len(names) > 1:
+        made["continued_by"] = [input_of(name) for name in names[1:]]
     return made
 
 
@@ -109,6 +119,12 @@ def input_of(in_stream: str) -> dict[str, Any]:
         "bytes": status.st_size,
         "modified": f"{modified:%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z",
     }
+
+
+def inputs_of(provenance: Provenance) -> list[dict[str, Any]]:
+    """Return the files of the input, each as from :func:`input_of`."""
+    first = provenance.get("input") or {}
+    return [dict(entry) for entry in (first, *provenance.get("continued_by", ()))]
 
 
 def _specification_of(target: Target) -> dict[str, Any] | None:
@@ -177,46 +193,46 @@ def read_report(file: str) -> dict[str, Any] | None:
 
 
 class FileHash:
-    """SHA-256 of a file, computed in a thread while the file is converted.
+    """SHA-256 of files, computed in a thread while the files are converted.
 
     Parameters
     ----------
-    in_stream
-        name of the input, which must be a file.
+    names
+        names of the inputs, which must be files.
     """
 
-    def __init__(self, in_stream: str) -> None:
-        self._path = in_stream.removeprefix("file://")
-        self._digest = ""
-        self._error: OSError | None = None
-        self._over = False
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
-
-    def _work(self) -> None:
-        state = hashlib.sha256()
+    def __init__(self, names: Sequence[str]) -> None:
+        self._paths = [name.removeprefix("file://") for name in names]
+        self._is_over = False
+        self._task = Task(self._compute)
         try:
-            with open(self._path, "rb", buffering=0) as file:
-                while not self._over and (block := file.read(BLOCK_BYTES)):
-                    state.update(block)
-        except OSError as e:
-            self._error = e
-        self._digest = state.hexdigest()
+            start_thread(self._task.run, (), "daq2lh5-hash")
+        except RuntimeError:
+            # the system has no thread left
+            self._task.run()
 
-    def result(self) -> str:
-        """Wait for the hash, and return it in hexadecimal digits.
+    def _compute(self) -> list[str]:
+        digests = []
+        for path in self._paths:
+            state = hashlib.sha256()
+            with open(path, "rb", buffering=0) as file:
+                while not self._is_over and (block := file.read(BLOCK_BYTES)):
+                    state.update(block)
+            digests.append(state.hexdigest())
+        return digests
+
+    def result(self) -> list[str]:
+        """Wait for the hash of each file, and return it in hexadecimal digits.
 
         Raises
         ------
         OSError
-            if the file cannot be read.
+            if a file cannot be read.
         """
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._digest
+        return self._task.result()
 
     def stop(self) -> None:
         """Give up."""
-        self._over = True
-        self._thread.join()
+        self._is_over = True
+        with suppress(OSError):
+            self._task.result()

@@ -35,6 +35,7 @@ cdef class Holes:
     cdef readonly int64_t n_bytes
     cdef readonly object first
     cdef int64_t start          # of the zeros at hand; -1: none
+    cdef int64_t shift          # from offsets to blocks
     cdef int64_t end            # of the bytes searched so far
     cdef int n_before           # zeros in front of that, up to SLACK + 1
     cdef list waiting
@@ -77,11 +78,12 @@ cdef class Holes:
                 at = end_of_zeros(data, at, n)
                 if at == n:
                     break
-                edge = (offset + at) // BLOCK * BLOCK
+                edge = (offset + at + self.shift) // BLOCK * BLOCK - self.shift
                 if edge > self.start and offset + at - edge <= SLACK:
                     self.add(self.start, edge)
                 self.start = -1
-            edge = (offset + at + BLOCK - 1) // BLOCK * BLOCK - offset
+            edge = (offset + at + self.shift + BLOCK - 1) // BLOCK * BLOCK
+            edge -= offset + self.shift
             if edge >= n:
                 break
             at = edge + 1
@@ -126,6 +128,11 @@ cdef class Holes:
             self.add(self.start, self.end)
         self.start = -1
         self.n_before = 0
+
+    def begin_file(self, int64_t offset):
+        """Note that another file, with blocks of its own, begins at an offset."""
+        self.skip()
+        self.shift = (BLOCK - offset % BLOCK) % BLOCK
 
     def finish(self):
         """End the search at the end of the stream."""

@@ -321,14 +321,34 @@ def open_source(
         raise ValueError(msg)
     given = expand_path(name)
     with interruptible:
-        # a named pipe waits for its writer here
-        path = given.removeprefix("file://")
-        raw = _open_stdin() if given == "-" else _open_path(path)
-        try:
-            return _open_raw(raw, given, block_size)
-        except BaseException:
-            raw.close()
-            raise
+        raw, reader = _open_input(given, block_size)
+    return Source(
+        given,
+        reader,
+        block_size=block_size,
+        compression=raw.compression,
+        input_size=raw.size,
+    )
+
+
+def open_reader(name: str, block_size: int) -> Reader:
+    """Open an input, decompressed where needed, for `Source`; see `open_source`."""
+    return _open_input(name, block_size)[1]
+
+
+def _open_input(name: str, block_size: int) -> tuple[RawInput, Reader]:
+    # a named pipe waits for its writer here
+    path = name.removeprefix("file://")
+    raw = _open_stdin() if name == "-" else _open_path(path)
+    try:
+        compression = raw.compression = recognize(raw.peek())
+        if compression is None:
+            return raw, PlainReader(raw)
+        raw.read_size = min(block_size, COMPRESSED_READ)
+        return raw, DecodedReader(raw, make_decoder(compression))
+    except BaseException:
+        raw.close()
+        raise
 
 
 def _open_path(path: str) -> RawInput:
@@ -341,20 +361,3 @@ def _open_stdin() -> RawInput:
         return RawInput(os.dup(0), name)
     except OSError as exc:
         raise OSError(exc.errno, exc.strerror, name) from exc
-
-
-def _open_raw(raw: RawInput, name: str, block_size: int) -> Source:
-    compression = raw.compression = recognize(raw.peek())
-    reader: Reader
-    if compression is None:
-        reader = PlainReader(raw)
-    else:
-        raw.read_size = min(block_size, COMPRESSED_READ)
-        reader = DecodedReader(raw, make_decoder(compression))
-    return Source(
-        name,
-        reader,
-        block_size=block_size,
-        compression=compression,
-        input_size=raw.size,
-    )
