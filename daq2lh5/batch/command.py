@@ -11,15 +11,16 @@ import click
 
 from ..command.run import EXIT_DAMAGED, EXIT_FAILED, EXIT_USAGE, say, tell, total_size
 from ..errors import printable
-from .current import existing_outputs
 from .display import Summary, display
-from .results import Result
-from .work import Job, convert_all
+from .plan import plan
+from .work import convert_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ..conversion.targets import Target
+    from .plan import Planned
+    from .results import Result
 
 __all__ = ["BatchOptions", "run_batch"]
 
@@ -63,29 +64,19 @@ def run_batch(
     json_file
         where a line of JSON for each file goes, as it is done.
     """
-    jobs: list[Job] = []
-    done: list[Result] = []
-    for file, names in inputs.items():
-        why = None
-        if batch.skip_existing:
-            why, status = existing_outputs(names, targets[file], arguments)
-            if why is None:
-                done.append(Result(file, status, skipped="up to date"))
-                continue
-        if batch.dry_run:
-            tell(click.echo, printable(_plan_line(names, targets[file], why)))
-        jobs.append(Job(names, targets[file], arguments, debug))
+    planned = plan(
+        inputs,
+        targets,
+        arguments,
+        n_jobs=batch.jobs,
+        skip_existing=batch.skip_existing,
+        debug=debug,
+    )
     if batch.dry_run:
-        for result in done:
-            line = f"{result.file}: skip: its output is up to date"
-            tell(click.echo, printable(line))
+        for one in planned:
+            tell(click.echo, printable(_plan_line(one)))
         return 0
-    shared = _share(arguments, batch.jobs)
-    for job in jobs:
-        job.arguments = shared
-    if batch.skip_existing:
-        # an output that is not up to date is replaced
-        shared["overwrite"] = True
+    jobs = [one.job for one in planned if one.done is None]
     summary = Summary(len(inputs))
     statuses = {0}
     target = nullcontext() if json_file is None else click.open_file(json_file, "w")
@@ -98,8 +89,9 @@ def run_batch(
             if log is not None:
                 tell(_write_line, log, result)
 
-        for result in done:
-            take(result)
+        for one in planned:
+            if one.done is not None:
+                take(one.done)
         results: Iterator[Result] = convert_all(
             jobs,
             batch.jobs,
@@ -120,25 +112,16 @@ def run_batch(
     return next(s for s in order if s in statuses)
 
 
-def _share(arguments: dict[str, Any], n_jobs: int) -> dict[str, Any]:
-    """Divide memory and threads among conversions at a time."""
-    from ..resources.memory import MIN_LIMIT, default_threads  # noqa: PLC0415
-
-    threads = arguments.get("threads") or default_threads()
-    return arguments | {
-        "threads": max(1, threads // n_jobs),
-        "memory_limit": max(MIN_LIMIT, arguments["memory_limit"] // n_jobs),
-    }
-
-
-def _plan_line(names: list[str], target: Target, why: str | None) -> str:
+def _plan_line(one: Planned) -> str:
     """Return the line of a dry run."""
-    outputs = ", ".join(target.files) or "outputs named by the content"
-    n_bytes = total_size(names)
+    job = one.job
+    if one.done is not None:
+        return f"{job.file}: skip: its output is up to date"
+    outputs = ", ".join(job.target.files) or "outputs named by the content"
+    n_bytes = total_size(job.names)
     size = "" if n_bytes is None else f" ({n_bytes} bytes)"
-    return f"{', '.join(names)}{size}: convert to {outputs}" + (
-        f": {why}" if why else ""
-    )
+    text = f"{', '.join(job.names)}{size}: convert to {outputs}"
+    return text if one.outdated is None else f"{text}: {one.outdated}"
 
 
 def _write_line(file: Any, result: Result) -> None:

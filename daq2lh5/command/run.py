@@ -97,7 +97,7 @@ def run(
             inputs = {first: [first, *others]}
         targets = targets_of(tuple(inputs), out_spec, keywords)
         outputs = [f for target in targets.values() for f in target.files]
-        _check_outputs(files, outputs, overwrite)
+        check_outputs(files, outputs, overwrite)
         if json_file is not None:
             json_file = json_file if json_file == "-" else expand_path(json_file)
             given = [*filter(None, [out_spec, of_formats.get("compass_config_file")])]
@@ -152,7 +152,7 @@ def run(
     return next(s for s in (EXIT_FAILED, EXIT_USAGE, EXIT_DAMAGED, 0) if s in statuses)
 
 
-def _check_outputs(files: tuple[str, ...], outputs: list[str], overwrite: bool) -> None:
+def check_outputs(files: tuple[str, ...], outputs: list[str], overwrite: bool) -> None:
     """Refuse outputs that would replace inputs or other files, before reading."""
     inputs = {os.path.realpath(i.removeprefix("file://")): i for i in files}
     for output in outputs:
