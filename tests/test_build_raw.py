@@ -539,7 +539,7 @@ class TestFiles:
             whole
         )
         assert "seconds" not in text
-        assert "run.fcio" not in text
+        assert stored["input"]["name"] == "run.fcio"
         assert str(run.parent) not in text
 
     def test_tables_of_the_report_are_those_of_its_own_file(self, run, tmp_path):

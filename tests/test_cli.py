@@ -132,7 +132,7 @@ class TestStatus:
         [
             (["none.fcio"], ["none.fcio", "not found"]),
             (["run.fcio", "none.fcio"], ["none.fcio", "not found"]),
-            (["."], ["directory"]),
+            (["/proc/self/fdinfo"], ["no DAQ file in /proc/self/fdinfo"]),
             (["run.fcio", "run.fcio"], ["twice"]),
             (["-t", "FlashKam", "run.fcio"], ["did you mean 'FlashCam'"]),
             (["-b", "2", "run.fcio"], ["buffer_size"]),

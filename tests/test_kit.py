@@ -19,6 +19,8 @@ MAX_LINES = 800
 
 ELSEWHERE = {
     "__main__": "test_cli",
+    "batch/results": "batch/test_work",
+    "batch/worker": "batch/test_work",
     "buffers/fields": "buffers/test_expansion",
     "buffers/keys": "buffers/test_expansion",
     "conversion/loop": "test_build_raw",

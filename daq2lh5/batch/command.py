@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
+import signal
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..command.run import EXIT_DAMAGED, EXIT_FAILED, EXIT_USAGE, say, tell, total_size
+from ..command.run import (
+    EXIT_DAMAGED,
+    EXIT_FAILED,
+    EXIT_SIGNAL,
+    EXIT_USAGE,
+    say,
+    tell,
+    total_size,
+)
 from ..errors import printable
+from ..resources.interruption import notice_signals
 from .display import Summary, display
 from .plan import plan
 from .work import convert_all
@@ -23,8 +33,6 @@ if TYPE_CHECKING:
     from .results import Result
 
 __all__ = ["BatchOptions", "run_batch"]
-
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -100,15 +108,18 @@ def run_batch(
             fail_fast=batch.fail_fast,
             listener=shown,
         )
-        try:
-            for result in results:
-                take(result)
-        except KeyboardInterrupt:
-            results.close()
-            statuses.add(INTERRUPTED)
+        with notice_signals() as interruption:
+            try:
+                for result in results:
+                    take(result)
+            except KeyboardInterrupt:
+                results.close()
+                statuses.add(EXIT_SIGNAL + (interruption.number or signal.SIGINT))
     tell(click.echo, summary.line(), err=json_file == "-")
+    if max(statuses) > EXIT_SIGNAL:
+        return max(statuses)
     # failure outranks wrong usage, which outranks damage
-    order = (INTERRUPTED, EXIT_FAILED, EXIT_USAGE, EXIT_DAMAGED, 0)
+    order = (EXIT_FAILED, EXIT_USAGE, EXIT_DAMAGED, 0)
     return next(s for s in order if s in statuses)
 
 

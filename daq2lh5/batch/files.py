@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import formats
 from ..command.arguments import check_inputs, targets_of
-from ..command.inputs import expand_inputs, natural_key
+from ..command.inputs import InputError, expand_inputs, natural_key
 from ..command.run import check_outputs
 from ..resources.memory import DEFAULT_LIMIT, parse_size
 from .plan import plan
@@ -104,6 +104,9 @@ def convert_files(
     if isinstance(inputs, (str, os.PathLike)):
         inputs = [inputs]
     files = check_inputs(tuple(expand_inputs(inputs)))
+    if not files:
+        msg = "no input: the list of files is empty"
+        raise InputError(msg)
     by_first = {file: [file] for file in files}
     if join:
         first, *others = sorted(files, key=natural_key)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
+from ..command.run import EXIT_FAILED, EXIT_SIGNAL
+from ..resources.interruption import interruptible
 from .results import Result
 from .worker import Job, Progress, run_job
 
@@ -85,7 +87,7 @@ def convert_all(
         done = _side_by_side(queue, min(n_workers, len(queue)), timeout, listener)
     try:
         for job, result in done:
-            if result.status == 1 and result.attempts <= retries:
+            if result.status == EXIT_FAILED and result.attempts <= retries:
                 listener.again(result)
                 queue.append((job, result.attempts + 1))
                 continue
@@ -110,6 +112,8 @@ def _one_by_one(
                 file, s.source.bytes_read, s.report.n_rows
             ),
         )
+        if status > EXIT_SIGNAL:
+            raise KeyboardInterrupt
         seconds = time.monotonic() - start
         yield job, Result(job.file, status, report, report.error, attempt, seconds)
 
@@ -207,7 +211,7 @@ def _side_by_side(
             for worker in [w for w in workers if _is_late(w, timeout)]:
                 workers.remove(worker)
                 late = f"stopped after {timeout:g} s (--timeout)"
-                outcome = worker.result(1, None, late)
+                outcome = worker.result(EXIT_FAILED, None, late)
                 worker.stop()
                 yield outcome
             workers[:] = [w for w in workers if w.errors >= 0]
@@ -238,7 +242,8 @@ def _ready(workers: list[_Worker], timeout: float | None) -> list[_Worker]:
     doors: dict[Any, _Worker] = {}
     for worker in workers:
         doors |= {worker.connection: worker, worker.errors: worker}
-    found = wait(list(doors), seconds)
+    with interruptible:
+        found = wait(list(doors), seconds)
     return list({id(doors[door]): doors[door] for door in found}.values())
 
 
@@ -263,13 +268,16 @@ def _hear(worker: _Worker, listener: Listener) -> Iterator[tuple[Job, Result]]:
             status, report = message
             # its messages come before its result
             _pass_on(worker, listener)
-            yield worker.result(status, report, report.error)
+            if status > EXIT_SIGNAL:
+                yield worker.result(EXIT_FAILED, report, "its process was told to stop")
+            else:
+                yield worker.result(status, report, report.error)
     except (EOFError, OSError):
         code = worker.process.wait()
         _pass_on(worker, listener)
         job = worker.job
         if job is not None:
-            yield worker.result(1, None, _why(code))
+            yield worker.result(EXIT_FAILED, None, _why(code))
         worker.stop(0)
         return
     _pass_on(worker, listener)

@@ -58,7 +58,7 @@ KINDS = {
 """Options that --kwargs can give; other names are keywords of the specification."""
 
 
-class UsageError(Exception):
+class UsageError(ValueError):
     """The command line is invalid; the conversion has not begun."""
 
 

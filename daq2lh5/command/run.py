@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_DAMAGED = 3
+EXIT_SIGNAL = 128
+"""Exit status of an interruption, less the number of the signal."""
 
 
 def run(
@@ -143,6 +145,8 @@ def run(
             out_spec=targets[file],
             **arguments,
         )
+        if status > EXIT_SIGNAL:
+            return status
         statuses.append(status)
         if status in (0, EXIT_DAMAGED) and not quiet:
             tell(show_report, report, verbose, err=json_file == "-")
@@ -196,6 +200,11 @@ def attempt(
     ----------
     work
         does the processing; it must call :func:`.check_interruption` between chunks.
+
+    Returns
+    -------
+    status
+        exit status; after an interruption more than ``EXIT_SIGNAL``.
     """
     from ..errors import OutSpecError  # noqa: PLC0415
 
@@ -209,7 +218,7 @@ def attempt(
         if report.outputs:
             what = "interrupted after its output was complete"
         say(f"error: {file}: {what}")
-        leave(128 + (interruption.number or signal.SIGINT))
+        return EXIT_SIGNAL + (interruption.number or signal.SIGINT)
     except Exception as e:
         report.error = text = message_of(e)
         if debug:
