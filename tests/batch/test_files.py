@@ -30,11 +30,12 @@ def test_results(here, jobs):
 
 
 def test_arguments_and_keywords(here):
-    spec = {
-        "FCEventDecoder": {
-            "{group}/ch{key}": {"key_list": ["*"], "out_stream": "{orig_basename}.lh5"}
-        }
+    events = {
+        "key_list": ["*"],
+        "out_name": "{group}/ch{key}",
+        "out_stream": "{orig_basename}.lh5",
     }
+    spec = {"FCEventDecoder": {"events": events}}
     results = list(
         convert_files("r_0.fcio", spec, group="raw", n_max=2, memory_limit="100M")
     )
