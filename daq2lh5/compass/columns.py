@@ -10,11 +10,11 @@ from ..buffers.declaration import Column, Table
 __all__ = ["EVENT", "KERNEL_TABLES", "TABLES"]
 
 MAX_SAMPLES = 65532
-"""Length that the waveform of a table has unless somebody says otherwise."""
+"""Default length of waveforms."""
 
 _RECORD = Table(
     "CompassRecord",
-    "What records with and without waveforms have in common.",
+    "Columns of records with and without waveforms.",
     (
         Column(
             "packet_id",

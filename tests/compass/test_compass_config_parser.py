@@ -309,9 +309,9 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><configuration/>
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no valid XML"),
-        ("not XML", "no valid XML"),
-        ("<configuration><board>", "no valid XML"),
+        ("", "not valid XML"),
+        ("not XML", "not valid XML"),
+        ("<configuration><board>", "not valid XML"),
         ("<configuration/>", "no <board>"),
         ("<other><board/></other>", "no <board>"),
         (BOMB, "declare entities"),

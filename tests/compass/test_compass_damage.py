@@ -401,7 +401,9 @@ def test_header_with_a_flipped_bit(name, bit, file):
         pytest.skip("no energy is left")
     decoded = of.read(file, bytes([of.data[0] ^ 1 << bit]) + of.data[1:])
     assert [signature(row) for row in decoded.rows] == [*of.rows.values()]
-    assert any("laid out as " + of.form.name in note for note in decoded.report.notes)
+    assert any(
+        f"have the layout {of.form.name}:" in note for note in decoded.report.notes
+    )
 
 
 @pytest.mark.parametrize("name", WITH_HEADER)

@@ -143,7 +143,7 @@ def test_layout_that_cannot_be_told(file):
     file.write_bytes(b"\x00\x01" * 500)
     with pytest.raises(DecodeError, match=r"no layout.*compass_layout"):
         decode(file)
-    with pytest.raises(ValueError, match="no layout of CoMPASS records"):
+    with pytest.raises(ValueError, match="not a layout of CoMPASS records"):
         decode(file, layout="CAFE")
 
 
@@ -462,9 +462,9 @@ def test_packets_that_do_not_fit(file):
     assert events.decode_packet(packet, {0: rb}, 1, header)
     for bad, what in (
         (packet, "full"),
-        (packet[:-1], "no record"),
+        (packet[:-1], "not a record"),
         (packet[:10], "only 10 bytes"),
-        (packet + b"\0", "no record"),
+        (packet + b"\0", "not a record"),
     ):
         with pytest.raises(DecodeError, match=what):
             events.decode_packet(bad, {0: rb}, 2, header)
