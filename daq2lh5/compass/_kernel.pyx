@@ -69,7 +69,7 @@ cdef class CompassKernel(Kernel):
     Attributes
     ----------
     detail_board, detail_channel, detail_samples
-        with ``HEADER``: the channel and length, one of which is new; with ``WIDTH``:
+        with ``HEADER``: channel and length, at least one new; with ``WIDTH``:
         the number of samples.
     detail_is_new
         whether the joined file has no records of that channel so far.

@@ -80,9 +80,8 @@ _RECORD = Table(
 
 EVENT = Table(
     "CompassEvent",
-    "One row for each record. There is no column ``waveform`` in a table of channels "
-    "without samples; in one of channels whose waveforms differ in length its "
-    "``values`` are lists.",
+    "One row for each record. Tables of channels without samples lack the column "
+    "``waveform``; with waveforms of different lengths its ``values`` are lists.",
     (
         *_RECORD.columns,
         Column(

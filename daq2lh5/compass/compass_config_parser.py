@@ -216,8 +216,8 @@ def read_settings(
     path
         name of the file.
     period_ns
-        sampling period of boards without one in the file; by default that of their
-        model (format 4.1).
+        sampling period of boards without one in the file; by default the period of
+        their model (format 4.1).
 
     Raises
     ------

@@ -464,8 +464,10 @@ class CompassStreamer(KernelStreamer):
             return self._fitting(first, key, None)
         ending = "lists" if n_samples is None else n_samples
         found = tables.open(first, n_samples, decoder, ending, [key])
-        what = "of several lengths" if n_samples is None else f"of {n_samples} samples"
-        self.report.note(f"waveforms {what}: table {found.out_name}")
+        lengths = (
+            "of several lengths" if n_samples is None else f"of {n_samples} samples"
+        )
+        self.report.note(f"waveforms {lengths}: table {found.out_name}")
         return found
 
     def _new_channel(self) -> None:

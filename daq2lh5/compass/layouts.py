@@ -1,7 +1,7 @@
 """Layouts of CoMPASS records, and their detection.
 
 Files of CoMPASS 2 begin with a header word that defines the layout; files of CoMPASS 1,
-and files that continue another one, begin with the first record. Sections are those of
+and files that continue another file, begin with the first record. Sections are those of
 the CoMPASS format.
 """
 
@@ -234,8 +234,8 @@ def detect_layout(
     single = [] if found else _best(head, at_end, tries, True, 1)
     if found or single:
         names = ", ".join(map(str, found or single))
-        what = "its records fit" if found else "a single record fits"
-        problem = f"the file has no header, and {what} several layouts: {names}"
+        match = "its records fit" if found else "a single record fits"
+        problem = f"the file has no header, and {match} several layouts: {names}"
     raise DecodeError(problem, source, advice=ADVICE)
 
 

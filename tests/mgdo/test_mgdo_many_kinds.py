@@ -17,7 +17,8 @@ def test_more_kinds_than_tables(tmp_path):
     decoded = decode(write(tmp_path, es))
     report = decoded.report
     assert len(decoded.rows) == 65
-    assert report.irregular == {"row that there can be no more tables for": 5}
+    reason = "row without a table, as the number of tables is limited"
+    assert report.irregular == {reason: 5}
     assert report.skipped_channels == {}
     assert report.packets["skipped"] == report.bytes["skipped"] == 0
     assert report.exit_status == 3

@@ -19,7 +19,7 @@ from daq2lh5.mgdo.mgdo_streamer import MGDOStreamer
 from daq2lh5.mgdo.tree import MGTree
 
 ADVICE = "pip install 'daq2lh5[mgdo]'"
-LACK = f"all that it needs ('cramjam' is missing): {ADVICE}"
+LACK = f"(its dependency 'cramjam' is missing): {ADVICE}"
 
 
 @pytest.fixture

@@ -330,4 +330,4 @@ def test_damaged_samples(tmp_path, seed, passed):
     assert passed == {ONE}
     assert found[1]["corrupt"] > 50
     assert found[1]["decoded"] > 300
-    assert any("samples do not end" in reason for _, reason in found[3])
+    assert any("samples contradicts their number" in reason for _, reason in found[3])
