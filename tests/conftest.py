@@ -22,13 +22,20 @@ def _away_from_the_sources(tmp_path_factory):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _ctrl_c():
-    """Heed Ctrl-C, which shells have their jobs in the background ignore."""
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def _signals():
+    """Heed signals that are ignored: Ctrl-C in jobs of shells, SIGHUP under nohup."""
+    handlers = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGHUP: signal.SIG_DFL,
+        signal.SIGTERM: signal.SIG_DFL,
+    }
+    before = {}
+    for number, handler in handlers.items():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            before[number] = signal.signal(number, handler)
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

@@ -85,11 +85,11 @@ def bind_code(c: object) -> str:
 
 
 def access_code(c: object, struct: str, prefix: str) -> str:
-    """Return the function that writes to one column, typed as it is declared.
+    """Return the typed function that writes to one column.
 
-    ``set_`` takes the value, ``at_`` returns the row's elements to fill, ``new_`` the
-    same after it made a row of so many elements. Waveforms have none: their samples
-    are copied whole.
+    ``set_`` stores a value, ``at_`` returns the row's elements to fill, ``new_`` begins
+    a row of `n` elements and returns them. Waveforms have no function: kernels copy
+    their samples as a block.
     """
     ctype = C_TYPES[c.dtype]
     this = f"{struct}* c, Py_ssize_t row"

@@ -1,8 +1,8 @@
 """Write the C side of the wire structs.
 
 For each module ``wire.py`` of a format this writes ``_wire.pxd`` beside it: for each
-struct its size, the constants that its fields always are, and a typed accessor for each
-field and each range of bits. The pointer that an accessor takes comes from a claim on
+struct its size, the values of its constant fields, and a typed accessor for each
+field and each range of bits. The pointer for an accessor comes from a claim on
 all bytes of the struct (``daq2lh5/_core/window.pxd``). ``setup.py`` calls it before the
 extensions are built; a file is only replaced when its content changes.
 """
@@ -41,7 +41,7 @@ def load_code(field: object, at: str) -> str:
 
 
 def constants_code(struct: object) -> str:
-    """Return the enum of a struct's size and of what its fields always are."""
+    """Return the enum of a struct's size and of the values of its constant fields."""
     prefix = struct.name.upper()
     lines = ["cdef enum:", f"    {prefix}_BYTES = {struct.size}"]
     for f in struct.fields:
@@ -56,12 +56,12 @@ def constants_code(struct: object) -> str:
 
 
 def layout_name(struct: object) -> str:
-    """Return the name of the C struct that has the places of optional fields."""
+    """Return the name of the C struct with the offsets of optional fields."""
     return struct.name.title().replace("_", "") + "Layout"
 
 
 def layout_code(struct: object) -> str:
-    """Return the places of optional fields, and the function that computes them."""
+    """Return the C struct with the offsets of optional fields, and its function."""
     fields = [f for f in struct.fields if f.offset is None]
     name = layout_name(struct)
     lines = [

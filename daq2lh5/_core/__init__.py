@@ -1,1 +1,1 @@
-"""What the kernels of all formats share at the C level."""
+"""C code that the kernels of all formats share."""

@@ -5,18 +5,18 @@ from libc.stdint cimport int64_t
 
 cdef struct BoundColumn:
     char* data          # first element of row 0
-    Py_ssize_t step     # bytes from row to row; 0: a column that nobody wants
+    Py_ssize_t step     # bytes from row to row; 0: an unused column
 
 
 cdef struct BoundVector:
     char* data          # elements of all rows, one after the other
     Py_ssize_t size     # bytes of an element
     int64_t capacity    # elements that fit
-    int64_t* offsets    # [row]: first element of the row; NULL: nobody wants it
+    int64_t* offsets    # [row]: first element of the row; NULL: unused column
 
 
 cdef struct BoundWaveform:
-    char* values        # NULL: nobody wants them
+    char* values        # NULL: unused column
     Py_ssize_t step
     Py_ssize_t width    # samples a row
     BoundColumn t0
@@ -26,7 +26,7 @@ cdef struct BoundWaveform:
 cdef inline bint vector_has_room(
     const BoundVector* v, Py_ssize_t row, int64_t n
 ) noexcept nogil:
-    """Whether `n` elements fit behind those of the rows before `row`."""
+    """Whether `n` elements fit behind the elements of the rows before `row`."""
     return v.offsets == NULL or n <= v.capacity - v.offsets[row]
 
 
@@ -41,7 +41,7 @@ cdef inline char* vector_row(BoundVector* v, Py_ssize_t row, int64_t n) noexcept
 cdef class Binding:
     # keeps what the pointers point to alive
     cdef object keep
-    # (array of the user's, scratch that stands in for it)
+    # (the user's array, the scratch array in its place)
     cdef list stand_ins
     cdef Py_ssize_t rows
     cdef object array(self, dict arrays, str path, str dtype, Py_ssize_t rows)

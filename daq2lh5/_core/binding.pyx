@@ -3,15 +3,15 @@
 import numpy as np
 
 cdef char _SCRATCH[4096]
-"""Where the values of unwanted columns go: written by all, read by none."""
+"""Memory for the values of unused columns: all kernels write to it, none reads it."""
 
 
 cdef class Binding:
     """The columns of one buffer, as long as a kernel may write to them.
 
     A column that is missing in `arrays` (the user dropped it) is bound to scratch
-    memory. One of another dtype, or whose elements do not lie side by side, is stood
-    in for by an array of the declared kind, and copied back by `copy_back`.
+    memory. An array of another dtype, or without contiguous rows, is replaced by one of
+    the declared type, which `copy_back` copies back.
     """
 
     def __cinit__(self, Py_ssize_t rows):
@@ -24,7 +24,7 @@ cdef class Binding:
         array = arrays[path]
         if len(array) < rows:
             raise ValueError(
-                f"column '{path}' has {len(array)} rows, not the {rows} of its table"
+                f"column '{path}' has {len(array)} rows, but its table has {rows}"
             )
         inner = array.strides[1:] == () or array.strides[1:] == (wanted.itemsize,)
         if (
@@ -51,7 +51,7 @@ cdef class Binding:
         array = self.array(arrays, path, dtype, self.rows)
         if (array.size // len(array) if len(array) else width) != width:
             raise ValueError(
-                f"column '{path}' has {array.shape[1:]} values a row, not {width}"
+                f"column '{path}' has {array.shape[1:]} values a row, expected {width}"
             )
         c.data = <char*><size_t>array.ctypes.data
         c.step = array.strides[0]
@@ -71,7 +71,7 @@ cdef class Binding:
         offsets = self.array(arrays, path + "/offsets", "int64", self.rows + 1)
         data = self.array(arrays, path + "/flattened_data", dtype, 0)
         if offsets.strides != (8,) or (len(data) and data.strides != (v.size,)):
-            raise ValueError(f"column '{path}': the elements do not lie side by side")
+            raise ValueError(f"column '{path}': expected a contiguous array")
         v.data = <char*><size_t>data.ctypes.data
         v.capacity = len(data)
         v.offsets = <int64_t*><size_t>offsets.ctypes.data

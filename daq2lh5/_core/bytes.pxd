@@ -1,9 +1,9 @@
-# Reading input bytes: loads that do not care about alignment; those with "be" in their
-# names are big-endian, all others little-endian.
+# Unaligned loads of numbers from input bytes: big-endian with "be" in the name, else
+# little-endian.
 #
-# A load never checks. The bytes come from `claim` (window.pxd), and where a field is in
-# them is declared once (wire.py of each format, see "Cython here" in docs/): kernels call
-# the accessors in `_wire.pxd`, which are made from that.
+# Loads do not check. The bytes come from `claim` (window.pxd), and each field's offset
+# is declared once (wire.py of each format, see "Cython here" in docs/): kernels call
+# the accessors in `_wire.pxd`, which are generated from these declarations.
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy

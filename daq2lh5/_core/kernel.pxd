@@ -12,8 +12,8 @@ cdef enum:
 
 cdef enum:                  # fates of input; names in FATES
     FATE_DECODED
-    FATE_SKIPPED            # sound, and not selected
-    FATE_UNKNOWN            # nothing knows how to decode it
+    FATE_SKIPPED            # intact, but not selected
+    FATE_UNKNOWN            # of a kind that no decoder reads
     FATE_CORRUPT
     FATE_CUT_OFF            # lacks its end, since the input ends
     N_FATES
@@ -24,7 +24,7 @@ cdef class Kernel:
     cdef readonly int64_t consumed
     cdef readonly int64_t need
 
-    # how far to go, and how far it got
+    # limits and progress of a call of `decode`
     cdef int64_t max_packets
     cdef readonly int64_t n_packets
     cdef public int64_t packet_id
@@ -35,7 +35,7 @@ cdef class Kernel:
     cdef int64_t bytes_done[N_FATES]
     cdef int64_t irregular_count[MAX_IRREGULARITIES]
 
-    # where rows go: sinks of each table, and the one that lacks memory
+    # the sinks of each table, and the one that lacks memory
     cdef tuple tables
     cdef RowSink* sinks[MAX_TABLES]
     cdef int detail_table
@@ -72,7 +72,7 @@ cdef class Kernel:
     cdef inline Status lack(
         self, Status status, int table, int64_t sink, int64_t need
     ) noexcept nogil:
-        """Stop because a sink lacks memory for `need` rows, or elements."""
+        """Stop because a sink lacks memory for `need` rows or elements."""
         self.detail_table = table
         self.detail_sink = sink
         self.detail_need = need
@@ -105,6 +105,6 @@ cdef class Kernel:
         self.consumed += n_bytes
 
     cdef inline void pass_bytes(self, int64_t n_bytes) noexcept nogil:
-        """Go on behind bytes that are sound and part of no record, such as a header."""
+        """Go on behind intact bytes between records, such as a header."""
         self.bytes_done[FATE_DECODED] += n_bytes
         self.consumed += n_bytes

@@ -2,8 +2,8 @@
 
 A kernel decodes the bytes of one input into the rows of buffers. `Kernel` is the
 contract between it and its streamer
-(:class:`~daq2lh5.streaming.kernel_streamer.KernelStreamer`). The kernel of a format is
-derived from it, and says what a record is.
+(:class:`~daq2lh5.streaming.kernel_streamer.KernelStreamer`). Each format derives its
+kernel from it, and adds the decoding of a record.
 """
 
 from typing import NamedTuple
@@ -11,11 +11,11 @@ from typing import NamedTuple
 from .sink cimport SinkTable
 
 FATES = ("decoded", "skipped", "unknown", "corrupt", "cut_off")
-"""What can become of input, as reports name it."""
+"""Fates of the bytes of an input, as reports name them."""
 
 
 class DamagedRange(NamedTuple):
-    """A part of the input that was passed over."""
+    """A part of the input that was not decoded."""
 
     start: int
     """Offset in the input."""
@@ -24,67 +24,65 @@ class DamagedRange(NamedTuple):
     """Offset of the first byte behind it."""
 
     fate: str
-    """``"unknown"`` (for records that nothing decodes), ``"corrupt"`` or ``"cut_off"``."""
+    """``"unknown"`` (records without a decoder), ``"corrupt"`` or ``"cut_off"``."""
 
     reason: str
-    """What is wrong there, in words."""
+    """The reason in words."""
 
     code: int
-    """What is wrong there, as a number of the format's `Kernel.reasons`."""
+    """The reason, as an index of the format's `Kernel.reasons`."""
 
 
 cdef class Kernel:
     """Decode the records of one input into rows, a window of bytes at a time.
 
-    A streamer says which buffers take which rows (each format in its own way), calls
-    `begin`, then `decode` until it has what it wants, then `end`. `decode` runs without
-    the interpreter until something needs Python; the status that it returns says what
-    that is:
+    A streamer assigns buffers to rows (each format has its own methods), calls `begin`,
+    then `decode` until it has enough rows, then `end`. `decode` runs without the
+    interpreter until it needs Python; it returns the reason as a status:
 
     ``END``
-        all of the input is done.
+        the whole input is done.
     ``MORE``
         the window must have `need` bytes.
     ``LIMIT``
-        as many records, or rows, as were asked for are done.
+        the requested number of records, or rows, is done.
     ``FULL``
         a buffer has no room for another record.
     ``SKIPPED``
-        a part of the input was passed over: see `damaged`.
+        a part of the input was not decoded: see `damaged`.
     ``HEADER``
-        a header is at hand, which Python reacts to.
+        a header was read, for Python to apply.
     ``KEY``
-        rows of a key that has no buffer and may get one.
+        rows of a key without a buffer: Python may add one.
     ``WIDTH``
-        a trace has other samples than its buffer is made for.
+        a trace has another number or type of samples than its buffer.
 
-    What a derived class writes: `record`, which decodes the next record; `find`, which
-    searches for a record after damage; `check_sinks`, if not all rows fit any buffer;
-    `handle`, for what it needs the interpreter for; `reasons` and `irregularities`.
+    A derived class implements `record`, which decodes the next record; `find`, which
+    searches for a record after damage; `check_sinks`, if buffers must fit the rows;
+    `handle`, for work that needs the interpreter; `reasons` and `irregularities`.
 
     Attributes
     ----------
     reasons
-        what can be wrong with the input, by code (class attribute).
+        the reasons for damage, by code (class attribute).
     irregularities
-        what is accepted although it breaks a rule of the format (class attribute).
+        the accepted violations of the format's rules (class attribute).
     consumed
-        bytes of the window that the last call of `decode` is done with.
+        bytes of the window that the last call of `decode` has processed.
     need
         bytes that the same window must have for `decode` to go on.
     n_packets
-        records that the last call of `decode` is done with.
+        records that the last call of `decode` has processed.
     packet_id
         number of the last record.
     rows_left
-        rows that are wanted yet; -1: all. The streamer sets it.
+        rows still to be decoded; -1: all. The streamer sets it.
     any_full
         whether the last call of `decode` left a buffer without room for another record.
     flush
         whether all rows should be handed out, although no buffer is full.
     scanning
-        whether `decode` stopped inside a damaged range, of which only the start is
-        known so far.
+        whether `decode` stopped inside a damaged range, whose end is not known yet.
     damage_start, damage_end, damage_code
         as of `damaged`.
     """
@@ -110,7 +108,7 @@ cdef class Kernel:
             self.check_sinks(t, 0, table.n)
 
     def end(self):
-        """Write back how far the buffers are filled, and let go of them."""
+        """Store the number of filled rows in the buffers, and release them."""
         cdef SinkTable table
         cdef int t
         for t in range(len(self.tables)):
@@ -119,14 +117,14 @@ cdef class Kernel:
             self.sinks[t] = NULL
 
     cdef int check_sinks(self, int table, int64_t first, int64_t stop) except -1:
-        """Make sure that rows fit the sinks `first` .. `stop` - 1, which were bound."""
+        """Check that rows fit the bound sinks `first` .. `stop` - 1."""
         return 0
 
     cdef bint provide(self, Status status) except -1:
-        """Get memory for rows; False if the kernel did not stop for that.
+        """Allocate memory for rows; False if the kernel stopped for another reason.
 
-        Rows of one record that do not fit an empty buffer get a larger one: how large is
-        bounded by the limits of the format.
+        If the rows of one record do not fit an empty buffer, it grows, at most to the
+        limits of the format.
         """
         if status not in (STATUS_ALLOCATE, STATUS_GROW, STATUS_FULL) or (
             status == STATUS_FULL and self.any_full
@@ -162,11 +160,11 @@ cdef class Kernel:
         Parameters
         ----------
         window
-            the bytes at hand, from the first that is not done with.
+            the bytes in memory, from the first unprocessed one on.
         base
             offset of the window's first byte in the input.
         left
-            bytes from there to the end of the input, or None if that is not known.
+            bytes from there to the end of the input, or None if unknown.
         at_end
             whether the input ends with the window.
         max_packets
@@ -175,7 +173,7 @@ cdef class Kernel:
         Returns
         -------
         status
-            why it stopped, see the class.
+            the reason to stop, see the class.
         """
         cdef Window* w = &self.window
         w.data = &window[0] if window.shape[0] else NULL
@@ -197,7 +195,7 @@ cdef class Kernel:
             w.n = 0
 
     cdef Status drive(self, int64_t max_packets) except *:
-        """Run the loop until the streamer has to do something."""
+        """Run the loop until it needs the streamer."""
         cdef Status status = STATUS_NEXT
         self.max_packets = max_packets
         self.n_packets = 0
@@ -210,7 +208,7 @@ cdef class Kernel:
         return status
 
     cdef Status handle(self, Status status) except *:
-        """Do what needs Python and not the streamer; STATUS_NEXT: it is done."""
+        """Do work that needs Python but not the streamer; STATUS_NEXT: done."""
         return STATUS_NEXT if self.provide(status) else status
 
     cdef Status run(self) noexcept nogil:
@@ -236,7 +234,7 @@ cdef class Kernel:
     # ---- damage --------------------------------------------------------------------
 
     cdef void start_damage(self, int code, int64_t resume, int at_end) noexcept nogil:
-        """Begin to pass over a damaged range at `consumed`.
+        """Begin a damaged range at `consumed`.
 
         The search for the next record begins at `resume`; if it comes to the end of the
         input, the fate of the range is `at_end`.
@@ -269,7 +267,7 @@ cdef class Kernel:
         return FOUND_NO
 
     cdef Status continue_scan(self, int64_t at) noexcept nogil:
-        """Ask for more bytes; those before `at` are done with."""
+        """Ask for more bytes; the search has passed the bytes before `at`."""
         self.scan_at = self.window.base + at
         self.consumed = min(at, self.window.n)
         if self.consumed:
@@ -287,8 +285,7 @@ cdef class Kernel:
     cdef Status finish_at_end(self, int64_t end) noexcept nogil:
         """End the damaged range with the input.
 
-        Zeros in place of records are the end of a file that was not finished, if they go
-        up to there.
+        Zeros in place of records, up to there, are the end of an unfinished file.
         """
         cdef int fate = self.fate_at_end
         if self.damage_code == self.zeros_code:
@@ -299,14 +296,14 @@ cdef class Kernel:
 
     @property
     def damaged(self):
-        """The `DamagedRange` last passed over; its end is known unless `scanning`."""
+        """The last `DamagedRange`; its end is known unless `scanning`."""
         return DamagedRange(
             self.damage_start, self.damage_end, FATES[self.damage_fate],
             self.describe_damage(), self.damage_code,
         )
 
     def describe_damage(self):
-        """Return in words what is wrong in the damaged range."""
+        """Return the reason for the damage in words."""
         return self.reasons[self.damage_code]
 
     # ---- counts --------------------------------------------------------------------
@@ -318,12 +315,12 @@ cdef class Kernel:
 
     @property
     def bytes(self):
-        """Bytes of them."""
+        """Bytes of the records, by fate."""
         return tuple([self.bytes_done[i] for i in range(N_FATES)])
 
     @property
     def irregular(self):
-        """How often each of `irregularities` was met, if at all."""
+        """Number of occurrences of each of `irregularities`, without zeros."""
         return {
             text: self.irregular_count[i]
             for i, text in enumerate(self.irregularities) if self.irregular_count[i]
@@ -333,7 +330,7 @@ cdef class Kernel:
         """Return the number of rows that are not selected, by key."""
         return {}
 
-    # what `decode` returns
+    # results of `decode`
     END = STATUS_END
     MORE = STATUS_MORE
     LIMIT = STATUS_LIMIT

@@ -1,4 +1,4 @@
-# Where the rows of one table go.
+# The buffers of one table, bound for a kernel.
 
 from libc.stdint cimport int64_t
 
@@ -10,7 +10,7 @@ ctypedef int (*bind_function)(void* columns, dict arrays, Binding b) except -1
 cdef struct RowSink:
     void* columns           # column struct of the table
     int64_t loc             # rows filled
-    int64_t capacity        # rows that there are; 0: not allocated yet
+    int64_t capacity        # rows of the buffer; 0: not allocated yet
     int64_t fill_safety     # rows that a record may need
     int64_t need            # rows that the record at hand needs (kernel's own use)
     int64_t overflow_sink   # for rows of another shape, -1: none (kernel's own use)

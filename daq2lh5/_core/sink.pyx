@@ -5,11 +5,11 @@ from libc.string cimport memset
 
 
 cdef class SinkTable:
-    """The `RawBuffer`\\ s that take the rows of one table.
+    """The `RawBuffer`\\ s of one table.
 
-    Between `acquire` and `release` the kernel may write to them. Buffers that only
-    this package can reach stay bound; all others are bound anew each time, because
-    the user may have changed or replaced their arrays in between.
+    Between `acquire` and `release` the kernel may write to them. Private buffers stay
+    bound; all others are bound anew each time, because the user may have changed or
+    replaced their arrays in between.
     """
 
     def __dealloc__(self):
@@ -42,16 +42,16 @@ cdef class SinkTable:
     cdef dict set_keyed(self, dict keyed):
         """Set the buffers by key; return the number of each key's sink.
 
-        Keys may share a buffer. One whose buffer is None has no sink.
+        Keys may share a buffer. A key whose buffer is None has no sink.
         """
         keyed = {key: buffer for key, buffer in keyed.items() if buffer is not None}
         self.set_buffers(list({id(buffer): buffer for buffer in keyed.values()}.values()))
         return {key: self.places[id(buffer)] for key, buffer in keyed.items()}
 
     cdef Py_ssize_t place_of(self, buffer) except -1:
-        """Return the number of a buffer's sink, which is added if it is new.
+        """Return the number of a buffer's sink; add one for a new buffer.
 
-        This may happen between `acquire` and `release`.
+        May be called between `acquire` and `release`.
         """
         cdef Py_ssize_t i
         cdef Py_ssize_t room
@@ -111,7 +111,8 @@ cdef class SinkTable:
         rows = len(buffer)
         if not 0 <= buffer.loc <= rows:
             raise ValueError(
-                f"buffer '{buffer.out_name}': loc is {buffer.loc} of {rows} rows"
+                f"buffer '{buffer.out_name}': loc must be 0 to {rows}, its number of "
+                f"rows, but is {buffer.loc}"
             )
         cdef Binding binding = Binding(rows)
         self.bind(self.sinks[i].columns, buffer.arrays(), binding)
@@ -121,7 +122,7 @@ cdef class SinkTable:
         return 0
 
     cdef int unbind(self, Py_ssize_t i) except -1:
-        """Hand buffer `i` back: how far it is filled, and what stand-ins hold."""
+        """Release buffer `i`: store `loc`, and copy replaced arrays back."""
         cdef Binding binding = self.bindings[i]
         self.buffers[i].loc = self.sinks[i].loc
         if binding is not None:

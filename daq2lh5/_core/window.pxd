@@ -1,4 +1,4 @@
-# The bytes at hand, and the way to some of them.
+# The bytes in memory, and checked access to them.
 #
 # All positions are offsets in the window, unless a name or comment says otherwise.
 
@@ -9,14 +9,14 @@ cdef struct Window:
     const uint8_t* data
     int64_t n               # bytes at hand
     int64_t base            # offset of the first one in the input
-    int64_t end             # where the input ends, may be beyond `n`; -1: unknown
-    bint at_end             # all that is left of the input is at hand: `end` is `n`
+    int64_t end             # end of the input, may be beyond `n`; -1: unknown
+    bint at_end             # the rest of the input is in memory: `end` is `n`
 
 
 cdef enum Found:
     FOUND_NO
     FOUND_YES
-    FOUND_MORE              # more bytes are needed to tell
+    FOUND_MORE              # more bytes are needed to decide
 
 
 cdef inline const uint8_t* claim(const Window* w, int64_t at, int64_t n) noexcept nogil:

@@ -65,8 +65,8 @@ class Field:
     Attributes
     ----------
     offset
-        bytes from the start of the struct; None if the field stands behind the last
-        present one of a struct that has optional fields.
+        bytes from the start of the struct; None in a struct with optional fields if the
+        field follows the last present one.
     type
         a key of `SIZES`.
     name
@@ -78,14 +78,14 @@ class Field:
     count
         elements of an array.
     value
-        what the field always is, of marks and constants.
+        the fixed value of marks and constants.
     bits
         parts of a packed integer, from the highest bit down.
     when
         condition of the struct under which the field is present, or ``"not "`` and
         that condition; always, if empty.
     section
-        section of the format document, if it is not that of the struct.
+        section of the format document, if it differs from the struct's.
     """
 
     offset: int | None
@@ -122,7 +122,7 @@ def word(
     Parameters
     ----------
     number
-        of the word in the struct, from 0.
+        index of the word in the struct, from 0.
     name, description, units, type, count, value, bits, section
         as of :class:`Field`.
     """
@@ -144,11 +144,11 @@ class Struct:
     section
         the section of the format document that describes it.
     size
-        bytes; of a struct with optional fields, those in front of the first one.
+        bytes, without optional fields.
     fields
         in the order of their offsets. Bytes that no field covers are unused.
     conditions
-        names of the conditions that optional fields name in `when`.
+        names of the conditions of optional fields (`when`).
     """
 
     name: str

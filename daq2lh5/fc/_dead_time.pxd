@@ -17,13 +17,13 @@ cdef struct IntervalQueue:
 
 cdef struct DeadTime:
     IntervalQueue pending[MAX_TRACES]
-    int64_t newest_end[MAX_TRACES]      # of the last interval accepted
+    int64_t newest_end[MAX_TRACES]      # end of the last accepted interval
     int64_t enabled[MAX_TRACES]         # when the trigger was enabled; -1: not yet
     int64_t dead[MAX_TRACES]
     int64_t dead_interval[MAX_TRACES]
     int64_t now
-    bint given                          # computed elsewhere, see set_times
-    int64_t n_dropped                   # intervals that no queue could take
+    bint given                          # set by set_times, not computed here
+    int64_t n_dropped                   # dropped because a queue was full
 
 cdef void reset_dead_time(DeadTime* d) noexcept nogil
 cdef void free_dead_time(DeadTime* d) noexcept nogil

@@ -42,7 +42,7 @@ cdef bint push(IntervalQueue* q, int64_t begin, int64_t end) noexcept nogil:
         size = 2 * q.size if q.size else 16
         items = <Interval*>realloc(q.items, size * sizeof(Interval))
         if items != NULL:
-            # unroll the ring: what stood before the head goes behind the old end
+            # unroll the ring: move the items before the head behind the old end
             for i in range(q.head):
                 items[q.size + i] = items[i]
             q.items = items
@@ -68,7 +68,7 @@ cdef void advance_dead_time(
     DeadTime* d, int64_t n_traces, bint by_card, int64_t now, const int32_t* to,
     const int32_t* dr,
 ) noexcept nogil:
-    """Take in an event record: steps 1 to 7 of the specification.
+    """Update the tracker with an event record (FCIO format, 4.4, steps 1 to 7).
 
     `by_card` is true for type 11, where each card has its own dead regions.
     """

@@ -10,26 +10,26 @@ cdef enum:
     MAX_FRAMES = 2432
     # a frame longer than its field is still taken if the surplus is small
     MAX_SURPLUS = 65536
-    # empty frames behind those of a record's kind: more of them are zeros, no frames
+    # empty frames allowed behind a record's own; more of them are damage (zeros)
     MAX_EMPTY_FRAMES = 8
-    # so many zeros at the end of a record in front of zeros are some of those
+    # a record that ends in so many zeros, with zeros behind it, is damaged
     ZEROED_BYTES = 32
 
 cdef enum Reason:
     REASON_NONE
-    REASON_HEADER           # a frame header that cannot be
+    REASON_HEADER           # an impossible frame header
     REASON_LONG_FRAME       # a frame longer than its field can be
     REASON_PAST_END         # a frame longer than the rest of the data
     REASON_INCOMPLETE       # frames are missing
     REASON_TRACE_LENGTH     # samples missing
-    REASON_TRACE_INDEX      # a trace that the configuration does not have
-    REASON_COUNT            # a count that cannot be
+    REASON_TRACE_INDEX      # a trace index outside the configuration
+    REASON_COUNT            # an impossible count
     REASON_CONFIG           # a configuration outside the format's limits
     REASON_LISTENER         # a configuration of another stream
     REASON_NO_CONFIG        # a record that needs a configuration before the first
     REASON_PROTOCOL         # handshake of another protocol
     REASON_SWALLOWED        # a record that holds another one
-    REASON_UNSOUND          # wrong lengths, and what follows is no record
+    REASON_UNSOUND          # wrong lengths, and no record follows
     REASON_STRAY            # bytes at the end, too few for a header
     REASON_UNKNOWN_TAG
     REASON_STRAY_FRAMES     # frames that belong to no record
@@ -62,9 +62,9 @@ cdef struct Record:
     int64_t start           # of the tag in the window
     int64_t end             # of the header behind the last frame
     int n_frames
-    int n_sound             # frames before the first whose length is not allowed
+    int n_sound             # frames before the first one with a wrong length
     int n_expected          # frames that a record of this kind has
-    int n_required          # frames without which it is of no use
+    int n_required          # frames that it must have
     int n_traces            # traces that it lists (SparseEvent, EventHeader, Event)
     int faults
     RecordEnd end_kind
@@ -72,12 +72,12 @@ cdef struct Record:
     Frame frames[MAX_FRAMES]
 
 cdef struct Limits:
-    # what the configuration in force says
+    # values of the configuration in force
     bint configured
     int32_t sizes[3]        # adcs, triggers, eventsamples
     int64_t n_traces
     int64_t trace_bytes     # of one trace with its two leading words
-    int32_t listener        # whose configurations these must be; -1: any
+    int32_t listener        # that configurations must belong to; -1: any
 
 cdef inline const uint8_t* claim_frame(
     const uint8_t* data, const Record* r, int k, int64_t n

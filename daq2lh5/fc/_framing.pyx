@@ -1,4 +1,4 @@
-"""FCIO framing: which bytes are a record, and where the next one begins.
+"""FCIO framing: find the boundaries of records, and the next record after damage.
 
 FCIO format, 1 has the grammar, format 2.1 and 2.2 the frames of each record,
 format 1.6 the rule for finding the next record after damage. A frame's length is
@@ -76,7 +76,7 @@ cdef FieldRule fsp_event_rule(int k) noexcept nogil:
 cdef FieldRule field_rule(
     const uint8_t* data, const Record* r, int k, const Limits* limits
 ) noexcept nogil:
-    """What length frame `k` of the record may have (format 2.1, 2.2)."""
+    """Return the rule for the length of frame `k` (format 2.1, 2.2)."""
     cdef int32_t tag = r.tag
     if k >= r.n_expected:
         return at_most(MAX_FRAME_BYTES, 1)
@@ -149,7 +149,7 @@ cdef void set_frame_counts(Record* r) noexcept nogil:
 
 
 cdef Reason read_counts(const uint8_t* data, Record* r, int k) noexcept nogil:
-    """After frame `k`: take from it how many more frames there must be."""
+    """Read the count in frame `k`, if any, and set the number of expected frames."""
     cdef int64_t count
     if r.tag == TAG_SPARSE_EVENT and k == 5:
         if number_in(data, r, k) < 0:
@@ -179,7 +179,7 @@ cdef Reason read_counts(const uint8_t* data, Record* r, int k) noexcept nogil:
 
 
 cdef bint is_handshake(const Window* w, int64_t at) noexcept nogil:
-    """Whether the handshake stands at `at`, with the right protocol (format 1.1)."""
+    """Whether a handshake with the right protocol begins at `at` (format 1.1)."""
     cdef const uint8_t* p = claim(w, at, HANDSHAKE_BYTES)
     return (
         p != NULL and fcio_handshake_get_tag(p) == PROTOCOL_TAG
@@ -273,7 +273,7 @@ cdef bint collect_record(
         else:
             r.faults |= FAULT_EXTRA
             n_empty = n_empty + 1 if length == 0 else 0
-            # packets have room that was never filled
+            # ORCA packets may end in space that was never filled
             if n_empty > MAX_EMPTY_FRAMES and limits.listener < 0:
                 r.end_kind = END_BAD
                 r.reason = REASON_ZEROS
@@ -290,12 +290,12 @@ cdef bint collect_record(
 
 
 cdef int whole_frames(const Record* r, int usual) noexcept nogil:
-    """Return how many of the record's frames make it whole; 0 if it is not.
+    """Return the number of frames of a complete record; 0 if it is incomplete.
 
-    It is if all frames of its kind are there with the right lengths, or as many as the
-    last record of that kind had (`usual`): some may be left out at the end. The first
-    configuration, without which nothing can be decoded, may end with the trace map:
-    older files have no stream id.
+    A record is complete if it has all frames of its kind with the right lengths, or as
+    many as the last record of that kind had (`usual`): the last ones are optional. The
+    first configuration, which all decoding needs, may end with the trace map: older
+    files have no stream id.
     """
     if r.n_sound == r.n_expected:
         return r.n_sound
@@ -309,9 +309,9 @@ cdef int whole_frames(const Record* r, int usual) noexcept nogil:
 cdef int64_t end_of_content(
     const uint8_t* data, const Record* r, int n_own
 ) noexcept nogil:
-    """Return where a record's own frames end, without links that a card does not use.
+    """Return where a record's own frames end, without the unused links of a card.
 
-    Those are zeros (format 2.1).
+    Unused links are zeros (format 2.1).
     """
     cdef const uint8_t* card = claim_frame(data, r, n_own - 1, FCIO_CARD_BYTES)
     if r.tag != TAG_STATUS or card == NULL:
@@ -325,9 +325,9 @@ cdef int64_t end_of_content(
 cdef bint runs_into_zeros(
     const uint8_t* data, const Record* r, int n_own
 ) noexcept nogil:
-    """Whether the last of a record's own frames are zeros, and zeros follow.
+    """Whether a record's own frames end in zeros, and more zeros follow.
 
-    Then nothing tells where those begin that were never written.
+    Then the start of the space that was never written is unknown.
     """
     cdef int64_t i, end
     if r.n_frames <= n_own or r.frames[n_own].length:
@@ -345,7 +345,7 @@ cdef int64_t end_of_frame(const Record* r, int k) noexcept nogil:
 
 
 cdef void cut_after(Record* r, int n_frames) noexcept nogil:
-    """Leave out what stands behind the first frames of a record."""
+    """End a record behind its first `n_frames` frames."""
     r.n_frames = n_frames
     r.end = end_of_frame(r, n_frames - 1)
     r.faults &= FAULT_COUNT
@@ -354,7 +354,7 @@ cdef void cut_after(Record* r, int n_frames) noexcept nogil:
 cdef Reason check_traces(
     const uint8_t* data, const Record* r, const Limits* limits
 ) noexcept nogil:
-    """Whether an event's traces are there and are those of the configuration."""
+    """Check that an event has its traces, and that the configuration has them."""
     cdef int i
     cdef const uint8_t* listed
     if not limits.configured:
@@ -380,11 +380,11 @@ cdef Reason check_traces(
 cdef Reason check_config(
     const uint8_t* data, const Record* r, const Limits* limits
 ) noexcept nogil:
-    """Whether a configuration keeps the format's limits (format 1.4).
+    """Check that a configuration keeps the format's limits (format 1.4).
 
-    A later one may leave out frames, whose values stay (format 2.3). Its frames must
-    have the right lengths: a damaged tag makes another record look like a
-    configuration, and erased space consists of tags.
+    A later configuration may lack frames, whose values stay (format 2.3). Its frames
+    must have the right lengths: a damaged tag makes another record look like a
+    configuration, and erased space (0xFF) reads as tags.
     """
     cdef const uint8_t* stream_id = claim_frame(data, r, STREAM_ID_FRAME, 4)
     cdef int64_t sizes[3]
@@ -398,7 +398,7 @@ cdef Reason check_config(
     if limits.listener >= 0:
         if stream_id == NULL:
             return REASON_INCOMPLETE
-        # the lower half
+        # the listener is the lower half of the stream id
         if load_u16(stream_id) != limits.listener:
             return REASON_LISTENER
     for k in range(3):
@@ -417,7 +417,7 @@ cdef Reason check_config(
 cdef Reason check_record(
     const uint8_t* data, const Record* r, const Limits* limits
 ) noexcept nogil:
-    """Why the record's content cannot be used, if it cannot."""
+    """Return the reason to reject the record's content, or REASON_NONE."""
     if r.tag == TAG_CONFIG:
         return check_config(data, r, limits)
     if (
@@ -433,7 +433,7 @@ cdef Reason check_record(
 
 
 cdef inline int64_t first_frame_length(int32_t tag) noexcept nogil:
-    """Length of a known record's first frame (format 2.1, 2.2); -1: not a known one."""
+    """Return the length of a record's first frame (format 2.1, 2.2); -1: unknown."""
     if tag == TAG_FSP_EVENT:
         return FSP_WRITE_FLAGS_BYTES
     if tag == TAG_FSP_STATUS:
@@ -473,7 +473,7 @@ cdef Found is_record_at(
     if check_record(w.data, scratch, limits) != REASON_NONE:
         return FOUND_NO
     if scratch.end_kind == END_BAD or scratch.end_kind == END_CUT:
-        # what follows is damaged too; still a record if its own frames leave no doubt
+        # the data behind are damaged too: accept it only with all of its frames
         if scratch.n_frames < scratch.n_expected or scratch.tag == TAG_FSP_STATUS:
             return FOUND_NO
     return FOUND_YES
@@ -485,8 +485,8 @@ cdef Found find_record(
 ) noexcept nogil:
     """Look for a record that begins in `start` .. `stop` - 1.
 
-    Yes: it is at `found`. More: `need` bytes must be in the window to tell about
-    `found`; what lies before it is no record. No: none begins there.
+    Yes: it begins at `found`. More: the window must have `need` bytes to decide about
+    `found`, and no record begins before `found`. No: no record begins in that range.
     """
     cdef int64_t at = start
     cdef const uint8_t* p
@@ -513,7 +513,7 @@ cdef Found find_record(
 
 
 cdef Found is_sound_after(const Window* w, int64_t at, int64_t* need) noexcept nogil:
-    """Whether what stands at `at`, behind a record, leaves no doubt about its end."""
+    """Whether the bytes at `at` confirm that the record before them ends there."""
     cdef const uint8_t* p = claim(w, at, FIRST_BYTES)
     cdef int32_t head
     if p == NULL:

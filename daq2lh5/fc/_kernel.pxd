@@ -1,4 +1,4 @@
-# State of one FCIO stream, for other kernels that find its records in their packets.
+# State of one FCIO stream; ORCA's kernel uses it for FCIO records inside packets.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
@@ -34,7 +34,7 @@ cdef class FcioKernel(FcioTables):
         self, const uint8_t* data, int64_t n, int64_t start, int64_t packet_id,
         int64_t rows_left,
     ) except *
-    cdef Status packet(self) noexcept nogil
+    cdef Status record_with_fsp(self) noexcept nogil
     cdef void next_number(self) noexcept nogil
     cdef Status commit_lone_fsp(self, const Record* r, int32_t next_tag) noexcept nogil
     cdef Verdict judge(self, Record* r) noexcept nogil

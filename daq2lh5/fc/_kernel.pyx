@@ -1,8 +1,8 @@
 """Decode FCIO records straight into columns.
 
-One :class:`FcioKernel` goes through one stream of records: which packet comes next,
-whether it is sound, where to go on if not; its rows go where :class:`.FcioTables` has
-them go. What kernels have in common is in `daq2lh5._core.kernel`.
+A :class:`FcioKernel` goes through the records of one stream: it finds the next record,
+decides whether to accept it, and searches for another if not. :class:`.FcioTables`
+writes the rows. The parts that all kernels share are in `daq2lh5._core.kernel`.
 
 The sections named are those of the FCIO specification.
 """
@@ -24,7 +24,7 @@ if sys.byteorder != "little":
 
 
 cdef enum:
-    # what `step_at` may say instead of a number of bytes
+    # results of `step_at` other than a number of bytes
     STEP_DONE = -1
     STEP_MORE = -2
     STEP_BAD = -3
@@ -59,15 +59,15 @@ IRREGULARITIES = (
     "too many pending dead intervals, oldest dropped",
     "status block shorter than its layout, filled with zeros",
 )
-"""What is accepted although it breaks a rule of the format; see `Kernel.irregular`."""
+"""Accepted violations of the format's rules; see `Kernel.irregular`."""
 
 cdef class FcioKernel(FcioTables):
-    """One FCIO stream: its packets are found, judged and taken in.
+    """Find, check and decode the records of one FCIO stream.
 
     Parameters
     ----------
     listener
-        number of the listener whose configurations the stream has; -1: not known.
+        number of the listener that the stream's configurations must have; -1: any.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ cdef class FcioKernel(FcioTables):
         records with more frames than their kind has; whether a configuration had fewer
         trace addresses than traces, or left out its stream id.
     damage_tag
-        tag of the record that the damaged range begins with, 0 if it is not known.
+        tag of the record at the start of the damaged range; 0 if unknown.
     """
 
     reasons = REASONS
@@ -116,26 +116,26 @@ cdef class FcioKernel(FcioTables):
         return 0
 
     def decode_packet(self, packet, keyed, int64_t packet_id):
-        """Decode one packet that is at hand as bytes.
+        """Decode one record from its bytes.
 
         Parameters
         ----------
         packet
-            the bytes: a record, or an FSP record and the one that it describes.
+            the bytes: a record, or an FSP record and the record that it describes.
         keyed
-            where rows go, see `set_buffers`.
+            the buffers of the rows, see `set_buffers`.
         packet_id
-            number for the packet.
+            number of the record.
 
         Returns
         -------
         any_full
-            whether a buffer has no room for another packet.
+            whether a buffer has no room for another record.
 
         Raises
         ------
         ValueError
-            if the packet is not a sound record, or does not fit the buffers.
+            if the record is damaged, or does not fit the buffers.
         """
         cdef const uint8_t[::1] window = packet
         own = self.keyed
@@ -152,11 +152,13 @@ cdef class FcioKernel(FcioTables):
             if own is not None:
                 self.set_buffers(own)
         if status == STATUS_SKIPPED:
-            raise ValueError(f"packet {packet_id}: {self.describe_damage()}")
+            raise ValueError(f"record {packet_id}: {self.describe_damage()}")
         if status == STATUS_FULL and not self.n_packets:
-            raise ValueError(f"packet {packet_id} does not fit the buffer")
+            raise ValueError(
+                f"record {packet_id} does not fit the buffer: make the buffer longer"
+            )
         if self.n_packets == 0:
-            raise ValueError(f"packet {packet_id}: no record in {len(window)} bytes")
+            raise ValueError(f"record {packet_id}: no record in {len(window)} bytes")
         if status == STATUS_HEADER:
             self.packet_id = packet_id
         return bool(self.any_full)
@@ -165,7 +167,7 @@ cdef class FcioKernel(FcioTables):
         self, const uint8_t* data, int64_t n, int64_t start, int64_t packet_id,
         int64_t rows_left,
     ) except *:
-        """Decode the records in a packet of another format (7).
+        """Decode the FCIO records in an ORCA packet (7).
 
         All have the number of the packet. Up to 3 bytes behind them are padding.
 
@@ -174,7 +176,7 @@ cdef class FcioKernel(FcioTables):
         data, n
             the records.
         start
-            where to go on, see `consumed`.
+            offset of the first record that is not decoded yet, see `consumed`.
         packet_id
             number of the packet.
         rows_left
@@ -183,7 +185,7 @@ cdef class FcioKernel(FcioTables):
         Returns
         -------
         status
-            as of `decode`: STATUS_END if all of it is done.
+            as of `decode`: STATUS_END if all records are done.
         """
         cdef Status status
         self.in_packet = True
@@ -192,7 +194,7 @@ cdef class FcioKernel(FcioTables):
         self.window = Window(data, n, 0, n, True)
         self.consumed = start
         status = self.drive(n)
-        # what the last record has filled does not hold up the next packet
+        # a buffer that the last record filled is not a reason to stop here
         if status in (STATUS_FULL, STATUS_LIMIT) and n - self.consumed < 4:
             status = STATUS_END
         return status
@@ -204,7 +206,7 @@ cdef class FcioKernel(FcioTables):
         return None if self.fsp_frames is None else parse_fsp_config(self.fsp_frames)
 
     cdef Status record(self) noexcept nogil:
-        """Take in what is at `consumed`: a handshake, a packet, or the start of damage."""
+        """Process the bytes at `consumed`: a handshake, a record, or damage."""
         cdef const Window* w = &self.window
         cdef int64_t at = self.consumed
         cdef int32_t head
@@ -232,10 +234,10 @@ cdef class FcioKernel(FcioTables):
             return self.pass_over(REASON_STRAY_FRAMES, 0, at, at)
         if not is_known(-head):
             return self.pass_over(REASON_UNKNOWN_TAG, -head, at + 1, at + 4)
-        return self.packet()
+        return self.record_with_fsp()
 
-    cdef Status packet(self) noexcept nogil:
-        """Decode the packet at `consumed`: an FSP record and the one it belongs to."""
+    cdef Status record_with_fsp(self) noexcept nogil:
+        """Decode the record at `consumed`, or an FSP record and the one it describes."""
         cdef const Window* w = &self.window
         cdef int64_t at = self.consumed
         cdef Record* r = self.record_at_hand
@@ -260,7 +262,7 @@ cdef class FcioKernel(FcioTables):
             if not is_known(next_tag) or next_tag >= TAG_FSP_CONFIG or (
                 tag == TAG_FSP_CONFIG and next_tag != TAG_CONFIG and not self.in_packet
             ):
-                # its lists have any length: a damaged one hides the missing record
+                # its lists have any length: a damaged list hides the missing record
                 found = find_record(
                     w, &self.limits, r.start + 1, r.end, self.scratch, &where, &self.need
                 )
@@ -287,13 +289,13 @@ cdef class FcioKernel(FcioTables):
         self.number_shared = False
 
     cdef Status commit_lone_fsp(self, const Record* r, int32_t next_tag) noexcept nogil:
-        """Take in an FSP record that no record of its kind follows."""
+        """Accept an FSP record without the record that it should describe."""
         apply_fsp(self.s, self.window.data, r)
         self.note_faults(r)
         self.n_lone_fsp += r.tag != TAG_FSP_CONFIG
         self.s.tag = r.tag
         self.next_number()
-        # an unknown record after it has the same number (5)
+        # an unknown record behind it has the same number (5)
         self.number_shared = next_tag != 0 and not (
             TAG_FSP_CONFIG <= next_tag <= TAG_FSP_STATUS
         )
@@ -303,18 +305,18 @@ cdef class FcioKernel(FcioTables):
             return STATUS_HEADER
         return STATUS_NEXT
 
-    # ---- which records are sound ---------------------------------------------------
+    # ---- checks of records ---------------------------------------------------------
 
     cdef Verdict judge(self, Record* r) noexcept nogil:
-        """Decide whether a collected record may be used (FCIO format, 1.6, 9).
+        """Decide whether to accept a collected record (FCIO format, 1.6, 9).
 
-        One whose frames all have the right lengths and which another record follows
-        is. Where anything is doubtful (a wrong length, frames that its kind does not
-        have, something behind it that is no known record) it must not hide another
-        record, as it would if a damaged length made it swallow some. A record that is
-        whole is kept then, without what stands behind it. One with a wrong length is
-        taken, with the part of the frame that the field holds, if what follows leaves
-        no doubt about its end; that is counted as irregular.
+        A record is accepted if all its frames have the right lengths and another
+        record follows. In doubtful cases (a wrong length, frames that its kind does
+        not have, no known record behind it) no other record may begin inside it: a
+        damaged length may have made it swallow some. Then a complete record is kept,
+        without the bytes behind it. A record with a wrong length is accepted, with the
+        part of the frame that fits the field, if the next record confirms its end;
+        it is counted as irregular.
         """
         cdef const Window* w = &self.window
         cdef bint bad_end = r.end_kind == END_BAD or r.end_kind == END_CUT
@@ -337,7 +339,7 @@ cdef class FcioKernel(FcioTables):
             reason == REASON_NONE and at_last and r.tag == TAG_EVENT
             and r.n_frames < self.s.usual_frames[TAG_EVENT]
         ):
-            # the data end where all events before had a dead region
+            # the data end before the dead region, which all earlier events had
             reason = REASON_INCOMPLETE
         if reason != REASON_NONE:
             r.reason = reason
@@ -351,8 +353,8 @@ cdef class FcioKernel(FcioTables):
 
         if whole:
             own_end = end_of_frame(r, whole - 1)
-        # a first field that reads like a tag, with the frames behind it, looks like
-        # another kind of event: not if all frames are right
+        # a first field that reads like a tag looks, with the frames behind it, like
+        # another kind of event: skip it if all frames are right
         where = end_of_frame(r, 0) if whole and not bad_end else r.start + 1
         found = find_record(
             w, &self.limits, where, own_end, self.scratch, &where, &self.need
@@ -380,7 +382,7 @@ cdef class FcioKernel(FcioTables):
         return VERDICT_ACCEPT
 
     cdef Status reject(self, const Record* r, Verdict verdict) noexcept nogil:
-        """Pass over a record, looking for the next one inside it and behind it."""
+        """Reject a record; the search for the next one begins inside it."""
         if verdict == VERDICT_MORE:
             return STATUS_MORE
         return self.pass_over(
@@ -392,9 +394,9 @@ cdef class FcioKernel(FcioTables):
     cdef Status pass_over(
         self, Reason reason, int32_t tag, int64_t resume, int64_t walk
     ) noexcept nogil:
-        """Begin to pass over a damaged range, or an unknown record.
+        """Begin a damaged range, or an unknown record.
 
-        `walk` is where a frame header or the next record should be; -1: not known.
+        `walk` is where a frame header or the next record should be; -1: unknown.
         """
         cdef int at_end = FATE_CORRUPT
         self.damage_fate = FATE_CORRUPT
@@ -459,7 +461,7 @@ cdef class FcioKernel(FcioTables):
                 self.walk = w.base + at + step
 
     cdef int64_t step_at(self, int64_t at) noexcept nogil:
-        """Return the bytes of the frame at `at`, or what else is the matter there."""
+        """Return the bytes of the frame at `at`, or STEP_DONE, STEP_MORE, STEP_BAD."""
         cdef const Window* w = &self.window
         cdef int32_t head
         if w.n - at < 4:
@@ -487,10 +489,10 @@ cdef class FcioKernel(FcioTables):
             return STEP_BAD
         return 4 + head
 
-    # ---- taking records in ---------------------------------------------------------
+    # ---- accepted records ----------------------------------------------------------
 
     cdef void note_faults(self, const Record* r) noexcept nogil:
-        """Count what is wrong with an accepted record; remember its usual shape."""
+        """Count the faults of an accepted record; remember its number of frames."""
         if r.faults & FAULT_LONG:
             self.irregular_count[IRREGULAR_LONG] += 1
         if r.faults & FAULT_SHORT:
@@ -504,7 +506,7 @@ cdef class FcioKernel(FcioTables):
         self.s.usual_frames[r.tag] = min(r.n_frames, r.n_expected)
 
     cdef Status commit(self, Record* r) noexcept nogil:
-        """Take in a sound packet: all of it or, if a buffer lacks room, nothing."""
+        """Write all rows of an accepted record or, if a buffer lacks room, none."""
         cdef const uint8_t* data = self.window.data
         cdef Status status
         cdef int64_t length = r.end - self.consumed
@@ -559,7 +561,7 @@ cdef class FcioKernel(FcioTables):
         self.done(FATE_DECODED if wanted or rows > 0 else FATE_SKIPPED, length)
         return STATUS_NEXT
 
-    # ---- what Python asks for ------------------------------------------------------
+    # ---- properties for Python -----------------------------------------------------
 
     @property
     def header_is_config(self):

@@ -6,7 +6,7 @@ from ._framing cimport Frame, Record
 from ._state cimport Event, FspEvent, State
 from .layout cimport *
 
-# the tables that rows go to
+# indices of the tables
 cdef enum:
     INTO_EVENT
     INTO_EVENT_HEADER

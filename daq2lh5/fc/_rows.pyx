@@ -1,6 +1,6 @@
 """Rows of the FCIO tables: one function for each kind (FCIO format, 6).
 
-Room was made before: these only fill row `row` of bound columns.
+The caller has made room: these functions fill row `row` of bound columns.
 """
 
 from libc.stdint cimport uint64_t, UINT32_MAX
@@ -45,7 +45,7 @@ cdef bint vectors_fit(
 
 
 cdef Py_ssize_t waveform_width(const void* columns) noexcept nogil:
-    """Return the samples of a row of FCEvent; -1 if nobody wants them."""
+    """Return the samples of a row of FCEvent; -1 without a waveform column."""
     return (<FCEventColumns*>columns).waveform.width
 
 
@@ -162,7 +162,7 @@ cdef void write_header(
 
 
 cdef int card_id(const uint8_t* data, const Record* r, int card) noexcept nogil:
-    """Return the lower half of a card's request id, which counts (5)."""
+    """Return the lower half of a card's request id, which identifies it (5)."""
     cdef const Frame* block = &r.frames[4 + card]
     return fcio_card_get_reqid(data + block.start) & 0xFFFF if block.length >= 4 else 0
 
@@ -170,11 +170,11 @@ cdef int card_id(const uint8_t* data, const Record* r, int card) noexcept nogil:
 cdef const uint8_t* whole_block(
     const uint8_t* data, const Frame* block, uint8_t* spare
 ) noexcept nogil:
-    """Return the block of a card; one that is too short is copied, filled with zeros."""
+    """Return the block of a card; a short block is copied and filled with zeros."""
     if block.length >= FCIO_CARD_BYTES:
         return data + block.start
     memset(spare, 0, FCIO_CARD_BYTES)
-    # words that are whole
+    # complete words
     memcpy(spare, data + block.start, block.length // 4 * 4)
     return spare
 
@@ -229,7 +229,7 @@ cdef void write_card(
         v[i] = fcio_card_get_voltages(b, i)
     fc_status_set_mb_current(c, row, fcio_card_get_current(b))
     fc_status_set_mb_humidity(c, row, fcio_card_get_humidity(b))
-    # those of the main board are always there
+    # the values of the main board are always present
     n = count(fcio_card_get_numenv(b), MAX_ENVIRONMENT)
     n = max(n - (MAX_ENVIRONMENT - FCIO_CARD_N_ADC_TEMPERATURES), 0)
     v = fc_status_new_adc_temps(c, row, n)
@@ -246,7 +246,7 @@ cdef void write_card(
 
 
 cdef inline int count(uint32_t n, uint32_t most) noexcept nogil:
-    """Return a count in the input, at most `most` (format 1.4)."""
+    """Return a count from the input, clamped to `most` (format 1.4)."""
     return <int>min(n, most)
 
 

@@ -1,4 +1,4 @@
-# State of one FCIO stream: what is carried from record to record (FCIO format, 2.3).
+# State of one FCIO stream, carried from record to record (FCIO format, 2.3).
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 

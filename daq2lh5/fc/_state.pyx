@@ -1,6 +1,6 @@
-"""What FCIO records change, and what follows from it.
+"""State of an FCIO stream: its updates by records, and quantities derived from it.
 
-A field's frame overwrites its first bytes; what it does not reach keeps its former
+A frame overwrites the first bytes of its field; the rest of the field keeps its former
 content (FCIO format, 1.2 and 2.3). Derived quantities: format 4.
 """
 
@@ -25,7 +25,7 @@ cdef int64_t take(
 cdef void apply_config(
     State* s, Limits* limits, const uint8_t* data, const Record* r
 ) noexcept nogil:
-    """Take in a configuration; fields without a frame keep their value (format 2.3)."""
+    """Apply a configuration; fields without a frame keep their value (format 2.3)."""
     cdef Config* c = &s.config
     cdef int32_t* fields[10]
     cdef int k
@@ -42,7 +42,7 @@ cdef void apply_config(
     limits.trace_bytes = 2 * (<int64_t>c.samples + 2)
     for k in range(max(s.event.n_traces, 0)):
         if s.event.traces[k] >= limits.n_traces:
-            # the list names traces that are gone: a full event starts a new one
+            # the list has traces that no longer exist: a full event starts a new one
             s.event.n_traces = -1
             break
     reset_dead_time(&s.dead_time)
@@ -53,9 +53,9 @@ cdef void apply_config(
 cdef bint apply_event(
     State* s, int64_t n_traces, const uint8_t* data, const Record* r
 ) noexcept nogil:
-    """Update the carried fields and the dead time with an event record (format 2.3).
+    """Update the event fields and the dead time with an event record (format 2.3).
 
-    False if its dead region lies outside the traces, and was clamped.
+    False if its dead region exceeds the traces, and was clamped.
     """
     cdef Event* e = &s.event
     cdef int64_t length
@@ -73,7 +73,7 @@ cdef bint apply_event(
             for i in range(n_traces):
                 e.traces[i] = <uint16_t>i
     else:
-        # the frame's list, then what was there before (clamped to the traces)
+        # the frame's list, then the former content (clamped to the traces)
         memcpy(
             e.traces,
             data + r.frames[6 if r.tag == TAG_SPARSE_EVENT else 5].start,

@@ -1,4 +1,4 @@
-# State of one FCIO stream, and the buffers that take its rows.
+# State of one FCIO stream, and the buffers of its rows.
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 

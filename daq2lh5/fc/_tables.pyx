@@ -1,8 +1,8 @@
-"""State of an FCIO stream, and the buffers that take its rows.
+"""State of an FCIO stream, and the buffers of its rows.
 
-:class:`FcioTables` knows which buffer takes which rows, makes sure that a packet's rows
-fit before any is written, and writes them. What a packet is, and which records are
-sound, the class derived from it decides: :class:`~daq2lh5.fc._kernel.FcioKernel`.
+:class:`FcioTables` assigns rows to buffers, checks that all rows of a record fit before
+the first is written, and writes them. The derived class,
+:class:`~daq2lh5.fc._kernel.FcioKernel`, finds and checks the records.
 
 The sections named are those of the FCIO specification.
 """
@@ -29,12 +29,12 @@ from .layout cimport *
 
 
 cdef class FcioTables(Kernel):
-    """State of one FCIO stream, and where its rows go.
+    """State of one FCIO stream, and the buffers of its rows.
 
     Attributes
     ----------
     has_fsp
-        whether an FSP record, `fsp_record`, is in front of the record at hand.
+        whether an FSP record, `fsp_record`, describes the record at hand.
     asks_for_cards
         whether to stop at the first status of a card without a buffer, `detail_card`.
     """
@@ -58,7 +58,7 @@ cdef class FcioTables(Kernel):
         free(self.s)
         free(self.fsp_record)
 
-    # ---- where rows go -------------------------------------------------------------
+    # ---- assignment of rows to buffers ---------------------------------------------
 
     cdef void unmap_all(self) noexcept:
         cdef int i
@@ -73,7 +73,7 @@ cdef class FcioTables(Kernel):
             self.status_sinks[i] = -1
 
     def set_buffers(self, keyed):
-        """Say which buffers take which rows.
+        """Assign buffers to tables and keys.
 
         Parameters
         ----------
@@ -111,7 +111,7 @@ cdef class FcioTables(Kernel):
         self.fsp_status_sink = fsp_status.get(keys["FSPStatus"][0], -1)
         prefix = f"fcid_{self.s.config.streamid & 0xFFFF}/status/card"
         if None in status:
-            # for cards that the configuration lacks
+            # for cards outside the configuration
             self.status_wanted = True
             for i in range(MAX_REQUEST_IDS):
                 self.status_sinks[i] = status[None]
@@ -126,7 +126,7 @@ cdef class FcioTables(Kernel):
         cdef SinkTable table = self.tables[INTO_STATUS]
         cdef int16_t i
         if not 0 <= card < MAX_REQUEST_IDS:
-            raise ValueError(f"no card has the id {card}")
+            raise ValueError(f"card id must be below {MAX_REQUEST_IDS}, got {card}")
         buffers = list(table.buffers)
         for i, other in enumerate(buffers):
             if other is buffer:
@@ -174,22 +174,22 @@ cdef class FcioTables(Kernel):
         return 0
 
     cdef int check_width(self, RowSink* sink) except -1:
-        """Make sure that the configuration's samples fit a row."""
+        """Check that the configuration's samples fit a row."""
         cdef Py_ssize_t width
         if sink.capacity == 0:
             return 0
         width = waveform_width(sink.columns)
         if width >= 0 and width != self.s.config.samples:
             raise ValueError(
-                f"the buffer's waveforms have {width} samples, "
-                f"those of the stream {self.s.config.samples}"
+                f"the buffer's waveforms have {width} samples, but traces of the "
+                f"stream have {self.s.config.samples}"
             )
         return 0
 
     # ---- room in the buffers -------------------------------------------------------
 
     cdef Status make_room(self, const uint8_t* data, const Record* r) noexcept nogil:
-        """Make sure that every buffer can take its rows of the packet."""
+        """Check that every buffer has room for its rows of the record."""
         cdef Status status = STATUS_NEXT
         cdef RowSink* sink
         cdef int64_t most
@@ -229,16 +229,16 @@ cdef class FcioTables(Kernel):
         return STATUS_NEXT
 
     cdef int fsp_sink_of(self, int32_t tag) noexcept nogil:
-        """Which buffer takes the FSPEvent of an event record (5)."""
+        """Return the sink of the FSPEvent of an event record (5)."""
         return self.fsp_header_sink if tag == TAG_EVENT_HEADER else self.fsp_event_sink
 
     cdef int trace_at(
         self, const uint8_t* data, const Record* r, int i
     ) noexcept nogil:
-        """Index of the `i`-th trace of an event that is not taken in yet."""
+        """Return the index of the `i`-th trace of an event before `apply_event`."""
         if r.tag == TAG_SPARSE_EVENT:
             return load_u16(data + r.frames[6].start + 2 * i)
-        # a full event keeps the order of the record before, if that had all traces too
+        # a full event keeps the order of the record before, if it had all traces too
         if self.s.event.n_traces == r.n_traces:
             return self.s.event.traces[i]
         return i
@@ -262,7 +262,7 @@ cdef class FcioTables(Kernel):
         return status
 
     cdef int n_cards_used(self, const uint8_t* data, const Record* r) noexcept nogil:
-        """Number of cards with a block, also if the configuration lacks them."""
+        """Return the number of cards with a block, in the configuration or not."""
         return <int>max(0, min(r.n_frames - 4, load_i32(data + r.frames[2].start)))
 
     cdef Status room_for_status(
@@ -303,7 +303,7 @@ cdef class FcioTables(Kernel):
     # ---- rows ----------------------------------------------------------------------
 
     cdef int64_t write_event(self, const uint8_t* data, const Record* r) noexcept nogil:
-        """Write a row for each trace of an Event or SparseEvent that is wanted."""
+        """Write a row for each selected trace of an Event or SparseEvent."""
         cdef const uint8_t* trace
         cdef int i, t, index
         cdef int64_t n = 0
@@ -329,7 +329,7 @@ cdef class FcioTables(Kernel):
     cdef int64_t write_event_header(
         self, const uint8_t* data, const Record* r
     ) noexcept nogil:
-        """Write the row of an EventHeader, if it is wanted."""
+        """Write the row of an EventHeader, if it is selected."""
         cdef RowSink* sink
         if self.header_sink < 0:
             return 0
@@ -360,7 +360,7 @@ cdef class FcioTables(Kernel):
         return n
 
     cdef int64_t write_fsp(self, const uint8_t* data, const Record* r) noexcept nogil:
-        """Write the row of the FSP record in front of the record (format 6.5, 6.6)."""
+        """Write the row of the FSP record that describes `r` (format 6.5, 6.6)."""
         cdef int index
         cdef RowSink* sink
         if not self.s.fsp_configured:
@@ -395,9 +395,9 @@ cdef class FcioTables(Kernel):
         self, const uint16_t[:] traces, const int64_t[:] run, const int64_t[:] dead,
         const int64_t[:] intervals, int64_t now,
     ):
-        """Set the times of the next event, which are no longer computed.
+        """Set the times of the next event; from now on they are not computed.
 
-        For single records: the times depend on all records before.
+        For single records: computed times depend on all earlier records.
 
         Parameters
         ----------
@@ -412,23 +412,28 @@ cdef class FcioTables(Kernel):
         cdef Py_ssize_t i
         cdef Py_ssize_t n = traces.shape[0]
         if run.shape[0] != n or dead.shape[0] != n or intervals.shape[0] != n:
-            raise ValueError("times of another number of traces than the event has")
+            raise ValueError(
+                f"expected times of {n} traces, got run times of {run.shape[0]}, dead "
+                f"times of {dead.shape[0]}, intervals of {intervals.shape[0]}"
+            )
         d.given = True
         d.now = now
         for i in range(n):
             if traces[i] >= MAX_TRACES:
-                raise ValueError(f"no trace can have the number {traces[i]}")
+                raise ValueError(
+                    f"trace index must be below {MAX_TRACES}, got {traces[i]}"
+                )
             d.enabled[traces[i]] = now - run[i]
             d.dead[traces[i]] = dead[i]
             d.dead_interval[traces[i]] = intervals[i]
 
-    # ---- what was read ---------------------------------------------------------------
+    # ---- values for Python -----------------------------------------------------------
 
     def skipped_channels(self):
         """Return the number of unselected traces by key, since the last call."""
         cdef int i
         counts = {}
-        # those that the traces were read with: a configuration may have come since
+        # keys of the configuration that the traces were read with, not of a later one
         keys = self.event_keys
         for i in range(len(keys)):
             if self.skipped_traces[i]:
@@ -447,7 +452,7 @@ cdef class FcioTables(Kernel):
 
     @property
     def fsp(self):
-        """Whether the stream has a stream processor (an FSPConfig was met)."""
+        """Whether the stream has had an FSPConfig (it has a stream processor)."""
         return bool(self.s.fsp_configured)
 
     @property

@@ -157,7 +157,7 @@ _EVENT_HEADER_COLUMNS = (
 
 FC_EVENT_FIELDS = Table(
     "FCEventFields",
-    "What an event has once, whatever its number of traces.",
+    "Columns with one value for each event.",
     tuple(c for c in _EVENT_HEADER_COLUMNS if c.kind == "scalar"),
     section="FCIO format, 2.1",
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["LONE_FSP", "FCDecoder", "FcioKernel"]
 
 LONE_FSP = "FSP record before an FSPConfig, or without the record that it describes"
-"""Name in the report of records of the software trigger that give no row."""
+"""Rule in the report for records of the software trigger without a row."""
 
 
 class FCDecoder(DataDecoder):
@@ -48,8 +48,7 @@ class FCDecoder(DataDecoder):
         Parameters
         ----------
         fcio_stream
-            the stream that packets to be decoded belong to; or an ``fcio.FCIO``
-            object.
+            the stream of the records to be decoded; or an ``fcio.FCIO`` object.
         """
         if is_fcio(fcio_stream):
             fcio_stream = self._follow().configure(fcio_stream)
@@ -57,7 +56,7 @@ class FCDecoder(DataDecoder):
         self.key_list = list(fcio_stream.keys()[self.table.name])
 
     def get_key_lists(self) -> list[list[int | str]]:
-        """Return the keys that there are: they all can share a buffer."""
+        """Return all keys in one list: they can share a buffer."""
         return [list(self.key_list)]
 
     def get_decoded_values(self, key: int | str | None = None) -> dict[str, Any]:  # noqa: ARG002
@@ -73,7 +72,7 @@ class FCDecoder(DataDecoder):
     def _bytes_of(
         self, fcio: bytes | Any, record: Callable[..., bytes], *details: Any
     ) -> bytes:
-        """Return a packet's bytes; `record` makes them of an ``fcio.FCIO`` object."""
+        """Return a record's bytes; `record` encodes an ``fcio.FCIO`` object."""
         if not is_fcio(fcio):
             return fcio
         follower = self._follow()
@@ -81,7 +80,7 @@ class FCDecoder(DataDecoder):
         return record(follower, fcio, *details)
 
     def _configured_by(self, fcio: bytes | Any, packet_id: int) -> FcioKernel:
-        """Return the stream, or a new one, with the configuration of a packet."""
+        """Return the stream, or a new one, configured by a Config record."""
         if is_fcio(fcio):
             self._stream = self._follow().configure(fcio, with_fsp=True)
             return self._stream
@@ -95,12 +94,12 @@ class FCDecoder(DataDecoder):
     def _decode(
         self, packet: bytes, buffers: dict[int | str, RawBuffer], packet_id: int
     ) -> bool:
-        """Decode the bytes of one packet by the kernel.
+        """Decode the bytes of one record with the kernel.
 
         Returns
         -------
         any_full
-            whether a buffer has no room for another packet.
+            whether a buffer has no room for another record.
         """
         if self._stream is None:
             msg = f"{type(self).__name__}: call set_fcio_stream first"

@@ -39,7 +39,7 @@ class FCEventDecoder(FCDecoder):
     Attributes
     ----------
     skipped_channels
-        number of traces, by key, that no buffer asked for.
+        number of traces by key that are not selected.
     """
 
     table = FC_EVENT
@@ -64,7 +64,7 @@ class FCEventDecoder(FCDecoder):
         return self.max_rows_in_packet
 
     def count_skipped(self, fcio_stream: FcioKernel) -> None:
-        """Add up the traces that no buffer asked for since the last call."""
+        """Add the traces since the last call that are not selected."""
         for key, count in fcio_stream.skipped_channels().items():
             self.skipped_channels[key] = self.skipped_channels.get(key, 0) + count
 

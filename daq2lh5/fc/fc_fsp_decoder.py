@@ -44,7 +44,7 @@ class FSPConfigDecoder(FCDecoder):
 
     @property
     def fsp_config(self) -> lgdo.Struct:
-        """The settings of the stream as a struct; empty if it has none."""
+        """The settings of the stream as a struct; empty without an FSPConfig."""
         if self._fsp_config is None:
             import lgdo  # noqa: PLC0415  (takes a second; most files have none)
 
@@ -66,7 +66,7 @@ class FSPConfigDecoder(FCDecoder):
         return values, attrs
 
     def describe_lgdo(self) -> tuple[Layout, list[np.ndarray]]:
-        """Return how the struct is written."""
+        """Return the layout and the arrays of the struct in the file."""
         return layout_of_values(*self._values())
 
     def set_fcio_stream(self, fcio_stream: FcioKernel | Any) -> None:
@@ -85,7 +85,7 @@ class FSPConfigDecoder(FCDecoder):
         return self.fsp_config
 
     def decode_config(self, fcio: FcioKernel | Any) -> lgdo.Struct:
-        """Return the settings that a stream had last, as a struct.
+        """Return the latest settings of a stream as a struct.
 
         Parameters
         ----------
@@ -118,7 +118,7 @@ class FSPConfigDecoder(FCDecoder):
         return fsp_config_rb.is_full()
 
     def append_row(self, stream: FcioKernel, rb: RawBuffer, packet_id: int) -> None:
-        """Fill the next row of a buffer with the settings that a stream had last."""
+        """Fill the next row of a buffer with the latest settings of a stream."""
         values = dict(stream.fsp_config)
         for name, value in values.items():
             if value.dtype.kind == "S":
@@ -129,7 +129,7 @@ class FSPConfigDecoder(FCDecoder):
 
 
 class FSPEventDecoder(FCDecoder):
-    """Decode FSPEvent records: one row for each, with the event that follows it.
+    """Decode FSPEvent records: one row for each that describes an event.
 
     10 or 11 frames, listed in FCIO format, 2.2.
     """
@@ -144,7 +144,7 @@ class FSPEventDecoder(FCDecoder):
         packet_id: int,
         is_header: bool = False,
     ) -> bool:
-        """Decode an FSPEvent record together with its event.
+        """Decode an FSPEvent record; its event must follow it.
 
         Parameters
         ----------
@@ -156,7 +156,7 @@ class FSPEventDecoder(FCDecoder):
         packet_id
             number of the packet.
         is_header
-            whether the event is an event header; not used for bytes.
+            whether the event is an event header; unused if `fcio` is bytes.
 
         Returns
         -------
@@ -168,7 +168,7 @@ class FSPEventDecoder(FCDecoder):
 
 
 class FSPStatusDecoder(FCDecoder):
-    """Decode FSPStatus records: one row for each, with the status that follows it.
+    """Decode FSPStatus records: one row for each that describes a status.
 
     One frame of 112 bytes, see FCIO format, 2.2.
     """
@@ -179,7 +179,7 @@ class FSPStatusDecoder(FCDecoder):
     def decode_packet(
         self, fcio: bytes | Any, fsp_status_rbkd: dict[str, RawBuffer], packet_id: int
     ) -> bool:
-        """Decode an FSPStatus record together with its status.
+        """Decode an FSPStatus record; its status must follow it.
 
         Parameters
         ----------

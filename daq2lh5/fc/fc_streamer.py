@@ -34,7 +34,7 @@ MAX_CARDS = 4096
 """Largest number of tables for cards that the configuration lacks."""
 
 OBSOLETE_TAGS = {2: "Calib", 5: "RecEvent"}
-"""Records that no table is for."""
+"""Records without a table."""
 
 TOO_MANY_LENGTHS = "trace of more lengths than there can be tables"
 
@@ -64,13 +64,13 @@ class FCStreamer(KernelStreamer):
         super().__init__()
 
     def start_anew(self) -> None:
-        """Forget the last stream; what the user changed in the decoders stays."""
+        """Forget the last stream; changes by the user to the decoders stay."""
         super().start_anew()
         self.fcio = self._kernel = FcioKernel()
         self.event_decoder.skipped_channels = {}
-        # packets and bytes without a buffer so far
+        # records and bytes without a buffer so far
         self._skipped = 0, 0
-        # traces, and packets and bytes, beyond the largest number of tables
+        # records and bytes beyond the largest number of tables, so far and as reported
         self._has_table = True
         self._lost = self._told = 0, 0
 
@@ -87,7 +87,7 @@ class FCStreamer(KernelStreamer):
         self._fsp_configs: list[tuple[bytes, ...]] = []
         self._late_configs: list[RawBuffer] = []
         self._n_new_cards = 0
-        # numbers of samples met so far, that of the tables of the user first
+        # numbers of samples so far, beginning with the first configuration's
         self._widths: dict[int, int] = {}
         self._width: int | None = None
         # buffers that had events since the number of samples changed, by id, and
@@ -114,7 +114,7 @@ class FCStreamer(KernelStreamer):
 
     @property
     def fcio_bytes_skipped(self) -> int:
-        """Bytes that were not decoded, for whatever reason."""
+        """Bytes that were not decoded, for any reason."""
         return self.report.n_bytes - self.report.bytes["decoded"]
 
     # ---- opening -------------------------------------------------------------------
@@ -129,13 +129,13 @@ class FCStreamer(KernelStreamer):
     ) -> list[RawBuffer]:
         """Open an FCIO stream, and read up to its first configuration.
 
-        Parameters are those of :meth:`.DataStreamer.open_stream`.
+        The parameters are described in :meth:`.DataStreamer.open_stream`.
 
         Returns
         -------
         header_data
             the buffer of `FCConfig` with its first row and, if the stream has a
-            software trigger, that of `FSPConfig`.
+            software trigger, the buffer of `FSPConfig`.
 
         Raises
         ------
@@ -166,7 +166,7 @@ class FCStreamer(KernelStreamer):
             )
 
     def _read_to_config(self) -> None:
-        """Read records until a configuration is in force."""
+        """Read records up to the first configuration."""
         self.fcio.begin()
         try:
             while not self.fcio.configured:
@@ -211,12 +211,12 @@ class FCStreamer(KernelStreamer):
         return header
 
     def _bind(self) -> None:
-        """Tell the kernel which buffers take what, under the configuration in force."""
+        """Assign buffers to the kernel, under the configuration in force."""
         keyed = {}
         for decoder in self.get_decoder_list():
             name = type(decoder).__name__
             if name in self.rb_lib:
-                # made once: buffers of other widths, with the same keys, don't count
+                # made once: later the library has overflow tables with the same keys
                 keyed[name] = self._keyed.get(name)
                 if keyed[name] is None:
                     keyed[name] = self.rb_lib[name].get_keyed_dict()
@@ -239,9 +239,9 @@ class FCStreamer(KernelStreamer):
         )
 
     def _status_of_this_stream(self) -> dict | None:
-        """Return the buffers of status by key, of the stream in force.
+        """Return the status buffers of the current stream id by key.
 
-        Cards that only an earlier configuration of it had may still report.
+        They include cards of earlier configurations, which may still report.
         """
         if self.status_rbkd is None or not self.fcio.configured:
             return self.status_rbkd
@@ -255,9 +255,9 @@ class FCStreamer(KernelStreamer):
     # ---- reading -------------------------------------------------------------------
 
     def read_packets(self, limit: int) -> bool:
-        """Decode up to `limit` packets, see :meth:`.DataStreamer.read_packets`.
+        """Decode up to `limit` records, see :meth:`.DataStreamer.read_packets`.
 
-        A packet is a record, with the FSP record in front of it.
+        An FSP record and the record that it describes count as one.
         """
         more = super().read_packets(limit)
         self.packet_id = max(self.packet_id, 0)
@@ -280,13 +280,13 @@ class FCStreamer(KernelStreamer):
         self._account_for_irregular()
         report, fcio = self.report, self.fcio
         if fcio.n_extra_frames:
-            report.note("records with more frames than this version knows were met")
+            report.note("some records have more frames than this version knows")
         if fcio.short_tracemap:
             report.note("the trace map lacks traces: they have address and input 0")
         if fcio.kept_fields:
             report.warn(
-                "a later configuration has no stream id: its data have that of the one "
-                "before"
+                "a later configuration has no stream id: its data keep the stream id "
+                "of the configuration before"
             )
         if fcio.n_lone_fsp:
             report.irregular[LONE_FSP] = fcio.n_lone_fsp
@@ -305,7 +305,7 @@ class FCStreamer(KernelStreamer):
         self._account_for_channels(self.event_decoder)
 
     def _count_skipped(self) -> None:
-        """Count packets without a buffer since the last time, by cause."""
+        """Count records without a buffer since the last time, by cause."""
         fcio, decoder = self.fcio, self.event_decoder
         before = self._skipped
         self._skipped = fcio.packets[1], fcio.bytes[1]
@@ -313,7 +313,7 @@ class FCStreamer(KernelStreamer):
             decoder.count_skipped(fcio)
             return
         counts = fcio.skipped_channels()
-        # channels that the user wants, and there is no table for
+        # selected channels without a table
         wanted = self._without_table if self._has_table else self.event_rbkd
         lost = {key: n for key, n in counts.items() if key in wanted}
         others = Counter(decoder.skipped_channels)
@@ -336,7 +336,7 @@ class FCStreamer(KernelStreamer):
         if config is not None and config.adcbits not in (12, 16):
             self.report.warn(
                 f"adcbits is {config.adcbits}: the sampling period is unknown, dt is "
-                "NaN, and daqenergy the number of the FPGA as it is"
+                "NaN, and daqenergy the FPGA's value without a correction"
             )
         if config is not None and config.blprecision == 0:
             self.report.note(
@@ -362,9 +362,7 @@ class FCStreamer(KernelStreamer):
             return
         self._n_new_cards += 1
         if self._n_new_cards <= MAX_TOLD:
-            self.report.note(
-                f"there is status of card {card}, not in the configuration"
-            )
+            self.report.note(f"status of card {card}, which the configuration lacks")
         self._status_of.setdefault(f"fcid_{fcid}", {})[key] = rb
         self.fcio.end()
         self.fcio.set_card(card, rb)
@@ -373,7 +371,7 @@ class FCStreamer(KernelStreamer):
     def _new_fsp_config(self) -> None:
         """Keep an FSPConfig record in mid-stream.
 
-        Each different one becomes a struct, named after the packet that it begins with.
+        Each different one becomes a struct, named after the first record it applies to.
         """
         frames = tuple(self.fcio.fsp_frames)
         if frames in self._fsp_configs:
@@ -433,7 +431,7 @@ class FCStreamer(KernelStreamer):
         for decoder in self.get_decoder_list():
             if decoder is not self.fsp_config_decoder:
                 decoder.set_fcio_stream(self.fcio)
-        # what the user asked for was enough for the first configuration only
+        # the requested size sufficed for the first configuration
         most = max(d.get_max_rows_in_packet() for d in self.get_decoder_list())
         self._buffer_size = max(self._buffer_size, most)
         if self.fcio.config.eventsamples != width:
@@ -443,11 +441,10 @@ class FCStreamer(KernelStreamer):
         return not self.any_full
 
     def _events_of_this_width(self) -> dict | None:
-        """Return the event buffers by key, with room for the samples of a trace.
+        """Return the event buffers by key for the configuration's number of samples.
 
-        They are those of the configuration in force. For another number of samples
-        than at first there are tables of their own, called after it. Buffers of other
-        widths give their memory back.
+        If it differs from the first configuration's, events go to overflow tables.
+        Buffers of other widths release their memory.
         """
         if self.event_rbkd is None or not self.fcio.configured:
             return self.event_rbkd
@@ -473,7 +470,7 @@ class FCStreamer(KernelStreamer):
         return current
 
     def _overflow_of(self, first: RawBuffer, samples: int) -> RawBuffer:
-        """Return the buffer for the rows of `first` with another number of samples."""
+        """Return the overflow buffer of `first` for another number of samples."""
         rb = self._overflow.find(first, samples)
         if rb is None:
             rb = self._overflow.open(first, samples, self.event_decoder, samples)

@@ -92,7 +92,7 @@ class FcioObject:
         Raises
         ------
         ValueError
-            if the object has no configuration yet, or an impossible one.
+            if the object has no configuration yet, or an invalid one.
         """
         if fcio.config is None:
             msg = "the fcio object has no configuration: open a stream first"
@@ -107,7 +107,7 @@ class FcioObject:
         return self.stream
 
     def event(self, fcio: Any) -> bytes:
-        """Return the current event as a SparseEvent, whose traces have any order."""
+        """Return the current event as a SparseEvent: its traces may have any order."""
         _check_tag(fcio, *_EVENTS)
         event = self._start_event(fcio)
         traces = np.hstack([event.theader, event.trace])
@@ -342,7 +342,7 @@ def _fsp_event_record(event: Any) -> bytes:
     return _record(
         _FSP_EVENT,
         bytes(map(bool, flags)),
-        # flags of the processors and sub-events: no column has them
+        # flags of the processors and sub-events: without columns
         bytes(32),
         _i32(event.obs_evt_nconsecutive),
         hwm,

@@ -73,7 +73,7 @@ def parse_fsp_config(frames: list[bytes]) -> dict[str, Any]:
     Parameters
     ----------
     frames
-        payloads of the record's frames; what is missing counts as empty.
+        payloads of the record's frames; missing frames count as empty.
 
     Returns
     -------
@@ -116,5 +116,5 @@ def parse_fsp_config(frames: list[bytes]) -> dict[str, Any]:
 
 
 def _wrap_i64(value: int) -> np.int64:
-    """Return the value modulo 2^64, as a damaged record may ask for."""
+    """Return the value modulo 2^64: numbers of damaged records may overflow."""
     return np.int64((value + 2**63) % 2**64 - 2**63)

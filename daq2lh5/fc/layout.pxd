@@ -1,5 +1,5 @@
-# The FCIO wire format: numbers of the specification, each with its section. Where the
-# fields of its structs are is declared in wire.py.
+# The FCIO wire format: numbers of the specification, each with its section. wire.py
+# declares the fields of structs.
 
 from ._wire cimport FCIO_HANDSHAKE_BYTES, FCIO_HANDSHAKE_TAG
 

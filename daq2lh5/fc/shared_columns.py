@@ -1,4 +1,4 @@
-"""What the tables of FCIO data share: limits, the packet number, descriptions."""
+"""Limits, the record number and descriptions shared by the tables of FCIO data."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ GROUP_DESCRIPTIONS = {
     "cti_links": "CTI debugging values, for experts only.",
     "link_states": "Trigger link debugging values, for experts only.",
 }
-"""Attribute ``description`` of lists in files of legend-daq2lh5, where it is empty for
-other lists. lh5 appends to groups, such as lists, only if attributes are equal."""
+"""Attribute ``description`` of lists in files of legend-daq2lh5, which leaves it empty
+for other lists. lh5 appends to groups, such as lists, only if attributes are equal."""
 
 
 def with_descriptions(

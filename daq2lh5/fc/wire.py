@@ -37,7 +37,7 @@ TIMEOFFSET = Struct(
     (
         word(0, "server_sec", "server minus FPGA time", "s", type="i32"),
         word(1, "server_usec", "the same, microseconds", "us", type="i32"),
-        word(2, "master_sec", "to add to the FPGA time, with GPS", "s", type="i32"),
+        word(2, "master_sec", "added to the FPGA time, with GPS", "s", type="i32"),
         word(3, "delta_usec", "difference of the clocks", "us", type="i32"),
         word(4, "abs_delta_usec", "its absolute value", "us", type="i32"),
         word(5, "start_sec", "start of the run", "s", type="i32"),
@@ -55,7 +55,7 @@ TIMESTAMP = Struct(
         word(1, "pps", "PPS counter", "s", type="i32"),
         word(2, "ticks", "clock ticks since the PPS", "clock_ticks", type="i32"),
         word(3, "maxticks", "ticks at the last PPS", "clock_ticks", type="i32"),
-        word(4, "trace", "of type 11: trace that triggered", type="i32"),
+        word(4, "trace", "trace that triggered (type 11)", type="i32"),
     ),
 )
 
@@ -125,7 +125,7 @@ CARD = Struct(
         word(24, "voltages", "voltages", "mV", type="i32", count=6),
         word(30, "current", "main current", "mA", type="i32"),
         word(31, "humidity", "humidity", "o/oo", type="i32"),
-        word(32, "adc_temperatures", "of ADC cards", "mC", type="i32", count=3),
+        word(32, "adc_temperatures", "ADC daughter cards", "mC", type="i32", count=3),
         word(35, "ctilinks", "states of CTI links", count=4),
         word(39, "linkstates", "states of trigger links", count=256),
     ),
@@ -137,8 +137,8 @@ FSP_WRITE_FLAGS = Struct(
     "FCIO format, 2.2",
     24,
     (
-        Field(0, "u8", "consecutive", "of consecutive events"),
-        Field(1, "u8", "extended", "of an extended event"),
+        Field(0, "u8", "consecutive", "consecutive event"),
+        Field(1, "u8", "extended", "extended event"),
         Field(8, "u8", "hwm_multiplicity", "hardware multiplicity"),
         Field(9, "u8", "hwm_prescaled", "hardware multiplicity, prescaled"),
         Field(10, "u8", "wps_sum", "windowed peak sum"),
@@ -165,8 +165,8 @@ FSP_PROCESSOR_FLAGS = Struct(
         Field(12, "u8", "wps_ref_post_window", "behind a reference"),
         Field(13, "u8", "wps_prescaled", "windowed peak sum, prescaled"),
         Field(16, "u8", "ct_multiplicity", "channel threshold"),
-        Field(24, "u8", "consecutive", "of consecutive events"),
-        Field(25, "u8", "extended", "of an extended event"),
+        Field(24, "u8", "consecutive", "consecutive event"),
+        Field(25, "u8", "extended", "extended event"),
     ),
 )
 

@@ -1,10 +1,10 @@
 """Decode ORCA packets straight into columns.
 
-One :class:`OrcaKernel` knows the packets of one file, and the buffers that take the rows.
-The compiled modules in ``packets/`` find the packets, those in ``flashcam/`` and
-``digitizers/`` decode them.
+One :class:`OrcaKernel` holds the state of one file and the buffers for its rows. The
+compiled modules in ``packets/`` find the packets; ``flashcam/`` and ``digitizers/``
+decode them.
 
-The sections named are those of the ORCA format.
+Section numbers refer to the ORCA format.
 """
 
 from libc.math cimport NAN
@@ -29,27 +29,27 @@ from .packets._framing import KINDS, REASONS
 
 
 cdef class OrcaKernel(Kernel):
-    """State of one ORCA file, and where its rows go.
+    """State of one ORCA file, and the buffers for its rows.
 
     Attributes
     ----------
     flashcam
-        cards and listeners of the first generation.
+        FlashCam cards and listeners of the first generation.
     streams
         kernels of the FCIO streams.
     channels
         channels of digitizers.
     detail_decoder, detail_start, detail_words
-        the packet that Python is to look at: index of its decoder, where it is in the
-        window, its length.
+        the packet left to Python: index of its decoder, offset in the window, length
+        in words.
     detail_key, detail_samples
-        key and samples of a row: a buffer for it is missing (``KEY``), or the one that
-        there is has another number of samples (``WIDTH``).
+        key and samples of a row without a buffer (``KEY``), or whose buffer has another
+        number of samples (``WIDTH``).
     n_short
-        packets that lack up to three bytes of padding at their ends.
+        packets whose last one to three bytes of padding are missing.
     n_bad_events, n_cut_events, n_too_many
-        events of digitizers that cannot be used, packets with a part of one at their
-        ends, and traces of more lengths than there can be tables.
+        digitizer events that cannot be decoded, packets that end inside an event, and
+        traces whose length exceeds the limit of overflow tables.
     """
 
     reasons = REASONS
@@ -59,7 +59,7 @@ cdef class OrcaKernel(Kernel):
     cdef readonly FlashCamCards flashcam
     cdef readonly FcioStreams streams
     cdef readonly DigitizerChannels channels
-    # by decoder index, of packets that were decoded and others
+    # number of packets by decoder index: decoded ones, and others
     cdef int64_t packets_of[2][N_LONG_IDS]
 
     cdef readonly int detail_decoder
@@ -69,8 +69,8 @@ cdef class OrcaKernel(Kernel):
     cdef readonly int64_t detail_key
     cdef int16_t* detail_route
 
-    # of the packet at hand: bytes, or events, that are done; whether rows were written;
-    # events that are not selected
+    # current packet: bytes or events processed so far; whether rows were written;
+    # events not selected
     cdef int64_t inner
     cdef bint written
     cdef int64_t n_unselected
@@ -80,11 +80,11 @@ cdef class OrcaKernel(Kernel):
     cdef readonly int64_t n_cut_events
     cdef readonly int64_t n_too_many
 
-    # offset in the input of the packet that was last judged as sound
+    # offset in the input of the last packet that was verified
     cdef int64_t verified_at
-    # bytes that the packet at hand lacks: another begins there
+    # missing bytes at the end of the current packet: the next one begins there
     cdef int64_t n_missing
-    # the damaged range is the packet at hand, or a part of it
+    # the damaged range is the current packet, or a part of it
     cdef bint reject_pending
     cdef bint has_damage_text
     cdef object damage_text
@@ -102,67 +102,68 @@ cdef class OrcaKernel(Kernel):
         self.verified_at = -1
         self.set_ids({}, [])
 
-    # ---- what the header says ------------------------------------------------------
+    # ---- packets of the header -----------------------------------------------------
 
     def set_ids(self, decoders, kinds):
-        """Say which packets there are.
+        """Set the kinds of packets, from the header.
 
         Parameters
         ----------
         decoders
-            by id, not shifted: the index of the decoder.
+            decoder index by unshifted id.
         kinds
-            by decoder index: a name of `KINDS`, its `Ids.variant`, and, of records,
+            by decoder index: a name of `KINDS`, its `Ids.variant`, and for records
             their :class:`~daq2lh5.orca.slow_control.record_shape.Shape`.
 
         Raises
         ------
         ValueError
-            if there are more than `MAX_DECODERS`.
+            for more than `MAX_DECODERS` decoders.
         """
         set_ids(&self.ids, decoders, kinds)
 
     def set_swapped(self):
-        """Say that the text of later headers has swapped words (format 1.3)."""
+        """Expect swapped words in the text of later headers (format 1.3)."""
         self.ids.is_swapped = True
 
     # ---- buffers -------------------------------------------------------------------
 
-    def set_trace_buffers(self, int split, keyed, siblings):
-        """Say which buffers take the FlashCam traces of one of the decoders, by key.
+    def set_trace_buffers(self, int split, keyed, overflow_of):
+        """Set the buffers for FlashCam traces of a decoder, by key.
 
         Parameters
         ----------
         split
             the `Ids.variant` of the decoder.
         keyed
-            the buffers by key. Traces of a key with None are not selected; those of a
-            key that is missing stop the kernel.
-        siblings
-            returns the buffers that take rows of other lengths in place of a buffer.
+            the buffers by key. None means that the key is not selected. A trace with a
+            missing key stops the kernel.
+        overflow_of
+            returns the overflow buffers of a buffer, for rows of other lengths.
         """
         keys = self.flashcam.keys()
         keyed = {key: buffer for key, buffer in keyed.items() if key in keys}
-        self.flashcam.set_routes(split, set_chains(self.tables[split], keyed, siblings))
+        routes = set_chains(self.tables[split], keyed, overflow_of)
+        self.flashcam.set_routes(split, routes)
 
-    def set_channel_buffers(self, kind, keyed, siblings, periods):
-        """Say which buffers take the events of a kind of digitizer, by key.
+    def set_channel_buffers(self, kind, keyed, overflow_of, periods):
+        """Set the buffers for events of a kind of digitizer, by key.
 
         Parameters
         ----------
         kind
             a name of `KINDS`.
-        keyed, siblings
-            as for `set_trace_buffers`; the key None stands for all that are missing.
+        keyed, overflow_of
+            as for `set_trace_buffers`; the key None matches all missing keys.
         periods
             sampling periods in ns by key.
         """
         cdef int number = KINDS[kind] - KIND_SIS3302
-        routes = set_chains(self.tables[N_SPLITS + number], keyed, siblings)
+        routes = set_chains(self.tables[N_SPLITS + number], keyed, overflow_of)
         self.channels.set_routes(number, routes, periods)
 
     def give(self, buffer, float period=NAN):
-        """Give rows of `detail_key` to a buffer; None if they are not selected.
+        """Route rows of `detail_key` to a buffer; None if the key is not selected.
 
         Parameters
         ----------
@@ -182,16 +183,16 @@ cdef class OrcaKernel(Kernel):
 
     @property
     def detail_buffer(self):
-        """The buffer that a trace does not fit."""
+        """The buffer whose rows do not fit the current trace."""
         cdef SinkTable table = self.tables[self.detail_table]
         return table.buffers[self.detail_sink]
 
     def end(self):
-        """Write back how far the buffers are filled, and let go of them."""
+        """Store the fill levels of the buffers, and release the buffers."""
         self.streams.release()
         Kernel.end(self)
 
-    # ---- the packet at hand --------------------------------------------------------
+    # ---- the current packet --------------------------------------------------------
 
     cdef Status record(self) noexcept nogil:
         cdef Packet p
@@ -220,17 +221,17 @@ cdef class OrcaKernel(Kernel):
             return self.waveform(&p)
         if p.kind >= KIND_SIS3302:
             return self.digitizer(&p)
-        self.show(&p)
+        self.leave_to_python(&p)
         return STATUS_HEADER
 
-    cdef void show(self, const Packet* p) noexcept nogil:
+    cdef void leave_to_python(self, const Packet* p) noexcept nogil:
         """Leave a packet to Python."""
         self.detail_decoder = p.decoder_index
         self.detail_start = p.start
         self.detail_words = p.n_words
 
-    cdef Packet shown(self) noexcept nogil:
-        """Return the packet that Python was to look at."""
+    cdef Packet left_packet(self) noexcept nogil:
+        """Return the packet that was left to Python."""
         cdef Packet p
         p.decoder_index = self.detail_decoder
         p.kind = <Kind>self.ids.kind[p.decoder_index]
@@ -240,7 +241,7 @@ cdef class OrcaKernel(Kernel):
         return p
 
     cdef Status count(self, const Packet* p, int fate) noexcept nogil:
-        """Count a packet, and go on behind it."""
+        """Count a packet, and continue behind it."""
         self.packets_of[fate != FATE_DECODED][p.decoder_index] += 1
         self.packet_id += 1
         self.done(fate, 4 * p.n_words - self.n_missing)
@@ -256,19 +257,19 @@ cdef class OrcaKernel(Kernel):
         self.n_unselected = 0
 
     def pass_over(self, bint decoded):
-        """Go on behind the packet that Python was to look at."""
-        cdef Packet p = self.shown()
+        """Continue behind the packet that was left to Python."""
+        cdef Packet p = self.left_packet()
         self.count(&p, FATE_DECODED if decoded else FATE_SKIPPED)
 
     def reject(self, reason):
-        """Take the packet that Python was to look at for damaged."""
-        cdef Packet p = self.shown()
-        self.bad(&p, REASON_CONTENT)
+        """Treat the packet that was left to Python as damaged."""
+        cdef Packet p = self.left_packet()
+        self.reject_packet(&p, REASON_CONTENT)
         self.damage_text = reason
         self.has_damage_text = True
 
     def skip_trace(self):
-        """Skip the trace that the kernel stopped for: there is no table for it."""
+        """Skip the trace that stopped the kernel: the limit of tables is reached."""
         self.n_too_many += 1
         if self.ids.kind[self.detail_decoder] == KIND_WAVEFORM:
             self.reject("a trace of more lengths than there can be tables")
@@ -283,8 +284,8 @@ cdef class OrcaKernel(Kernel):
     ) noexcept nogil:
         """Find a sink for a row of a channel; STATUS_NEXT if it has room.
 
-        The rows of the route's own sink may be longer than the trace, if that may be;
-        those of its overflow sinks have just its length.
+        With `may_be_longer`, rows of the route's own sink may be longer than the trace.
+        Rows of an overflow sink have exactly its length.
         """
         cdef RowSink* sink
         cdef int64_t width
@@ -293,7 +294,7 @@ cdef class OrcaKernel(Kernel):
         self.detail_samples = n_samples
         index[0] = route[0]
         if index[0] == ROUTE_ASK:
-            self.show(p)
+            self.leave_to_python(p)
             return self.lack(STATUS_KEY, table, -1, 0)
         while True:
             sink = &self.sinks[table][index[0]]
@@ -308,7 +309,7 @@ cdef class OrcaKernel(Kernel):
             may_be_longer = False
             index[0] = sink.overflow_sink
             if index[0] < 0:
-                self.show(p)
+                self.leave_to_python(p)
                 return self.lack(STATUS_WIDTH, table, route[0], 0)
 
     cdef Status waveform(self, const Packet* p) noexcept nogil:
@@ -323,7 +324,7 @@ cdef class OrcaKernel(Kernel):
             self.flashcam, self.window.data + q.start, q.n_words, split, &t
         )
         if reason != REASON_NONE:
-            return self.bad(p, reason)
+            return self.reject_packet(p, reason)
         if t.place.routes[split][t.input] == ROUTE_NONE:
             self.flashcam.skip(t.place, split, t.input)
             return self.count(p, FATE_SKIPPED)
@@ -334,14 +335,14 @@ cdef class OrcaKernel(Kernel):
         if status != STATUS_NEXT:
             return status
         if not is_sound(&t):
-            return self.bad(p, REASON_CONTENT)
+            return self.reject_packet(p, REASON_CONTENT)
         sink = &self.sinks[split][index]
         write_trace(self.flashcam, sink.columns, sink.loc, self.packet_id + 1, &t)
         self.row_done(sink)
         return self.count(p, FATE_DECODED)
 
     cdef Status digitizer(self, const Packet* p) noexcept nogil:
-        """Write a row for each event of a packet; `inner` of them are done."""
+        """Write a row for each event of a packet, from event number `inner` on."""
         cdef Packet q = as_long(p)
         cdef const uint8_t* words = self.window.data + q.start
         cdef Status status
@@ -355,7 +356,7 @@ cdef class OrcaKernel(Kernel):
                 if status != STATUS_NEXT:
                     return status
             elif e.last:
-                return self.bad(p, e.reason)
+                return self.reject_packet(p, e.reason)
             else:
                 self.n_bad_events += 1
             self.inner = e.number + 1
@@ -363,7 +364,7 @@ cdef class OrcaKernel(Kernel):
                 break
         if e.cut:
             self.n_cut_events += 1
-        # events that cannot be used are counted by themselves
+        # `n_bad_events` counts the events that cannot be decoded
         return self.count(
             p, FATE_DECODED if self.written or not self.n_unselected else FATE_SKIPPED
         )
@@ -404,7 +405,7 @@ cdef class OrcaKernel(Kernel):
         return Kernel.handle(self, status)
 
     cdef Status records(self) except *:
-        """Decode the packet at hand, if its stream is known (format 4.4)."""
+        """Decode the current packet, if its stream is known (format 4.4)."""
         cdef const uint8_t* packet = self.window.data + self.detail_start
         cdef int64_t head = 8 if load_u32(packet) & 0x3FFFF else 12
         cdef int64_t n = 4 * self.detail_words - head
@@ -414,12 +415,12 @@ cdef class OrcaKernel(Kernel):
         if n < 4 or fcio_records(
             packet + head, n, self.ids.variant[self.detail_decoder], &begin
         ) == RECORDS_NONE:
-            self.reject("a packet without a record of its kind")
+            self.reject("FCIO packet without a record for its decoder")
             return STATUS_NEXT
         stream = self.streams.stream_of(load_u32(packet + head - 4))
         if stream is None:
             return STATUS_HEADER
-        # what was done of it before a configuration counts
+        # records decoded before a configuration in this packet count
         done = stream.packets_done[0] - (self.inner > 0)
         status = stream.decode_payload(
             packet + head, n, max(self.inner, begin), self.packet_id + 1,
@@ -432,7 +433,7 @@ cdef class OrcaKernel(Kernel):
             self.pass_over(stream.packets_done[0] > done)
             return STATUS_NEXT
         if status == STATUS_HEADER and not stream.header_is_config:
-            # settings of the stream processor alone
+            # only settings of the stream processor
             return STATUS_NEXT
         if status == STATUS_SKIPPED:
             if stream.damage_fate != FATE_UNKNOWN:
@@ -452,7 +453,7 @@ cdef class OrcaKernel(Kernel):
         return STATUS_NEXT
 
     cdef Status verify(self, const Packet* p) noexcept nogil:
-        """Make sure that a packet is whole; a damaged range begins if it is not."""
+        """Check that a packet is whole; otherwise begin a damaged range."""
         cdef Finding f
         cdef Verdict verdict = judge(&self.window, &self.ids, p, &f, &self.need)
         if verdict == VERDICT_MORE:
@@ -466,8 +467,8 @@ cdef class OrcaKernel(Kernel):
         self.n_missing = f.n_missing
         return STATUS_NEXT
 
-    cdef Status bad(self, const Packet* p, Reason reason) noexcept nogil:
-        """Have a packet with impossible contents passed over."""
+    cdef Status reject_packet(self, const Packet* p, Reason reason) noexcept nogil:
+        """Reject a packet with impossible contents: the scan passes over it."""
         self.search(reason)
         self.reject_pending = True
         self.detail_words = p.n_words
@@ -485,7 +486,7 @@ cdef class OrcaKernel(Kernel):
         return next_after_damage(&self.window, &self.ids, start, where, &self.need)
 
     cdef Status pass_rejected(self) noexcept nogil:
-        """Pass over a packet, or what is before the first that begins inside of it."""
+        """Pass over a rejected packet, up to the first packet that begins inside it."""
         cdef int64_t start = self.damage_start - self.window.base
         cdef int64_t end = start + 4 * self.detail_words - self.n_missing
         cdef int64_t where
@@ -503,7 +504,7 @@ cdef class OrcaKernel(Kernel):
         return self.finish_damage(FATE_CORRUPT, where)
 
     cdef Status scan_zeros(self) noexcept nogil:
-        """Pass over a block of zeros: a short one is no damage (format 7.4)."""
+        """Pass over a block of zeros; a short one is not damage (format 7.4)."""
         cdef const Window* w = &self.window
         cdef int64_t at = self.scan_at - w.base
         cdef int64_t where = at
@@ -542,20 +543,20 @@ cdef class OrcaKernel(Kernel):
         return STATUS_NEXT
 
     def describe_damage(self):
-        """Return in words what is wrong in the damaged range."""
+        """Return the reason for the damaged range, as text."""
         return self.damage_text if self.has_damage_text else REASONS[self.damage_code]
 
     # ---- counts --------------------------------------------------------------------
 
     def counts(self, int decoder_index):
-        """Return the packets of a decoder: those that were decoded, and all others."""
+        """Return the numbers of a decoder's packets: decoded ones, and others."""
         return self.packets_of[0][decoder_index], self.packets_of[1][decoder_index]
 
     def skipped_channels(self, kind=None, int variant=0):
         """Return the number of unselected rows of a decoder by key.
 
-        Of FlashCam traces those since the last call: a later header may have other cards
-        there.
+        For FlashCam traces, the number since the last call: a later header may have
+        other cards in these slots.
         """
         if kind == "waveform":
             return self.flashcam.skipped_channels(variant)
@@ -563,21 +564,21 @@ cdef class OrcaKernel(Kernel):
 
 
 cdef int fate_without(Reason reason) noexcept nogil:
-    """Return the fate of a damaged range that no packet follows."""
+    """Return the fate of a damaged range without a packet behind it."""
     if reason == REASON_PAST_END or reason == REASON_STRAY:
         return FATE_CUT_OFF
     return FATE_CORRUPT
 
 
-cdef dict set_chains(SinkTable table, dict keyed, siblings):
+cdef dict set_chains(SinkTable table, dict keyed, overflow_of):
     """Set the buffers of a table; return the routes to them by key.
 
-    What `siblings` returns for each buffer takes the rows that do not fit it.
+    Rows that do not fit a buffer go to the buffers that `overflow_of` returns for it.
     """
     cdef Py_ssize_t i, last
     cdef Py_ssize_t at
     heads = list({id(rb): rb for rb in keyed.values() if rb is not None}.values())
-    chains = [siblings(rb) for rb in heads]
+    chains = [overflow_of(rb) for rb in heads]
     table.set_buffers([*heads, *(rb for chain in chains for rb in chain)])
     at = len(heads)
     for i, chain in enumerate(chains):

@@ -1,10 +1,10 @@
 """The output tables of runs and of FlashCam's first generation.
 
-Those of digitizers and of slow control are in modules of their own, those of FCIO
-records in ORCA packets in :mod:`daq2lh5.fc.columns`.
+Digitizers and slow control have their own modules; tables of FCIO records in ORCA
+packets are in :mod:`daq2lh5.fc.columns`.
 
-In a column's source (ORCA format, 4.3) ``w`` are the words of a packet, ``h`` those of
-the FlashCam header in it.
+In a column's source (ORCA format, 4.3) ``w`` is the array of the packet's words, ``h``
+the array of words of its FlashCam header.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ LISTENER_CONFIG = Table(
 
 
 MAX_CARDS = 256
-"""Cards in the status of a listener."""
+"""Largest number of cards in the status of a listener."""
 
 
 def _per_card(
@@ -175,7 +175,7 @@ _ORCA_FIELDS = {
 
 
 def _of_orca(column: Column) -> Column:
-    """Return a column of FCIO events that comes from elsewhere in an ORCA packet."""
+    """Return a column of FCIO events without its FCIO source, for an ORCA packet."""
     return replace(column, source="") if "FCIO" in column.source else column
 
 

@@ -1,6 +1,6 @@
-"""Which decoders of ORCA packets there are.
+"""The decoders of ORCA packets: their names, and the modules that define them.
 
-This module imports nothing: it is read to check names before any file is opened.
+This module imports nothing, since names are checked before any file is opened.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FCIO = (
 )
 
 ANY_FCIO = "ORFCIODecoder"
-"""What ORCA called all of these for some weeks in 2025 (ORCA format, 4.4)."""
+"""Common name of these decoders, for some weeks in 2025 (ORCA format, 4.4)."""
 
 _DIGITIZERS = (
     "ORSIS3302DecoderForEnergy",

@@ -1,4 +1,4 @@
-"""What the ORCA decoders share."""
+"""Base classes of ORCA decoders, and keys of channels."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ class OrcaDecoder(DataDecoder):
     Parameters
     ----------
     header
-        header of the file that the packets are in; an empty one is none.
+        header of the file with the packets; an empty header counts as None.
     **kwargs
-        those of :class:`.DataDecoder`.
+        see :class:`.DataDecoder`.
 
     Attributes
     ----------
     header
         the header, or None.
     kind, variant
-        how the kernel decodes the packets.
+        kind of the packets, and its variant, as the kernel names them.
     n_incomplete
-        rows that did not come about, since packets for them are missing.
+        rows not written because some of their packets are missing.
     """
 
     kind: ClassVar[str] = "record"
@@ -55,9 +55,9 @@ class OrcaDecoder(DataDecoder):
             self.set_header(header)
 
     def set_header(self, header: OrcaHeader) -> None:
-        """Use another header.
+        """Set another header.
 
-        Decoders that take settings of their cards from the header extend this.
+        Decoders that read settings of their cards from the header extend this method.
 
         Parameters
         ----------
@@ -67,7 +67,7 @@ class OrcaDecoder(DataDecoder):
         self.header = header
 
     def place_of(self, key: int | str) -> tuple[int | None, str]:
-        """Return which table takes the rows of a key that the header lacks.
+        """Return the table for rows of a key that the header lacks.
 
         Parameters
         ----------
@@ -77,29 +77,29 @@ class OrcaDecoder(DataDecoder):
         Returns
         -------
         number
-            index of the key list whose table they share; None for a new table.
+            index of the key list whose table the rows share; None for a new table.
         ending
             suffix of a new table's name.
         """
         return 0, str(key)
 
     def take_on(self, key: int | str, n_samples: int = 0) -> None:
-        """Make columns for rows of a key that the header lacks.
+        """Create the columns for rows of a key that the header lacks.
 
         Parameters
         ----------
         key
             the key.
         n_samples
-            samples of the first trace, used if the header has no length.
+            samples of the first trace, used if the header lacks the length.
         """
 
     def end_stream(self) -> None:
-        """End the stream: no packets follow."""
+        """Finish at the end of the stream."""
 
 
-def _no_siblings(rb: RawBuffer) -> tuple[RawBuffer, ...]:  # noqa: ARG001
-    """Return that a buffer takes rows of one length only."""
+def _no_overflow(rb: RawBuffer) -> tuple[RawBuffer, ...]:  # noqa: ARG001
+    """Return no overflow buffers: a single packet has only its own buffers."""
     return ()
 
 
@@ -142,13 +142,13 @@ class KernelDecoder(OrcaDecoder):
         Raises
         ------
         ValueError
-            if the packet is damaged, or does not fit the buffers.
+            if the packet is damaged, or the buffers have no room for it.
         """
         kernel = OrcaKernel()
         data_id = int(packet[0]) & 0xFFFC0000
         kernel.set_ids({data_id: 1}, [("header", 0), (self.kind, self.variant)])
         self._configure(kernel)
-        self.set_buffers(kernel, rbl.get_keyed_dict(), _no_siblings)
+        self.set_buffers(kernel, rbl.get_keyed_dict(), _no_overflow)
         kernel.packet_id = packet_id - 1
         data = packet.tobytes()
         kernel.begin()
@@ -160,31 +160,34 @@ class KernelDecoder(OrcaDecoder):
             msg = f"packet {packet_id}: {kernel.damaged.reason}"
             raise ValueError(msg)
         if status == kernel.KEY:
-            # no buffer asks for it
+            # not selected
             return False
         if status == kernel.WIDTH:
             if self.fit(kernel.detail_buffer, kernel.detail_samples):
                 return self.decode_packet(packet, packet_id, rbl)
             msg = (
-                f"packet {packet_id}: trace of {kernel.detail_samples} samples does "
-                "not fit the buffer"
+                f"packet {packet_id}: its trace has {kernel.detail_samples} samples, "
+                "other than the rows of its buffer: use another buffer"
             )
             raise ValueError(msg)
         if not kernel.n_packets:
-            msg = f"packet {packet_id} does not fit the buffer"
+            msg = (
+                f"packet {packet_id}: too few free rows in its buffer: use a larger "
+                "buffer"
+            )
             raise ValueError(msg)
         return bool(kernel.any_full)
 
     def _configure(self, kernel: OrcaKernel) -> None:
-        """Tell the kernel of a single packet what the header says."""
+        """Configure the kernel of a single packet from the header."""
 
     def set_buffers(
         self,
         kernel: OrcaKernel,
         keyed: dict,
-        siblings: Callable[[RawBuffer], Sequence[RawBuffer]],
+        overflow_of: Callable[[RawBuffer], Sequence[RawBuffer]],
     ) -> None:
-        """Set the buffers of a kernel that take the rows.
+        """Set a kernel's buffers for the rows.
 
         Parameters
         ----------
@@ -192,13 +195,13 @@ class KernelDecoder(OrcaDecoder):
             the kernel.
         keyed
             the buffers by key.
-        siblings
-            returns the buffers that take rows of other lengths in place of a buffer.
+        overflow_of
+            returns the overflow buffers of a buffer, for rows of other lengths.
         """
         raise NotImplementedError
 
     def fit(self, rb: RawBuffer, n_samples: int) -> bool:  # noqa: ARG002
-        """Give a buffer rows for traces of `n_samples`; False if it keeps its own."""
+        """Resize a buffer for traces of `n_samples`; False if it keeps its length."""
         return False
 
 
@@ -211,7 +214,7 @@ def get_ccc(crate: int, card: int, channel: int) -> int:
     Parameters
     ----------
     crate, card, channel
-        their numbers; of the card's five bits count, of the channel's four.
+        their numbers; only 5 bits of `card` and 4 bits of `channel` are used.
     """
     return crate << 9 | (card & 0x1F) << 4 | channel & 0xF
 

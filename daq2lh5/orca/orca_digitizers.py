@@ -1,7 +1,7 @@
 """Decoders of digitizers.
 
-What the cards were set to is in the header, the traces are in packets. The kernel
-decodes them.
+The header has the settings of the cards, the packets have the traces. The kernel
+decodes the packets.
 """
 
 from .digitizers.caen import (

@@ -1,11 +1,11 @@
-"""Decoders of FlashCam data as ORCA writes them since 2024: FCIO records in packets.
+"""Decoders of FlashCam data since 2024: FCIO records in ORCA packets.
 
 Each packet has records of one FCIO stream::
 
-    word 2    id of the stream: that of the readout (upper half), of the listener
+    word 2    id of the stream: readout (upper half), listener (lower half)
     word 3-   the records, and up to three zero bytes
 
-(ORCA format, 4.4). The records are decoded by the kernel of native FCIO files.
+(ORCA format, 4.4). The kernel of native FCIO files decodes the records.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ fcio_stream_library: dict[int, FcioKernel] = {}
 def get_fcio_stream(streamid: int) -> FcioKernel:
     """Return the state of a stream of packets that are decoded one at a time.
 
-    A streamer has streams of its own.
+    A streamer has its own streams.
 
     Parameters
     ----------
     streamid
-        word 2 of its packets.
+        word 2 of the stream's packets.
     """
     return fcio_stream_library.setdefault(
         int(streamid), FcioKernel(int(streamid) & 0xFFFF)
@@ -59,15 +59,15 @@ def get_fcio_stream(streamid: int) -> FcioKernel:
 
 
 def extract_header_information(header: OrcaHeader) -> dict[str, dict[int, Any]]:
-    """Return what a header says of its listeners.
+    """Return the settings of a header's listeners.
 
     Returns
     -------
     info
-        by the ids of the listeners: keys of the inputs in use (``key_list``) and their
-        number (``n_adc``); number of cards (``n_card``), and crate, slot and address of
-        each, by address (``adc_card_layout``); samples of a trace (``wf_len``); whether
-        there is a stream processor (``fsp_enabled``).
+        settings by listener id: keys of the inputs in use (``key_list``) and their
+        number (``n_adc``); number of cards (``n_card``); crate, slot and address of
+        each card, by address (``adc_card_layout``); samples of a trace (``wf_len``);
+        whether a stream processor is in use (``fsp_enabled``).
     """
     listeners = listeners_of(header)
     return {
@@ -100,37 +100,37 @@ def lists_by_listener(listeners: list[Listener]) -> list[int | None]:
 def place_of_listener(
     key: int | str, key_lists: list[list], fcids: list[int | None], part: str
 ) -> tuple[int | None, str]:
-    """Return the table for rows of a key, with a key list for each listener."""
+    """Return the table for rows of a key, where each listener has a key list."""
     fcid = fcid_of(key)
     number, ending = shared_table(key, fcid, key_lists, fcids)
     return number, ending if fcid in fcids else f"{ending}/{part}"
 
 
 def records(*tags: int) -> int:
-    """Return which records a packet may have, as the kernel wants to know it."""
+    """Return the records that a packet may have, as a bit mask for the kernel."""
     return sum(1 << tag for tag in tags)
 
 
 ANY_RECORDS = records(1, 3, 4, 6, 7)
-"""Records of packets that the name of the decoder does not tell."""
+"""Mask for packets whose decoder name does not determine their records."""
 
 
 class FCIODecoder(OrcaDecoder):
-    """What the decoders of FCIO packets share.
+    """Base class of decoders of FCIO packets.
 
     Attributes
     ----------
     part
-        end of the keys of rows that are not of a channel.
+        suffix of the keys of rows that do not belong to a channel.
     decoder, fsp_decoder
-        decoders of the records, for their columns.
+        decoders of the records; they define the columns.
     decoded_values
-        columns of the tables: of the listeners (``"fcid"``), and of their stream
-        processors (``"swtid"``) if the header tells of one.
+        columns of the tables: of listeners (``"fcid"``), and of stream processors
+        (``"swtid"``) if the header has one.
     key_list
-        keys of the rows, in lists of those that share a table.
+        lists of keys; each list shares a table.
     max_rows_in_packet
-        the largest number of rows of a packet in one table.
+        largest number of rows of a packet in one table.
     """
 
     kind = "fcio"
@@ -147,7 +147,7 @@ class FCIODecoder(OrcaDecoder):
         super().__init__(header=header, **kwargs)
 
     def set_header(self, header: OrcaHeader) -> None:
-        """Take the keys from a header."""
+        """Set the keys from a header."""
         super().set_header(header)
         listeners = listeners_of(header)
         self._key_lists = self._keys(listeners)
@@ -189,7 +189,7 @@ class FCIODecoder(OrcaDecoder):
         return self.decoder.describe_columns() | self.fsp_decoder.describe_columns()
 
     def get_key_lists(self) -> list[list[int | str]]:
-        """Return the keys, in lists of those that share a table."""
+        """Return lists of keys; each list shares a table."""
         return [list(keys) for keys in self._key_lists]
 
     def get_decoded_values(self, key: int | str | None = None) -> dict[str, Any]:
@@ -209,7 +209,7 @@ class FCIODecoder(OrcaDecoder):
     def decode_packet(
         self, packet: OrcaPacket, packet_id: int, rbl: RawBufferList
     ) -> bool:
-        """Decode one packet; that with the configuration of its stream comes first.
+        """Decode one packet. Decode the configuration of its stream first.
 
         Parameters
         ----------
@@ -231,7 +231,7 @@ class FCIODecoder(OrcaDecoder):
             if the packet has no records.
         """
         if len(packet) < 4:
-            msg = f"FCIO packet of {len(packet)} words"
+            msg = f"FCIO packet of {len(packet)} words, expected at least 4"
             raise DecodeError(msg)
         stream = get_fcio_stream(packet[2])
         buffers = rbl.get_keyed_dict()
@@ -241,7 +241,7 @@ class FCIODecoder(OrcaDecoder):
 
 
 class ORFCIOConfigDecoder(FCIODecoder):
-    """Decode configurations: a row each, and one for that of the stream processor."""
+    """Decode configurations: one row each, and one row for the stream processor."""
 
     variant = records(1)
     part = "config"
@@ -262,14 +262,14 @@ class ORFCIOConfigDecoder(FCIODecoder):
     def append_rows(
         self, stream: FcioKernel, buffers: dict[int | str, RawBuffer], packet_id: int
     ) -> bool:
-        """Fill the next rows with the configuration in force of a stream.
+        """Fill the next rows with the current configuration of a stream.
 
         Parameters
         ----------
         stream
             the stream.
         buffers
-            by key: those that there are.
+            the existing buffers by key.
         packet_id
             number of the packet.
 
@@ -293,10 +293,9 @@ class ORFCIOConfigDecoder(FCIODecoder):
     def decode_packet(
         self, packet: OrcaPacket, packet_id: int, rbl: RawBufferList
     ) -> bool:
-        """Take note of a configuration, and append its row.
+        """Store a configuration for the stream, and append its row.
 
-        Parameters, return value and errors are those of
-        :meth:`.FCIODecoder.decode_packet`.
+        For parameters, return value and errors see :meth:`.FCIODecoder.decode_packet`.
         """
         super().decode_packet(packet, packet_id, rbl)
         stream = get_fcio_stream(packet[2])
@@ -304,15 +303,15 @@ class ORFCIOConfigDecoder(FCIODecoder):
 
 
 class ORFCIOEventDecoder(FCIODecoder):
-    """Decode events: a row for each trace, and one of the stream processor.
+    """Decode events: one row per trace, and one row for the stream processor.
 
     Attributes
     ----------
     decoded_values
-        columns of the tables: of each listener by its id, and of the stream processors
-        (``"swtid"``) if the header tells of one.
+        columns of the tables: of each listener by its id, and of stream processors
+        (``"swtid"``) if the header has one.
     skipped_channels
-        number of traces, by key, that no buffer asked for.
+        number of unselected traces by key.
     """
 
     variant = records(3, 6)
@@ -361,7 +360,7 @@ class ORFCIOEventDecoder(FCIODecoder):
         return keys
 
     def get_decoded_values(self, key: int | str | None = None) -> dict[str, Any]:
-        """Return the columns of the table for a key; by default of the first."""
+        """Return the columns of the table for a key; by default of the first table."""
         if isinstance(key, str):
             return super().get_decoded_values(key)
         if key is None:
@@ -375,7 +374,7 @@ class ORFCIOEventDecoder(FCIODecoder):
 
 
 class ORFCIOEventHeaderDecoder(FCIODecoder):
-    """Decode event headers: a row each, and one of the stream processor."""
+    """Decode event headers: one row each, and one row for the stream processor."""
 
     variant = records(7)
     part = "evt_hdr"
@@ -396,7 +395,7 @@ class ORFCIOEventHeaderDecoder(FCIODecoder):
 
 
 class ORFCIOStatusDecoder(FCIODecoder):
-    """Decode status records: a row for each card, and one of the stream processor."""
+    """Decode status records: one row per card, and one row for the stream processor."""
 
     variant = records(4)
     part = "status"

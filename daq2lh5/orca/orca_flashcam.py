@@ -1,4 +1,4 @@
-"""Decoders of FlashCam data as ORCA wrote them until 2024: one packet per trace."""
+"""Decoders of FlashCam data until 2024: one ORCA packet per trace."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ CARD_FIELDS = {
     "card_adc_temps": (32, 34),
     "card_cti_links": (35, 39),
 }
-"""Words of each card in a listener's status: the first, and the one after the last."""
+"""First and end word (exclusive) of each column, in the words of a card's status."""
 
 
 def get_key(fcid: int, board_id: int, fc_input: int) -> int:
@@ -114,12 +114,12 @@ def shared_table(
     key_lists
         lists of keys that share a table.
     fcids
-        listener that each of them is for.
+        the listener of each list.
     """
     if fcid not in fcids:
         return None, f"fcid_{fcid}"
     number = fcids.index(fcid)
-    # the name of a table of one key says so
+    # a list with one key names its table after the key
     if len(key_lists) > 1 and len(key_lists[number]) == 1:
         return None, str(key)
     return number, ""
@@ -127,24 +127,24 @@ def shared_table(
 
 @dataclass
 class Listener:
-    """What the header says of a FlashCam listener.
+    """Settings of a FlashCam listener in the header.
 
     Attributes
     ----------
     fcid
-        its id.
+        id of the listener.
     n_samples
-        samples of a trace; the listener's own configuration says better.
+        samples of a trace; the listener's configuration overrides it.
     period
         sampling period of its cards in ns.
     cards
-        crate, slot, address and sampling period of each.
+        crate, slot, address and sampling period of each known card.
     n_children
-        number of the cards, known or not.
+        number of cards, including unknown ones.
     keys
         keys of the inputs in use.
     fsp
-        whether it has a stream processor (software trigger).
+        whether a stream processor (software trigger) is in use.
     """
 
     fcid: int
@@ -159,11 +159,11 @@ class Listener:
 def listeners_of(header: OrcaHeader) -> list[Listener]:
     """Return the listeners that are read out, in the order of the header.
 
-    Only ``ReadoutDescription`` says what is read out; the settings are elsewhere
-    (ORCA format, 2 and 4.3).
+    ``ReadoutDescription`` lists the objects that are read out; their settings are
+    elsewhere in the header (ORCA format, 2 and 4.3).
     """
     listeners = []
-    # look-ups warn of what is missing: most files have no FlashCam
+    # no look-up, which would warn: most files have no FlashCam
     if LISTENER_CLASS not in str(header.get("ReadoutDescription")):
         return listeners
     cards = header.get_object_info(list(CARD_CLASSES))
@@ -200,20 +200,17 @@ def listeners_of(header: OrcaHeader) -> list[Listener]:
 def cards_of(
     header: OrcaHeader,
 ) -> list[tuple[int, int, list[tuple[int, int, int, float]]]]:
-    """Return the listeners as the kernel wants them.
-
-    Of each its id, the number of inputs in use, and its cards.
-    """
+    """Return the listeners for the kernel: id, number of inputs in use, and cards."""
     return [(x.fcid, len(x.keys), x.cards) for x in listeners_of(header)]
 
 
 def _list(value: Any) -> list[Any]:
-    """Return a list of the header; an empty one if it is something else."""
+    """Return `value` if it is a list, otherwise an empty list."""
     return value if isinstance(value, list) else []
 
 
 def _number(value: Any, most: int, otherwise: int = 0) -> int:
-    """Return a number of the header, or `otherwise` if it cannot be one."""
+    """Return `value` if it is a valid number, else `otherwise`."""
     if isinstance(value, (int, float)) and 0 <= value <= most:
         return int(value)
     return otherwise
@@ -228,7 +225,7 @@ class ORFlashCamListenerConfigDecoder(RecordDecoder):
         words 2-12   settings
         words 13-    card address (upper half) and input of each trace
 
-    Behind the trace map may be revisions and hardware ids of the cards.
+    Revisions and hardware ids of the cards may follow the trace map.
     """
 
     kind = "listener_config"
@@ -243,21 +240,27 @@ class ORFlashCamListenerConfigDecoder(RecordDecoder):
         ValueError
             if they cannot be.
         """
-        # the streamer calls this too
+        # the streamer calls this method too
         enough(w, self.shape.least)
         names = [c.name for c in LISTENER_CONFIG.columns[4:15]]
         settings = dict(zip(names, w[2:13].view("int32").tolist(), strict=True))
         n_traces, n_cards = settings["nadcs"], settings["adccards"]
         if not 0 <= n_traces <= min(MAX_TRACES, len(w) - 13):
-            msg = f"listener configuration with {n_traces} traces"
+            msg = (
+                f"listener configuration of {len(w)} words with {n_traces} traces, "
+                f"expected 0 to {MAX_TRACES} that fit these words"
+            )
             raise ValueError(msg)
         if not 0 <= n_cards <= MAX_CARDS:
-            msg = f"listener configuration with {n_cards} cards"
+            msg = (
+                f"listener configuration with {n_cards} cards, "
+                f"expected 0 to {MAX_CARDS}"
+            )
             raise ValueError(msg)
         trace_map = w[13 : 13 + n_traces]
         revisions = np.zeros(n_cards, np.uint8)
         ids = np.zeros(n_cards, np.uint64)
-        # four revisions a word, two words an id; older versions have neither
+        # four revisions per word, two words per id; older versions lack both
         at, n_words = 13 + n_traces, -(-n_cards // 4)
         if len(w) == at + n_words + 2 * n_cards and n_cards:
             revisions = w[at : at + n_words].astype("<u4").view(np.uint8)[:n_cards]
@@ -277,9 +280,9 @@ class ORFlashCamListenerConfigDecoder(RecordDecoder):
     def decode_packet(
         self, packet: OrcaPacket, packet_id: int, rbl: list[RawBuffer]
     ) -> bool:
-        """Decode a configuration; decoders with the same header will use it.
+        """Decode a configuration, and store it in the header for other decoders.
 
-        Parameters, return value and errors are those of
+        For parameters, return value and errors see
         :meth:`.RecordDecoder.decode_packet`.
         """
         is_full = super().decode_packet(packet, packet_id, rbl)
@@ -290,12 +293,12 @@ class ORFlashCamListenerConfigDecoder(RecordDecoder):
 
 
 def configuration_of(settings: dict[str, Any]) -> tuple[int, int, float, np.ndarray]:
-    """Return what the kernel has to know of a listener's configuration.
+    """Return the part of a listener's configuration that the kernel needs.
 
     Returns
     -------
     fcid, gps, period, trace_map
-        id of the listener; whether its clock is set from outside; sampling period in
+        id of the listener; whether its clock is external; sampling period in
         ns; card address (upper half) and input of each trace.
     """
     period = 4 if settings["adcbits"] == 12 else 16
@@ -305,18 +308,18 @@ def configuration_of(settings: dict[str, Any]) -> tuple[int, int, float, np.ndar
 
 
 class ORFlashCamListenerStatusDecoder(RecordDecoder):
-    """Decode the status that listeners report (ORCA format, 4.3.2): one row each.
+    """Decode status packets of listeners (ORCA format, 4.3.2): one row each.
 
     ::
 
         word 1       id of the readout (upper half), of the listener
         word 2       whether there are errors
         words 3-9    times
-        word 13-14   number of cards, bytes that each has in FCIO
-        words 15-    39 words for each card, then links of the last one
+        words 13-14  number of cards, bytes per card in FCIO
+        words 15-    39 words per card, then links of the last card
 
-    The writer reserves room for the links behind each card, but does not use it: the
-    next card overwrites them. Packets that have it are understood as well.
+    The writer reserves room for links behind each card, but the next card overwrites
+    them. Packets with links behind each card are decoded too.
     """
 
     table = LISTENER_STATUS
@@ -334,10 +337,14 @@ class ORFlashCamListenerStatusDecoder(RecordDecoder):
         """
         n = int(w[13])
         if not 1 <= n <= MAX_CARDS:
-            msg = f"listener status with {n} cards"
+            msg = f"listener status with {n} cards, expected 1 to {MAX_CARDS}"
             raise ValueError(msg)
         if len(w) < CARDS_AT + CARD_WORDS * n:
-            msg = f"listener status of {len(w)} words with {n} cards"
+            n_least = CARDS_AT + CARD_WORDS * n
+            msg = (
+                f"listener status of {len(w)} words, expected at least {n_least} "
+                f"for {n} cards"
+            )
             raise ValueError(msg)
         stride = _card_stride(w, n)
         end = CARDS_AT + stride * (n - 1) + CARD_WORDS
@@ -362,7 +369,7 @@ class ORFlashCamListenerStatusDecoder(RecordDecoder):
 
 
 def _card_stride(w: OrcaPacket, n: int) -> int:
-    """Return the words from one card to the next in the status of a listener."""
+    """Return the distance of cards in the status of a listener, in words."""
     if n == 1 or _is_card_id(w[CARDS_AT + CARD_WORDS]):
         return CARD_WORDS
     stride = CARD_WORDS + n
@@ -373,14 +380,14 @@ def _card_stride(w: OrcaPacket, n: int) -> int:
 
 
 def _is_card_id(word: int) -> bool:
-    """Whether `word` can be the id of a card: a kind, and a number of 12 bits."""
+    """Whether `word` is a possible card id: a kind, and a 12-bit number."""
     return word == 0 or int(word) >> 12 in (1, 2, 4)
 
 
 def waveform_decoded_values() -> dict[str, Any]:
     """Return the columns of the tables of traces.
 
-    How to write those that FCIO has as well is what the user has set there.
+    For columns that FCIO has too, the user's settings for FCIO apply.
     """
     values = WAVEFORM.decoded_values()
     for name in values.keys() & fc_event_decoded_values.keys():
@@ -399,20 +406,20 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
         word 1    lengths of the headers and the trace, type of the event
         word 2    crate, slot, card address, input and index of the trace
         word 3-   FlashCam header: time offsets, dead region, time stamp, baseline
-        then      samples, two a word
+        then      samples, two per word
 
     Attributes
     ----------
     key_list
         keys of the inputs in use, by listener.
     n_adc
-        their number, by listener.
+        number of inputs in use, by listener.
     fcid, board_id
         listener and address of each card, by crate and slot.
     skipped_channels
-        number of traces, by key, that no buffer asked for.
+        number of unselected traces by key.
     fc_input_mask, fc_input_shift, channel_mask
-        where word 2 has the input, and the index of the trace.
+        bits of word 2 with the input, and with the index of the trace.
     """
 
     kind = "waveform"
@@ -433,7 +440,7 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
         super().__init__(header=header, **kwargs)
 
     def set_header(self, header: OrcaHeader) -> None:
-        """Take keys and lengths of the traces from a header."""
+        """Set the keys and trace lengths from a header."""
         super().set_header(header)
         self.key_list = {}
         self.n_adc = {}
@@ -461,7 +468,7 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
         Raises
         ------
         KeyError
-            if there is no listener with that key, and no trace of one was met.
+            if neither the header nor a decoded trace has the key.
         """
         if key is None:
             return next(
@@ -480,12 +487,12 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
             self.decoded_values[get_fcid(key)] = template
 
     def assert_nsamples(self, nsamples: int, fcid: int) -> None:
-        """Use another number of samples for the traces of a listener.
+        """Set another number of samples for the traces of a listener.
 
         Parameters
         ----------
         nsamples
-            the number.
+            number of samples.
         fcid
             id of the listener.
         """
@@ -500,12 +507,12 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
         self,
         kernel: OrcaKernel,
         keyed: dict,
-        siblings: Callable[[RawBuffer], Sequence[RawBuffer]],
+        overflow_of: Callable[[RawBuffer], Sequence[RawBuffer]],
     ) -> None:
-        kernel.set_trace_buffers(self.variant, keyed, siblings)
+        kernel.set_trace_buffers(self.variant, keyed, overflow_of)
 
     def fit(self, rb: RawBuffer, n_samples: int) -> bool:
-        """Resize an empty table: the header's length of traces is often wrong.
+        """Resize an empty table: the trace length in the header is often wrong.
 
         Parameters
         ----------
@@ -517,7 +524,7 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
         Returns
         -------
         done
-            False if the buffer has rows already.
+            False if the buffer already has rows.
         """
         table = rb.lgdo
         if rb.loc or "waveform" not in table:
@@ -529,7 +536,7 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
 
 
 class ORFlashCamADCWaveformDecoder(ORFlashCamWaveformDecoder):
-    """The same with other bits for input and index of the trace in word 2."""
+    """Decode traces with other bits in word 2 for input and trace index."""
 
     variant = 0
     fc_input_mask = 0x3C00

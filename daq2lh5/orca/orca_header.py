@@ -1,4 +1,4 @@
-"""The header of an ORCA file: what was recorded, with which settings."""
+"""The header of an ORCA file: its packets and all settings."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ __all__ = ["OrcaHeader"]
 class OrcaHeader(dict):
     """The header as nested dictionaries and lists, as ORCA wrote it.
 
-    The methods look up what decoders need. Any part of the header can be missing: an
-    empty crate has no ``Cards``, a setup without crates no ``Crates``.
+    The methods look up settings for decoders. Any part of the header can be missing: an
+    empty crate lacks ``Cards``, a setup without crates lacks ``Crates``.
 
     Parameters
     ----------
     jsons
         the header as JSON text, such as the string ``OrcaHeader`` in an LH5 file.
     lgdo_scalar
-        that text as read from an LH5 file.
+        the JSON text as read from an LH5 file.
 
     Attributes
     ----------
     configurations
-        what FlashCam listeners have sent since, by their ids, for decoders of traces
-        that are decoded one at a time.
+        configurations of FlashCam listeners by id, from packets behind the header; for
+        traces that are decoded one at a time.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class OrcaHeader(dict):
             self.set_from_lgdo(lgdo_scalar)
 
     def set_from_lgdo(self, lgdo_scalar: lgdo.Scalar) -> None:
-        """Take the entries of a header that is stored as JSON text.
+        """Set the entries from a header that is stored as JSON text.
 
         Parameters
         ----------
@@ -60,19 +60,19 @@ class OrcaHeader(dict):
         Raises
         ------
         ValueError
-            if it is no scalar.
+            if `lgdo_scalar` is not an :class:`lgdo.Scalar`.
         """
-        import lgdo  # noqa: PLC0415  (takes a second; a conversion needs none)
+        import lgdo  # noqa: PLC0415  (takes a second; conversions do not need it)
 
         if not isinstance(lgdo_scalar, lgdo.Scalar):
-            msg = f"a header is made of an lgdo.Scalar, not of {type(lgdo_scalar)}"
+            msg = f"expected the header as an lgdo.Scalar, got {type(lgdo_scalar)}"
             raise ValueError(msg)
         self.update(json.loads(lgdo_scalar.value))
 
     def get_decoder_list(self) -> list[str]:
-        """Return the names of the decoders that the packets of the file need.
+        """Return the names of the decoders for the file's packets.
 
-        Among them that of the header itself, in the order of the table of ids.
+        They include the header's decoder, and have the order of the table of ids.
         """
         return list(dict.fromkeys(self.get_id_to_decoder_name_dict().values()))
 
@@ -82,7 +82,7 @@ class OrcaHeader(dict):
         Parameters
         ----------
         shift_data_id
-            as `shift` of :func:`.get_data_id`. Not shifted no two ids are equal.
+            as `shift` of :func:`.get_data_id`. Only unshifted ids are unique.
         """
         names = {0: "OrcaHeaderDecoder"}
         for _, _, data_id, decoder in self._records():
@@ -90,7 +90,7 @@ class OrcaHeader(dict):
         return names
 
     def find_shared_ids(self) -> dict[int, list[str]]:
-        """Return the data ids, not shifted, that name several different decoders.
+        """Return the unshifted data ids with several different decoders.
 
         Returns
         -------
@@ -100,20 +100,20 @@ class OrcaHeader(dict):
         names: dict[int, dict[str, None]] = {}
         for _, _, data_id, decoder in self._records():
             of_id = names.setdefault(data_id, {})
-            # the last occurrence counts
+            # keep the order of the last occurrence
             of_id.pop(decoder, None)
             of_id[decoder] = None
         return {i: [*of_id] for i, of_id in names.items() if len(of_id) > 1}
 
     def _records(self) -> Iterator[tuple[str, str, int, str]]:
-        """Go through the table of ids.
+        """Iterate over the table of ids.
 
         Yields
         ------
         object, record
-            names that the table has for the packets.
+            names of the packets in the table.
         data_id
-            not shifted. In the file it may be a negative number.
+            unshifted data id. The file may have it as a negative number.
         decoder
             name of their decoder.
         """
@@ -124,7 +124,7 @@ class OrcaHeader(dict):
                 if not isinstance(data_id, int) or not isinstance(decoder, str):
                     continue
                 data_id &= 0xFFFFFFFF
-                # 0 is the header's; records without an id have it, too
+                # 0 is the id of headers; records without an id have it too
                 if data_id >> id_shift(data_id):
                     yield object_name, record_name, data_id, decoder
 
@@ -134,7 +134,7 @@ class OrcaHeader(dict):
         Raises
         ------
         ValueError
-            if the header has none.
+            if the header lacks it.
         """
         number = self._run_control().get("RunNumber")
         if number is not None:
@@ -143,14 +143,14 @@ class OrcaHeader(dict):
         raise ValueError(msg)
 
     def continues(self, before: OrcaHeader) -> bool:
-        """Whether this header continues the run of the one before.
+        """Whether this header continues the run of the previous header.
 
-        ORCA writes a header at the start of each sub-run, too (ORCA format, 1.2).
+        ORCA also writes a header at the start of each sub-run (ORCA format, 1.2).
 
         Parameters
         ----------
         before
-            the header before.
+            the previous header.
         """
         old, new = before._run_control(), self._run_control()
         return self == before or (
@@ -160,7 +160,7 @@ class OrcaHeader(dict):
         )
 
     def _run_control(self) -> dict[str, Any]:
-        """Return the entry ``Run Control``, which old headers have elsewhere."""
+        """Return the entry ``Run Control``; its place differs in old headers."""
         places = [*_entries(self, "ObjectInfo", "DataChain"), self]
         if isinstance(self.get("ObjectInfo"), dict):
             places.append(self["ObjectInfo"])
@@ -179,7 +179,7 @@ class OrcaHeader(dict):
         Parameters
         ----------
         orca_class_name
-            the class, or several.
+            one class, or several.
         """
         classes = orca_class_name
         if isinstance(classes, str):
@@ -191,7 +191,8 @@ class OrcaHeader(dict):
                     continue
                 place = crate.get("CrateNumber"), card.get("Card")
                 if not all(map(_is_number, place)):
-                    log.warning("a %s has no place: ignored", card["Class Name"])
+                    text = "a %s lacks its crate or card number: ignored"
+                    log.warning(text, card["Class Name"])
                     continue
                 found.setdefault(place[0], {})[place[1]] = card
         return found
@@ -207,7 +208,7 @@ class OrcaHeader(dict):
         found: dict[int, dict] = {}
         for entry in _entries(self, "ObjectInfo", "USB"):
             for name, settings in entry.items():
-                # the name ends in the number of the unit
+                # the name ends with the number of the unit
                 unit = name.rpartition(" ")[2]
                 if (
                     isinstance(settings, dict)
@@ -220,20 +221,20 @@ class OrcaHeader(dict):
     def get_readout_info(
         self, orca_class_name: str, unique_id: int = -1
     ) -> list[dict] | dict:
-        """Return what is read out by objects of a class.
+        """Return the readout settings of objects of a class.
 
         Parameters
         ----------
         orca_class_name
             the class.
         unique_id
-            of the object; negative for all.
+            id of the object; negative for all objects.
 
         Returns
         -------
         info
-            the object's entry of ``ReadoutDescription`` if there is one with
-            `unique_id`, otherwise the list of those of the class.
+            the entry of ``ReadoutDescription`` with `unique_id`, otherwise a list of
+            all entries of the class.
         """
         objects = _entries(self, "ReadoutDescription")
         return _select(objects, "name", orca_class_name, unique_id, "readout info")
@@ -241,56 +242,56 @@ class OrcaHeader(dict):
     def get_auxhw_info(
         self, orca_class_name: str, unique_id: int = -1
     ) -> list[dict] | dict:
-        """Return the settings of objects that are in no crate.
+        """Return the settings of objects outside crates.
 
         Parameters
         ----------
         orca_class_name
             the class.
         unique_id
-            of the object; negative for all.
+            id of the object; negative for all objects.
 
         Returns
         -------
         info
-            the object's entry of ``AuxHw`` if there is one with `unique_id`, otherwise
-            the list of those of the class.
+            the entry of ``AuxHw`` with `unique_id`, otherwise a list of all entries of
+            the class.
         """
         objects = _entries(self, "ObjectInfo", "AuxHw")
         return _select(objects, "Class Name", orca_class_name, unique_id, "object info")
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value is a number, and neither infinite nor "not a number"."""
+    """Whether a value is a finite number."""
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def _items(node: Any) -> Iterator[tuple[str, Any]]:
-    """Go through a dictionary; anything else has no items."""
+    """Iterate over the items of a dictionary; other types have no items."""
     return iter(node.items() if isinstance(node, dict) else ())
 
 
 def _entries(node: Any, *path: str) -> list[dict]:
-    """Return the dictionaries in the list at `path`; none if there is no list."""
+    """Return the dictionaries in the list at `path`; empty without a list."""
     for name in path:
         node = node.get(name) if isinstance(node, dict) else None
     return [e for e in node if isinstance(e, dict)] if isinstance(node, list) else []
 
 
 def _select(
-    objects: list[dict], field: str, class_name: str, unique_id: int, what: str
+    objects: list[dict], field: str, class_name: str, unique_id: int, label: str
 ) -> list[dict] | dict:
-    """Return the object with an id, or all whose `field` is the class's name."""
+    """Return the object with `unique_id`, or all objects of the class."""
     found = [e for e in objects if e.get(field) == class_name]
     if unique_id >= 0:
         for entry in found:
             if entry.get("uniqueID") == unique_id:
                 return entry
     if not found:
-        log.warning("no %s for class name '%s'", what, class_name)
+        log.warning("no %s for class name '%s'", label, class_name)
     elif unique_id >= 0:
         log.warning(
             "no %s for class name '%s' with uniqueID %d: all returned",
-            *(what, class_name, unique_id),
+            *(label, class_name, unique_id),
         )
     return found

@@ -4,10 +4,10 @@ r"""Decoder of header packets.
 
     word 0    id 0, length of the packet in words (its lowest 18 bits)
     word 1    length of the text in bytes
-    word 2..  the text: an XML property list, and one to four zero bytes
+    word 2-   the text: an XML property list, and one to four zero bytes
 
-The text is the same in files of either byte order. Length and order are found together
-(:func:`find_header`).
+The text does not depend on the byte order. :func:`find_header` determines length and
+byte order together.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ MAX_ELEMENTS = 1_000_000
 
 CONTROL_CHARACTERS = bytes(c for c in range(0x20) if c not in b"\t\n\r")
 LATIN_1_OF_ESCAPED = {0xDC00 + c: c for c in range(0x80, 0x100)}
-"""What a byte stands for that "surrogateescape" has not decoded."""
+"""Latin-1 characters of bytes that "surrogateescape" left undecoded."""
 
 ADVICE = (
     "nothing can be decoded without the header: "
@@ -58,14 +58,14 @@ ADVICE = (
 
 
 class HeaderFrame(NamedTuple):
-    """How a header packet lies in a file.
+    """Byte order and lengths of a header packet.
 
     Attributes
     ----------
     byte_order
-        ``little`` or ``big``: that of all packets after it.
+        ``little`` or ``big``: byte order of the header and of all later packets.
     n_words
-        length of the packet. It can be more than word 0 can say.
+        length of the packet; it may exceed the 18 bits in word 0.
     n_text
         length of the text in bytes.
     """
@@ -86,7 +86,7 @@ def find_header(data: bytes) -> HeaderFrame | None:
     Returns
     -------
     frame
-        None if there is no header. Nothing says that `data` has all of it.
+        None without a header. `data` may end before the header does.
     """
     if bytes(data[TEXT_START : TEXT_START + len(TEXT_MAGIC)]) != TEXT_MAGIC:
         return None
@@ -94,7 +94,7 @@ def find_header(data: bytes) -> HeaderFrame | None:
         word, n_text = struct.unpack_from(code, data)
         if word >> ID_SHIFT:
             continue
-        # of a text of 1 MiB or more, word 0 has only the lowest bits of the length
+        # for texts of 1 MiB or more, word 0 has only the lowest bits of the length
         n_words = header_n_words(n_text)
         if n_words > MAX_WORDS:
             continue
@@ -110,30 +110,30 @@ def parse_header_packet(
 ) -> tuple[OrcaHeader, str]:
     """Read a header packet.
 
-    Dates and binary data in it become strings, in ISO 8601 and base64. If the text is
-    no XML for its control characters, or because it is not in UTF-8 throughout, it is
-    read without those characters, or those bytes as Latin-1, with a warning.
+    Dates and binary data become strings, in ISO 8601 and base64. If control characters
+    make the text invalid XML, they are left out, with a warning; if some bytes are not
+    valid UTF-8, they are read as Latin-1, with a warning.
 
     Parameters
     ----------
     data
-        the packet's bytes, as they are in the file. What follows does not matter.
+        the packet's bytes, as they are in the file; later bytes are ignored.
     source
         name of the input, for messages.
     start
-        byte of the input at which the packet starts, for messages.
+        offset of the packet in the input, for messages.
 
     Returns
     -------
     header
         the header.
     text
-        the same as JSON.
+        the header as JSON.
 
     Raises
     ------
     DecodeError
-        if there is no header, or only a part of it, or it cannot be read.
+        if the header is missing, incomplete or unreadable.
     """
 
     def failure(problem: str, offset: int, advice: str = ADVICE) -> DecodeError:
@@ -142,9 +142,10 @@ def parse_header_packet(
     frame = find_header(data)
     if frame is None:
         if bytes(data[: len(TEXT_MAGIC)]) == TEXT_MAGIC:
-            problem = "text without packet lengths, as the oldest versions wrote it"
-            raise failure(problem, 0, "this form is not supported: convert it by ORCA")
-        problem = "no property list of a length that agrees with the packet's"
+            problem = "text without packet lengths, a form of the oldest versions"
+            advice = "this form is not supported: convert the file with ORCA"
+            raise failure(problem, 0, advice)
+        problem = "no property list whose length agrees with the packet's"
         raise failure(problem, 0, "check that this is an ORCA file")
     end = TEXT_START + frame.n_text
     if len(data) < end:
@@ -152,7 +153,7 @@ def parse_header_packet(
 
     try:
         text = bytes(data[TEXT_START:end])
-        # each has a tag at its beginning, and most have one at their end
+        # an element has a start tag, and usually an end tag
         if text.count(b"<") > 2 * MAX_ELEMENTS:
             problem = f"more elements than any header has ({MAX_ELEMENTS})"
             raise _UnreadableError(problem)
@@ -174,51 +175,51 @@ def parse_header_packet(
 def cut_header(
     n_bytes: int, frame: HeaderFrame, source: str = "", start: int = 0
 ) -> DecodeError:
-    """Return the error for a header of which no more than some bytes are there."""
+    """Return the error for a header that is cut off after `n_bytes`."""
     problem = f"ORCA header: cut off ({n_bytes} of {4 * frame.n_words} bytes are there)"
     return DecodeError(problem, source, start + n_bytes, ADVICE)
 
 
 class _UnreadableError(Exception):
-    """A text is no property list."""
+    """A text is not a property list."""
 
     def __init__(self, problem: str, index: int = 0, advice: str = ADVICE) -> None:
         super().__init__(problem, index, advice)
 
 
 def _as_xml(text: bytes) -> tuple[bytes, str]:
-    """Make XML of a text that may not quite be XML.
+    """Repair a text that is not valid XML.
 
     Returns
     -------
     text, repair
-        what has been done to it; empty if it is as it was.
+        the text, and a description of its repair; empty if unchanged.
     """
     error = _find_error(text)
     if error is None:
         return text, ""
     cleaned = text.translate(None, CONTROL_CHARACTERS)
     as_utf_8 = cleaned.decode("utf-8", "surrogateescape").translate(LATIN_1_OF_ESCAPED)
-    problem = f"no valid XML ({error[0]})"
+    problem = f"not valid XML ({error[0]})"
     for repaired, how in (
         (cleaned, "without control characters"),
         (as_utf_8.encode(), "without control characters, in part as Latin-1"),
     ):
         if _find_error(repaired) is None:
-            return repaired, f"{problem}; it is read {how}"
+            return repaired, f"{problem}; read {how}"
     raise _UnreadableError(problem, error[1])
 
 
 def _find_error(text: bytes) -> tuple[str, int] | None:
-    """Look for an error in a text that should be XML.
+    """Look for an error in an XML text.
 
-    plistlib does not tell the byte, and entities must be refused whatever it does:
-    replacing them can take any time and memory.
+    plistlib does not report the byte. Entities are always refused: their expansion can
+    take unlimited time and memory.
 
     Returns
     -------
     problem, index
-        what is wrong at which byte; None if nothing is.
+        the error and its byte; None without an error.
     """
 
     def refuse(*_: object) -> None:
@@ -233,53 +234,54 @@ def _find_error(text: bytes) -> tuple[str, int] | None:
     except expat.ExpatError as error:
         return expat.ErrorString(error.code), parser.ErrorByteIndex
     except (LookupError, ValueError) as error:
-        # an encoding that Python does not know, or that expat cannot use
+        # an encoding that Python or expat does not support
         return str(error), 0
     return None
 
 
 def _plist(text: bytes) -> dict[str, Any]:
-    """Return the dictionary that a property list is."""
+    """Parse a property list that contains a dictionary."""
     try:
         content = plistlib.loads(text, fmt=plistlib.FMT_XML)
     except (ValueError, OverflowError) as error:
-        problem = f"no valid property list ({error})"
+        problem = f"invalid property list ({error})"
         raise _UnreadableError(problem) from error
     except (AttributeError, TypeError, LookupError) as error:
-        # how plistlib fails on these two
-        problem = "no valid property list (malformed date, or key in no dictionary)"
+        # plistlib raises these for the two causes below
+        problem = "invalid property list (malformed date, or key outside a dictionary)"
         raise _UnreadableError(problem) from error
     if not isinstance(content, dict):
-        problem = "the property list is no dictionary"
+        kind = type(content).__name__
+        problem = f"the property list is not a dictionary (found: {kind})"
         raise _UnreadableError(problem)
     return content
 
 
 def _as_string(value: dt.datetime | bytes) -> str:
-    """Return what JSON has no type for as a string."""
+    """Return a value without a JSON type as a string."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
     return value.isoformat() + "Z"
 
 
 class OrcaHeaderDecoder(OrcaDecoder):
-    """Decode header packets: the header as one string, in JSON.
+    """Decode header packets: the header becomes one string, in JSON.
 
-    See :mod:`.orca_header_decoder` for the packet.
+    For the layout of the packet see :mod:`.orca_header_decoder`.
 
     Parameters
     ----------
     header
         kept for compatibility: the header comes from the packet.
     **kwargs
-        those of :class:`.DataDecoder`.
+        see :class:`.DataDecoder`.
 
     Attributes
     ----------
     header
-        the header that was decoded last; empty before.
+        the last decoded header; empty before the first.
     text
-        the same in JSON, as it is written.
+        the header in JSON, as it is written.
     """
 
     header: OrcaHeader
@@ -287,7 +289,7 @@ class OrcaHeaderDecoder(OrcaDecoder):
     def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if header is not None:
-            log.warning("the decoder of headers was given a header: it is ignored")
+            log.warning("argument header is ignored: the header comes from its packet")
         self.header = OrcaHeader()
         self.text = ""
 
@@ -296,13 +298,13 @@ class OrcaHeaderDecoder(OrcaDecoder):
         key: int | None = None,  # noqa: ARG002
         size: int | None = None,  # noqa: ARG002
     ) -> lgdo.Scalar:
-        """Return the header as a string; an empty one before it is decoded."""
-        import lgdo  # noqa: PLC0415  (takes a second; a conversion needs none)
+        """Return the header as a string; empty before a header is decoded."""
+        import lgdo  # noqa: PLC0415  (takes a second; conversions do not need it)
 
         return lgdo.Scalar(self.text)
 
     def describe_lgdo(self) -> tuple[Layout, list[np.ndarray]]:
-        """Return how the string is written."""
+        """Return the layout of the string in HDF5."""
         return Layout(scalars={"": scalar(self.text, {})}), []
 
     def decode_packet(
@@ -313,28 +315,28 @@ class OrcaHeaderDecoder(OrcaDecoder):
     ) -> bool:
         """Decode a header packet.
 
-        The header of an earlier packet is replaced, not changed.
+        A new header replaces the previous one; the old object does not change.
 
         Parameters
         ----------
         packet
-            the words as they are in the file, whatever its byte order.
+            the words as they are in the file, in its byte order.
         packet_id
-            number of the packet; that of a file's header is 0.
+            number of the packet; the header at the start of a file is packet 0.
         rbl
-            a list of one buffer with a scalar: where to put the string.
+            a list of one buffer with a scalar, for the string.
 
         Returns
         -------
         full
-            True: there is room for one header.
+            True: the buffer holds one header.
 
         Raises
         ------
         DecodeError
             if the packet cannot be read.
         ValueError
-            if `rbl` is something else.
+            if `rbl` is not such a list.
         """
         header, text = parse_header_packet(bytes(packet), source=f"packet {packet_id}")
         if self.header:
@@ -345,7 +347,7 @@ class OrcaHeaderDecoder(OrcaDecoder):
             import lgdo  # noqa: PLC0415
 
             if len(rbl) != 1 or not isinstance(rbl[0].lgdo, lgdo.Scalar):
-                msg = "the header goes to a list of one buffer with an lgdo.Scalar"
+                msg = "expected a list of one buffer with an lgdo.Scalar"
                 raise ValueError(msg)
             rbl[0].lgdo.value = text
             rbl[0].loc = 1

@@ -1,13 +1,13 @@
-"""What the first words of an ORCA packet say.
+"""Id and length of ORCA packets, from their first words.
 
 A packet is an array of 32-bit words in the byte order of the machine::
 
-    short      1 | id (5 bits more) | payload (26 bits)          one word in all
-    long       0 | id (13 bits more) | length (18 bits)          length counts word 0
-    extended   0 | id (13 bits more) | 0, then the length as word 1
+    short      1 | id (5 more bits) | payload (26 bits)          a single word
+    long       0 | id (13 more bits) | length (18 bits)          length counts word 0
+    extended   0 | id (13 more bits) | 0, then the length as word 1
 
-An id is either `shifted` to a small number, or left where it stands in the word, with
-zeros below, as in the header's table of ids.
+A *shifted* id is a small number. An *unshifted* id keeps its place in the word, with
+zeros in the lower bits, as in the header's table of ids.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ LENGTH_MASK = (1 << ID_SHIFT) - 1
 
 
 def id_shift(word: int) -> int:
-    """Return how far an id is shifted in `word`: word 0, or an id of the header."""
+    """Return the shift of the id in `word`: word 0, or an id of the header."""
     return SHORT_ID_SHIFT if word & SHORT else ID_SHIFT
 
 
 def header_n_words(n_bytes: int) -> int:
     """Return the length of a header packet with a text of `n_bytes` bytes.
 
-    The text is followed by one to four zero bytes.
+    One to four zero bytes follow the text.
     """
     return n_bytes // 4 + 3
 
@@ -57,15 +57,15 @@ def is_short(packet: OrcaPacket) -> bool:
 
 
 def is_extended(packet: OrcaPacket) -> bool:
-    """Whether a packet that is not short has its length in word 1."""
+    """Whether a packet, which is not short, has its length in word 1."""
     return not int(packet[0]) & LENGTH_MASK
 
 
 def as_long(packet: OrcaPacket) -> OrcaPacket:
-    """Return an extended packet as if it were a long one: word 1 left out.
+    """Return an extended packet as a long packet, without word 1.
 
-    Other packets are returned as they are. A length that does not fit in word 0 is
-    the largest that does.
+    Other packets stay as they are. A length that does not fit in word 0 becomes the
+    largest length that fits.
     """
     if len(packet) < 2 or is_short(packet) or not is_extended(packet):
         return packet
@@ -75,10 +75,10 @@ def as_long(packet: OrcaPacket) -> OrcaPacket:
 
 
 def get_n_words(packet: OrcaPacket) -> int:
-    """Return the length that a packet says it has, in words.
+    """Return the length of a packet in words, from its first words.
 
-    It is not compared with that of the array. The length of a header of more than
-    1 MiB, which does not fit in word 0, follows from that of its text.
+    The length of the array is not checked. The length of a header of more than 1 MiB
+    does not fit in word 0: it is calculated from the length of its text.
     """
     word = int(packet[0])
     if word & SHORT:
@@ -92,14 +92,14 @@ def get_n_words(packet: OrcaPacket) -> int:
 
 
 def get_data_id(packet: OrcaPacket, shift: bool = True) -> np.uint32:
-    """Return the id of a packet's kind; 0 is that of a header.
+    """Return the data id of a packet; headers have 0.
 
     Parameters
     ----------
     packet
-        the packet; its first word is enough.
+        the packet, or only its first word.
     shift
-        return it as a small number. Short and other packets can share one.
+        return the id as a small number. Short and other packets can share a number.
     """
     word = int(packet[0])
     shift_by = id_shift(word)
@@ -129,9 +129,9 @@ def hex_dump(
     print_n_words
         show the number of words instead of the words.
     max_words
-        show no more than these.
+        largest number of words to show.
     as_int, as_short
-        show each word also as a decimal number, or as two of 16 bits.
+        also show each word as a decimal number, or as two 16-bit numbers.
     id_dict
         names of decoders by id, for the heading; see
         :meth:`.OrcaHeader.get_id_to_decoder_name_dict`.
@@ -143,7 +143,7 @@ def hex_dump(
     Returns
     -------
     lines
-        or None if not asked for.
+        the lines; None without `return_output`.
     """
     data_id = get_data_id(packet, shift=shift_data_id)
     n_words = get_n_words(packet)

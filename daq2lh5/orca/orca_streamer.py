@@ -56,7 +56,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
     Attributes
     ----------
     header
-        the header in force.
+        the current header.
     header_decoder
         its decoder.
     """
@@ -69,7 +69,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
         super().__init__()
 
     def start_anew(self) -> None:
-        """Forget the last stream."""
+        """Reset the state of the last stream."""
         super().start_anew()
         self.header = OrcaHeader()
         self.decoders: dict[str, OrcaDecoder] = {}
@@ -82,27 +82,27 @@ class OrcaStreamer(PacketAccess, TraceTables):
         self._n_headers = 0
         self._swapped = False
         self._unknown = (0, 0)
-        # whether a header waits until the rows before it are handed out
+        # whether a header waits until the rows before it are yielded
         self._header_waits = False
         self._n_unannounced: Counter[str] = Counter()
-        # for decoders that share a data id, by number: description of the id, and
-        # number of packets counted so far
+        # by decoder index, for decoders that share a data id: description of the id,
+        # and number of packets counted so far
         self._guessed: dict[int, tuple[str, int]] = {}
 
     @property
     def n_resyncs(self) -> int:
-        """Number of damaged ranges so far: of decoding, or of packets by number."""
+        """Number of damaged ranges so far, in decoding or in access by number."""
         loaded = 0 if self._packets is None else self._packets.n_damage
         return max(self.report.n_damage, loaded)
 
     @property
     def missing_decoders(self) -> list[int]:
-        """Ids of packets, not shifted, that there is no decoder for."""
+        """Unshifted ids of packets without a decoder."""
         names = self.header.get_id_to_decoder_name_dict(shift_data_id=False)
         return [i for i, name in names.items() if name in self._missing]
 
     def get_decoder_list(self) -> list[DataDecoder]:
-        """Return the decoders of the kinds of packets that the file can have."""
+        """Return the decoders of the file's kinds of packets."""
         return [self.header_decoder, *self.decoders.values()]
 
     # ---- opening -------------------------------------------------------------------
@@ -117,7 +117,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
     ) -> list[RawBuffer]:
         """Open an ORCA file, and read its header.
 
-        Parameters are those of :meth:`.DataStreamer.open_stream`.
+        For parameters see :meth:`.DataStreamer.open_stream`.
 
         Returns
         -------
@@ -127,7 +127,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
         Raises
         ------
         DecodeError
-            if the input has no ORCA header, or one that cannot be read.
+            if the ORCA header is missing or unreadable.
         """
         source = self.open_source(stream_name)
         self._buffer_size = buffer_size
@@ -160,7 +160,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
         packet = source.fill(n_bytes)[:n_bytes]
         self.header, text = parse_header_packet(packet, source=source.name)
         if len(packet) < 4 * frame.n_words:
-            # in the zeros behind the text
+            # the input ends in the zeros behind the text
             raise cut_header(len(packet), frame, source.name)
         self.header_decoder.header, self.header_decoder.text = self.header, text
         return frame
@@ -171,17 +171,20 @@ class OrcaStreamer(PacketAccess, TraceTables):
         Parameters
         ----------
         goes_on
-            whether the run continues, so that configurations stay valid.
+            whether the run continues: then configurations stay valid.
         """
         ids = self.header.get_id_to_decoder_name_dict(shift_data_id=False)
         # (decoders keep their numbers under later headers)
         names = [*self._names, "OrcaHeaderDecoder", *ids.values()]
         if ANY_FCIO in names:
-            # its records have the tables of the decoders of each kind
+            # its records go to the tables of the decoders of each kind
             names += FCIO
         names = list(dict.fromkeys(names))
         if len(names) > OrcaKernel.MAX_DECODERS:
-            msg = f"ORCA header: more than {OrcaKernel.MAX_DECODERS} decoders"
+            msg = (
+                f"ORCA header: {len(names)} decoders, expected at most "
+                f"{OrcaKernel.MAX_DECODERS}"
+            )
             raise DecodeError(msg, self.source.name)
         self._names = names
         self._n_headers += 1
@@ -240,7 +243,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
         key
             the key.
         announced
-            whether another record announces the key, so that no note is needed.
+            whether another record announces the key: then no note is written.
         """
         name = type(decoder).__name__
         rb = self._keyed[name].get(key)
@@ -259,7 +262,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
     # ---- reading -------------------------------------------------------------------
 
     def _look(self, status: int, window: memoryview) -> None:
-        """Decode a rare packet, or react to a trace of another length."""
+        """Decode a rare packet, or handle a trace of another length."""
         kernel = self._kernel
         if status == OrcaKernel.WIDTH:
             self._other_width()
@@ -273,7 +276,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
             self._packet(packet)
 
     def _react(self, status: int) -> bool:
-        """End the chunk if a rare packet has filled a buffer."""
+        """End the batch if a rare packet has filled a buffer."""
         if status == OrcaKernel.END:
             for decoder in self.decoders.values():
                 decoder.end_stream()
@@ -281,7 +284,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
         return self.any_full
 
     def _is_fcio(self) -> bool:
-        """Whether the packet at hand has records of FCIO."""
+        """Whether the current packet has FCIO records."""
         name = self._names[self._kernel.detail_decoder]
         return name == ANY_FCIO or name in FCIO
 
@@ -322,9 +325,9 @@ class OrcaStreamer(PacketAccess, TraceTables):
     # ---- headers and configurations in mid-file ------------------------------------
 
     def _new_header(self, packet: np.ndarray) -> bool:
-        """Use a header in mid-file; False if it has to wait."""
+        """Use a header in mid-file; False if it must wait."""
         if self._swapped:
-            # the text was in order
+            # text has no byte order
             packet[2:].byteswap(inplace=True)
         header, _ = parse_header_packet(packet.tobytes(), source=self.source.name)
         before = self.header
@@ -332,7 +335,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
         rbs = [rb for _, rb in self.rb_lib.buffers()]
         self._kernel.end()
         if not goes_on and not self._header_waits and any(rb.loc for rb in rbs):
-            # rows of the run before are handed out first
+            # yield the rows of the previous run first
             self._kernel.begin()
             self._header_waits = self._flush = self.any_full = True
             return False
@@ -355,7 +358,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
         return True
 
     def _new_key(self) -> None:
-        """React to traces of a channel that the header lacks."""
+        """Find a buffer for traces of a channel that the header lacks."""
         kernel = self._kernel
         decoder = self.decoders[self._names[kernel.detail_decoder]]
         key = kernel.detail_key
@@ -380,14 +383,14 @@ class OrcaStreamer(PacketAccess, TraceTables):
     # ---- accounting ----------------------------------------------------------------
 
     def _account(self) -> None:
-        """Bring the report up to date with the kernel's counts."""
+        """Update the report with the kernel's counts."""
         report = self.report
         if self._ended:
             self._ended = False
             self._check_selection(self._announced | {"OrcaHeaderDecoder": {None}})
         super()._account()
         report.packets["decoded"] += 1
-        # damaged ranges that are no packets are counted by themselves
+        # damaged ranges outside packets have their own counts
         unknown = FATES.index("unknown")
         n_packets = self._kernel.packets[unknown]
         n_bytes = self._kernel.bytes[unknown]
@@ -428,7 +431,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
     def _count_guessed(self) -> None:
         """Report packets whose data id the header gives to several decoders.
 
-        Packets of the decoder's other ids count, too: the kernel counts by decoder.
+        This includes packets with the decoder's other ids: counts are by decoder.
         """
         for index, (text, before) in self._guessed.items():
             n_packets = sum(self._kernel.counts(index))
@@ -437,7 +440,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
                 self._guessed[index] = text, n_packets
 
     def _account_for_decoders(self) -> None:
-        """Report incomplete traces, and traces that are not selected."""
+        """Report incomplete traces and unselected traces."""
         for rb in self._overflow.all():
             if self._had_rows(rb):
                 n_samples = rb.n_samples

@@ -34,13 +34,12 @@ def _expanded(
 def skim_orca_file(in_file: str, n_packets: int, out_file: str | None) -> None:
     """Copy the start of an ORCA file.
 
-    That is its header, its first packet (start of the run), the N_PACKETS after that,
-    and the last one (end of the run), to IN_FILE_firstN unless --out-file says
-    otherwise.
+    Copies the header, the first packet (start of the run), the next N_PACKETS packets,
+    and the last packet (end of the run). The default output is IN_FILE_firstN.
     """
     path = Path(out_file or f"{in_file}_first{n_packets}")
     if path.exists() and path.samefile(in_file):
-        msg = f"the output would replace the input: {path}"
+        msg = f"the output would replace the input {path}: give another --out-file"
         raise click.ClickException(msg)
     streamer = OrcaStreamer()
     try:

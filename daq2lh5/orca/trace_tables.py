@@ -1,4 +1,4 @@
-"""Tables for traces, one for each length."""
+"""Tables for traces: one table per trace length."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 __all__ = ["TraceTables"]
 
 MAX_TABLES = 4096
-"""Largest number of tables for traces of other lengths."""
+"""Largest number of overflow tables of a table."""
 
 
 class TraceTables(FcioPackets):
     """Distributes traces among tables by their length.
 
-    A table is for the length in the header, or else that of its first trace. Overflow
-    tables take traces of other lengths. Each run of a file begins anew.
+    A table has the trace length of the header, or of its first trace. Traces of other
+    lengths go to overflow tables. In each run of a file, lengths are determined again.
     """
 
     _names: list[str]
     max_overflow = MAX_TABLES
 
     def start_anew(self) -> None:
-        """Reset all for another stream."""
+        """Reset the state for another stream."""
         super().start_anew()
-        # by id of a first buffer: the overflow table that takes its rows at first, if
-        # any; and ids of first buffers that had rows
+        # by id of a first buffer: the overflow table that the kernel tries first; and
+        # ids of first buffers that had rows
         self._heads: dict[int, RawBuffer] = {}
         self._written: set[int] = set()
-        # ids of those without rows in the current run
+        # ids of first buffers without rows in the current run
         self._beginning: set[int] = set()
 
     def _set_buffers(self, decoder: KernelDecoder) -> None:
@@ -47,14 +47,14 @@ class TraceTables(FcioPackets):
         keyed = {key: heads.get(id(rb), rb) for key, rb in self._keyed[name].items()}
         if isinstance(decoder, DigitizerDecoder):
             periods = decoder.periods()
-            # the kernel stops at the first event of a channel that the header lacks
+            # a channel that the header lacks stops the kernel at its first event
             keyed = {k: rb for k, rb in keyed.items() if rb is None or k in periods}
             if name not in self.rb_lib:
                 keyed[None] = None
-        decoder.set_buffers(self._kernel, keyed, self._others_of)
+        decoder.set_buffers(self._kernel, keyed, self._overflow_of)
 
-    def _others_of(self, head: RawBuffer) -> list[RawBuffer]:
-        """Return the buffers for other lengths than that of a buffer."""
+    def _overflow_of(self, head: RawBuffer) -> list[RawBuffer]:
+        """Return the overflow buffers of a buffer."""
         first = self._overflow.first(head)
         if id(first) in self._beginning:
             # its first trace in this run determines the length
@@ -74,16 +74,16 @@ class TraceTables(FcioPackets):
         self._beginning = set()
 
     def _begin_tables(self, decoder: KernelDecoder) -> None:
-        """Begin tables that earlier runs have filled with the header's lengths."""
+        """Set the header's trace lengths for tables with rows of earlier runs."""
         keyed = self._keyed[type(decoder).__name__]
-        # with the first key of each
+        # each buffer with its first key
         tables = {id(rb): (rb, key) for key, rb in reversed(keyed.items())}
         for rb, key in tables.values():
             if rb is not None:
                 self._begin_table(rb, decoder, key)
 
     def _begin_table(self, rb: RawBuffer, decoder: KernelDecoder, key: Any) -> None:
-        """Begin a table with the length announced for a key."""
+        """Begin a table with the trace length in the header for a key."""
         if rb.table is None or self._has_rows(rb):
             return
         columns = decoder.columns_of(key)
@@ -94,7 +94,7 @@ class TraceTables(FcioPackets):
     def _begin_with(
         self, first: RawBuffer, decoder: OrcaDecoder, key: Any, n_samples: int
     ) -> bool:
-        """Begin a table with traces of `n_samples`; False if there are too many."""
+        """Begin a table with traces of `n_samples`; False if no table is left."""
         rb = self._fitting(first, decoder, n_samples, key)
         if rb is None:
             return False
@@ -103,19 +103,19 @@ class TraceTables(FcioPackets):
         return True
 
     def _other_width(self) -> None:
-        """React to a trace whose length does not fit its buffer."""
+        """Find a buffer for a trace whose length differs from its buffer's."""
         kernel = self._kernel
         decoder = self.decoders[self._names[kernel.detail_decoder]]
         rb = kernel.detail_buffer
         if rb.table is None:
             msg = (
-                f"the rows of buffer '{rb.out_name}' are not for traces of "
-                f"{kernel.detail_samples} samples"
+                f"the rows of buffer '{rb.out_name}' do not fit traces of "
+                f"{kernel.detail_samples} samples: use another buffer"
             )
             raise ValueError(msg)
         key = kernel.detail_key
         if key not in self._keyed[type(decoder).__name__]:
-            # the table of all channels
+            # all channels share a table
             key = None
         first = self._overflow.first(rb)
         if not self._has_place(first, kernel.detail_samples):
@@ -127,27 +127,27 @@ class TraceTables(FcioPackets):
     def _make_room(
         self, first: RawBuffer, decoder: KernelDecoder, key: Any, n_samples: int
     ) -> None:
-        """Make room for traces of `n_samples`: in the first table or one beside it."""
+        """Make room for traces of `n_samples`: in the first or an overflow table."""
         self._begin_with(first, decoder, key, n_samples)
         self._beginning.discard(id(first))
         self._set_buffers(decoder)
 
     @staticmethod
     def _has_rows(rb: RawBuffer) -> bool:
-        """Whether a buffer had rows in this run, which fixes its length."""
+        """Whether a buffer had rows in this run: then its trace length is fixed."""
         return bool(rb.used or rb.loc or rb.exposed)
 
     def _had_rows(self, rb: RawBuffer) -> bool:
         return super()._had_rows(rb) or id(rb) in self._written
 
     def _has_place(self, first: RawBuffer, n_samples: int) -> bool:
-        """Whether a table for a length exists, or can be made."""
+        """Whether a table for a length exists or can be created."""
         if not self._is_settled(first) or self._overflow.find(first, n_samples):
             return True
         if self._overflow.has_room(first):
             return True
         self.report.warn(
-            f"more than {MAX_OVERFLOW} lengths of traces: others are not decoded"
+            f"more than {MAX_OVERFLOW} lengths of waveforms: others are not decoded"
         )
         return False
 
@@ -160,19 +160,19 @@ class TraceTables(FcioPackets):
     def _fitting(
         self, rb: RawBuffer, decoder: OrcaDecoder, n_samples: int, key: Any
     ) -> RawBuffer | None:
-        """Return the buffer for traces of `n_samples`: `rb` or one beside it.
+        """Return the buffer for traces of `n_samples`: `rb` or an overflow buffer.
 
-        None if there are too many lengths.
+        None if no overflow table is left.
         """
         if rb.table is None:
-            # only the user can replace it
+            # the user owns this buffer
             return rb
         if not self._has_place(rb, n_samples):
             return None
         columns = decoder.columns_of(key)
         columns["waveform"] = columns["waveform"] | {"wf_len": n_samples}
         if not self._is_settled(rb):
-            # before the first trace, the header's length does not count
+            # the first trace overrides the header's length
             if isinstance(decoder, FCIODecoder):
                 self._overflow.settle(rb, n_samples)
             self._set_up([rb], decoder, self._buffer_size, key)

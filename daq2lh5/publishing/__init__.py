@@ -1,4 +1,4 @@
-"""Atomic output: temporary files that are published together, or not at all.
+"""Atomic output: all files of a conversion are published, or none.
 
 The page "Output files" of the documentation has the promises.
 """

@@ -44,7 +44,7 @@ class Entry:
     replace
         whether the old file may be replaced.
     size, mtime_ns
-        of the new file, or of the one to be removed: they identify it.
+        size and time of the new file, or of the file to be removed: they identify it.
     """
 
     target: Path
@@ -55,7 +55,7 @@ class Entry:
     mtime_ns: int
 
     def is_known(self, path: Path) -> bool:
-        """Whether a file is the one of this entry."""
+        """Whether a file is this entry's."""
         try:
             found = os.lstat(path)
         except OSError:

@@ -1,4 +1,4 @@
-"""Locks that tell whether a process still writes to a file.
+"""Locks that show whether a process still writes to a file.
 
 Writers hold a shared lock, which does not block HDF5 readers of the file just
 published: these take shared locks too. Removing a file needs an exclusive lock.
@@ -125,7 +125,7 @@ def alone_in(folders: list[Path], patience: float | None = None) -> Iterator[boo
     end = time.monotonic() + (PATIENCE_SECONDS if patience is None else patience)
     certain = True
     try:
-        # in one order for all processes: no deadlock
+        # the same order in all processes avoids deadlocks
         for folder in sorted({folder.resolve() for folder in folders}):
             path = folder / LOCK_NAME
             descriptor = _wait_for(path, end)

@@ -121,7 +121,7 @@ class OutputFiles:
         """Check that the files can be written, before data are read.
 
         Each file is checked once; publishing looks again for files that appear later.
-        First, what a killed conversion to these files left incomplete is completed.
+        First, the publishing of a killed conversion to these files is completed.
 
         Raises
         ------
@@ -262,7 +262,7 @@ class OutputFiles:
         Raises
         ------
         FileExistsError
-            if another file than an LH5 file has that name.
+            if the file of that name is not an LH5 file.
         """
         name = self.name_beside(ending)
         target = resolve(name)
@@ -418,7 +418,7 @@ def _explain(error: Exception, files: list[tuple[str, str]]) -> None:
     Parameters
     ----------
     error
-        of reading or of writing; errors of other files stay as they are.
+        raised while reading or writing; errors of other files stay unchanged.
     files
         name and temporary name of each file.
     """

@@ -176,7 +176,7 @@ class _Step:
             self.file.temporary.release()
 
     def explain(self, error: OSError) -> OSError:
-        """Return an error with the name that the user gave the file."""
+        """Return an error with the user's name of the file."""
         if isinstance(error, FileExistsError):
             return FileExistsError(
                 f"file {self.file.name} appeared meanwhile: another process created "

@@ -1,4 +1,4 @@
-"""Repair: completes or removes what killed conversions left behind."""
+"""Repair: complete or remove the files that killed conversions left behind."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def complete(path: Path, force: bool = False) -> str | None:
     path
         of its journal.
     force
-        assume that no process works on these files where locks cannot tell.
+        assume that no process works on these files where locks are unreliable.
 
     Returns
     -------
     done
-        message; None if there was no need.
+        message; None if nothing had to be done.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def repair(folder: str | os.PathLike[str], force: bool = False) -> Repairs:
     folder
         its name.
     force
-        assume that no conversion writes to the folder where locks cannot tell.
+        assume that no conversion writes to the folder where locks are unreliable.
 
     Raises
     ------

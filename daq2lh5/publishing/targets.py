@@ -1,4 +1,4 @@
-"""Existing files, and which of them an output may replace."""
+"""Checks of existing files: an output replaces only LH5 files."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class Temporary:
         Returns
         -------
         problem
-            names of those that could not be set; None if all were.
+            names of the attributes that could not be set; None if all were set.
         """
         if old is None:
             self._set_mode(self._mode)

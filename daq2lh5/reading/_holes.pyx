@@ -1,7 +1,7 @@
 """Find blocks of a file that were never written, among bytes that look like data.
 
 After a power cut whole blocks of a file system may be zeros. Inside of samples only their
-place distinguishes them from data: they begin and end where blocks do.
+position distinguishes them from data: they begin and end at block boundaries.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -21,14 +21,14 @@ ZEROS[:] = [0] * 64
 
 
 cdef class Holes:
-    """Looks for blocks of zeros in a stream whose bytes come in order.
+    """Find blocks of zeros in a stream that is read in order.
 
     Attributes
     ----------
     n, n_bytes
         number and bytes of the blocks that begin outside of damaged ranges.
     first
-        start and end of the first of them, or None.
+        start and end of the first block, or None.
     """
 
     cdef readonly int64_t n
@@ -46,23 +46,25 @@ cdef class Holes:
         self.waiting = []
 
     def look(self, window, int64_t start, int64_t n, int64_t offset):
-        """Look at the next bytes of the stream.
+        """Search the next bytes of the stream.
 
         Parameters
         ----------
         window
-            bytes at hand.
+            bytes in memory.
         start, n
-            which of them are next, and how many.
+            index and number of the next bytes in the window.
         offset
-            where they are in the stream.
+            their offset in the stream.
         """
         cdef Py_buffer view
         # a typed memoryview would take longer than the search itself
         PyObject_GetBuffer(window, &view, PyBUF_SIMPLE)
         try:
             if not 0 <= start <= start + n <= view.len:
-                raise ValueError("no such bytes in the window")
+                raise ValueError(
+                    f"bytes {start} to {start + n} exceed a window of {len(window)}"
+                )
             self.look_at(<const uint8_t*>view.buf + start, n, offset)
         finally:
             PyBuffer_Release(&view)
@@ -114,12 +116,12 @@ cdef class Holes:
         return 0
 
     def tell(self, int64_t start, int64_t end):
-        """Leave out blocks that begin in a damaged range: the report has it already."""
+        """Leave out blocks in a damaged range: the report already has the range."""
         self.told_start, self.told_end = start, end
         self.waiting = [h for h in self.waiting if not start <= h[0] < end]
 
     def finish(self):
-        """Go on no further: the stream is at its end."""
+        """End the search at the end of the stream."""
         if self.start >= 0 and self.end - self.start >= SHORTEST_TAIL:
             self.add(self.start, self.end)
         self.start = -1

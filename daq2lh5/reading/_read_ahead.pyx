@@ -127,7 +127,7 @@ cdef class Blocks:
         return length
 
     cdef bint wait_for(self, int64_t number, bint* there) noexcept nogil:
-        """Wait a moment for a block; return whether `there` is final."""
+        """Wait a moment for a block; return whether the value of `there` is final."""
         cdef timespec until
         cdef bint settled
         pthread_mutex_lock(&self.mutex)
@@ -151,7 +151,7 @@ cdef class Blocks:
         pthread_mutex_unlock(&self.mutex)
 
     cdef void end(self) noexcept nogil:
-        """Tell the thread to end."""
+        """Ask the thread to end."""
         pthread_mutex_lock(&self.mutex)
         self.stop = True
         pthread_cond_signal(&self.freed)
@@ -175,7 +175,7 @@ cdef class ReadAhead:
     fd
         descriptor of the file; it stays open, and its position unchanged.
     offset
-        of the first byte.
+        offset of the first byte.
     block_size
         bytes to read at a time. Memory holds four such blocks, each with as much room
         in front of it.
@@ -183,15 +183,15 @@ cdef class ReadAhead:
     Raises
     ------
     OSError
-        If no descriptor is left.
+        If the process has no free descriptor.
     RuntimeError
-        If no thread can be started.
+        If the system cannot start a thread.
     """
 
     cdef Blocks blocks
     cdef object thread
     cdef int pid
-    # the current block (-1: none yet), and its bytes that are not handed out yet
+    # the current block (-1 before the first), and the rest of its bytes
     cdef int64_t number
     cdef Py_ssize_t start, stop
 

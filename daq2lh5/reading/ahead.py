@@ -79,7 +79,7 @@ class DecodedReader:
         return
 
     def at_eof(self) -> bool:
-        """Return False: not known yet."""
+        """Return False: the end is not known in advance."""
         # The answer of the queue would depend on the timing of the threads.
         return False
 
@@ -153,7 +153,7 @@ class _Handover:
 
 
 def _decompress_here(raw: RawInput, decode: Decoder) -> Iterator[bytes | _End]:
-    """Yield the items of the reader thread, where none can start."""
+    """Yield the items of the reader thread without a thread."""
     end = _End()
     try:
         yield from decode(raw)

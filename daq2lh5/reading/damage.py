@@ -21,7 +21,7 @@ def cut_off(raw: RawInput) -> DamagedError:
 
 
 def damaged(raw: RawInput, at: int, reason: object) -> DamagedError:
-    """Return the error for input that cannot be decoded from a place on."""
+    """Return the error for input that cannot be decoded from an offset on."""
     return DamagedError(
         f"the {raw.compression} stream cannot be decoded at byte {at} of its input: "
         f"{reason}"
@@ -36,9 +36,9 @@ def too_large(
     Parameters
     ----------
     at
-        byte of the input that asks for it.
+        offset in the input of the request.
     window
-        bytes that it needs; None if unknown.
+        bytes needed; None if unknown.
     command
         command that can decompress it.
     """
@@ -51,7 +51,7 @@ def too_large(
 
 
 def foreign(raw: RawInput, head: bytes, magics: tuple[bytes, ...]) -> DamagedError:
-    """Return the error for other data behind compressed data."""
+    """Return the error for uncompressed data behind compressed data."""
     if any(len(head) < len(magic) and magic.startswith(head) for magic in magics):
         return cut_off(raw)
     return DamagedError(

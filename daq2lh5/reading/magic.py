@@ -39,7 +39,7 @@ def without_ending(path: Path) -> Path:
 
 def may_become_magic(head: bytes) -> bool:
     """Whether these may be the first bytes of compressed data."""
-    # Waits for no more bytes of a slow pipe than needed.
+    # A slow pipe is asked for as few bytes as needed.
     return any(
         len(magic) > len(head) and magic.startswith(head) for magic in ALL_MAGICS
     )

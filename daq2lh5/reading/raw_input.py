@@ -26,9 +26,9 @@ def do_nothing() -> None:
 
 
 class RawInput:
-    """The bytes of a file descriptor, with a way to look ahead and to step back.
+    """The bytes of a file descriptor, with methods to look ahead and to step back.
 
-    `position` is the offset in the input of the next byte that is handed out.
+    `position` is the offset in the input of the next byte to be returned.
     """
 
     def __init__(self, fd: int, path: str) -> None:
@@ -52,7 +52,7 @@ class RawInput:
 
     @property
     def position(self) -> int:
-        """Return the offset of the next byte that is handed out."""
+        """Return the offset of the next byte to be returned."""
         return self.bytes_read - len(self._ahead) + self._at
 
     def check_stopped(self) -> None:
@@ -124,7 +124,7 @@ class RawInput:
         return not self._attempt(os.pread, 1, at)
 
     def return_to_position(self) -> None:
-        """Move a regular file to `bytes_read`: another reader has read so far."""
+        """Move a regular file to `bytes_read`, up to which another reader has read."""
         os.lseek(self.fd, self.base + self.bytes_read, os.SEEK_SET)
 
     def close(self) -> None:

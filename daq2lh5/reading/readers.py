@@ -24,7 +24,7 @@ class Reader(Protocol):
 
     @property
     def error(self) -> str | None:
-        """Return a description of the damage of the input, if any."""
+        """Return a description of the damage of the input, or None."""
 
     def readinto(self, view: memoryview) -> int:
         """Copy bytes into `view`; return how many, 0 at the end."""
@@ -77,7 +77,7 @@ class PlainReader:
             try:
                 self._ahead = ReadAhead(raw.fd, at, block_size)
             except (OSError, RuntimeError):
-                # no descriptor or thread is available: go on without
+                # without a free descriptor or thread: do not read ahead
                 self._has_thread = False
                 return None
         window = self._ahead.join(before)
@@ -98,7 +98,7 @@ class PlainReader:
         self._raw.close()
 
     def _read_alone(self) -> None:
-        """Go on without the thread, which reached the end or an error."""
+        """Read without the thread, which reached the end or an error."""
         self._ahead.close()
         self._ahead = None
         self._raw.return_to_position()

@@ -1,12 +1,12 @@
 """Bytes from files, pipes and standard input, compressed or not.
 
-A `Source` shows a window on the (decompressed) stream: the bytes at hand, from a
-known offset. The consumer asks for a longer window with `Source.fill` and drops what
-it has used with `Source.consume`. The meaning of the bytes is left to the formats.
+A `Source` shows a window on the (decompressed) stream: the bytes in memory, from a
+known offset. The consumer asks for a longer window with `Source.fill` and drops used
+bytes with `Source.consume`. The formats interpret the bytes.
 
 Plain input is read straight into one reusable block; the blocks of long files are read
 ahead by a thread, and shown without a copy. Compressed input, recognized by its first
-bytes whatever the name, is decompressed by a thread that stays a few pieces ahead.
+bytes and not by its name, is decompressed by a thread that stays a few pieces ahead.
 """
 
 from __future__ import annotations
@@ -65,16 +65,16 @@ class Source:
     offset
         Offset in the (decompressed) stream of the first byte of the window.
     at_end
-        Whether no bytes follow the window. Always so after a `fill` that returned less
-        than it was asked for, and for a plain regular file as soon as the window
-        reaches its end.
+        Whether the window ends with the stream. Always True after a `fill` that
+        returned fewer bytes than requested, and for a plain regular file as soon as the
+        window reaches its end.
     error
-        A sentence on the damage of the compressed file, else ``None``. Known once the
+        A sentence on the damage of the compressed file, else ``None``. Set once the
         window has reached the damage, when all bytes before it have been delivered.
     error_offset
         Offset of that damage in the decompressed stream.
     input_size
-        Size of the underlying file, compressed where it is; ``None`` for pipes.
+        Size of the underlying file (compressed, if it is); ``None`` for pipes.
     read_seconds
         Time that `fill` has waited for the input.
     read_ahead
@@ -114,7 +114,7 @@ class Source:
 
     @property
     def bytes_read(self) -> int:
-        """Bytes taken from the underlying input so far, compressed where it is."""
+        """Bytes read from the underlying input so far, before decompression."""
         return self._reader.bytes_read
 
     @property
@@ -124,18 +124,18 @@ class Source:
 
     @property
     def window(self) -> memoryview:
-        """The bytes at hand, read-only."""
+        """The bytes in memory, read-only."""
         self._require_open()
         return self._readable[self._start : self._end]
 
     def fill(self, n: int) -> memoryview:
-        """Make the window hold at least `n` bytes unless the input ends before.
+        """Extend the window to at least `n` bytes, or to the end of the input.
 
         Parameters
         ----------
         n
-            Bytes wanted. The block grows to hold them, so a length read from the input
-            has to be checked before it is asked for.
+            Bytes requested. The block grows to hold them, so a length read from the
+            input must be checked before.
 
         Returns
         -------
@@ -240,7 +240,7 @@ class Source:
         self._readable = self._block.toreadonly()
 
     def _join(self, n: int) -> bool:
-        """Show the bytes read ahead behind the rest; False if they do not suffice."""
+        """Append the bytes read ahead to the window; False if they do not suffice."""
         if not self.read_ahead or n > self._block_size:
             return False
         rest = self._readable[self._start : self._end]
@@ -302,7 +302,7 @@ def open_source(
         A path, also of a named pipe, with or without ``file://`` before it, or ``-``
         for standard input. ``~`` and environment variables are expanded.
     block_size
-        Size of the block that is read into, and the most that one read takes.
+        Size of the block that is read into, and the largest size of a read.
 
     Returns
     -------
@@ -317,7 +317,7 @@ def open_source(
         If the input is compressed with zstd and the package ``zstandard`` is missing.
     """
     if block_size < 1:
-        msg = f"the block size must be at least 1, not {block_size}"
+        msg = f"the block size must be at least 1, got {block_size}"
         raise ValueError(msg)
     given = expand_path(name)
     with interruptible:

@@ -59,7 +59,7 @@ def _zstd_take(raw: RawInput, n: int) -> bytes:
 
 
 def _check_window(raw: RawInput, at: int, code: int) -> None:
-    """Refuse a frame that needs too much memory (RFC 8878, section 3.1.1.1.2)."""
+    """Reject a frame that needs too much memory (RFC 8878, section 3.1.1.1.2)."""
     base = 1 << (10 + (code >> 3))
     window = base + (base >> 3) * (code & 7)
     if window > ZSTD_WINDOW:
@@ -69,9 +69,9 @@ def _check_window(raw: RawInput, at: int, code: int) -> None:
 class _ZstdFrame:
     """One frame, fed to the library block by block (RFC 8878, section 3.1.1).
 
-    The library's decompressor has no limit for its output, so a few bytes might give
-    gigabytes. A block gives 128 KiB at most. That also tells a frame that is cut off
-    from one that is complete, and keeps every block before a damaged one.
+    The library's decompressor has no limit for its output, so a few bytes might become
+    gigabytes. A block has 128 KiB at most. Blocks also distinguish a frame that is cut
+    off from a complete one, and keep every block before a damaged one.
     """
 
     def __init__(self, raw: RawInput, stream: Any, error: type[Exception]) -> None:

@@ -40,7 +40,7 @@ class Interruption:
     Attributes
     ----------
     number
-        of the first signal; None so far.
+        number of the first signal; None before one.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Interruption:
 class _Interruptible:
     """Signals raise KeyboardInterrupt at once while the caller waits for its input.
 
-    A flag alone would not end a read from a pipe that nothing is written to.
+    A flag alone would not end a read from a pipe without data.
     """
 
     entered = False
@@ -84,7 +84,7 @@ _noticed: Interruption | None = None
 
 @contextmanager
 def notice_signals() -> Iterator[Interruption]:
-    """Have signals set a flag, in the command line.
+    """Make signals set a flag, in the command line.
 
     Ignored signals (``nohup``) stay ignored. In other threads nothing changes.
     """

@@ -1,4 +1,4 @@
-"""How much memory and how many processors a conversion may take."""
+"""Limits of memory, and the number of processors, for a conversion."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ DEFAULT_LIMIT = 2**30
 """Default limit of the memory of buffers and queues together."""
 
 MIN_LIMIT = 2**24
-"""Smallest limit that makes sense: a few blocks of input and a few chunks."""
+"""Smallest useful limit: a few blocks of input and a few chunks."""
 
 CHUNK_BYTES = 2**20
 """Largest chunk: the chunk cache of HDF5 up to 1.14."""
 
 CHUNK_ROWS = 8192
-"""Rows of a chunk where these are short; reading a few of them stays cheap."""
+"""Rows of a chunk of short rows; reading a few of them stays cheap."""
 
 ELEMENT_BYTES = 2**17
 """Largest chunk of the flattened data of a vector column."""

@@ -26,7 +26,7 @@ def expand_path(path: str | os.PathLike[str]) -> str:
     Raises
     ------
     TypeError
-        if it has another type than a path.
+        if it is not a path.
     ValueError
         if a variable is not set, or a user is unknown.
     """

@@ -19,18 +19,18 @@ __all__ = ["KernelStreamer"]
 
 
 class KernelStreamer(DataStreamer):
-    """Hands the bytes of a stream to a kernel, which decodes many packets at a time.
+    """Pass the bytes of a stream to a kernel, which decodes many records at a time.
 
     A derived class sets `_kernel` in :meth:`start_anew`, or when a stream is opened,
-    tells it which buffers take which rows, and overloads what its format needs of the
-    methods below.
+    assigns buffers to it, and overrides those of the methods below that its format
+    needs.
     """
 
     _kernel: Kernel
     """Decodes the bytes: see :class:`~daq2lh5._core.kernel.Kernel`, the contract."""
 
     COUNTED: tuple[str, ...] = ("decoded", "skipped")
-    """Fates whose packets and bytes the kernel counts: the first of its `FATES`."""
+    """Fates whose records and bytes the kernel counts: the first of its `FATES`."""
 
     max_overflow: float = math.inf
     """Largest number of overflow tables of a stream."""
@@ -40,13 +40,13 @@ class KernelStreamer(DataStreamer):
         super().start_anew()
         self._buffer_size = 0
         self._header_bytes = 0
-        # whether reading is over, and rows that are not selected, as last reported
+        # whether reading is complete, and rows that are not selected, as last reported
         self._is_over = False
         self._n_unwanted: dict[str, int] = {}
         self._overflow: OverflowTables[Any] = OverflowTables(
             self._open_table, self.max_overflow
         )
-        # a change of the buffers that waits until the rows at hand are handed out
+        # a change of the buffers that waits until the current batch is handed out
         self._change: Callable[[], None] | None = None
 
     def close_stream(self) -> None:
@@ -57,24 +57,24 @@ class KernelStreamer(DataStreamer):
     # ---- for derived classes -------------------------------------------------------
 
     def _look(self, status: int, window: memoryview) -> None:
-        """Do what the kernel leaves to Python before the bytes are consumed."""
+        """React to a status of the kernel before its bytes are consumed."""
 
     def _react(self, status: int) -> bool:  # noqa: ARG002
-        """Do what the kernel leaves to Python after that; True ends the chunk."""
+        """React to a status after its bytes are consumed; True ends the batch."""
         return False
 
     def _kind_of_unknown(self, reason: str) -> str:
-        """Return what an unknown range is counted as; nothing if it is not."""
+        """Return the kind that an unknown range is counted as; empty: not counted."""
         return reason
 
     # ---- reading -------------------------------------------------------------------
 
     def read_packet(self) -> bool:
-        """Decode one packet; False if there was none left."""
+        """Decode one record; False at the end of the stream."""
         return self.read_packets(1)
 
     def read_packets(self, limit: int) -> bool:
-        """Decode up to `limit` packets, see :meth:`.DataStreamer.read_packets`."""
+        """Decode up to `limit` records, see :meth:`.DataStreamer.read_packets`."""
         if self._change is not None:
             change, self._change = self._change, None
             change()
@@ -95,7 +95,7 @@ class KernelStreamer(DataStreamer):
         return more
 
     def _read(self, limit: int) -> bool:
-        """Run the kernel until a buffer is full, or `limit` packets are decoded."""
+        """Run the kernel until a buffer is full, or `limit` records are decoded."""
         kernel = self._kernel
         more = True
         done = 0
@@ -115,7 +115,7 @@ class KernelStreamer(DataStreamer):
         return more
 
     def _decode(self, limit: int) -> int:
-        """Run the kernel over the bytes at hand; get more when it asks for them."""
+        """Run the kernel over the window; extend the window when the kernel asks."""
         source, kernel = self.source, self._kernel
         window = source.window
         left = None if source.size is None else source.size - source.offset
@@ -155,13 +155,13 @@ class KernelStreamer(DataStreamer):
         change
             makes the change.
         wait
-            whether rows at hand must be handed out before the change: the chunk ends,
-            and the change is made at the beginning of the next one.
+            whether rows in the buffers must be handed out before the change: the batch
+            ends, and the change is made at the beginning of the next one.
 
         Returns
         -------
         over
-            whether the chunk ends.
+            whether the batch ends.
         """
         if wait:
             self._change = change
@@ -175,7 +175,7 @@ class KernelStreamer(DataStreamer):
     # ---- accounting ----------------------------------------------------------------
 
     def _keep_damaged(self, window: memoryview, over: bool) -> None:
-        """Keep the bytes of a damaged range; account for it when it is over."""
+        """Keep the bytes of a damaged range; report the range at its end."""
         kernel = self._kernel
         start, end, fate, reason, code = kernel.damaged
         first = max(start - self.source.offset, 0)
@@ -196,7 +196,7 @@ class KernelStreamer(DataStreamer):
         self.account_for_source()
 
     def _account_for_irregular(self) -> None:
-        """Report what the kernel accepted although it breaks a rule of the format."""
+        """Report the violations of the format's rules that the kernel accepted."""
         irregular = self.report.irregular
         irregular.update(
             {k: n - irregular[k] for k, n in self._kernel.irregular.items()}
@@ -208,7 +208,7 @@ class KernelStreamer(DataStreamer):
             return
         name = type(decoder).__name__
         n = sum(decoder.skipped_channels.values())
-        # the whole list not each time: there may be many channels, and many chunks
+        # not the whole list each time: there may be many channels, and many batches
         if not self._is_over and n < self._n_unwanted.get(name, 0) * 5 // 4:
             return
         self._n_unwanted[name] = n

@@ -14,10 +14,10 @@ class FormatOption:
     Attributes
     ----------
     name
-        of the keyword of the streamer, :func:`.get_streamer`, :func:`.open_stream` and
+        the keyword of the streamer, :func:`.get_streamer`, :func:`.open_stream` and
         :func:`.build_raw`.
     types
-        of its values.
+        types of its values.
     kind
         the type in messages to the user.
     text

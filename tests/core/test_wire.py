@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+import daq2lh5
 from daq2lh5._core.wire import SIZES, Bits, Field, Struct
 
 REPOSITORY = Path(__file__).parents[2]
+INSTALLED = Path(daq2lh5.__file__).parents[1]
 MODULES = sorted(
     ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)
     for path in (REPOSITORY / "daq2lh5").rglob("wire.py")
@@ -110,7 +112,7 @@ def readers(tmp_path_factory):
         "extension = Extension('wire_readers', ['wire_readers.pyx'],"
         " extra_compile_args=['-O0', '-fwrapv'])\n"
         f"setup(ext_modules=cythonize([extension], language_level=3,"
-        f" include_path=[{str(REPOSITORY)!r}]))\n"
+        f" include_path=[{str(INSTALLED)!r}]))\n"
     )
     subprocess.run(
         [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],

@@ -115,7 +115,7 @@ def test_diagrams_are_drawn(architecture, page):
 
 @pytest.mark.parametrize("text", ["a :: b", "  | down", "[x]\n  > beside", "[x]\n| a"])
 def test_a_diagram_that_makes_no_sense_is_refused(text, architecture):
-    with pytest.raises(ValueError, match="stands before what it belongs to"):
+    with pytest.raises(ValueError, match="must follow the box it belongs to"):
         architecture.parse_diagram(text)
 
 

@@ -223,7 +223,7 @@ def test_text_that_is_not_quite_xml(inside, wanted, caplog):
     """Format 7.9."""
     assert value(b"<string>" + inside + b"</string>") == wanted
     (message,) = caplog.messages
-    assert "ORCA header at byte 0: no valid XML" in message
+    assert "ORCA header at byte 0: not valid XML" in message
     assert "without control characters" in message
     assert ("Latin-1" in message) == (max(inside) > 0x7F)
 
@@ -241,15 +241,15 @@ def test_declared_encoding_is_respected(caplog):
         ("<dict><key>a</key></string></dict>", "mismatched tag", "string>"),
         ("<dict>\u00e4<key>&#1;</key></dict>", "invalid character", "&#1"),
         ("<dict/></plist><plist>", "junk after document", "<plist>\n<"),
-        ("<dict><string>a</string></dict>", "no valid property list", None),
-        ("<dict><key>a</key><other/></dict>", "no valid property list", None),
-        ("<dict><key>a</key><data>abc</data></dict>", "no valid property list", None),
-        ("<dict><key>a</key><real>b</real></dict>", "no valid property list", None),
+        ("<dict><string>a</string></dict>", "invalid property list", None),
+        ("<dict><key>a</key><other/></dict>", "invalid property list", None),
+        ("<dict><key>a</key><data>abc</data></dict>", "invalid property list", None),
+        ("<dict><key>a</key><real>b</real></dict>", "invalid property list", None),
         ("<dict><key>a</key><date>now</date></dict>", "malformed date", None),
         ("<dict><key>a</key><date>2020Z</date></dict>", "malformed date", None),
-        ("<key>a</key>", "key in no dictionary", None),
-        ("<array/>", "no dictionary", None),
-        ("", "no dictionary", None),
+        ("<key>a</key>", "key outside a dictionary", None),
+        ("<array/>", "not a dictionary", None),
+        ("", "not a dictionary", None),
     ],
 )
 def test_text_that_cannot_be_read(inside, problem, place):
@@ -272,7 +272,7 @@ def test_text_that_ends_early():
 @pytest.mark.parametrize("encoding", [b"no-such", b"UTF-16", b"utf-7", b"idna"])
 def test_encoding_that_cannot_be(encoding):
     text = xml("<dict/>").replace(b"UTF-8", encoding)
-    with pytest.raises(DecodeError, match="no valid XML"):
+    with pytest.raises(DecodeError, match="not valid XML"):
         parse_header_packet(packet_of(text))
 
 
@@ -521,7 +521,7 @@ def test_card_without_a_place_is_reported(caplog):
     crates = [{"CrateNumber": 1, "Cards": cards}]
     header = OrcaHeader(json.dumps({"ObjectInfo": {"Crates": crates}}))
     assert header.get_object_info(ADC) == {1: {2: cards[1]}}
-    assert caplog.messages == [f"a {ADC} has no place: ignored"]
+    assert caplog.messages == [f"a {ADC} lacks its crate or card number: ignored"]
 
 
 def test_header_from_an_lh5_string():
@@ -530,7 +530,7 @@ def test_header_from_an_lh5_string():
     header = OrcaHeader('{"b": 2}')
     header.set_from_lgdo(scalar)
     assert header == {"b": 2, "a": [1]}
-    with pytest.raises(ValueError, match=r"not of.*Array"):
+    with pytest.raises(ValueError, match=r"expected.*Scalar, got.*Array"):
         OrcaHeader(lgdo_scalar=lgdo.Array(np.zeros(1)))
 
 

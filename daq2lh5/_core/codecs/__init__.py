@@ -1,1 +1,1 @@
-"""Rows made into the bytes that a file stores: chunks, deflate, waveform codecs."""
+"""Encoding of rows for the file: chunks, deflate, waveform codecs."""

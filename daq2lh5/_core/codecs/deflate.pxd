@@ -5,14 +5,14 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint64_t
 from .deflate_codes cimport SYMBOLS
 
 cdef enum:
-    END = 256               # symbol that ends a block; those below are bytes
+    END = 256               # symbol that ends a block; smaller symbols are bytes
     LENGTHS = 256           # match lengths: 3..258
     TOKENS = 16384          # bytes and matches of a block of runs
 
 
 cdef struct DeflateState:
     uint8_t* plane                          # one byte of each element
-    Py_ssize_t room                         # bytes there
+    Py_ssize_t room                         # bytes allocated for `plane`
     bint avx2                               # whether to run the build with AVX2
     int32_t tables[4][256]                  # histograms of each fourth byte
     int32_t count[SYMBOLS]                  # symbols of the current block

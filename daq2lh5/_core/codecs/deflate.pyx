@@ -120,7 +120,7 @@ cdef inline void adler32(uint32_t* sums, const uint8_t* p, Py_ssize_t n) noexcep
 
 
 cdef inline bint is_runs(const uint8_t* p, Py_ssize_t n) noexcept nogil:
-    """Whether three of four bytes (a part of them in a full strip) repeat the last."""
+    """Whether three of four bytes (sampled in a full strip) repeat the byte before."""
     cdef Py_ssize_t i, j
     cdef uint16_t same = 0
     if n < STRIP:
@@ -402,7 +402,7 @@ cdef Py_ssize_t c_deflate_planes "deflate_planes"(
             return -1
     if not has_room(&b, 16):
         return -1
-    # the last block: fixed code, no more than its end (RFC 1951, 3.2.6)
+    # the last block: fixed code, empty (RFC 1951, 3.2.6)
     put(&b, 3, 10)
     put(&b, 0, <int>(-b.n & 7))
     for k in range(1, -1, -1):
@@ -417,7 +417,7 @@ cdef DeflateState* new_deflate_state(bint baseline) except NULL:
     Parameters
     ----------
     baseline
-        whether to do without the vector instructions that only some processors have.
+        whether to avoid vector instructions that only some processors have.
     """
     cdef DeflateState* state = <DeflateState*>calloc(1, sizeof(DeflateState))
     if state == NULL:
@@ -447,8 +447,8 @@ cdef Py_ssize_t deflate_shuffled(
 ) noexcept nogil:
     """Write the zlib stream of the shuffled bytes of `n` elements; return its length.
 
-    -1: it may not fit (never with a capacity of `deflate_bound`), or memory is
-    exhausted.
+    Return -1 if the stream may not fit (never with a capacity of `deflate_bound`), or
+    memory is exhausted.
     """
     cdef uint8_t* plane
     if n > state.room:
@@ -510,14 +510,14 @@ cdef class WaveformDeflater:
         Raises
         ------
         ValueError
-            If `itemsize` is another number, or the length is not a multiple of it.
+            If `itemsize` is invalid, or the length is not a multiple of it.
         RuntimeError
             If another thread uses this object now.
         """
         cdef Py_buffer view
         cdef Py_ssize_t size
         if itemsize not in (1, 2, 4, 8):
-            raise ValueError(f"itemsize must be 1, 2, 4 or 8, not {itemsize}")
+            raise ValueError(f"itemsize must be 1, 2, 4 or 8, got {itemsize}")
         if self.busy:
             raise RuntimeError("compressor is in use by another thread")
         PyObject_GetBuffer(source, &view, PyBUF_SIMPLE)

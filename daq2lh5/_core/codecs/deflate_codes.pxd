@@ -10,7 +10,7 @@ cdef enum:
 
 
 cdef inline int32_t floor_power(float x) noexcept nogil:
-    """Return the highest power of two that is not above a number of 1 or more."""
+    """Return the highest power of two up to `x`, which must be at least 1."""
     cdef uint32_t bits
     memcpy(&bits, &x, 4)
     bits = bits >> 23 << 23

@@ -1,8 +1,8 @@
-# How bytes are distributed: estimates of the bits that they take in a block.
+# Distribution of bytes: estimates of the bits that they take in a block.
 #
-# A block ends where the distribution changes. The bytes of digitizer noise are taken as
-# normally distributed: mean and variance need one pass over the bytes, and those of
-# two ranges add up.
+# A block ends where the distribution changes. The bytes of digitizer noise are assumed
+# to be normally distributed: mean and variance need one pass over the bytes, and the
+# sums of two ranges add up.
 
 from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint32_t
 from libc.string cimport memcpy

@@ -51,14 +51,14 @@ cdef struct Range:
 
 
 cdef int64_t bound(int64_t n) noexcept nogil:
-    """Bytes of a row at most: its length, 16 bits a sample, four words a block, pad."""
+    """Return the maximum bytes of a row: length, 16 bits a sample, headers, pad."""
     if n > LONGEST:
         return -1
     return 2 * (2 + n + 4 * ((n + PROBE - 1) // PROBE))
 
 
 def room(const int64_t[::1] bounds not None, int64_t n_samples):
-    """Return the bytes of `out` that :func:`encode` wants for such rows.
+    """Return the bytes of `out` that :func:`encode` needs for such rows.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def encode(
     samples
         all samples.
     bounds
-        number of the first sample of each row, and of the one behind the last row.
+        index of the first sample of each row, and the end of the last row.
     shift
         added to each sample; 16 bits of the sum are kept.
     out
@@ -93,7 +93,7 @@ def encode(
     Returns
     -------
     int
-        rows with samples that do not fit: they are not the same when decoded.
+        rows with samples that do not fit 16 bits: they change when decoded.
 
     Raises
     ------
@@ -129,7 +129,7 @@ cdef inline bint put_row(
     const sample_t* s, Py_ssize_t n, int64_t shift, int16_t* values, uint8_t* out,
     Py_ssize_t* size,
 ) noexcept nogil:
-    """Append a row to the `size` bytes of `out`; tell whether samples do not fit."""
+    """Append a row to the `size` bytes of `out`; return whether samples do not fit."""
     cdef uint8_t* start = out + size[0]
     cdef uint8_t* at = start + 2
     cdef int16_t* near = values + LONGEST + 1
@@ -161,7 +161,7 @@ cdef inline void put_words(uint8_t* at, uint16_t first, uint16_t second) noexcep
 cdef inline bint take(
     const sample_t* s, Py_ssize_t n, int64_t shift, int16_t* v
 ) noexcept nogil:
-    """Shift samples and cut them to 16 bits; tell whether that loses any."""
+    """Shift samples and cut them to 16 bits; return whether that changes any."""
     cdef Py_ssize_t i
     cdef int64_t wide
     cdef int64_t lost = 0
@@ -194,7 +194,7 @@ cdef inline bint take(
 cdef inline bint differences(
     const int16_t* v, Py_ssize_t n, int16_t* d
 ) noexcept nogil:
-    """Store the difference of each sample to the one before; tell whether all fit."""
+    """Store the difference of each sample to the one before; return whether all fit."""
     cdef Py_ssize_t i
     cdef int16_t difference
     cdef int16_t over = 0
@@ -243,7 +243,7 @@ cdef inline Py_ssize_t grown(
     const difference_t* p, Py_ssize_t start, Py_ssize_t stop, int32_t width,
     Range* known,
 ) noexcept nogil:
-    """Return how far a block goes: up to the first number that makes it too wide."""
+    """Return the end of a block: the first number that makes it too wide."""
     cdef Py_ssize_t i = start
     cdef Range more
     while i + STEP <= stop:
@@ -320,7 +320,7 @@ cdef inline uint8_t* put_blocks(
 
 cdef struct Bits:
     uint8_t* at             # where the next byte goes
-    uint64_t held           # bits, of which the lowest `n` are not written yet
+    uint64_t held           # bits; the lowest `n` are not written yet
     int n                   # 0..7
 
 

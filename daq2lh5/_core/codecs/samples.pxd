@@ -1,4 +1,4 @@
-# Waveforms as the codecs take them: all samples in one array, cut into rows.
+# Input of the waveform codecs: all samples in one array, divided into rows.
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -15,18 +15,18 @@ cdef enum:
 
 
 ctypedef int64_t (*bound_t)(int64_t n_samples) noexcept nogil
-"""Bytes that a row takes at most; -1 for a row that is too long."""
+"""Returns the maximum bytes of a row; -1 for a row that is too long."""
 
 
 cdef inline int64_t bytes_needed(
     const int64_t[::1] bounds, int64_t n_samples, bound_t bound
 ) except -1:
-    """Check where rows begin and end; return the bytes that suffice for all.
+    """Check the bounds of rows; return the bytes that suffice for all.
 
     Raises
     ------
     ValueError
-        if they are not in order, not within the samples, or one is too long.
+        if rows are not in order, exceed the samples, or one is too long.
     """
     cdef Py_ssize_t i
     cdef int64_t size
@@ -50,9 +50,11 @@ cdef inline int check_output(
     const uint8_t[::1] out, const int64_t[::1] ends, const int64_t[::1] bounds,
     int64_t needed,
 ) except -1:
-    """Refuse arrays for the results that are too short."""
+    """Check the lengths of the arrays for the results."""
     if out.shape[0] < needed:
-        raise ValueError(f"{out.shape[0]} bytes of room, {needed} are needed")
+        raise ValueError(f"out must have at least {needed} bytes, got {out.shape[0]}")
     if ends.shape[0] != bounds.shape[0] - 1:
-        raise ValueError(f"{ends.shape[0]} ends for {bounds.shape[0] - 1} rows")
+        raise ValueError(
+            f"ends must have {bounds.shape[0] - 1} elements, got {ends.shape[0]}"
+        )
     return 0

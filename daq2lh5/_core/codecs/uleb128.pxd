@@ -28,7 +28,7 @@ cdef inline uint8_t* put(uint32_t number, uint8_t* at) noexcept nogil:
 cdef inline int64_t next_number(
     const uint8_t* p, int64_t at, int64_t n, uint32_t* number
 ) noexcept nogil:
-    """Read a number of at most 5 bytes; return where the next is, or -1."""
+    """Read a number of at most 5 bytes; return the offset of the next, or -1."""
     cdef int64_t last = min(at + 5, n)
     cdef int shift = 0
     number[0] = 0

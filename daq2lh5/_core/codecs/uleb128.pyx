@@ -1,7 +1,7 @@
 """Waveforms encoded by uleb128-zigzag-diff.
 
 The encoding (LH5 format, 3.2): the difference of each sample to the one before, mapped
-to a number without sign, in as many groups of 7 bits as it needs.
+to an unsigned number, in as many groups of 7 bits as it needs.
 
 Several samples are encoded together: differences of noise, which take one or two bytes,
 are written without a branch for each. Hosts are little-endian.
@@ -49,7 +49,7 @@ cdef int64_t bound_32(int64_t n) noexcept nogil:
 
 
 def room(const int64_t[::1] bounds not None, int64_t n_samples, int itemsize):
-    """Return the bytes of `out` that :func:`encode` wants for such rows.
+    """Return the bytes of `out` that :func:`encode` needs for such rows.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def encode(
     samples
         all samples; 32 bits of each are kept.
     bounds
-        number of the first sample of each row, and of the one behind the last row.
+        index of the first sample of each row, and the end of the last row.
     out
         gets the bytes of all rows; at least :func:`room` of them.
     ends
@@ -88,8 +88,7 @@ def encode(
     Returns
     -------
     int
-        rows with samples that do not fit an ``int32``: they are not the same when
-        decoded.
+        rows with samples that do not fit an ``int32``: they change when decoded.
 
     Raises
     ------
@@ -188,11 +187,11 @@ cdef inline uint64_t lanes(uint64_t bytes_) noexcept nogil:
 cdef inline bint take_group(
     const uint8_t* p, bint of_16_bits, uint32_t* x, int64_t* n_bytes, int64_t* n_numbers
 ) noexcept nogil:
-    """Go over the whole numbers in 8 bytes, if these are simple.
+    """Check the complete numbers in 8 bytes, if these are simple.
 
-    They are if no number takes more than two bytes, or more than it must, and if all
-    samples are within 16 bits whatever the order of the numbers: none is as far from
-    the sample before, `x`, as all differences are together without their signs.
+    They are simple if each number takes one or two bytes, as few as possible, and if
+    all samples are within 16 bits in any order of the numbers: a sample differs from
+    the last one, `x`, by at most the sum of all absolute differences.
     """
     cdef uint64_t word = load_u64(p)
     cdef uint64_t more = word & TOPS
@@ -233,9 +232,9 @@ cdef RowState check_row(
     p, n
         the bytes, and how many there are.
     n_samples
-        samples that they must be.
+        expected number of samples.
     of_16_bits
-        whether these must be 0 to 65535, rather than any number of 32 bits.
+        whether samples must be 0 to 65535, rather than any number of 32 bits.
 
     Returns
     -------
@@ -282,6 +281,6 @@ def state_of(const uint8_t[::1] data not None, int64_t n_samples, bint of_16_bit
     """
     cdef const uint8_t* p = &data[0] if data.shape[0] else NULL
     if n_samples < 0:
-        raise ValueError(f"{n_samples} samples")
+        raise ValueError(f"n_samples must not be negative, got {n_samples}")
     cdef RowState state = check_row(p, data.shape[0], n_samples, of_16_bits)
     return ("as written", "longer", "too large", "bad")[<int>state]

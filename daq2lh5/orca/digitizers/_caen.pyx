@@ -1,9 +1,9 @@
 """Events in the packets of CAEN digitizers: V1730, V1724, V1720, V1721 and DT57xx.
 
-An event of the card has a trace for each of some channels: what the kernel calls an
-event is one of these.
+An event of the card has traces of several channels. Each of these traces is an `Event`
+of the kernel.
 
-The sections named are those of the ORCA format.
+Section numbers refer to the ORCA format.
 """
 
 from libc.stdint cimport (
@@ -30,7 +30,7 @@ cdef bint next_caen(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
         e.mask = 0
         e.exact = True
     while e.mask == 0:
-        # channels of the next event; some have none
+        # the next event of the card; it may have no channels
         if not next_caen_event(w, p, e):
             return False
         if e.reason != REASON_NONE:
@@ -60,7 +60,7 @@ cdef inline bint is_packed(const uint8_t* w, const Packet* p) noexcept nogil:
 
 
 cdef bint next_caen_event(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
-    """Read the header of the next event: its channels, and how long they are."""
+    """Read the header of the next event: its channels, and their trace length."""
     cdef int64_t start = e.end
     cdef const uint8_t* h = claim_words(w, p, start, CAEN_EVENT_BYTES)
     cdef int64_t head = CAEN_EVENT_BYTES // WORD
@@ -70,7 +70,7 @@ cdef bint next_caen_event(const uint8_t* w, const Packet* p, Event* e) noexcept 
     if h == NULL or (p.kind >= KIND_DT5725 and start > CAEN_USB_BYTES // WORD):
         return False
     if caen_event_get_start(h) == 0:
-        # the last block of a transfer is filled up
+        # padding of the last block of a transfer
         return False
     size = caen_event_get_n_words(h)
     if caen_event_get_mark(h) != CAEN_EVENT_MARK:
@@ -94,7 +94,7 @@ cdef bint next_caen_event(const uint8_t* w, const Packet* p, Event* e) noexcept 
     if e.words * n != size - head or (
         caen_event_get_is_encoded(h) and has_zero_suppression(p)
     ):
-        # nothing can be made of this event
+        # this event cannot be decoded
         e.reason = REASON_CONTENT
         e.mask = 0
         e.next = e.end
@@ -102,7 +102,7 @@ cdef bint next_caen_event(const uint8_t* w, const Packet* p, Event* e) noexcept 
 
 
 cdef inline bint has_zero_suppression(const Packet* p) noexcept nogil:
-    """Whether bit 24 says that the traces are encoded: of x720 and x724 only."""
+    """Whether bit 24 marks encoded traces; only on x720 and x724."""
     return p.kind in (KIND_V1724, KIND_V1720, KIND_DT5720)
 
 
@@ -136,7 +136,7 @@ cdef void write_fields(
 cdef inline void mask_samples(
     BoundWaveform* to, int64_t row, int64_t n, uint16_t mask
 ) noexcept nogil:
-    """Clear the bits of samples that an ADC does not have."""
+    """Clear the bits of samples beyond the ADC's resolution."""
     cdef uint16_t* values
     cdef int64_t i
     if to.values == NULL:

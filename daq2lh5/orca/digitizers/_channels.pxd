@@ -1,4 +1,4 @@
-# The channels of digitizers: where their rows go, and what packets do not tell of them.
+# The channels of digitizers: routes of rows, and settings that packets lack.
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t
 
@@ -9,7 +9,7 @@ cdef enum:
 
 
 cdef class DigitizerChannels:
-    # all by key; those of N_DIGITIZERS also by kind, in the order of `INTO_`
+    # indexed by key; arrays of N_DIGITIZERS also by kind, in the order of `INTO_`
     cdef int16_t routes[N_DIGITIZERS][N_CHANNELS]
     cdef float periods[N_DIGITIZERS][N_CHANNELS]
     cdef int32_t averages[N_CHANNELS]

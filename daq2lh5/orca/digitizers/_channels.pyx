@@ -1,6 +1,6 @@
-"""The channels of digitizers: where their rows go, and what packets do not tell of them.
+"""The channels of digitizers: routes of rows, and settings that packets lack.
 
-The sections named are those of the ORCA format.
+Section numbers refer to the ORCA format.
 """
 
 from libc.math cimport NAN
@@ -26,8 +26,8 @@ cdef class DigitizerChannels:
     cdef void set_routes(self, int kind, dict routes, dict periods) except *:
         """Set the routes and sampling periods of a kind of digitizer by key.
 
-        Those of the key None are for channels without one of their own; the kernel asks
-        for the routes that are missing.
+        Values of the key None apply to channels without their own. The kernel stops at
+        channels without a route.
         """
         cdef int i
         cdef int route = routes.get(None, ROUTE_ASK)

@@ -1,6 +1,6 @@
-"""Events in the packets of digitizers: which kind finds and writes them.
+"""Events in the packets of digitizers: calls the functions of each kind.
 
-The sections named are those of the ORCA format.
+Section numbers refer to the ORCA format.
 """
 
 from libc.stdint cimport (
@@ -51,10 +51,10 @@ cdef tuple new_digitizer_tables():
 cdef bint next_event(
     const uint8_t* w, const Packet* p, const int32_t* averages, Event* e
 ) noexcept nogil:
-    """Find the next event of a packet; false if there is none.
+    """Find the next event of a packet; false behind the last.
 
-    Before the first one, `next` is 0. An event with a `reason` cannot be used. The
-    words of moving averages, which no event tells, are in `averages`, by channel.
+    Before the first event, `next` is 0. An event with a `reason` cannot be decoded.
+    `averages` has the words of moving averages by channel, since events lack them.
     """
     e.reason = REASON_NONE
     e.last = False
@@ -87,7 +87,7 @@ cdef bint next_event(
 
 
 cdef int64_t samples_per_row(int table, const void* columns) noexcept nogil:
-    """Return the samples of a row; -1 if nobody wants them."""
+    """Return the samples of a row; -1 if the waveform is not selected."""
     if table == INTO_SIS3302:
         return (<ORSIS3302DecoderForEnergyColumns*>columns).waveform.width
     if table == INTO_SIS3316:
@@ -110,7 +110,7 @@ cdef int64_t samples_per_row(int table, const void* columns) noexcept nogil:
 cdef bint row_has_room(
     int table, const void* columns, int64_t row, const Event* e
 ) noexcept nogil:
-    """Whether the vectors of a row have room for what an event has besides samples."""
+    """Whether the vectors of a row have room for the extra elements of an event."""
     if table == INTO_SIS3302:
         return orsis3302decoder_for_energy_has_room(
             <const ORSIS3302DecoderForEnergyColumns*>columns, row, e.n_extra

@@ -1,4 +1,4 @@
-# Events in the packets of digitizers: what the families of them share.
+# Events in the packets of digitizers: definitions for all families.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy, memset
@@ -10,7 +10,7 @@ cdef enum:
     WORD = 4                # bytes
 
 cdef enum:
-    # the tables that rows go to, in the order of the kinds of packets
+    # tables of the rows, in the order of the kinds of packets
     INTO_SIS3302
     INTO_SIS3316
     INTO_GRETINA4M
@@ -28,32 +28,32 @@ cdef enum:
 cdef struct Event:
     int64_t number          # in its packet, from 0 on
     int64_t start           # word of the packet
-    int64_t next            # word behind it
+    int64_t next            # word behind the event
     int64_t n_samples
-    int64_t samples         # word of the first two
-    int64_t n_extra         # elements of what its table has besides
+    int64_t samples         # word of the first samples
+    int64_t n_extra         # elements of its optional vector column
     float period            # of its samples in ns
     uint32_t key            # of its channel
     uint32_t crate, card, channel
-    # of CAEN: the channels and the words of each that are left of the event
+    # CAEN: remaining channels of the event, and words of each channel
     uint32_t mask
     int64_t words
     int64_t end             # word behind all of them
-    bint exact              # only rows of just so many samples will do
-    bint last               # what follows cannot be found
-    bint cut                # what follows is a part of an event
-    Reason reason           # why it cannot be used
+    bint exact              # the row must have exactly this number of samples
+    bint last               # later events cannot be found
+    bint cut                # an incomplete event follows
+    Reason reason           # why it cannot be decoded
 
 
 cdef inline const uint8_t* claim_words(
     const uint8_t* w, const Packet* p, int64_t word, int64_t n
 ) noexcept nogil:
-    """Return the `n` bytes from a word of a packet on; NULL if the packet ends before."""
+    """Return `n` bytes from a word of a packet on; NULL if the packet ends before."""
     return w + WORD * word if word >= 0 and n <= WORD * (p.n_words - word) else NULL
 
 
 cdef inline bint refuse(Event* e, const Packet* p, Reason reason) noexcept nogil:
-    """Say that the rest of a packet cannot be used."""
+    """Mark the rest of a packet as impossible to decode."""
     e.reason = reason
     e.last = True
     e.next = p.n_words
@@ -75,7 +75,7 @@ cdef inline void write_samples(
     BoundWaveform* to, int64_t row, const uint8_t* samples, const Event* e,
     int64_t first, int size,
 ) noexcept nogil:
-    """Write the samples of a ring buffer of `size` bytes, from number `first` on.
+    """Write the samples of a ring buffer of `size` bytes, from index `first` on.
 
     Zeros fill the row.
     """

@@ -1,6 +1,6 @@
 """Events in the packets of Gretina digitizers: Gretina4M and Gretina4A.
 
-The sections named are those of the ORCA format.
+Section numbers refer to the ORCA format.
 """
 
 from libc.stdint cimport (
@@ -51,7 +51,7 @@ cdef void write_gretina4m(
     cdef const uint8_t* h = w + WORD * e.start
     cdef uint32_t energy = gretina4m_get_energy_low(h) | gretina4m_get_energy_high(h) << 16
     if energy >> 24:
-        # two's complement of 25 bits: the size counts
+        # two's complement of 25 bits: take the absolute value
         energy = (~energy & 0x1FFFFFF) + 1
     or_gretina4m_waveform_set_packet_id(c, row, <uint32_t>packet_id)
     or_gretina4m_waveform_set_energy(c, row, energy)
@@ -81,7 +81,7 @@ cdef bint next_gretina4a(const uint8_t* w, const Packet* p, Event* e) noexcept n
     if claim_words(w, p, start, GRETINA4A_BYTES) == NULL:
         return cut_off(e, p)
     n_words = gretina4a_get_last_word(h) + 1
-    # said in words of 16 bits
+    # in words of 16 bits
     head = gretina4a_get_head_length(h) // 2
     if head < GRETINA4A_BYTES // WORD or head > n_words:
         return refuse(e, p, REASON_CONTENT)
@@ -99,7 +99,7 @@ cdef bint next_gretina4a(const uint8_t* w, const Packet* p, Event* e) noexcept n
 
 
 cdef bint cut_off(Event* e, const Packet* p) noexcept nogil:
-    """Tell of an event that the end of the packet cuts: one readout leaves such."""
+    """Mark an event that the packet cuts off, as one readout does."""
     if e.number == 0:
         return refuse(e, p, REASON_TRACE_LENGTH)
     e.cut = True

@@ -1,6 +1,6 @@
 """Events in the packets of Struck digitizers: SIS3302, 3316, 3305 and 3320.
 
-The sections named are those of the ORCA format.
+Section numbers refer to the ORCA format.
 """
 
 from libc.stdint cimport (
@@ -28,7 +28,7 @@ cdef enum:
 
 
 cdef bint next_sis3302(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
-    """Take the packet for a trace (format 4.5): lengths, samples, energy, trailer."""
+    """Read the packet as one trace (format 4.5): lengths, samples, energy, trailer."""
     cdef const uint8_t* end
     cdef const uint8_t* ring
     cdef bint wrapped
@@ -43,7 +43,7 @@ cdef bint next_sis3302(const uint8_t* w, const Packet* p, Event* e) noexcept nog
     wrapped = sis3302_get_is_wrapped(w)
     head = (SIS3302_BYTES + SIS3302_RING_BYTES * wrapped) // WORD
     n_raw = sis3302_get_raw_words(w)
-    # one kind of readout says twice the length of the energy trace
+    # one kind of readout writes twice the length of the energy trace
     n_energy = p.n_words - SIS3302_END_BYTES // WORD - head - n_raw
     if n_energy < 0:
         return refuse(e, p, REASON_TRACE_LENGTH)
@@ -104,7 +104,7 @@ cdef bint next_sis3316(
     if e.next > p.n_words:
         return refuse(e, p, REASON_TRACE_LENGTH)
     if sis3316_status_get_has_maw(status):
-        # ORCA cuts the last one of a packet short
+        # ORCA may cut off the last event of a packet
         e.next += averages[e.key]
     return True
 
@@ -207,7 +207,7 @@ cdef void write_sis3316(
 
 
 cdef bint next_sis3305(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
-    """Find the next of events that have all the same length (format 5.3)."""
+    """Find the next event; all have the same length (format 5.3)."""
     cdef uint32_t rate = sis3305_get_rate(w)
     cdef uint32_t saving = sis3305_get_saving_mode(w)
     cdef int64_t n_words = sis3305_get_event_words(w)
@@ -217,7 +217,7 @@ cdef bint next_sis3305(const uint8_t* w, const Packet* p, Event* e) noexcept nog
     cdef const uint8_t* h
     cdef int64_t n_blocks
     if e.number >= sis3305_get_n_events(w) or e.next == p.n_words:
-        # what is left is filled up with ones
+        # the rest is filled up with ones
         return False
     h = claim_words(w, p, start, WORD * n_words)
     if n_words < head or h == NULL:
@@ -228,7 +228,7 @@ cdef bint next_sis3305(const uint8_t* w, const Packet* p, Event* e) noexcept nog
     if sis3305_get_is_wrapped(w) or rate > 2 or not (
         saving == 4 or saving == 1 or (saving == 0 and rate == 2)
     ):
-        # how these are stored is unknown
+        # the layout of these samples is unknown
         e.reason = REASON_CONTENT
         e.next = p.n_words
         return True
@@ -264,8 +264,9 @@ cdef inline void write_10_bits(
 ) noexcept nogil:
     """Write samples of 10 bits, three a word (format 5.3).
 
-    Of so many `streams` each block has four words, one stream behind the other; their
-    samples take turns. Of four, the second and the third have changed places.
+    Each block has four words of each of the `streams`, one stream behind the other; the
+    samples of the streams alternate. With four streams, the second and the third are
+    swapped.
     """
     cdef int64_t block, k, i, of_block
     for block in range(n_words // (4 * streams)):
@@ -328,10 +329,10 @@ cdef void write_sis3305(
 
 
 cdef bint next_sis3320(const uint8_t* w, const Packet* p, Event* e) noexcept nogil:
-    """Find the next event, as long as the marks are there (format 5.4)."""
+    """Find the next event, up to the first without its mark (format 5.4)."""
     cdef int64_t start = e.next if e.next else SIS3320_BYTES // WORD
     cdef const uint8_t* h = claim_words(w, p, start, SIS3320_EVENT_BYTES)
-    # a part of an event is at the end if a buffer was split into several packets
+    # a buffer that was split into several packets ends with an incomplete event
     cdef bint split = e.number > 0 and sis3320_get_is_split(w)
     if start >= p.n_words:
         return False

@@ -27,7 +27,7 @@ class ORCV1730WaveformDecoder(OneTableDecoder):
 
     .. wire:: daq2lh5.orca.digitizers.wire CAEN_EVENT
 
-    The samples follow, two a word, one channel after the other.
+    The samples follow, two per word, one channel after the other.
 
     ORCA does not write the lowest bit of the crate's number.
     """
@@ -39,7 +39,7 @@ class ORCV1730WaveformDecoder(OneTableDecoder):
 
 
 class ORCaen1724WaveformDecoder(OneTableDecoder):
-    """Decode events of V1724 cards: as those of :class:`ORCV1730WaveformDecoder`.
+    """Decode events of V1724 cards, as :class:`ORCV1730WaveformDecoder` does.
 
     Events with zero-length encoding are counted and passed over.
     """
@@ -51,7 +51,7 @@ class ORCaen1724WaveformDecoder(OneTableDecoder):
 
 
 class ORCaen1720WaveformDecoder(OneTableDecoder):
-    """Decode events of V1720 cards: as those of :class:`ORCaen1724WaveformDecoder`."""
+    """Decode events of V1720 cards, as :class:`ORCaen1724WaveformDecoder` does."""
 
     kind = "v1720"
     card_class = "ORCaen1720Model"
@@ -60,10 +60,10 @@ class ORCaen1720WaveformDecoder(OneTableDecoder):
 
 
 class ORCV1721WaveformDecoder(OneTableDecoder):
-    """Decode events of V1721 cards: four samples a word.
+    """Decode events of V1721 cards: four samples per word.
 
-    Otherwise as those of :class:`ORCV1730WaveformDecoder`, but for the crate's number,
-    which is whole.
+    Otherwise as :class:`ORCV1730WaveformDecoder`, but with all bits of the crate's
+    number.
     """
 
     kind = "v1721"
@@ -78,7 +78,7 @@ class ORDT5725Decoder(DigitizerDecoder):
     ::
 
         word 1     number of the unit
-        word 2-    one event, as of :class:`ORCV1730WaveformDecoder`
+        word 2-    one event, see :class:`ORCV1730WaveformDecoder`
 
     Keys are ``100 * unit + channel``.
     """
@@ -101,7 +101,7 @@ class ORDT5725Decoder(DigitizerDecoder):
 
 
 class ORDT5720Decoder(ORDT5725Decoder):
-    """Decode events of DT5720 units: as those of :class:`ORDT5725Decoder`.
+    """Decode events of DT5720 units, as :class:`ORDT5725Decoder` does.
 
     Samples may be packed, five in two words (bit 0 of word 1). Events with zero-length
     encoding are counted and passed over.

@@ -1,7 +1,7 @@
-"""The output tables of digitizers in crates, and of those on the desktop.
+"""The output tables of digitizers: in crates, and on the desktop.
 
-In a column's source (ORCA format, 4 and 5) ``w`` are the words of a packet, ``h`` those
-of an event in it.
+In a column's source (ORCA format, 4 and 5) ``w`` is the array of a packet's words,
+``h`` the array of an event's words.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ SIS3316 = Table(
 
 SIS3305 = Table(
     "ORSIS3305DecoderForWaveform",
-    "One row per event of a SIS3305 card; `dt` is that of the row.",
+    "One row per event of a SIS3305 card; `dt` depends on the row's rate.",
     (
         PACKET_ID,
         _timestamp("h[0], h[1]"),
@@ -199,7 +199,7 @@ GRETINA4A = Table(
 
 CAEN_FIELDS = Table(
     "ORCaenFields",
-    "What every row of a trace of CAEN has.",
+    "Columns of all traces of CAEN digitizers.",
     (
         PACKET_ID,
         _plain("eventnumber", "Number of the event.", "h[2] bits 0-23"),

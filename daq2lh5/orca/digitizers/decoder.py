@@ -1,4 +1,4 @@
-"""What the decoders of digitizers share."""
+"""Base classes of decoders of digitizers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_SAMPLES = 1 << 25
 
 
 def number(settings: Any, name: str | int, default: int = 0) -> int:
-    """Return a count among the settings of a card, or in a list there."""
+    """Return a count from the settings of a card, or from a list in them."""
     try:
         value = settings[name]
     except (KeyError, IndexError, TypeError):
@@ -44,30 +44,30 @@ def mask_of(flags: Any) -> int:
 
 
 class DigitizerDecoder(KernelDecoder):
-    """What the decoders of digitizers share.
+    """Base class of decoders of digitizers.
 
     Attributes
     ----------
     decoded_values
         columns of the tables by key, see :func:`.get_ccc`: one for each channel in use.
     skipped_channels
-        number of traces, by key, that no buffer asked for.
+        number of unselected traces by key.
     """
 
     card_class: ClassVar[str]
     n_channels: ClassVar[int]
     table: ClassVar[Table]
     optional: ClassVar[tuple[str, ...]] = ()
-    """Columns of `table` that legend-daq2lh5 lacks: written on request."""
+    """Columns of `table` that legend-daq2lh5 lacks; written on request."""
     extras: ClassVar[tuple[str, ...]] = ()
-    """Those that are always written; set it on the class before a stream is opened."""
+    """Optional columns to write always; set on the class before opening a stream."""
     period: ClassVar[float]
-    """Sampling period in ns, where the header does not tell it; NaN: unknown.
+    """Sampling period in ns, if the header lacks it; NaN: unknown.
 
-    For cards with another clock set it on the class before a stream is opened.
+    For cards with another clock set it on the class before opening a stream.
     """
     clock: ClassVar[str] = "clockSource"
-    """Setting that tells the sampling period, if one does."""
+    """Setting that determines the sampling period, for some cards."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class DigitizerDecoder(KernelDecoder):
         super().__init__(header=header, extra_columns=extra_columns, **kwargs)
 
     def set_header(self, header: OrcaHeader) -> None:
-        """Take the channels in use and the lengths of their traces from a header."""
+        """Set the channels in use and their trace lengths from a header."""
         super().set_header(header)
         self.decoded_values = {}
         self._others: dict[int | None, dict[str, Any]] = {}
@@ -108,13 +108,13 @@ class DigitizerDecoder(KernelDecoder):
         Yields
         ------
         key
-            of the channel.
+            key of the channel.
         settings
-            of its card.
+            settings of its card.
         channel
-            its number.
+            number of the channel.
         in_use
-            whether the header has it in use.
+            whether the header lists the channel as in use.
         """
         for crate, cards in header.get_object_info(self.card_class).items():
             for slot, card in cards.items():
@@ -130,7 +130,7 @@ class DigitizerDecoder(KernelDecoder):
         settings, channel = self._cards.get(key, ({}, 0))
         n_samples, period = self._trace(settings, channel)
         if n_samples > MAX_SAMPLES:
-            # no packet can have them: the first trace tells
+            # too long for any packet: the first trace determines the length
             n_samples = 0
         values["waveform"] |= {"wf_len": n_samples, "dt": period}
         if math.isnan(period):
@@ -143,13 +143,13 @@ class DigitizerDecoder(KernelDecoder):
 
     def _trace(
         self,
-        card: dict[str, Any],  # noqa: ARG002  (most do not tell)
+        card: dict[str, Any],  # noqa: ARG002  (unused by most)
         channel: int,  # noqa: ARG002
     ) -> tuple[int, float]:
         """Return the samples of a channel's traces and their period in ns.
 
-        The number of samples is 0 if the first trace must tell it, and an unknown
-        period NaN. The settings are empty for a card that the header lacks.
+        If the first trace determines the number of samples, it is 0. An unknown period
+        is NaN. The settings are empty for a card that the header lacks.
         """
         return 0, self.period
 
@@ -158,7 +158,7 @@ class DigitizerDecoder(KernelDecoder):
         place = f"crate {get_crate(key)}, card {get_card(key)}"
         if not card:
             return f"{place}: the header has no such card"
-        return f"{place}: {self.clock} {card.get(self.clock)!r} tells none"
+        return f"{place}: {self.clock} {card.get(self.clock)!r} has no known period"
 
     def period_notes(self) -> list[str]:
         """Return notes about unknown or assumed sampling periods."""
@@ -193,9 +193,9 @@ class DigitizerDecoder(KernelDecoder):
         self,
         kernel: OrcaKernel,
         keyed: dict,
-        siblings: Callable[[RawBuffer], Sequence[RawBuffer]],
+        overflow_of: Callable[[RawBuffer], Sequence[RawBuffer]],
     ) -> None:
-        kernel.set_channel_buffers(self.kind, keyed, siblings, self.periods())
+        kernel.set_channel_buffers(self.kind, keyed, overflow_of, self.periods())
 
     def get_key_lists(self) -> list[list[int | None]]:
         """Return the keys of the channels in use, each in a list of its own."""
@@ -207,7 +207,7 @@ class DigitizerDecoder(KernelDecoder):
         Raises
         ------
         KeyError
-            if the channel with that key is not in use, and none of it was met.
+            if the channel is not in use, and no event has its key.
         """
         if key is None:
             return next(
@@ -218,31 +218,31 @@ class DigitizerDecoder(KernelDecoder):
         return self._others[key]
 
     def assert_nsamples(self, nsamples: int, key: int | None) -> None:
-        """Use another number of samples for the traces of a channel.
+        """Set another number of samples for the traces of a channel.
 
         Parameters
         ----------
         nsamples
-            the number.
+            number of samples.
         key
             key of the channel.
         """
         self.get_decoded_values(key)["waveform"]["wf_len"] = nsamples
 
     def get_max_rows_in_packet(self) -> int:
-        """Return 1: for a packet of more events the buffer is made larger."""
+        """Return 1: the buffer grows for packets of several events."""
         return 1
 
 
 class OneTableDecoder(DigitizerDecoder):
-    """A decoder of cards of which the header does not tell the channels in use.
+    """Base class of decoders of cards whose channels the header does not list.
 
-    All channels have one table, and its only key is None. How many samples a row has
-    is told by the first trace.
+    All channels share one table, whose only key is None. The first trace determines the
+    number of samples of a row.
     """
 
     def _channels(
         self,
-        header: OrcaHeader,  # noqa: ARG002  (it does not tell)
+        header: OrcaHeader,  # noqa: ARG002  (it lacks the channels)
     ) -> Iterator[tuple[int | None, dict[str, Any], int, bool]]:
         yield None, {}, 0, True

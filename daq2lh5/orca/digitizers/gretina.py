@@ -21,7 +21,7 @@ class ORGretina4MWaveformDecoder(DigitizerDecoder):
 
     .. wire:: daq2lh5.orca.digitizers.wire GRETINA GRETINA4M
 
-    2018 samples follow, two a word.
+    2018 samples follow, two per word.
     """
 
     kind = "gretina4m"
@@ -37,7 +37,7 @@ class ORGretina4MWaveformDecoder(DigitizerDecoder):
     def _trace(
         self,
         card: dict[str, Any],
-        channel: int,  # noqa: ARG002  (all channels have the same)
+        channel: int,  # noqa: ARG002  (equal for all channels)
     ) -> tuple[int, float]:
         setting = number(card, self.clock, -1)
         if setting not in range(len(DOWN_SAMPLING)):
@@ -50,10 +50,9 @@ class ORGretina4AWaveformDecoder(DigitizerDecoder):
 
     .. wire:: daq2lh5.orca.digitizers.wire GRETINA GRETINA4A
 
-    The samples follow, two a word.
-
-    Of the samples the lowest 14 bits are stored; the two above are in the column
-    ``waveform_flags``, which is only written if `extras` names it.
+    The samples follow, two per word. The lowest 14 bits of each are the sample; the two
+    highest bits go to the column ``waveform_flags``, which is only written if `extras`
+    names it.
     """
 
     kind = "gretina4a"
@@ -68,6 +67,6 @@ class ORGretina4AWaveformDecoder(DigitizerDecoder):
         return mask_of(card.get("enabled"))
 
     def _trace(self, card: dict[str, Any], channel: int) -> tuple[int, float]:
-        # each step halves the rate; there are no more than 16
+        # each step halves the rate; there are at most 16 steps
         steps = number(card.get(self.clock), channel, -1)
         return 0, self.period * 2**steps if 0 <= steps <= 16 else math.nan

@@ -32,8 +32,8 @@ class ORSIS3302DecoderForEnergy(DigitizerDecoder):
 
     .. wire:: daq2lh5.orca.digitizers.wire SIS3302 SIS3302_RING SIS3302_END
 
-    Between ring, if the samples are one, and end: the samples, two a word, and the
-    trace of the energy filter, one a word.
+    The first part is followed by the ring (only if the samples form one), the samples,
+    two per word, the trace of the energy filter, one value per word, and the end.
 
     Columns ``flags`` and ``energy_waveform`` are only written if `extras` names them.
     """
@@ -50,7 +50,7 @@ class ORSIS3302DecoderForEnergy(DigitizerDecoder):
         return internal | number(card, "externalTriggerEnabledMask")
 
     def _trace(self, card: dict[str, Any], channel: int) -> tuple[int, float]:
-        # a length for each two channels
+        # one length per two channels
         n_samples = number(card.get("sampleLengths"), channel // 2)
         clock = number(card, self.clock, -1)
         return n_samples, SIS3302_PERIODS.get(clock, self.period)
@@ -61,22 +61,21 @@ class ORSIS3316WaveformDecoder(DigitizerDecoder):
 
     .. wire:: daq2lh5.orca.digitizers.wire SIS3316
 
-    The events are as those of llamaDAQ (llamaDAQ format, 2).
-
-    A value that the format bits leave out is 0xFFFFFFFF.
+    Events have the layout of llamaDAQ's (llamaDAQ format, 2). A value whose format bit
+    is not set is 0xFFFFFFFF.
 
     Attributes
     ----------
     maw_words
-        words of the moving average by key: so many follow the samples of an event that
-        says it has one, and the next event only then.
+        words of the moving average by key. In events that are marked to have one, it
+        follows the samples.
     """
 
     kind = "sis3316"
     card_class = "ORSIS3316Model"
     n_channels = 16
     table = SIS3316
-    # cards of 125 MHz; the header does not tell them from others
+    # cards of 125 MHz; the header does not have the rate
     period = 8
 
     def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
@@ -84,11 +83,11 @@ class ORSIS3316WaveformDecoder(DigitizerDecoder):
         super().__init__(header=header, **kwargs)
 
     def set_header(self, header: OrcaHeader) -> None:
-        """Take channels and lengths of traces and moving averages from a header."""
+        """Set channels and lengths of traces and moving averages from a header."""
         super().set_header(header)
         self.maw_words = {}
         for key, (card, channel) in self._cards.items():
-            # a length for each four channels
+            # one length per four channels
             length = number(card.get("mawBufferLength"), channel // 4)
             self.maw_words[key] = length & 0xFFE
 
@@ -96,9 +95,9 @@ class ORSIS3316WaveformDecoder(DigitizerDecoder):
         self,
         kernel: OrcaKernel,
         keyed: dict,
-        siblings: Callable[[RawBuffer], Sequence[RawBuffer]],
+        overflow_of: Callable[[RawBuffer], Sequence[RawBuffer]],
     ) -> None:
-        super().set_buffers(kernel, keyed, siblings)
+        super().set_buffers(kernel, keyed, overflow_of)
         kernel.channels.set_averages(self.maw_words)
 
     def _mask(self, card: dict[str, Any]) -> int:
@@ -107,7 +106,7 @@ class ORSIS3316WaveformDecoder(DigitizerDecoder):
     def _trace(
         self,
         card: dict[str, Any],
-        channel: int,  # noqa: ARG002  (all channels have the same)
+        channel: int,  # noqa: ARG002  (equal for all channels)
     ) -> tuple[int, float]:
         return number(card, "rawDataBufferLen"), self.period
 
@@ -120,8 +119,8 @@ class ORSIS3305DecoderForWaveform(OneTableDecoder):
 
     .. wire:: daq2lh5.orca.digitizers.wire SIS3305 SIS3305_EVENT
 
-    The sampling period is that of the row's rate. Packets whose samples are a ring, or
-    are saved as no one knows, are counted and passed over.
+    The rate in the packet determines the sampling period. Packets whose samples form a
+    ring, or have an unknown layout, are counted and passed over.
     """
 
     kind = "sis3305"
@@ -150,7 +149,7 @@ class ORSIS3320WaveformDecoder(DigitizerDecoder):
     def _trace(
         self,
         card: dict[str, Any],
-        channel: int,  # noqa: ARG002  (all channels have the same)
+        channel: int,  # noqa: ARG002  (equal for all channels)
     ) -> tuple[int, float]:
         clock = number(card, self.clock, -1)
         return 0, SIS3320_PERIODS.get(clock, self.period)

@@ -56,33 +56,33 @@ class ORSIS3302DecoderForMca(RecordDecoder):
 class ORSIS3302GenericDecoderForWaveform(RecordDecoder):
     """Decode long traces of SIS3302 cards, which come in pieces.
 
-    A trace has a row when its last piece is there. Those that another one of the same
-    channel interrupts, or a header, or the end of the file, are counted.
+    A trace becomes a row with its last piece. Traces that end early, at another trace
+    of the channel, a header or the end of the file, are counted as incomplete.
     """
 
     table = tables.SIS3302_WAVEFORM
     shape = Shape(4, step=1, count=(3, 0, ANY_WORD), is_part=True)
 
     def __init__(self, header: OrcaHeader | None = None, **kwargs: Any) -> None:
-        # by channel: tag and words of the whole, and the pieces so far
+        # by channel: tag and words of the whole trace, and the pieces so far
         self._pieces: dict[int, tuple[tuple[int, int], list[np.ndarray]]] = {}
         self._n_held = 0
         super().__init__(header=header, **kwargs)
 
     def set_header(self, header: OrcaHeader) -> None:
-        """Use another header: pieces from before do not count any more."""
+        """Set another header, and drop pieces from before it."""
         super().set_header(header)
         self.end_stream()
 
     def end_stream(self) -> None:
-        """Count the traces that lack pieces, and forget them."""
+        """Count the traces with missing pieces, and drop them."""
         self.n_incomplete += len(self._pieces)
         self._pieces = {}
         self._n_held = 0
 
     def read(self, w: np.ndarray) -> dict[str, Any] | None:  # noqa: D102
         where, tag, total = (int(word) for word in w[1:4])
-        # the lowest 8 bits and the highest 7 say nothing of the place
+        # the lowest 8 bits and the highest 7 are not part of the place
         key = where & 0x1FFFF00
         before, pieces = self._pieces.pop(key, ((tag, total), []))
         n_held = sum(map(len, pieces))
@@ -92,7 +92,7 @@ class ORSIS3302GenericDecoderForWaveform(RecordDecoder):
             pieces, n_held = [], 0
         n_held += len(w) - 4
         if n_held > total or self._n_held + n_held > MAX_PIECES_WORDS:
-            msg = f"pieces of {n_held} words of a trace of {total}"
+            msg = f"pieces with {n_held} words, expected at most {total} in the trace"
             raise ValueError(msg)
         pieces = [*pieces, w[4:]]
         if n_held < total:
@@ -113,7 +113,7 @@ class ORSIS3316HistogramDecoder(RecordDecoder):
 
 
 class ORSIS3316StatisticsDecoder(RecordDecoder):
-    """Decode the counters of SIS3316 cards: six of each of 16 channels."""
+    """Decode the counters of SIS3316 cards: six for each of 16 channels."""
 
     table = tables.SIS3316_STATISTICS
     shape = Shape(106)

@@ -1,9 +1,8 @@
 """Wire structs of the packets of digitizers.
 
-Sections are those of the ORCA format; word 0 is the first one of the packet, also where
-a field of the payload is meant, as if all packets were long ones. All numbers are
-little-endian. The blocks of events of SIS3316 are in :mod:`daq2lh5.llama.wire`. See
-:mod:`daq2lh5._core.wire`.
+Section numbers refer to the ORCA format. Word 0 is the first word of the packet; words
+are numbered as in a long packet. All numbers are little-endian. The blocks of SIS3316
+events are in :mod:`daq2lh5.llama.wire`. See :mod:`daq2lh5._core.wire`.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ __all__ = ["STRUCTS"]
 
 _CARD = (Bits(21, 4, "crate", "crate"), Bits(16, 5, "card", "card of the crate"))
 _CHANNEL = Bits(8, 8, "channel", "channel of the card")
-_SAMPLES = "two 16-bit samples a word, the lower half first"
+_SAMPLES = "two 16-bit samples per word, the lower half first"
 
 LOCATION = Struct(
     "orca_location",
-    "where a packet comes from, of most digitizers",
+    "card and channel of a packet, for most digitizers",
     "ORCA format, 4.5",
     8,
     (word(1, "location", bits=(*_CARD, _CHANNEL)),),
@@ -58,7 +57,7 @@ SIS3302 = Struct(
 
 SIS3302_RING = Struct(
     "sis3302_ring",
-    "what follows in a packet of SIS3302 whose samples form a ring",
+    "next words of a packet of SIS3302 whose samples form a ring",
     "ORCA format, 4.5",
     8,
     (

@@ -13,7 +13,7 @@ cdef struct Card:
     int listener            # index of its listener; -1: no such card
     uint32_t address
     float dt
-    bint adopted            # the header lacks it
+    bint adopted            # the header lacks the card
     int16_t routes[N_SPLITS][N_INPUTS]
     int64_t skipped[N_SPLITS][N_INPUTS]
 
@@ -29,16 +29,16 @@ cdef struct Listener:
 
 cdef class FlashCamCards:
     cdef Card* cards            # by crate and slot
-    # those of the header, and one for cards without a known listener
+    # listeners of the header, and one for cards without a known listener
     cdef Listener* listeners
     cdef int n_listeners
-    # ids of those whose configuration was read
+    # ids of listeners with a configuration
     cdef set settled
     cdef int n_adopted
-    # rows whose card has another address than the header says, or the trace maps
+    # rows whose card address differs from the header's, or from the trace map's
     cdef readonly int64_t n_wrong_addresses
     cdef readonly int64_t n_corrected
-    # what the search for packets looks at, see `Ids`
+    # for the search for packets, see `Ids`
     cdef uint8_t awaited[N_LISTENERS]
     cdef int32_t addresses[N_CARDS]
     # whether rows were skipped since they were last counted
@@ -58,7 +58,7 @@ cdef class FlashCamCards:
 cdef inline void split_word(
     uint32_t word, int split, uint32_t* input, uint32_t* trace
 ) noexcept nogil:
-    """Split the lowest bits of word 2 in input and trace index."""
+    """Split the lowest bits of word 2 into input and trace index."""
     if split == 0:
         input[0] = (word >> 10) & 0xF
         trace[0] = word & 0x3FF
@@ -68,5 +68,5 @@ cdef inline void split_word(
 
 
 cdef inline bint is_byte_of(uint32_t byte, uint32_t address) noexcept nogil:
-    """Whether a trace has this byte of the address of its card (ORCA format, 4.3.3)."""
+    """Whether `byte` is the trace's part of a card address (ORCA format, 4.3.3)."""
     return byte == (address & 0xFF) or byte == ((address >> 4) & 0xFF)

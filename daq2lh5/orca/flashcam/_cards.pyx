@@ -1,6 +1,6 @@
 """FlashCam cards of the first generation, and the listeners that send their traces.
 
-The sections named are those of the ORCA format.
+Section numbers refer to the ORCA format.
 """
 
 from libc.math cimport NAN
@@ -17,8 +17,7 @@ cdef class FlashCamCards:
     Attributes
     ----------
     adopted
-        places of cards that traces came from and the header does not have, as
-        ``(crate, slot)``.
+        ``(crate, slot)`` of cards with traces that the header lacks.
     """
 
     def __cinit__(self):
@@ -32,15 +31,15 @@ cdef class FlashCamCards:
         free(self.cards)
         free(self.listeners)
 
-    # ---- what headers and configurations say ---------------------------------------
+    # ---- headers and configurations ------------------------------------------------
 
     def set_listeners(self, listeners, keep=False):
-        """Say which cards there are.
+        """Set the cards of the header.
 
         Parameters
         ----------
         listeners
-            of each its id, the number of inputs in use, and its cards as
+            for each listener its id, number of inputs in use, and cards as
             ``(crate, slot, address, sampling period in ns)``.
         keep
             whether earlier configurations stay valid.
@@ -54,7 +53,7 @@ cdef class FlashCamCards:
             free(before)
             raise MemoryError
         self.n_listeners = len(listeners)
-        # configurations hold on when a sub-run begins
+        # configurations stay valid in a sub-run
         for i in range(self.n_listeners if keep else 0):
             for k in range(n_before):
                 if before[k].fcid == listeners[i][0]:
@@ -82,12 +81,12 @@ cdef class FlashCamCards:
                     self.cards[k].dt = period
 
     def settle(self, fcid):
-        """Say that a configuration of a listener was read."""
+        """Mark a listener as configured."""
         self.settled.add(fcid)
         self.awaited[fcid & 0xFFFF] = False
 
     def configure(self, fcid, int32_t gps, float period, tracemap):
-        """Use the configuration that a listener has sent."""
+        """Use the configuration of a listener."""
         cdef Py_ssize_t i, k
         self.settle(fcid)
         if fcid not in [self.listeners[i].fcid for i in range(self.n_listeners)]:
@@ -112,7 +111,7 @@ cdef class FlashCamCards:
         if more == NULL:
             raise MemoryError
         self.listeners = more
-        # (the last one stays that of cards without a listener)
+        # (the last entry stays the listener of cards without a known one)
         more[last + 1] = more[last]
         for i in range(N_CARDS):
             if self.cards[i].listener == last:
@@ -127,9 +126,9 @@ cdef class FlashCamCards:
     cdef bint adopt(self, Card* card, uint32_t word2, int split) noexcept nogil:
         """Find the listener of a card that the header lacks, or has elsewhere.
 
-        From the trace maps if there are any, or from a card with that address elsewhere.
-        Of others only a byte of the address is known (format 4.3.3); False if
-        impossible.
+        The trace maps determine it, or else a card with that address in another slot.
+        For other cards, only a byte of the address is known (format 4.3.3). False if
+        the trace is impossible.
         """
         cdef uint32_t byte = (word2 >> 14) & 0xFF
         cdef uint32_t input, trace
@@ -177,7 +176,7 @@ cdef class FlashCamCards:
     # ---- keys ----------------------------------------------------------------------
 
     cdef Card* card_with(self, Card* card, uint32_t address) noexcept nogil:
-        """Return the card of the same listener that has an address, or else `card`."""
+        """Return the card of the same listener with an address, otherwise `card`."""
         cdef int k
         if card.address == address:
             return card
@@ -203,7 +202,7 @@ cdef class FlashCamCards:
         }
 
     cdef void set_routes(self, int split, dict routes) except *:
-        """Set the routes of traces by key; the kernel asks for those that are missing."""
+        """Set the routes of traces by key; keys without a route stop the kernel."""
         cdef Py_ssize_t i, k
         for i in range(N_CARDS):
             for k in range(N_INPUTS):

@@ -7,7 +7,7 @@ from ...fc._kernel cimport FcioKernel
 
 cdef class FcioStreams:
     cdef dict streams
-    # the one that has the buffers, if any
+    # the stream that has the buffers, or None
     cdef FcioKernel current
     cdef int64_t current_id
     cdef bint bound

@@ -2,18 +2,18 @@
 
 
 cdef class FcioStreams:
-    """The kernels of the streams, by id. Streams may share buffers: one has them."""
+    """The kernels of the streams, by id. Streams may share buffers: one holds them."""
 
     def __cinit__(self):
         self.clear()
 
     def clear(self):
-        """Forget the streams: another run begins."""
+        """Remove all streams: another run begins."""
         self.streams = {}
         self.current_id = -1
 
     def add(self, stream_id, FcioKernel stream):
-        """Have the records of a stream decoded by `stream`."""
+        """Set the kernel of a stream's records."""
         self.streams[stream_id] = stream
 
     def remove(self, stream_id):
@@ -22,7 +22,7 @@ cdef class FcioStreams:
         self.current_id = -1
 
     cdef FcioKernel stream_of(self, uint32_t stream_id):
-        """Return a stream, with the buffers bound; None if it is not known."""
+        """Return a stream with bound buffers; None for an unknown stream."""
         if stream_id != self.current_id or not self.bound:
             if stream_id not in self.streams:
                 return None
@@ -34,7 +34,7 @@ cdef class FcioStreams:
         return self.current
 
     cdef int release(self) except -1:
-        """Have the current stream let go of the buffers."""
+        """Release the buffers of the current stream."""
         if self.bound:
             self.bound = False
             self.current.end()

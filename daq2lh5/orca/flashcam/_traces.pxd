@@ -6,19 +6,19 @@ from ..._core.sink cimport SinkTable
 from ..packets._framing cimport Reason
 from ._cards cimport Card, FlashCamCards, Listener
 
-# A trace in the packet at hand.
+# A trace in the current packet.
 cdef struct Trace:
-    const uint8_t* words        # of the packet, as a long one
+    const uint8_t* words        # of the packet, as of a long packet
     int split                   # how word 2 is split
     uint32_t n_orca             # words of the headers
     uint32_t n_flashcam
     uint32_t n_samples
-    Card* card                  # where it came from
+    Card* card                  # card in the packet's crate and slot
     Listener* listener
-    Card* place                 # the card that its key is of
-    uint32_t input              # of that card
-    uint32_t written_input      # as word 2 has it
-    uint32_t index              # among the traces of the listener
+    Card* place                 # card of its key
+    uint32_t input              # input of that card
+    uint32_t written_input      # input in word 2
+    uint32_t index              # trace index of the listener
 
 cdef SinkTable new_trace_table()
 cdef Reason read_trace(

@@ -1,6 +1,6 @@
 """FlashCam traces of the first generation, and their rows (format 4.3.3).
 
-The sections named are those of the ORCA format.
+Section numbers refer to the ORCA format.
 """
 
 from libc.math cimport NAN
@@ -22,7 +22,7 @@ include "../_columns.pxi"
 
 
 cdef SinkTable new_trace_table():
-    """Return the table that takes the rows."""
+    """Return the table of the rows."""
     return new_sink_table(
         sizeof(ORFlashCamWaveformColumns), bind_or_flash_cam_waveform
     )
@@ -33,7 +33,7 @@ cdef SinkTable new_trace_table():
 cdef Reason read_trace(
     FlashCamCards cards, const uint8_t* words, int64_t n_words, int split, Trace* t
 ) noexcept nogil:
-    """Find the parts of a trace and the channel that it is of."""
+    """Find the parts of a trace, and its channel."""
     cdef Reason reason
     t.words = words
     t.split = split
@@ -56,7 +56,7 @@ cdef Reason read_lengths(int64_t n_words, Trace* t) noexcept nogil:
     if t.n_orca == 0:
         if are_zeros(t.words + 8, 16):
             return REASON_ZEROED
-        # so written for some days in March 2023
+        # a version of March 2023 wrote this for some days
         t.n_orca = 3
         t.n_flashcam = 17
         t.n_samples = <uint32_t>(2 * max(n_words - 20, 0))
@@ -64,7 +64,7 @@ cdef Reason read_lengths(int64_t n_words, Trace* t) noexcept nogil:
         return REASON_CONTENT
     total = t.n_orca + t.n_flashcam + t.n_samples // 2
     if t.n_samples % 2 or total > n_words or (
-        # a trace that is left out has its room all the same
+        # a packet without a trace still has the space for it
         t.n_samples and total != n_words
     ):
         return REASON_TRACE_LENGTH
@@ -72,7 +72,7 @@ cdef Reason read_lengths(int64_t n_words, Trace* t) noexcept nogil:
 
 
 cdef Reason find_channel(FlashCamCards cards, Trace* t) noexcept nogil:
-    """Find the card and the input: by the trace map of the listener, if there is one."""
+    """Find the card and the input: by the trace map of the listener, if known."""
     cdef uint32_t word2 = load_u32(t.words + 8)
     cdef uint32_t other, mapped
     cdef Listener* l
@@ -85,7 +85,7 @@ cdef Reason find_channel(FlashCamCards cards, Trace* t) noexcept nogil:
     t.written_input = t.input
     if l.configured:
         if not in_map(l, t.index, t.card.address, t.input):
-            # one version wrote the other split under this name
+            # one version used the other split with this decoder name
             split_word(word2, 1 - t.split, &t.input, &other)
             if in_map(l, other, t.card.address, t.input):
                 t.index = other
@@ -105,14 +105,14 @@ cdef inline bint in_map(
 
 
 cdef bint is_sound(const Trace* t) noexcept nogil:
-    """Whether a field is set that is never -1: the modulus of the time stamp."""
+    """Whether the time stamp's modulus, which is never -1, is possible."""
     return load_i32(t.words + 4 * (t.n_orca + t.n_flashcam - 2)) != -1
 
 
 # ---- writing -----------------------------------------------------------------------
 
 cdef int64_t width_of_traces(const void* columns) noexcept nogil:
-    """Return the samples of a row; -1 if they are not wanted."""
+    """Return the samples of a row; -1 if the waveform is not selected."""
     return (<const ORFlashCamWaveformColumns*>columns).waveform.width
 
 
@@ -145,7 +145,7 @@ cdef void write_trace(
 cdef inline uint32_t address_of(
     FlashCamCards cards, const Trace* t, uint32_t byte
 ) noexcept nogil:
-    """Return the address of the card: `byte` of it is in the packet (format 4.3.3)."""
+    """Return the address of the card, from its `byte` in the packet (format 4.3.3)."""
     cdef const Listener* l = t.listener
     cdef uint32_t address = t.card.address
     if not is_byte_of(byte, address):
@@ -162,7 +162,7 @@ cdef inline uint32_t address_of(
 cdef inline void write_times(
     ORFlashCamWaveformColumns* c, int64_t row, const uint8_t* h, const Trace* t
 ) noexcept nogil:
-    """Write the times in the FlashCam header, and what follows from them."""
+    """Write the times in the FlashCam header, and values derived from them."""
     cdef int n_offsets = <int>t.n_flashcam - 10
     cdef int32_t to[7]
     cdef int32_t dr[5]
@@ -220,7 +220,7 @@ cdef inline void write_energies(
 cdef inline void write_samples(
     BoundWaveform* to, int64_t row, const uint8_t* samples, uint32_t n, float dt
 ) noexcept nogil:
-    """Write a trace; zeros if it is left out."""
+    """Write the samples; zeros if the packet has none."""
     (<float*>(to.t0.data + row * to.t0.step))[0] = 0
     (<float*>(to.dt.data + row * to.dt.step))[0] = dt
     if to.values == NULL:

@@ -31,35 +31,35 @@ TOO_MANY_LENGTHS = "traces of more lengths than there can be tables"
 
 
 class FcioPackets(KernelStreamer):
-    """Keeps the states of FCIO streams, and fits tables to their configurations.
+    """Holds the states of FCIO streams, and adapts tables to their configurations.
 
     Attributes
     ----------
     decoders
-        by name: those of the file.
+        decoders of the file by name.
     """
 
     decoders: dict[str, OrcaDecoder]
     _keyed: dict[str, dict]
 
     def start_anew(self) -> None:
-        """Forget the last stream."""
+        """Reset the state of the last stream."""
         super().start_anew()
         self._streams: dict[int, FcioKernel] = {}
-        # those from before the last header, of the same run
+        # states before the last header, of the same run
         self._earlier: dict[int, FcioKernel] = {}
-        # why the records of a stream are rejected until its next configuration
+        # by stream: reason to reject its records until its next configuration
         self._refused: dict[int, str] = {}
         self._n_lone_fsp = 0
-        # keys of status by stream, since the last header
+        # status keys by stream, since the last header
         self._cards: dict[int, dict[int | str, None]] = {}
 
     def _fitting(
         self, rb: RawBuffer, decoder: OrcaDecoder, n_samples: int, key: Any
     ) -> RawBuffer | None:
-        """Return a buffer for traces of `n_samples`, to be used instead of `rb`.
+        """Return a buffer for traces of `n_samples`: `rb` or an overflow buffer.
 
-        None if there are too many lengths.
+        None if no overflow table is left.
         """
         raise NotImplementedError
 
@@ -70,12 +70,12 @@ class FcioPackets(KernelStreamer):
         raise NotImplementedError
 
     def _start_streams(self, goes_on: bool) -> None:
-        """Expect new configurations of the streams, behind a header.
+        """Expect new configurations of the streams behind a header.
 
         Parameters
         ----------
         goes_on
-            whether the run continues, so that the old configurations may hold.
+            whether the run continues: then old configurations may stay valid.
         """
         self._n_lone_fsp += sum(s.n_lone_fsp for s in self._streams.values())
         self._earlier = self._earlier | self._streams if goes_on else {}
@@ -92,11 +92,11 @@ class FcioPackets(KernelStreamer):
             if not isinstance(decoder, FCIODecoder):
                 continue
             all_buffers = self._keyed[name]
-            # not those of all streams: there may be many
+            # only of this stream: there may be many streams
             keys = decoder.keys_of(stream)
             for key in keys:
                 if key not in all_buffers:
-                    # the header does not tell all cards with a status
+                    # the header does not list all cards with a status
                     self._offer(decoder, key, isinstance(decoder, ORFCIOStatusDecoder))
                 if key in self._without_table:
                     self._refuse(stream_id, "rows that there can be no more tables for")
@@ -112,7 +112,7 @@ class FcioPackets(KernelStreamer):
         everything = self._all_cards(fcid)
         if everything is not None:
             keyed["FCStatus"][None] = everything
-        # traces are counted under the configuration that they were read with
+        # count traces with the configuration that they were read with
         self._count_unwanted(stream)
         stream.set_buffers(keyed)
 
@@ -126,14 +126,14 @@ class FcioPackets(KernelStreamer):
             skipped[key] = skipped.get(key, 0) + n
 
     def _refuse(self, stream_id: int, problem: str) -> NoReturn:
-        """Have a stream configured anew before any record of it is decoded."""
+        """Require a new configuration before records of a stream are decoded."""
         self._streams.pop(stream_id, None)
         self._kernel.streams.remove(stream_id)
         self._refused[stream_id] = problem
         raise DecodeError(problem)
 
     def _cards_of(self, fcid: int, keys: list[int | str]) -> list[int | str]:
-        """Return the keys of status of a stream, with those that it had before."""
+        """Return the status keys of a stream, including earlier ones."""
         if not self._cards:
             for key in self._keyed["ORFCIOStatusDecoder"]:
                 self._cards.setdefault(fcid_of(key), {})[key] = None
@@ -142,7 +142,7 @@ class FcioPackets(KernelStreamer):
         return [*cards]
 
     def _new_stream(self, packet: np.ndarray) -> None:
-        """React to a configuration, or to a packet of a stream without one."""
+        """Handle a configuration, or a packet of a stream without one."""
         kernel = self._kernel
         payload = packet[2:] if packet[0] & 0x3FFFF == 0 else packet[1:]
         stream_id = int(payload[0])
@@ -171,7 +171,7 @@ class FcioPackets(KernelStreamer):
         kernel.streams.add(stream_id, stream)
 
     def _configure_stream(self, stream_id: int, stream: FcioKernel) -> None:
-        """Use the configuration that a stream has read."""
+        """Use the last configuration of a stream."""
         self._kernel.flashcam.settle(stream_id & 0xFFFF)
         self._bind_stream(stream_id, stream)
         decoder = self.decoders.get("ORFCIOConfigDecoder")
@@ -185,7 +185,7 @@ class FcioPackets(KernelStreamer):
     ) -> dict[int | str, RawBuffer]:
         """Return the event buffers that fit the configuration of a listener.
 
-        None for a key: there are too many.
+        None for a key means that no overflow table is left.
         """
         fcid = config.streamid & 0xFFFF
         decoder.set_trace(fcid, config.eventsamples, config.sampling_period_ns)
@@ -205,7 +205,7 @@ class FcioPackets(KernelStreamer):
         return found
 
     def _all_cards(self, fcid: int) -> RawBuffer | None:
-        """Return the buffer for the status of cards that no configuration names."""
+        """Return the buffer for the status of cards that configurations lack."""
         name = "ORFCIOStatusDecoder"
         rb = self._keyed.get(name, {}).get(f"fcid_{fcid}/status/card0")
         if name in self._wildcards and not names_key(self._wildcards[name]):

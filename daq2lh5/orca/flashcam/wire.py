@@ -1,8 +1,8 @@
 """Wire structs of the packets of FlashCam.
 
-Sections are those of the ORCA format; word 0 is the first one of the packet, also where
-a field of the payload is meant, as if all packets were long ones. All numbers are
-little-endian. See :mod:`daq2lh5._core.wire`.
+Section numbers refer to the ORCA format. Word 0 is the first word of the packet; words
+are numbered as in a long packet. All numbers are little-endian. See
+:mod:`daq2lh5._core.wire`.
 """
 
 from __future__ import annotations

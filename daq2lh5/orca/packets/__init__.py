@@ -1,1 +1,1 @@
-"""ORCA packets: found, checked, and read by number."""
+"""ORCA packets: search, checks, and access by number."""

@@ -4,10 +4,10 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from ._framing cimport *
 
-cdef enum Records:          # of FCIO, that a packet has for its decoder
+cdef enum Records:          # FCIO records of a packet for its decoder
     RECORDS_NONE
     RECORDS_WHOLE
-    RECORDS_TOO_LONG        # their frames reach beyond the end of the packet
+    RECORDS_TOO_LONG        # a frame exceeds the packet
 
 cdef bint looks_right(const Window* w, const Ids* ids, const Packet* p) noexcept nogil
 cdef bint can_look_wrong(const Ids* ids, const Packet* p) noexcept nogil

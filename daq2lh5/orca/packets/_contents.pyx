@@ -1,6 +1,6 @@
 """Whether the contents of a packet fit its kind and its length (format 1.7 d).
 
-The sections named are those of the ORCA format.
+Section numbers refer to the ORCA format.
 """
 
 from libc.string cimport memcmp
@@ -14,21 +14,21 @@ from ...fc.layout cimport (
 
 cdef enum:
     LAST_TAG = TAG_FSP_STATUS
-    MAX_FRAMES = 1024       # of a packet that are looked at
-    MAX_PADDING = 64        # bytes behind the text of a header that are looked at
-    # bits of the tags of records that a packet is for; the others are of the stream
-    # processor (format 4.4)
+    MAX_FRAMES = 1024       # frames of a packet to check
+    MAX_PADDING = 64        # bytes behind the text of a header to check
+    # bits of record tags, for the decoder of a packet; other records are from the
+    # stream processor (format 4.4)
     MAIN_TAGS = (
         1 << TAG_CONFIG | 1 << TAG_EVENT | 1 << TAG_STATUS | 1 << TAG_SPARSE_EVENT
         | 1 << TAG_EVENT_HEADER
     )
-    FIRST_TIME = 1 << 29    # 1987: no run was before
+    FIRST_TIME = 1 << 29    # 1987: earlier than any run
 
 
 cdef bint looks_right(const Window* w, const Ids* ids, const Packet* p) noexcept nogil:
     """Whether the contents of a packet fit its kind and its length.
 
-    If it is longer than the window, the first words alone are looked at.
+    If the packet is longer than the window, only its first words are checked.
     """
     cdef Packet q = as_long(p)
     cdef const uint8_t* words = w.data + q.start
@@ -54,7 +54,7 @@ cdef bint looks_right(const Window* w, const Ids* ids, const Packet* p) noexcept
 cdef bint has_shape(
     const uint8_t* words, int64_t n_words, int64_t there, const Shape* s
 ) noexcept nogil:
-    """Whether a record has the length, and the times, that those of its kind have."""
+    """Whether a record has a length and times that its kind allows."""
     cdef int64_t more = n_words - s.least
     cdef int k
     cdef bint is_timed = s.time == 0
@@ -85,7 +85,7 @@ cdef bint has_shape(
 cdef bint is_histogram(
     const uint8_t* words, int64_t n_words, int64_t there
 ) noexcept nogil:
-    """Whether a name and bins, each with its number, fill a record (format 5.7)."""
+    """Whether name and bins, each with a count, fill a record (format 5.7)."""
     cdef int64_t n_name
     if n_words < 3:
         return False
@@ -102,7 +102,7 @@ cdef bint is_histogram(
 cdef bint is_listener_config(
     const uint8_t* words, int64_t n_words, int64_t there
 ) noexcept nogil:
-    """Whether a map of traces, maybe with cards' ids, fills a record (format 4.3.1)."""
+    """Whether the trace map and optional card ids fill a record (format 4.3.1)."""
     cdef int64_t n_traces, n_cards
     if n_words < 13:
         return False
@@ -112,7 +112,7 @@ cdef bint is_listener_config(
     n_cards = load_u32(words + 44)
     if n_traces > MAX_TRACES or n_cards > MAX_CARDS:
         return False
-    # older ones always have the largest map, and no ids
+    # older records always have the largest map, and no ids
     return n_words == 13 + MAX_TRACES or (
         n_words == 13 + n_traces + (n_cards + 3) // 4 + 2 * n_cards
     )
@@ -121,7 +121,7 @@ cdef bint is_listener_config(
 cdef bint is_fcio(
     const uint8_t* words, int64_t n_words, int64_t there, int allowed
 ) noexcept nogil:
-    """Whether records of a stream fill a packet (format 4.4)."""
+    """Whether FCIO records fill a packet (format 4.4)."""
     cdef int64_t begin
     cdef uint32_t word
     if n_words < 3 or there < 3:
@@ -165,7 +165,7 @@ cdef inline bint has_mark(
 cdef bint is_of_digitizer(
     const uint8_t* words, int64_t n_words, int64_t there, Kind kind
 ) noexcept nogil:
-    """Whether a packet's first event looks like one (format 4.5, 4.6, 5.1 to 5.6)."""
+    """Whether a packet's first event is possible (format 4.5, 4.6, 5.1 to 5.6)."""
     cdef uint32_t word
     cdef int64_t least, n_energy
     cdef int k
@@ -173,11 +173,11 @@ cdef bint is_of_digitizer(
         return False
     word = load_u32(words + 8)
     if kind == KIND_SIS3302:
-        # lengths, the channel twice, the mark at the end
+        # checks lengths, the repeated channel, the mark at the end
         least = 8 + (4 if load_u32(words + 4) & 1 else 2) + <int64_t>word
         n_energy = load_u32(words + 12)
-        # the length of the packet is wrong if the mark is where its event ends; one
-        # kind of readout says twice the length of the energy trace
+        # if the mark is where the event ends, the length of the packet is wrong; one
+        # kind of readout writes twice the length of the energy trace
         if has_mark(words, n_words, there, least + n_energy) or has_mark(
             words, n_words, there, least + n_energy // 2
         ):
@@ -191,7 +191,7 @@ cdef bint is_of_digitizer(
             )
         )
     if kind == KIND_SIS3316:
-        # room for all events, the channel, words that are not used
+        # checks the room for all events, the channel, unused words
         if word == 0 or n_words < 10 + 3 * <int64_t>word or there < 10:
             return False
         for k in range(6, 10):
@@ -224,12 +224,12 @@ cdef bint is_of_digitizer(
 cdef Records fcio_records(
     const uint8_t* data, int64_t n, int allowed, int64_t* begin
 ) noexcept nogil:
-    """Look for a record in a packet that its decoder wants (format 4.4).
+    """Look for a record of the packet's decoder (format 4.4).
 
-    `begin` is set to where it is, or the record of the stream processor before it:
-    other records before these are not for the decoder. Only the first frames are looked
-    at: a packet may be filled up with any number of zeros, and a search comes here for
-    each of its words.
+    `begin` is set to its offset, or to that of the stream processor's record before it:
+    earlier records belong to other decoders. Only the first `MAX_FRAMES` frames are
+    checked: a packet may be filled up with any number of zeros, and a search calls this
+    function for each of its words.
     """
     cdef int64_t at = 0
     cdef int64_t word
@@ -259,7 +259,7 @@ cdef Records fcio_records(
 
 
 cdef int64_t end_of_records(const Window* w, const Packet* p) noexcept nogil:
-    """Return where the last frame of a packet of FCIO ends; zeros may follow."""
+    """Return the end of the last frame of an FCIO packet; zeros may follow."""
     cdef int64_t at = p.start + 4 * p.head_words + 4
     cdef int64_t end = at
     cdef int64_t stop = end_of(p)
@@ -269,23 +269,23 @@ cdef int64_t end_of_records(const Window* w, const Packet* p) noexcept nogil:
         at += HANDSHAKE_BYTES if word == PROTOCOL_TAG else 4 + max(word, 0)
         if word:
             end = at
-    # the last frame may be too long
+    # the last frame may exceed the packet
     return min(end, stop)
 
 
 cdef bint can_look_wrong(const Ids* ids, const Packet* p) noexcept nogil:
-    """Whether the contents of a packet say anything of whether it is one."""
+    """Whether the contents of a packet are evidence for or against it."""
     cdef const Shape* s = &ids.shapes[p.decoder_index]
     if p.kind == KIND_RECORD and (p.n_words == 1 or (
         s.step and not s.time and (s.is_part or not s.count_mask)
     )):
-        # of one word, or any number of them and without a time
+        # a single word, or any number of words without a time
         return False
     return p.kind != KIND_UNKNOWN
 
 
 cdef bint ends_well(const Window* w, const Ids* ids, const Packet* p) noexcept nogil:
-    """Whether the text of a header is whole, as far as its end tells (format 1.2)."""
+    """Whether the text of a header ends as a whole one does (format 1.2)."""
     cdef int64_t end = end_of(p)
     cdef int64_t start = max(p.start + 16, end - MAX_PADDING)
     if ids.is_swapped:

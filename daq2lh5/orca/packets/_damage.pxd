@@ -1,20 +1,20 @@
-# Which packet is next, where damage puts that in doubt.
+# Finds the next packet at damage.
 
 from libc.stdint cimport int64_t, uint8_t
 
 from ._framing cimport *
 
 cdef enum Verdict:
-    VERDICT_SOUND           # it ends where it says, or `n_missing` bytes before
-    VERDICT_SEARCH          # it is damaged, and the next one is not found yet
-    VERDICT_HIDES           # it is damaged, and the next one begins at `where`
-    VERDICT_MORE            # more bytes are needed to tell
+    VERDICT_SOUND           # its length is right, or `n_missing` bytes too large
+    VERDICT_SEARCH          # it is damaged; the next packet is not found yet
+    VERDICT_HIDES           # it is damaged; the next packet begins at `where`
+    VERDICT_MORE            # more bytes are needed
 
-# What is known of a packet that was judged.
+# Details of a verdict on a packet.
 cdef struct Finding:
     Reason reason           # why it is damaged
-    int64_t where           # the packet that begins inside of it
-    int64_t n_missing       # bytes of padding that it lacks: another begins there
+    int64_t where           # offset of the first packet inside it
+    int64_t n_missing       # missing bytes of padding: the next packet begins there
 
 cdef Verdict judge(
     const Window* w, const Ids* ids, const Packet* p, Finding* f, int64_t* need

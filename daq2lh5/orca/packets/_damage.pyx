@@ -1,21 +1,20 @@
-"""Which packet is next, where damage puts that in doubt (ORCA format, 1.7).
+"""Find the next packet at damage (ORCA format, 1.7).
 
-One function, `next_packet`, looks for a packet in a range of bytes; all others here say
-where it has to look, and what it has to demand. There are three kinds of evidence for a
-packet:
+One function, `next_packet`, looks for a packet in a range of bytes. The other functions
+set the range and the required evidence. Evidence for a packet is of three kinds:
 
 successors
-    Packets follow it, `CHAIN` of them, or up to the end of the input.
+    `CHAIN` packets follow it, or fewer up to the end of the input.
 contents
-    Its contents, and those of its successors, fit their kinds. Their evidence adds up
-    (see `evidence_of`), as far as no packet among them contradicts. If it adds up to
-    `ENOUGH`, no more successors are needed; one packet may reach that by itself.
+    The contents of the packet and of its successors fit their kinds. Their evidence
+    adds up (see `evidence_of`), up to the first packet whose contents contradict. With
+    a sum of `ENOUGH`, no more successors are needed; a single packet may reach it.
 place
-    Its successors end where the range ends, or it ends in the range and has `ENOUGH` by
-    itself; and no other packet begins inside of it.
+    Its successors end where the range ends, or it ends in the range and has `ENOUGH`
+    alone; and no other packet begins inside it.
 
-After damage, successors do if the packet's own contents fit. The more there is to lose by
-a false packet, the more is demanded: see `Demand`.
+After damage, successors suffice if the packet's own contents fit. The more a false
+packet could destroy, the more evidence is required: see `Demand`.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
@@ -28,17 +27,17 @@ from ._evidence cimport *
 from ._framing cimport *
 
 cdef enum:
-    CHAIN = 8               # packets that must follow each other after damage
-    MAX_WALK = 1024         # packets that are followed
-    HEAD_BYTES = 64         # of a packet, that are looked at in any case
+    CHAIN = 8               # consecutive packets required after damage
+    MAX_WALK = 1024         # packets to follow
+    HEAD_BYTES = 64         # bytes of a packet that are always checked
     MAX_AHEAD = 1 << 20
-    MAX_ZERO_WORDS = 16     # between packets; more of them were never written
-    ZEROED_BYTES = 32       # so many zeros at the end of a packet are some of those
+    MAX_ZERO_WORDS = 16     # between packets; more zeros are data never written
+    ZEROED_BYTES = 32       # zeros at the end of a packet that count as such data
 
-cdef enum Demand:           # on a packet, besides successors
-    DEMAND_CONTENTS = 1     # ENOUGH contents, even of those with many successors
-    DEMAND_END = 2          # its successors end with the range, or it does with ENOUGH
-    DEMAND_WHOLE = 4        # no other packet begins inside of it
+cdef enum Demand:           # required of a packet besides successors
+    DEMAND_CONTENTS = 1     # ENOUGH contents, even with many successors
+    DEMAND_END = 2          # its successors, or itself with ENOUGH, end in the range
+    DEMAND_WHOLE = 4        # no other packet begins inside it
 
 
 # ---- the judgement -----------------------------------------------------------------
@@ -49,7 +48,7 @@ cdef Found next_packet(
 ) noexcept nogil:
     """Look for a packet that begins in `start` .. `stop` - 1, at any byte.
 
-    `where` is set to where it is, or how far it is certain that there is none.
+    `where` is set to its offset, or to the end of the bytes without a packet.
     """
     cdef int64_t at
     cdef int64_t end = min(stop, w.n - 3)
@@ -70,11 +69,11 @@ cdef inline Found meets(
     const Window* w, const Ids* ids, int64_t at, int64_t stop, int demands,
     int64_t* need,
 ) noexcept nogil:
-    """Whether there is a packet at `at`, of a range that ends at `stop`."""
+    """Whether a packet begins at `at`, in a range that ends at `stop`."""
     cdef uint32_t word = load_u32(w.data + at)
     cdef int64_t inside
     cdef Found found
-    # ids of short packets match too often to begin with
+    # too many words match an id of short packets
     if word >> 31 or word == 0 or ids.long_decoders[word >> 18] < 0:
         return FOUND_NO
     found = chain_at(w, ids, at, demands & DEMAND_CONTENTS, need)
@@ -94,12 +93,12 @@ cdef inline Found meets(
 cdef Found chain_at(
     const Window* w, const Ids* ids, int64_t at, bint by_contents, int64_t* need
 ) noexcept nogil:
-    """Whether a packet at `at` has successors and contents, see above."""
+    """Whether the evidence for a packet at `at` suffices: successors and contents."""
     cdef Packet p
     cdef Reason reason
     cdef Found found
     cdef int length, one
-    # of all packets, and of those before the first that contradicts
+    # evidence of all packets, and of those before the first contradiction
     cdef int evidence = 0
     cdef int undisputed = 0
     cdef bint right = True
@@ -116,7 +115,7 @@ cdef Found chain_at(
         if p.kind != KIND_UNKNOWN and not w.at_end and (
             w.n < at + min(4 * p.n_words, HEAD_BYTES)
         ):
-            # what it looks like must not depend on where the window ends
+            # the result must not depend on the end of the window
             need[0] = at + min(4 * p.n_words, HEAD_BYTES)
             return FOUND_MORE
         one = evidence_of(w, ids, &p)
@@ -127,11 +126,11 @@ cdef Found chain_at(
         if length == 0 and one <= 0 and p.kind != KIND_UNKNOWN:
             if one < 0:
                 return FOUND_NO
-            # of one whose contents could be anything, successors alone do not do
+            # arbitrary contents: successors alone do not suffice
             needed = ENOUGH
         at = end_of(&p)
         if at - first > 4 * MAX_PACKET_WORDS:
-            # the window need not hold more than the longest packet
+            # the window holds no more than the longest packet
             return FOUND_YES if undisputed >= ENOUGH else FOUND_NO
         if at > w.n:
             if not w.at_end:
@@ -144,7 +143,7 @@ cdef Found chain_at(
 cdef bint packets_until(
     const Window* w, const Ids* ids, int64_t at, int64_t end
 ) noexcept nogil:
-    """Whether the packets from `at` on, `MAX_WALK` of them at most, end at `end`."""
+    """Whether the packets from `at` on, at most `MAX_WALK`, end at `end`."""
     cdef Packet p
     cdef Reason reason
     cdef int64_t need
@@ -161,7 +160,7 @@ cdef bint packets_until(
 cdef bint is_enough(
     const Window* w, const Ids* ids, int64_t at, int64_t end
 ) noexcept nogil:
-    """Whether the packet at `at` ends before `end`, and is believed by itself."""
+    """Whether the packet at `at` ends before `end`, and has `ENOUGH` alone."""
     cdef Packet p
     cdef Reason reason
     cdef int64_t need
@@ -172,12 +171,12 @@ cdef bint is_enough(
     )
 
 
-# ---- where to look -----------------------------------------------------------------
+# ---- ranges of the search ----------------------------------------------------------
 
 cdef Found next_inside(
     const Window* w, const Ids* ids, int64_t at, int64_t* where, int64_t* need
 ) noexcept nogil:
-    """Look for a packet that begins inside of the one at `at`, which is in doubt."""
+    """Look for a packet inside the doubtful packet at `at`."""
     cdef Packet p
     cdef Reason reason
     cdef int64_t inside
@@ -197,8 +196,8 @@ cdef Found next_after_damage(
 ) noexcept nogil:
     """Look for the packet behind damage, from `start` on.
 
-    The first one is in doubt, unless it has enough evidence by itself: if another begins
-    inside of it, that is the next one.
+    The first packet is doubtful unless it has `ENOUGH` evidence alone: if another
+    packet begins inside it, that is the next packet.
     """
     cdef Found found = next_packet(w, ids, start, w.n, 0, where, need)
     if found != FOUND_YES or is_enough(w, ids, where[0], w.n):
@@ -211,9 +210,9 @@ cdef Found next_in_rejected(
     const Window* w, const Ids* ids, int64_t start, int64_t end, int64_t* where,
     int64_t* need,
 ) noexcept nogil:
-    """Look inside of a packet with impossible contents, which ends at `end`.
+    """Look inside a packet with impossible contents, which ends at `end`.
 
-    Where packets follow it, its length is right in all likelihood.
+    If packets follow it, its length is probably right.
     """
     cdef Found after = FOUND_YES
     if end < w.n or not w.at_end:
@@ -231,8 +230,8 @@ cdef Found next_after_zeros(
 ) noexcept nogil:
     """Look for the packet behind a block of zeros that ends at `at`.
 
-    A packet may begin with zeros too, and then the block seems to end later: it begins
-    at `first` or later. If there is none, `reason` is that of what is at `at`.
+    A packet may begin with zeros; then it begins before the end of the block, at
+    `first` or later. Without a packet, `reason` says why none begins at `at`.
     """
     cdef Packet p
     cdef Found found = chain_at_long(w, ids, at, need)
@@ -248,20 +247,20 @@ cdef Found next_after_zeros(
 cdef Found chain_at_long(
     const Window* w, const Ids* ids, int64_t at, int64_t* need
 ) noexcept nogil:
-    """Whether there is a packet at `at` that is not a short one."""
+    """Whether a long or extended packet, or a header, begins at `at`."""
     if w.n - at >= 4 and load_u32(w.data + at) >> 31:
         return FOUND_NO
     return chain_at(w, ids, at, False, need)
 
 
-# ---- a packet whose place is certain -----------------------------------------------
+# ---- a packet at a certain offset --------------------------------------------------
 
 cdef Verdict judge(
     const Window* w, const Ids* ids, const Packet* p, Finding* f, int64_t* need
 ) noexcept nogil:
-    """Tell whether the packet at hand is whole and hides no others (format 1.7 a).
+    """Check that the current packet is whole and hides no others (format 1.7 a).
 
-    All of it is in the window. Where no packet follows it, its length may be wrong.
+    It is whole in the window. If no packet follows it, its length may be wrong.
     """
     cdef int64_t end = end_of(p)
     cdef Found found
@@ -270,7 +269,7 @@ cdef Verdict judge(
     if end == w.end:
         return VERDICT_SOUND
     if p.kind == KIND_HEADER:
-        # it may bring other ids
+        # a header may change the ids
         found = FOUND_YES if ends_well(w, ids, p) else FOUND_NO
     else:
         found = goes_on(w, ids, end, need)
@@ -284,9 +283,9 @@ cdef Verdict judge(
 cdef Verdict judge_followed(
     const Window* w, const Ids* ids, const Packet* p, Finding* f, int64_t* need
 ) noexcept nogil:
-    """Judge a packet that others follow.
+    """Check a packet that others follow.
 
-    One of another length than its kind has, or its contents say, may hide packets.
+    If its length does not fit its kind or its contents, it may hide packets.
     """
     cdef Found found
     if p.kind != KIND_RECORD and p.kind < KIND_SIS3302 or looks_right(w, ids, p):
@@ -300,7 +299,7 @@ cdef Verdict judge_followed(
 cdef Verdict judge_last(
     const Window* w, const Ids* ids, const Packet* p, Finding* f, int64_t* need
 ) noexcept nogil:
-    """Judge a packet that no other follows."""
+    """Check a packet that no other follows."""
     cdef int64_t end = end_of(p)
     cdef int demands
     cdef Found found
@@ -313,10 +312,10 @@ cdef Verdict judge_last(
     if found == FOUND_YES:
         f.reason = REASON_ZEROED
         return VERDICT_SEARCH
-    # one that hides others has a wrong length itself
+    # a packet that hides others has a wrong length
     demands = DEMAND_WHOLE
     if can_look_wrong(ids, p):
-        # its contents agree with its length
+        # its contents fit its length
         demands |= DEMAND_CONTENTS
     found = next_packet(w, ids, p.start + 1, end, demands, &f.where, need)
     if found == FOUND_MORE:
@@ -324,7 +323,7 @@ cdef Verdict judge_last(
     if found == FOUND_NO:
         return VERDICT_SOUND
     if p.kind == KIND_FCIO and end_of_records(w, p) <= f.where:
-        # both are whole: only bytes that fill up the last word are missing
+        # both are whole: only padding of the last word is missing
         f.n_missing = end - f.where
         return VERDICT_SOUND
     return VERDICT_HIDES
@@ -333,9 +332,9 @@ cdef Verdict judge_last(
 cdef Found goes_on(
     const Window* w, const Ids* ids, int64_t at, int64_t* need
 ) noexcept nogil:
-    """Whether packets follow each other from `at` on, up to one that looks right.
+    """Whether packets follow each other from `at` on, up to one with fitting contents.
 
-    The first words of each are looked at, wherever the window ends.
+    The first words of each are checked, so that the end of the window does not matter.
     """
     cdef Packet p
     cdef Reason reason
@@ -366,7 +365,7 @@ cdef Found goes_on(
 # ---- zeros -------------------------------------------------------------------------
 
 cdef bint are_too_many(int64_t n_zeros) noexcept nogil:
-    """Whether a block of zeros is longer than those between packets (format 7.4)."""
+    """Whether a block of zeros is too long to be between packets (format 7.4)."""
     return n_zeros > 4 * MAX_ZERO_WORDS
 
 
@@ -382,10 +381,10 @@ cdef bint are_zeros(const uint8_t* words, int64_t n) noexcept nogil:
 cdef Found runs_into_zeros(
     const Window* w, const Ids* ids, const Packet* p, int64_t* need
 ) noexcept nogil:
-    """Whether a packet of samples ends in zeros, and those go on behind it.
+    """Whether a packet of samples ends in zeros that continue behind it.
 
-    Up to the end of the data, or for more words than may be (format 7.4): then nothing
-    tells where the zeros begin that were never written.
+    They continue up to the end of the data, or for too many words (format 7.4). Then
+    the offset of the first byte that was never written is unknown.
     """
     cdef int64_t end = end_of(p)
     cdef int64_t stop = end + 4 * (MAX_ZERO_WORDS + 1)
@@ -393,7 +392,7 @@ cdef Found runs_into_zeros(
     if p.kind != KIND_FCIO and p.kind != KIND_WAVEFORM and p.kind < KIND_SIS3302:
         return FOUND_NO
     if p.kind == KIND_FCIO and ids.variant[p.decoder_index] >> TAG_STATUS & 1:
-        # links that a card does not use are zeros
+        # unused links of a card are zeros
         return FOUND_NO
     for i in range(end, min(stop, w.n)):
         if w.data[i]:

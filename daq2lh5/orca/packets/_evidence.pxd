@@ -1,8 +1,8 @@
-# How much the contents of a packet say for it.
+# Evidence for a packet from its contents.
 
 from ._framing cimport *
 
 cdef enum:
-    ENOUGH = 3              # evidence on which a packet is believed by itself
+    ENOUGH = 3              # evidence that suffices for a single packet
 
 cdef int evidence_of(const Window* w, const Ids* ids, const Packet* p) noexcept nogil

@@ -11,13 +11,13 @@ cdef enum:
     N_CARDS = 1024          # 5 bits of crate, 5 bits of slot
     MAX_PACKET_WORDS = 1 << 24
 
-cdef enum Kind:             # what a packet is, by its id
+cdef enum Kind:             # kind of a packet, by its id
     KIND_NONE               # the header lacks the id
     KIND_UNKNOWN            # the header names a decoder that does not exist
     KIND_HEADER
     KIND_RECORD             # rare: decoded in Python
-    KIND_HISTOGRAM          # as that, with a name and bins
-    KIND_LISTENER_CONFIG    # as that, with a map of the traces
+    KIND_HISTOGRAM          # a record with a name and bins
+    KIND_LISTENER_CONFIG    # a record with a trace map
     KIND_WAVEFORM           # FlashCam trace of the first generation
     KIND_FCIO
     KIND_SIS3302
@@ -40,7 +40,7 @@ cdef enum Reason:
     REASON_PAST_END         # a packet longer than the rest of the data
     REASON_SWALLOWED        # a packet in which other packets begin
     REASON_STRAY            # bytes at the end, too few for a word
-    REASON_ZEROS            # space that was never filled
+    REASON_ZEROS            # zero words, as between packets
     REASON_ZEROED           # zeros in place of packets
     REASON_TRACE_LENGTH     # samples missing
     REASON_CARD             # a card or input that the header lacks
@@ -48,7 +48,7 @@ cdef enum Reason:
     REASON_TRAILER          # a mark at the end, or between events, is missing
     N_REASONS
 
-# How long a record is: see `daq2lh5.orca.slow_control.record_shape.Shape`.
+# Length of records: see `daq2lh5.orca.slow_control.record_shape.Shape`.
 cdef struct Shape:
     int32_t least
     int32_t step
@@ -61,32 +61,32 @@ cdef struct Shape:
     int32_t n_times
     uint32_t clear
 
-# What is known of the packets of a file. A decoder index is the number of a decoder in
-# the list that the streamer gives; -1: none.
+# The kinds of packets of a file. A decoder index is the index of a decoder in the
+# streamer's list; -1: no decoder.
 cdef struct Ids:
     int16_t long_decoders[N_LONG_IDS]   # decoder index by id
     int16_t short_decoders[N_SHORT_IDS]
     int16_t kind[N_LONG_IDS]            # by decoder index
-    # by decoder index: how a trace splits input and index; which FCIO records a packet
-    # may have, a bit for each tag
+    # by decoder index: the split of input and trace index; or the FCIO records that a
+    # packet may have, one bit per tag
     int16_t variant[N_LONG_IDS]
-    Shape shapes[N_LONG_IDS]            # by decoder index, of records
+    Shape shapes[N_LONG_IDS]            # of records, by decoder index
     # the text of headers has swapped words (ORCA format, 1.3)
     bint is_swapped
-    # by id: listeners of the header whose configuration was not read yet
+    # by id: whether a listener of the header still lacks its configuration
     const uint8_t* awaited
-    const int32_t* addresses            # by crate and slot, of FlashCam; -1: no card
+    const int32_t* addresses            # of FlashCam cards, by crate and slot; -1: none
 
 cdef struct Packet:
-    int64_t start           # of word 0 in the window
+    int64_t start           # offset of word 0 in the window
     int64_t n_words
-    int head_words          # before the payload
+    int head_words          # words before the payload
     int decoder_index
     Kind kind
 
 
 cdef inline Packet as_long(const Packet* p) noexcept nogil:
-    """Return the packet without the additional word of an extended one."""
+    """Return a packet as a long packet, without the length word of an extended one."""
     cdef Packet q = p[0]
     q.start += 4 * (p.head_words - 1)
     q.n_words -= p.head_words - 1

@@ -1,6 +1,6 @@
 """From bytes to ORCA packets: ids and lengths.
 
-The sections named are those of the ORCA format.
+Section numbers refer to the ORCA format.
 """
 
 from libc.string cimport memcmp
@@ -10,7 +10,7 @@ from ..._core.window cimport *
 
 
 REASONS = {
-    REASON_ID: "no packet of this file has such an id",
+    REASON_ID: "data id that the header does not list",
     REASON_LENGTH: "impossible length of a packet",
     REASON_PAST_END: "packet runs past the end of the data",
     REASON_SWALLOWED: "wrong length of a packet: others begin inside",
@@ -44,14 +44,14 @@ KINDS = {
     "dt5725": KIND_DT5725,
     "dt5720": KIND_DT5720,
 }
-"""What a packet can be, by name."""
+"""Kinds of packets by name."""
 
 
 cdef int set_ids(Ids* ids, decoders, kinds) except -1:
-    """Say which packets there are: see `OrcaKernel.set_ids`."""
+    """Set the kinds of packets: see `OrcaKernel.set_ids`."""
     cdef Py_ssize_t i
     if len(kinds) > N_LONG_IDS:
-        msg = f"more than {N_LONG_IDS} decoders"
+        msg = f"{len(kinds)} decoders, expected at most {N_LONG_IDS}"
         raise ValueError(msg)
     for i in range(N_LONG_IDS):
         ids.long_decoders[i] = -1
@@ -71,7 +71,7 @@ cdef int set_ids(Ids* ids, decoders, kinds) except -1:
 
 
 cdef Shape c_shape(shape) except *:
-    """Return the shape of records as the search wants it."""
+    """Convert the shape of records for the search."""
     cdef Shape s
     s.least, s.step, s.spare = shape.least, shape.step, shape.spare
     s.count_word, s.count_bit, s.count_mask = shape.count
@@ -87,7 +87,7 @@ cdef Found packet_at(
 ) noexcept nogil:
     """Read the first words of the packet at `at` (format 1.1, 1.2).
 
-    The window may end inside of the packet. If there is none, `reason` says why.
+    The window may end inside the packet. Without a packet, `reason` says why.
     """
     cdef const uint8_t* words = claim(w, at, 4)
     cdef uint32_t word
@@ -108,7 +108,7 @@ cdef Found packet_at(
         p.decoder_index = ids.long_decoders[word >> 18]
         p.n_words = word & 0x3FFFF
     if word == 0:
-        # no header: a block that was never filled (format 7.4)
+        # not a header: a block that was never filled (format 7.4)
         reason[0] = REASON_ZEROS
         return FOUND_NO
     if p.decoder_index < 0:
@@ -146,7 +146,7 @@ cdef Found header_at(
 ) noexcept nogil:
     """Read the length of a header packet (format 1.2): id 0, and a property list.
 
-    `words` are its first four.
+    `words` are its first four words.
     """
     cdef uint32_t word = load_u32(words)
     cdef int64_t n_text = load_u32(words + 4)
@@ -155,7 +155,7 @@ cdef Found header_at(
         reason[0] = REASON_ID
         return FOUND_NO
     p.n_words = 2 + n_text // 4 + 1
-    # of a text of 1 MiB or more, word 0 has only the lowest bits of the length
+    # for texts of 1 MiB or more, word 0 has only the lowest bits of the length
     if p.n_words & 0x3FFFF != word:
         p.n_words = word
         if n_text > 4 * p.n_words - 8:
@@ -165,7 +165,7 @@ cdef Found header_at(
 
 
 cdef inline Found fits(const Window* w, const Packet* p, Reason* reason) noexcept nogil:
-    """Whether a packet may be as long as it says, and the data are long enough."""
+    """Whether the length of a packet is possible, and the data are long enough."""
     if ends_before(w, end_of(p)):
         reason[0] = REASON_PAST_END
         return FOUND_NO

@@ -25,16 +25,16 @@ __all__ = ["PacketAccess"]
 
 
 class PacketAccess(KernelStreamer):
-    """Shows packets one at a time, without decoding them.
+    """Random access to packets, without decoding them.
 
     Attributes
     ----------
     header
-        the header in force.
+        the current header.
     buffer
-        words of the packet that was loaded last.
+        words of the last loaded packet.
     starts, ends
-        offsets of the packets found by `walk_to`, and those behind them.
+        start and end offsets of the packets that `walk_to` found.
     """
 
     header: OrcaHeader
@@ -44,7 +44,7 @@ class PacketAccess(KernelStreamer):
         super().__init__()
 
     def start_anew(self) -> None:
-        """Forget the last stream."""
+        """Reset the state of the last stream."""
         super().start_anew()
         self.buffer = np.empty(0, "<u4")
         self.starts: list[int] = []
@@ -77,32 +77,32 @@ class PacketAccess(KernelStreamer):
 
     @property
     def in_stream(self) -> BufferedReader | Source | None:
-        """The open file of :meth:`load_packet`, or what decompresses it."""
+        """The open file of :meth:`load_packet`, or its decompressor."""
         return None if self._packets is None else self._packets.stream
 
     @property
     def packet_locs(self) -> list[int]:
-        """Offsets of the packets that were looked at so far."""
+        """Offsets of the packets found so far."""
         if self._packets is None:
-            # that of the header
+            # offset of the header
             return [0] if self.header else []
         return self._packets.locations
 
     @property
     def valid_ids(self) -> set[int]:
-        """Ids of the packets that the file can have, not shifted."""
+        """Unshifted ids of the file's packets."""
         return set(self.header.get_id_to_decoder_name_dict(shift_data_id=False)) - {0}
 
     @property
     def decoder_id_dict(self) -> dict[int, OrcaDecoder]:
-        """The decoders by id, not shifted."""
+        """The decoders by unshifted id."""
         names = self.header.get_id_to_decoder_name_dict(shift_data_id=False)
         decoders = {type(d).__name__: d for d in self.get_decoder_list()}
         return {i: decoders[name] for i, name in names.items() if name in decoders}
 
     @property
     def rbl_id_dict(self) -> dict[int, list[RawBuffer]]:
-        """The buffers by id of their packets, not shifted."""
+        """The buffers by unshifted id of their packets."""
         decoders = self.decoder_id_dict
         library = self.rb_lib or {}
         by_name = {i: type(d).__name__ for i, d in decoders.items()}
@@ -111,7 +111,7 @@ class PacketAccess(KernelStreamer):
     def _packet_file(self) -> PacketFile:
         if self._packets is None:
             if self.source is None or not self.source.name:
-                msg = "no file is open"
+                msg = "no file is open: call set_in_stream or open_stream first"
                 raise RuntimeError(msg)
             self._packets = PacketFile(self.source.name, type(self))
         return self._packets
@@ -119,9 +119,9 @@ class PacketAccess(KernelStreamer):
     # ---- finding packets -----------------------------------------------------------
 
     def walk_to(self, n: int) -> None:
-        """Go on until `n` packets are found, or all.
+        """Read on until `n` packets are found, or up to the end.
 
-        The stream must have been opened without buffers: then nothing is decoded.
+        Open the stream without buffers: then nothing is decoded.
         """
         if not self.starts:
             self._walks = True
@@ -130,7 +130,7 @@ class PacketAccess(KernelStreamer):
             pass
 
     def text_of(self, packet: OrcaPacket) -> OrcaPacket:
-        """Return the words of a packet that are text, which has no byte order."""
+        """Return the words of a packet that contain text, which has no byte order."""
         data_id = int(get_data_id(packet, shift=False))
         if data_id == 0:
             return packet[2:]
@@ -143,7 +143,7 @@ class PacketAccess(KernelStreamer):
     def _decode(self, limit: int) -> int:
         if not self._walks:
             return super()._decode(limit)
-        # one at a time: where each begins must be seen
+        # one at a time, to note where each begins
         start = self.source.offset
         status = super()._decode(1)
         if self._kernel.packet_id == len(self.starts):
@@ -161,34 +161,35 @@ class PacketAccess(KernelStreamer):
     ) -> OrcaPacket | None:
         """Return a packet of the file, without decoding it.
 
-        Damage is passed over as in decoding, so that numbers are those of ``packet_id``
-        in tables. The position of :meth:`.DataStreamer.read_packet` stays the same.
+        Damage is passed over as in decoding: numbers equal ``packet_id`` in tables. The
+        position of :meth:`.DataStreamer.read_packet` stays the same.
 
         Parameters
         ----------
         index
-            its number, see `whence`; by default the one after the last.
+            number of the packet, see `whence`; by default the packet after the last.
         whence
-            0: from the start of the file; 1: 1 is the packet that was last looked at;
-            2: 1 is the last packet of the file.
+            0: from the start of the file; 1: from the last loaded packet, which is 1;
+            2: from the end, where 1 is the last packet.
         skip_unknown_ids
-            return no more than the first words of packets that no decoder is for.
+            return only the first words of packets without a decoder.
 
         Returns
         -------
         packet
-            its words; None if there is no such packet.
+            words of the packet; None if no packet has this number.
 
         Raises
         ------
         ValueError
-            for another `whence`.
+            for any other `whence`.
         DecodeError
-            if the file has no header that can be read, is a pipe, or was cut meanwhile.
+            if the header is missing or unreadable, the input is a pipe, or the file
+            became shorter.
         """
         packets = self._packet_file()
         if whence not in (0, 1, 2):
-            msg = f"whence is 0, 1 or 2, not {whence}"
+            msg = f"whence must be 0, 1 or 2, got {whence}"
             raise ValueError(msg)
         if index is None:
             index = self.packet_id + 1
@@ -213,14 +214,14 @@ class PacketAccess(KernelStreamer):
         return self.buffer
 
     def load_packet_header(self) -> OrcaPacket | None:
-        """Return the first words of the next packet: two if it is extended."""
+        """Return the first word of the next packet, or two of an extended packet."""
         head = self._packet_file().head(self.packet_id + 1)
         if head is not None:
             self.packet_id += 1
         return head
 
     def skip_packet(self, n: int = 1) -> bool:
-        """Go on behind the next `n` packets; false if there are fewer.
+        """Continue behind the next `n` packets; False if fewer remain.
 
         Raises
         ------
@@ -228,7 +229,7 @@ class PacketAccess(KernelStreamer):
             if `n` is negative.
         """
         if n < 0:
-            msg = f"cannot skip {n} packets"
+            msg = f"n must be at least 0, got {n}"
             raise ValueError(msg)
         n = int(n)
         packets = self._packet_file()
@@ -239,22 +240,22 @@ class PacketAccess(KernelStreamer):
         return True
 
     def build_packet_locs(self, saveloc: bool = True) -> None:
-        """Find all packets; without `saveloc` go on behind the last one."""
+        """Find all packets; without `saveloc`, continue behind the last one."""
         n_packets = self._packet_file().count()
         if not saveloc:
             self.packet_id = n_packets - 1
 
     def count_packets(self, saveloc: bool = True) -> int:
-        """Return the number of packets in the file; one cut off does not count.
+        """Return the number of packets in the file, without one that is cut off.
 
-        Without `saveloc` go on behind the last one.
+        Without `saveloc`, continue behind the last packet.
         """
         self.build_packet_locs(saveloc)
         return len(self.packet_locs)
 
     @staticmethod
     def is_orca_stream(stream_name: str) -> bool:
-        """Whether a file is of ORCA, by its first bytes.
+        """Whether a file is an ORCA file, by its first bytes.
 
         Parameters
         ----------
@@ -287,7 +288,7 @@ class PacketAccess(KernelStreamer):
         skip_header
             begin with the packet after the header.
         shift_data_id, print_n_words, max_words, as_int, as_short
-            see there.
+            see :func:`.orca_packet.hex_dump`.
         """
         self.set_in_stream(stream_name)
         if skip_header:

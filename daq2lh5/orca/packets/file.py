@@ -1,4 +1,4 @@
-"""Packets of an ORCA file one at a time, by number: for looking into files."""
+"""Packets of an ORCA file by number, for inspection of files."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 __all__ = ["PacketFile"]
 
 MANY = 1 << 20
-"""Packets to look for at a time when all are wanted."""
+"""Packets to find at a time, if all are needed."""
 
 
 class Walker(Protocol):
-    """A streamer that notes where the packets of its stream are.
+    """A streamer that notes the offsets of its packets.
 
     Attributes
     ----------
     starts, ends
-        offsets of the packets found so far, and those behind them.
+        start and end offsets of the packets found so far.
     """
 
     starts: list[int]
@@ -41,34 +41,34 @@ class Walker(Protocol):
     report: ConversionReport
 
     def open_stream(self, stream_name: str, rb_lib: dict) -> object:
-        """Open a file; without buffers nothing is decoded."""
+        """Open a file. Without buffers nothing is decoded."""
 
     def close_stream(self) -> None:
         """Close the file."""
 
     def walk_to(self, n: int) -> None:
-        """Go on until `n` packets are found, or all."""
+        """Read on until `n` packets are found, or up to the end."""
 
     def text_of(self, packet: OrcaPacket) -> OrcaPacket:
-        """Return the words of a packet that are text."""
+        """Return the words of a packet that contain text."""
 
 
 class PacketFile:
-    """An ORCA file as a sequence of packets, numbered as ``packet_id`` is.
+    """An ORCA file as a sequence of packets, with the numbers of ``packet_id``.
 
     Parameters
     ----------
     name
-        of the file, which may be compressed.
+        name of the file, which may be compressed.
     new_walker
-        makes the streamer that finds the packets; None if only `frame` is wanted.
+        creates the streamer that finds the packets; None if only `frame` is needed.
 
     Attributes
     ----------
     stream
-        the open file, or what decompresses it.
+        the open file, or its decompressor.
     frame
-        how the header at the start lies in the file; None if there is none.
+        byte order and lengths of the header at the start; None without a header.
     """
 
     def __init__(
@@ -78,8 +78,8 @@ class PacketFile:
         self._name = expand_path(name)
         path = Path(self._name.removeprefix("file://"))
         if self._name == "-" or path.is_fifo():
-            # what is read here would be missing where the packets are decoded
-            msg = "packets by number are read here and there, not from a pipe"
+            # bytes read here would be missing for decoding
+            msg = "access to packets by number needs a seekable file, found a pipe"
             raise DecodeError(msg, self._name, advice="write it to a file first")
         source = open_source(self._name)
         self.frame = find_header(bytes(source.fill(16)[:16]).ljust(16))
@@ -107,7 +107,7 @@ class PacketFile:
             self._walker.close_stream()
 
     def _walk(self, n: int) -> int:
-        """Go on until `n` packets are found, or all; return how many are."""
+        """Find `n` packets, or all if fewer; return the number found."""
         if self._walker is None:
             walker = self._new_walker()
             try:
@@ -120,14 +120,14 @@ class PacketFile:
         return len(self._walker.starts)
 
     def find(self, index: int) -> bool:
-        """Go through the file up to packet `index`; false if there are fewer.
+        """Read the file up to packet `index`; False if it has fewer packets.
 
-        Damage is passed over as in decoding. A packet that is cut off does not count.
+        Damage is passed over as in decoding. A cut-off packet does not count.
 
         Raises
         ------
         DecodeError
-            if the file has no header that can be read.
+            if the header is missing or unreadable.
         """
         return self._walk(index + 1) > index
 
@@ -139,7 +139,7 @@ class PacketFile:
         return found
 
     def end(self, index: int) -> int:
-        """Return the offset behind a packet that was found."""
+        """Return the end offset of a packet that was found."""
         return self._walker.ends[index]
 
     def _bytes(self, start: int, end: int) -> bytes:
@@ -159,9 +159,9 @@ class PacketFile:
         return bytes(source.fill(end - start)[: end - start])
 
     def packet(self, index: int, n_words: int | None = None) -> OrcaPacket | None:
-        """Return a packet, or no more than its first words; None if there is none.
+        """Return a packet, or only its first words; None without such a packet.
 
-        Bytes that the last word lacks are zeros.
+        Missing bytes of the last word are zeros.
         """
         if not self.find(index):
             return None
@@ -170,18 +170,18 @@ class PacketFile:
             end = min(end, start + 4 * n_words)
         data = bytearray(self._bytes(start, end))
         if len(data) + 3 < end - start:
-            msg = f"packet {index} is no longer in the file: was it cut meanwhile?"
+            msg = f"packet {index} is no longer in the file, which became shorter"
             raise DecodeError(msg, self._name, start, advice="open it again")
         data += bytes(-len(data) % 4)
         packet = np.frombuffer(data, "<u4")
         if self._swapped:
             packet = packet.byteswap()
-            # text is in order
+            # text has no byte order
             self._walker.text_of(packet).byteswap(inplace=True)
         return packet
 
     def head(self, index: int) -> OrcaPacket | None:
-        """Return the first word or two of a packet; None if there is none."""
+        """Return the first word or two of a packet; None without such a packet."""
         head = self.packet(index, 2)
         if head is None or (not is_short(head) and is_extended(head)):
             return head

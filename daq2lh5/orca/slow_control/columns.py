@@ -1,6 +1,6 @@
-"""The output tables of slow control and other records that are rare (ORCA format, 5.7).
+"""The output tables of slow control and other rare records (ORCA format, 5.7).
 
-``w`` in a column's source are the words of a packet.
+In a column's source, ``w`` is the array of a packet's words.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def _column(
     units: str | None = None,
     n: int | None = None,
 ) -> Column:
-    """Declare a column of numbers, or of `n` numbers a row."""
+    """Declare a column of numbers, or of `n` numbers per row."""
     kind = "scalar" if n is None else "fixed"
     return Column(name, dtype, description, units=units, kind=kind, length=n)
 
@@ -28,7 +28,7 @@ def _column(
 def _vector(
     name: str, description: str, dtype: str = "uint32", units: str | None = None
 ) -> Column:
-    """Declare a column of any number of numbers a row."""
+    """Declare a column of lists of numbers, of any length in each row."""
     return Column(name, dtype, description, units=units, kind="vector", length=1024)
 
 
@@ -358,7 +358,7 @@ SIS3302_MCA = Table(
 
 SIS3302_WAVEFORM = Table(
     "ORSIS3302GenericDecoderForWaveform",
-    "One row per trace that came in pieces; `packet_id` is that of the last.",
+    "One row per trace that came in pieces; `packet_id` is the last one.",
     (
         PACKET_ID,
         *PLACE,

@@ -1,7 +1,7 @@
 """Decoders of slow control and of ORCA's own records (ORCA format, 5.7).
 
-Each record has one row. Where several values come with a time each, a row has all of
-them.
+Each record becomes one row. If each value of a record has a time, the row has all of
+these times.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class ORScriptDecoderForState(RecordDecoder):
 
 
 class ORScriptDecoderForRecord(RecordDecoder):
-    """Decode what scripts record: the text of a property list."""
+    """Decode records of scripts: the text of a property list."""
 
     table = tables.SCRIPT_RECORD
     shape = Shape(5, step=1, count=(4, 2, ANY_WORD >> 2), spare=1, time=2)
@@ -89,7 +89,7 @@ class ORScriptDecoderForRecord(RecordDecoder):
         n_bytes = int(w[4])
         text = w[5:].view("uint8")
         if n_bytes > len(text):
-            msg = f"text of {n_bytes} bytes in a record of {len(w)} words"
+            msg = f"text of {n_bytes} bytes, expected at most {len(text)} in its record"
             raise ValueError(msg)
         script_type = int(w[1]) >> 24 & 0xF
         return device(w) | {
@@ -107,7 +107,7 @@ class OR1DHistoDecoder(RecordDecoder):
     shape = Shape(3, step=1)
 
     def text_words(self, w: np.ndarray) -> slice:  # noqa: D102
-        # a damaged packet may end before that, and of some only the head is read
+        # a damaged packet may end earlier, and some packets are read only in part
         return slice(2, 2 + int(w[1])) if len(w) > 1 else slice(0)
 
     def read(self, w: np.ndarray) -> dict[str, Any]:  # noqa: D102
@@ -150,7 +150,7 @@ class ORMJDPreAmpDecoderForAdc(RecordDecoder):
 class ORiSegHVCardDecoderForHV(RecordDecoder):
     """Decode voltages and currents of iSeg cards.
 
-    Currents are as ORCA writes them: their unit is not certain.
+    Currents are stored as ORCA writes them; their unit is uncertain.
     """
 
     table = tables.ISEG_HV
@@ -162,7 +162,7 @@ class ORiSegHVCardDecoderForHV(RecordDecoder):
         enough(w, 5 + 2 * n)
         pairs = floats(w)[5 : 5 + 2 * n]
         return {
-            # not where other records have them
+            # in other bits than in other records
             "crate": word >> 20 & 0xF,
             "card": word >> 16 & 0xF,
             "time": w[4],
@@ -276,7 +276,7 @@ class ORPacFPDecoderForAdc(ORPacDecoderForAdc):
 
 
 class ORLabJackDecoderForIOData(RecordDecoder):
-    """Decode what LabJack U12 devices measure."""
+    """Decode measurements of LabJack U12 devices."""
 
     table = tables.LAB_JACK
     shape = Shape(15, spare=2, time=14)
@@ -293,7 +293,7 @@ class ORLabJackDecoderForIOData(RecordDecoder):
 
 
 class ORLabJackUE9DecoderForIOData(RecordDecoder):
-    """Decode what LabJack UE9 devices measure."""
+    """Decode measurements of LabJack UE9 devices."""
 
     table = tables.LAB_JACK_UE9
     shape = Shape(98, spare=2, time=2)

@@ -1,4 +1,4 @@
-"""What the decoders of rare records share."""
+"""Base classes of decoders of rare records."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ __all__ = [
 
 
 def enough(words: np.ndarray, n: int) -> None:
-    """Refuse a packet of fewer than `n` words.
+    """Raise an error for a packet of fewer than `n` words.
 
     Raises
     ------
     ValueError
-        if it is.
+        if the packet has fewer words.
     """
     if len(words) < n:
-        msg = f"record of {len(words)} words, not {n}"
+        msg = f"record of {len(words)} words, expected at least {n}"
         raise ValueError(msg)
 
 
 def place(word: int) -> dict[str, int]:
-    """Return crate, card and channel of a card from the word that has them."""
+    """Return crate, card and channel from their word."""
     return {
         "crate": word >> 21 & 0xF,
         "card": word >> 16 & 0x1F,
@@ -67,14 +67,14 @@ def timed_values(n: int) -> Shape:
 
 
 class RecordDecoder(OrcaDecoder):
-    """A decoder of records with one row each and no keys.
+    """Base class of decoders of records with one row each and no keys.
 
     Attributes
     ----------
     table
-        its columns.
+        its table, with the columns.
     shape
-        how long the records are.
+        possible lengths of the records.
     """
 
     table: ClassVar[Table]
@@ -89,22 +89,22 @@ class RecordDecoder(OrcaDecoder):
         return self.decoded_values
 
     def text_words(self, w: np.ndarray) -> slice:  # noqa: ARG002  (most have none)
-        """Return which words of a record are text, which has no byte order."""
+        """Return the words of a record that contain text, which has no byte order."""
         return slice(0)
 
     @abstractmethod
     def read(self, w: np.ndarray) -> dict[str, Any] | None:
-        """Return the columns of a record but for its number, or None for no row.
+        """Return the columns of a record without its number; None without a row.
 
         Parameters
         ----------
         w
-            its words, `shape.least` or more, as of a long packet.
+            at least `shape.least` words, numbered as in a long packet.
 
         Raises
         ------
         ValueError
-            if they cannot be.
+            if the contents are impossible.
         """
 
     def decode_packet(
@@ -129,7 +129,7 @@ class RecordDecoder(OrcaDecoder):
         Raises
         ------
         ValueError
-            if the packet has too few words, or they cannot be.
+            if the packet has too few words or impossible contents.
         """
         words = as_long(packet)
         enough(words, self.shape.least)

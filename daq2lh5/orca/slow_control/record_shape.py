@@ -1,4 +1,4 @@
-"""What the rare records look like: what a search for packets can check."""
+"""Length and fixed bits of rare records, for checks in the search for packets."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ ANY_WORD = 0xFFFFFFFF
 
 
 class Shape(NamedTuple):
-    """How long the records of a kind are, and what they have where.
+    """Lengths and fixed contents of the records of a kind.
 
-    Words are counted as in a long packet. After damage, and next to it, a packet is
-    only believed if it has the shape of its kind.
+    Words are numbered as in a long packet. Next to damage, a packet is accepted only if
+    it has the shape of its kind.
     """
 
     least: int
-    """Words of the shortest record; one of fewer cannot be decoded."""
+    """Words of the shortest record that can be decoded."""
     step: int = 0
-    """Words of each of what follows these; 0 if nothing does."""
+    """Words of each element behind the first `least` words; 0 without elements."""
     count: tuple[int, int, int] = (0, 0, 0)
-    """Word that tells how many follow, its lowest bit, and the bits as a mask.
+    """Word with the number of elements, lowest bit of the number, and its mask.
 
-    The mask is 0 if no word tells.
+    The mask is 0 if no word has the number.
     """
     spare: int = 0
-    """Words that a record may have besides."""
+    """Number of additional words that a record may have."""
     is_part: bool = False
-    """Whether a record may have fewer than `count` says: others have the rest."""
+    """Whether a record may have fewer elements: other records have the rest."""
     time: int = 0
-    """First word with a time in seconds since 1970; 0 if there is none."""
+    """First word with a time in seconds since 1970; 0 without a time."""
     n_times: int = 1
-    """So many times, in every second word: one of them must be set."""
+    """Number of times, in every second word; at least one must be set."""
     clear: int = 0
-    """Bits of word 1 that are never set."""
+    """Bits of word 1 that are always 0."""

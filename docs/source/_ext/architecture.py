@@ -1,13 +1,13 @@
-"""What the architecture page is made of, and whether it is true.
+"""Content of the architecture page, and its check against the repository.
 
-Three things are read here:
+This module reads
 
 - the layers in ``architecture.toml`` (:func:`layers_of`);
 - the diagrams, which are text in the page (:func:`parse_diagram`) and drawn as SVG
   (:func:`draw`);
 - the paths and names in the tables "Where is ..." (:func:`places_of`).
 
-:func:`check` tells which paths and names are not in the repository; ``python
+:func:`check` lists paths and names that the repository lacks; ``python
 docs/source/_ext/architecture.py`` prints them. The extension ``architecture_page``
 puts layers and diagrams in the page.
 """
@@ -56,14 +56,14 @@ def first_sentence(path: Path) -> str:
 
 
 class Box(NamedTuple):
-    """A box of a diagram: what it says, and the file that does it."""
+    """A box of a diagram: its text, and the file that implements it."""
 
     name: str
     path: str
 
 
 class Step(NamedTuple):
-    """A box in the way, those beside it, and what the arrow from it carries."""
+    """A box of the main path, the boxes beside it, and the text of its arrow."""
 
     box: Box
     beside: list[Box]
@@ -103,7 +103,7 @@ def parse_diagram(text: str) -> list[Group]:
         if mark == "[" and rest.endswith("]"):
             groups.append(Group(rest[:-1], []))
         elif not groups or (mark in ">|" and not groups[-1].steps):
-            msg = f"line {number} of the diagram stands before what it belongs to"
+            msg = f"line {number} of the diagram must follow the box it belongs to"
             raise ValueError(msg)
         elif mark == ">":
             groups[-1].steps[-1].beside.append(_box(rest))
@@ -183,7 +183,7 @@ def _draw_arrow(step: Step, top: int, end: int, text_at: int) -> Iterator[str]:
 def draw(groups: list[Group]) -> str:
     """Return a diagram as SVG, in the colour of the text around it."""
     out: list[str] = []
-    y = 0  # how far the drawing is
+    y = 0  # height of the drawing so far
     before: tuple[Step, int] | None = None
     for group in groups:
         gap = y
@@ -266,7 +266,7 @@ def defines(source: str, name: str) -> bool:
 
 
 def check(root: Path = ROOT) -> list[str]:
-    """Return what the architecture page names and the repository does not have."""
+    """Return a message for each name on the page that the repository lacks."""
     page = (root / PAGE).read_text("utf-8")
     problems = []
     for place in places_of(page):

@@ -1,14 +1,14 @@
 """The architecture page: layers from ``architecture.toml``, and diagrams drawn.
 
 ``layers``
-    the layers and what their modules are for, from the first lines of their docstrings:
+    the layers, and the purpose of each module from the first line of its docstring:
     ``.. layers::``.
 code blocks with the class ``flow``
-    diagrams, see :func:`architecture.parse_diagram`. HTML gets them as SVG; elsewhere,
-    and where a page is read as text, they stay as they are written.
+    diagrams, see :func:`architecture.parse_diagram`. HTML shows them as SVG; other
+    formats, and the page as text, keep the source.
 
-What the page names and the repository does not have is a warning, with which the
-documentation is not built (``-W``).
+A name that the repository lacks is a warning, which fails the build of the
+documentation (``-W``).
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def draw_diagrams(app: Sphinx, tree: nodes.document, _docname: str) -> None:
 
 
 def warn(_app: Sphinx) -> None:
-    """Warn of what is not in the repository."""
+    """Warn of names that the repository lacks."""
     for problem in check():
         log.warning("%s", problem)
 

@@ -1,15 +1,15 @@
 """Citations of the format documents (``docs/source/formats``).
 
 Code, tests and pages cite a section of a format document as "ORCA format, 1.7 d", and
-in a file that names the document also as "format 1.7 d" for short. What can be cited:
+in a file that names the document also as "format 1.7 d" for short. One can cite
 
 - a section, by its number: 4.3.3;
 - an item "- **d.** ..." of a section: 1.7 d;
 - a row of a table whose first cell is its name: 7.4, B12.
 
-This module knows what a document has, finds citations, and tells which do not resolve
-(:func:`check`; ``python docs/source/_ext/citations.py`` prints them). The extension
-``format_citations`` makes them links.
+This module finds the items of a document, finds citations, and lists those that do not
+resolve (:func:`check`; ``python docs/source/_ext/citations.py`` prints them). The
+extension ``format_citations`` makes them links.
 """
 
 from __future__ import annotations
@@ -65,11 +65,11 @@ FORMER = re.compile(
     r"|(?<=[\w`)\"'] )\([1-9]\d?(?:\.\d{1,2}){1,2}(?: [a-h])?(?:(?:, | and | to )"
     r"\d{1,2}(?:\.\d{1,2})*)*\)(?=[\s.,:;\"])"
 )
-"""Forms of citations in which nobody sees what is cited."""
+"""Forms of citations that do not name the document."""
 
 
 class Citation(NamedTuple):
-    """A citation: where it begins, the document (or none), and what of it."""
+    """A citation: its position, its document (empty if unknown), and its item."""
 
     at: int
     document: str | None
@@ -77,7 +77,7 @@ class Citation(NamedTuple):
 
 
 def items_of(text: str) -> set[str]:
-    """Return what can be cited of a document."""
+    """Return the items of a document that can be cited."""
     found: set[str] = set()
     section = ""
     for line in text.splitlines():
@@ -112,8 +112,8 @@ def split_items(text: str) -> Iterator[re.Match[str]]:
 def citations(text: str, folder: str = "") -> Iterator[Citation]:
     """Find the citations in a file.
 
-    Short ones are of the document of the folder, or else of the one that is named
-    first; it has to be named in the file.
+    Short citations refer to the document of the folder, or else to the document that
+    the file names first.
     """
     named = [DOCUMENTS[match[1]] for match in NAMED.finditer(text)]
     own = FOLDERS.get(folder)
@@ -127,10 +127,10 @@ def citations(text: str, folder: str = "") -> Iterator[Citation]:
 def problems_of(
     text: str, items: dict[str, set[str]], folder: str = ""
 ) -> Iterator[tuple[int, str]]:
-    """Tell what is wrong with the citations in a file: position and message."""
+    """Yield position and message of each wrong citation in a file."""
     for at, document, item in citations(text, folder):
         if document is None:
-            yield at, f"section {item} of a format that the file does not name"
+            yield at, f"section {item}: the file must name its format"
         elif item not in items[document]:
             yield at, f"{FORMATS}/{document}.md has no {item}"
     # the documents themselves name their own sections by the number alone

@@ -1,14 +1,13 @@
-"""Tables that are made from the package itself when the documentation is built.
+"""Tables made from the package itself when the documentation is built.
 
 ``columns``
-    an output table, from its column declaration: ``.. columns:: MODULE NAME``. What
-    stands under "from" links to a section of the format document; a column that leads
-    to none is a warning, and so is a table of the module's ``TABLES`` that no page
-    shows.
+    an output table, from its column declaration: ``.. columns:: MODULE NAME``. The
+    text under "from" links to a section of the format document; a column without a
+    link is a warning, and so is a table of the module's ``TABLES`` that no page shows.
 ``garbage-codes``
     the reasons that a kernel gives for damage: ``.. garbage-codes:: MODULE``.
 ``irregularities``
-    what a kernel accepts although it breaks a rule: ``.. irregularities:: MODULE``.
+    violations of rules that a kernel accepts: ``.. irregularities:: MODULE``.
 ``formats``
     the formats, with their decoders.
 ``format-options``
@@ -106,10 +105,10 @@ class Columns(TableDirective):
         return [description, self.make_table(heads, [22, 18, 6, 36, 18], rows)]
 
     def source_of(self, column: Column, table: Table) -> str | nodes.Element:
-        """Say where a column comes from, with a link to the format document.
+        """Return the source of a column, with a link to the format document.
 
-        A citation in its source becomes a link by itself; else the whole source is a
-        link to the section of the table.
+        A citation in the source becomes a link; without a citation the whole source
+        links to the section of the table.
         """
         if NAMED.search(column.source):
             return column.source
@@ -133,7 +132,7 @@ class GarbageCodes(TableDirective):
 
 
 class Irregularities(TableDirective):
-    """What a kernel counts as irregular."""
+    """Rules whose violations a kernel counts as irregular."""
 
     required_arguments = 1
 

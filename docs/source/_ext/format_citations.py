@@ -1,9 +1,9 @@
 """Anchors in the format documents, and links to them from where they are cited.
 
 Each section, item and row of a format document that can be cited (see `citations`)
-gets an anchor: that of "ORCA format, 1.7 d" is ``orca-1-7-d``, with the label
-``orca-1.7-d``. Citations in pages and docstrings become links. Those in the repository
-that do not resolve are warnings, with which the documentation is not built (``-W``).
+gets an anchor: the anchor of "ORCA format, 1.7 d" is ``orca-1-7-d``, its label
+``orca-1.7-d``. Citations in pages and docstrings become links. A citation in the
+repository that does not resolve is a warning, which fails the build (``-W``).
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def content_of(part: Field | Bits, field: Field) -> str:
-    """Return what a field, or a range of its bits, is."""
+    """Return the description of a field, or of a range of its bits."""
     parts = [part.description] if part.description else []
     if part.value is not None:
         parts.append(f"always {part.value:#x}")

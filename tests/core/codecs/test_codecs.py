@@ -386,15 +386,15 @@ class TestRefused:
     def test_too_little_room(self, size):
         rows = np.zeros((2, 5), "u2")
         for codec in (RADWARE, ULEB128):
-            with pytest.raises(ValueError, match="are needed"):
+            with pytest.raises(ValueError, match=f"at least .* bytes, got {size}"):
                 codec.encode(rows, room=lambda _: np.empty(size, np.uint8))
 
     def test_ends_of_other_rows(self):
         bounds, out = np.arange(4, dtype="i8"), np.empty(99, "u1")
         for ends in (np.empty(2, "i8"), np.empty(4, "i8")):
-            with pytest.raises(ValueError, match="3 rows"):
+            with pytest.raises(ValueError, match=f"3 elements, got {len(ends)}"):
                 radware.encode(np.zeros(9, "u2"), bounds, 0, out, ends)
-            with pytest.raises(ValueError, match="3 rows"):
+            with pytest.raises(ValueError, match=f"3 elements, got {len(ends)}"):
                 uleb128.encode(np.zeros(9, "u2"), bounds, out, ends)
 
     def test_no_bounds_at_all(self):

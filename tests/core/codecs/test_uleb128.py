@@ -89,5 +89,5 @@ def test_any_bytes(data, n, of_16_bits):
 
 
 def test_number_of_samples():
-    with pytest.raises(ValueError, match="-1 samples"):
+    with pytest.raises(ValueError, match="must not be negative, got -1"):
         state_of(b"", -1, True)

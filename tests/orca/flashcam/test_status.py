@@ -190,11 +190,17 @@ def test_form_with_the_length_in_word_1():
     ("packet", "reason"),
     [
         (writer.flashcam_status([card()])[: 4 * 14], "of 14 words"),
-        (writer.flashcam_status([card()])[: 4 * 53], "of 53 words with 1 cards"),
+        (
+            writer.flashcam_status([card()])[: 4 * 53],
+            "of 53 words, expected at least 54 for 1 cards",
+        ),
         (writer.flashcam_status([card()], n_cards=0), "with 0 cards"),
         (writer.flashcam_status([card()], n_cards=257), "with 257 cards"),
         (writer.flashcam_status([card()], n_cards=2**32 - 1), "cards"),
-        (writer.flashcam_status([card(), card(1)], n_cards=3), "with 3 cards"),
+        (
+            writer.flashcam_status([card(), card(1)], n_cards=3),
+            "expected at least 132 for 3 cards",
+        ),
         (b"", "of 0 words"),
     ],
 )

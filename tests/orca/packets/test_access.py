@@ -78,7 +78,7 @@ def test_there_is_nothing_outside_of_the_file(run, streamer):
     assert np.array_equal(streamer.load_packet(), words(run, 3))
     assert not streamer.skip_packet(len(run[2]))
     assert not streamer.skip_packet()
-    with pytest.raises(ValueError, match="-1 packets"):
+    with pytest.raises(ValueError, match="at least 0, got -1"):
         streamer.skip_packet(-1)
 
 
@@ -159,7 +159,7 @@ def test_pipes_are_left_alone(run, tmp_path):
     os.mkfifo(pipe)
     streamer = OrcaStreamer()
     for name in ("-", str(pipe), f"file://{pipe}"):
-        with pytest.raises(DecodeError, match="not from a pipe"):
+        with pytest.raises(DecodeError, match="seekable file, found a pipe"):
             streamer.set_in_stream(name)
     streamer.close_stream()
 
