@@ -253,7 +253,7 @@ class LLAMAStreamer(KernelStreamer):
             self.report.warn(
                 f"more than {MAX_OVERFLOW} different headers: others are not written"
             )
-            self.report.irregular["header that is not written"] += 1
+            self.report.irregular["header not written: too many different ones"] += 1
             return
         rb = self.rb_lib[HEADERS][0].beside(len(self._headers))
         rb.make_later(decoder.make_lgdo, decoder.describe_lgdo)

@@ -296,14 +296,15 @@ cdef class MGDOKernel(Kernel):
     cdef Status make_room(self) noexcept nogil:
         """Check that every buffer has room for its rows of the entry."""
         cdef int64_t i
-        cdef uint32_t channel
+        cdef uint32_t channel, index
         cdef RowSink* sink
         cdef Status status = STATUS_NEXT
         for i in range(self.entry.n_digitizers):
             if self.sink_at(i) == NULL:
                 channel = self.entry.digitizers[i].channel
-                if not self.reported[min(channel, N_CHANNELS)]:
-                    self.reported[min(channel, N_CHANNELS)] = True
+                index = min(channel, <uint32_t>N_CHANNELS)
+                if not self.reported[index]:
+                    self.reported[index] = True
                     self.detail_channel = channel
                     return STATUS_KEY
         for i in range(self.entry.n_digitizers):

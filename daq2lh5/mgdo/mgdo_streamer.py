@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
-from ..selection.overflow_tables import MAX_OVERFLOW
+from ..selection.overflow_tables import MAX_OVERFLOW, TOO_MANY_TABLES
 from ..streaming.kernel_streamer import KernelStreamer
 from ._framing import CLASS_NAMES
 from ._kernel import REASONS, MGDOKernel
@@ -34,8 +34,6 @@ MAX_TABLES = 1024
 """Largest number of tables for unannounced channels."""
 
 UNREADABLE = next(c for c, text in REASONS.items() if "basket cannot" in text)
-
-TOO_MANY_TABLES = "row without a table, as the number of tables is limited"
 
 TRAILING = "bytes behind the end of the ROOT file, which are not read"
 
@@ -277,7 +275,7 @@ class MGDOStreamer(KernelStreamer):
         rbs = self.rb_lib[type(decoder).__name__]
         if len(rbs) > MAX_TABLES:
             self.report.warn(
-                f"more than {MAX_TABLES} tables: other channels are not written"
+                f"more than {MAX_TABLES} new tables: other channels are not decoded"
             )
             self._without_table.add(channel)
             return

@@ -50,11 +50,11 @@ def columns_of(path: Path, table: str = "CompassEvent") -> dict[str, Any]:
     with h5py.File(path) as f:
 
         def add(name: str, item: Any) -> None:
-            what = dict(item.attrs)
+            facts = dict(item.attrs)
             if isinstance(item, h5py.Dataset):
-                what |= {"dtype": item.dtype, "shape": item.shape[1:]}
+                facts |= {"dtype": item.dtype, "shape": item.shape[1:]}
                 found[f"{name} rows"] = item.shape[0] if item.shape else None
-            found[name] = what
+            found[name] = facts
 
         f[table].visititems(add)
         found[""] = dict(f[table].attrs)
@@ -153,7 +153,7 @@ def test_periods_that_can_be_set_are_not_guessed(model, tmp_path):
     ],
 )
 def test_pre_trigger(text, t0, note, tmp_path):
-    """A setting that is no number gives NaN and a note."""
+    """A setting that is not a number gives NaN and a note."""
     path = put(tmp_path / "run.BIN", FORM, 5)
     (tmp_path / "settings.xml").write_text(
         writer.settings([writer.Board(pre_trigger_ns=text)])
@@ -176,7 +176,7 @@ def test_other_settings_that_make_no_sense(tmp_path):
 
 
 def test_channels_that_the_settings_lack(tmp_path):
-    """They have rows and notes, of which each kind is limited."""
+    """They have rows, and a limited number of notes of each kind."""
     channels = [(0, 0), (0, 1), *((b, 3) for b in range(1, 400))]
     data = writer.file(FORM, writer.events(FORM, 900, channels=channels))
     (tmp_path / "settings.xml").write_text(writer.settings([writer.Board()]))

@@ -119,7 +119,7 @@ def test_writer_writes_the_vectors_of_the_document():
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("buffer_size", [7, 8192])
 def test_real_files(name, buffer_size, tmp_path):
-    """All values agree with those of an independent reader (format 8.6)."""
+    """All values agree with an independent reader (format 8.6)."""
     path = TESTDATA / "llama" / name
     digests = json.loads(DIGESTS.read_text())
     if not path.is_file() or name not in digests:

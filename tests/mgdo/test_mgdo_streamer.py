@@ -400,7 +400,7 @@ def test_only_bad_entries_are_an_error(tmp_path):
 
 
 def test_unreadable_basket(tmp_path):
-    """Its entries are counted as damaged; those of the others are kept."""
+    """Its entries are counted as damaged; the other baskets are decoded."""
     good = entries(6)
     path = write(tmp_path, [], good[:3], [], good[3:])
     report = daq2lh5.build_raw(path, out_spec=str(tmp_path / "out.lh5"))
