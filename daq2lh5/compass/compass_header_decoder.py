@@ -39,10 +39,9 @@ NOTHING_KNOWN = (
 class CompassHeaderDecoder(DataDecoder):
     """Decode the header of a file: which fields its records have.
 
-    .. wire:: daq2lh5.compass.wire HEADER
-
-    two bytes, or none in files of CoMPASS 1 and those that continue another one; what
-    their records have is found by looking at them. From the settings file come boards
+    The header is :ref:`wire-compass_header` (CoMPASS format, 1.1). Files of CoMPASS 1,
+    and those that continue another one, have no header; the decoder looks at their
+    records to find which fields they have. From the settings file come boards
     and channels.
 
     Attributes

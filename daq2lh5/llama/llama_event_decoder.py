@@ -42,13 +42,12 @@ def check_dict_spec_equal(
 class LLAMAEventDecoder(DataDecoder):
     """Decode events: one row for each.
 
-    .. wire:: daq2lh5.llama.wire
-       EVENT PEAK ACCUMULATORS MAW ENERGIES STATUS AVERAGE
-
-    The blocks that the format bits name stand between the first two words and the
-    status word. Samples of 16 bits follow: raw, then averaged (llamaDAQ format, 2). In
-    files of 2019 ("LArU") the key is known from the order of the events, and there are
-    no averaged samples (format 8).
+    An event (llamaDAQ format, 2) is :ref:`wire-sis3316_event`, then those that the
+    format bits name of :ref:`wire-sis3316_peak`, :ref:`wire-sis3316_accumulators`,
+    :ref:`wire-sis3316_maw` and :ref:`wire-sis3316_energies`, then
+    :ref:`wire-sis3316_status`, perhaps :ref:`wire-sis3316_average`, and samples of 16
+    bits: raw, then averaged. In files of 2019 ("LArU") the order of the events tells
+    their key, and there are no averaged samples (format 8).
 
     Attributes
     ----------
