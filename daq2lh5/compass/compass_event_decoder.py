@@ -47,10 +47,8 @@ def _length(leaf: Any) -> int | None:
 class CompassEventDecoder(DataDecoder):
     """Decode records: one row for each.
 
-    .. wire:: daq2lh5.compass.wire HEAD
-
-    Samples of 16 bits follow. The header of the file defines the fields of a record
-    (CoMPASS format, 2).
+    A record is :ref:`wire-compass_head` and samples of 16 bits (CoMPASS format, 2). The
+    header of the file defines the fields of a record.
 
     Parameters
     ----------

@@ -39,11 +39,9 @@ EMPTY_ADVICE = (
 class CompassHeaderDecoder(DataDecoder):
     """Decode the header of a file: which fields its records have.
 
-    .. wire:: daq2lh5.compass.wire HEADER
-
-    The header has two bytes; it is missing in files of CoMPASS 1 and in files that
-    continue another one: there the layout is detected from the records. Boards and
-    channels are from the settings file.
+    The header is :ref:`wire-compass_header` (CoMPASS format, 1.1). It is missing in
+    files of CoMPASS 1 and in files that continue another one: there the layout is
+    detected from the records. Boards and channels are from the settings file.
 
     Attributes
     ----------

@@ -42,13 +42,12 @@ def check_dict_spec_equal(
 class LLAMAEventDecoder(DataDecoder):
     """Decode events: one row for each.
 
-    .. wire:: daq2lh5.llama.wire
-       EVENT PEAK ACCUMULATORS MAW ENERGIES STATUS AVERAGE
-
-    The blocks of the format bits are between the first two words and the status word.
-    Samples of 16 bits follow: raw, then averaged (llamaDAQ format, 2). In files of 2019
-    ("LArU") the order of the events determines the key, and averaged samples are
-    missing (format 8).
+    An event (llamaDAQ format, 2) is :ref:`wire-sis3316_event`, then the blocks of the
+    format bits (:ref:`wire-sis3316_peak`, :ref:`wire-sis3316_accumulators`,
+    :ref:`wire-sis3316_maw`, :ref:`wire-sis3316_energies`), then
+    :ref:`wire-sis3316_status`, optionally :ref:`wire-sis3316_average`, and samples of
+    16 bits: raw, then averaged. In files of 2019 ("LArU") the order of the events
+    determines the key, and averaged samples are missing (format 8).
 
     Attributes
     ----------

@@ -1,13 +1,9 @@
 """Decoder of file headers and channel configurations.
 
-::
-
-    byte 0    "LArI", or "LArU" in files of 2019
-    byte 4    version: patch, minor, major; bytes of a configuration: u16 each
-    byte 12   number of channels: u32
-    byte 16   the configurations, 88 bytes each
-
-(llamaDAQ format, 1.1, 1.2 and 8.1, 8.2). The layouts are in `layouts.py`.
+A file begins with :ref:`wire-llama_header` and :ref:`wire-llama_config` of each channel
+(llamaDAQ format, 1.1 and 1.2). In files of 2019 the configurations are
+:ref:`wire-llama_config_68`, or :ref:`wire-llama_header_80` and
+:ref:`wire-llama_config_80` (format 8.1 and 8.2). The layouts are in `layouts.py`.
 """
 
 from __future__ import annotations
