@@ -101,7 +101,7 @@ def test_time_goes_with_the_length(tmp_path, make, few, rows):
 
 
 @pytest.mark.parametrize("make", [in_fcio, in_orca])
-def test_channels_that_nobody_wants(tmp_path, make):
+def test_channels_that_are_not_selected(tmp_path, make):
     """They are counted, each, in a time that goes with their number."""
     name = "FCEventDecoder" if make is in_fcio else "ORFCIOEventDecoder"
     spec = {
