@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import bz2
+import gc
 import gzip
 import lzma
-import gc
 import os
 import subprocess
 import sys
