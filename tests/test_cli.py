@@ -232,7 +232,7 @@ class TestStatus:
         assert result.exit_code == 2
         assert is_one_clear_line(result, "proc_spec")
 
-    def test_error_that_nobody_foresaw_is_1_and_one_line(self, here, monkeypatch):
+    def test_unforeseen_error_is_1_and_one_line(self, here, monkeypatch):
         def fail(*_, **__):
             raise ZeroDivisionError
 
