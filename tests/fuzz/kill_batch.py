@@ -11,19 +11,18 @@ one input is damaged, so that it also has a file of damaged bytes.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from fuzz.numbered import run_command
 from kit.places import ENVIRONMENT
 from kit.writers import fcio
 
@@ -51,6 +50,7 @@ class BatchKills:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.n_kills = 0
         (folder / "in").mkdir()
         for number in range(N_FILES):
             path = folder / f"in/r_{number}.fcio"
@@ -87,6 +87,10 @@ class BatchKills:
             start_new_session=True,
         )
 
+    def summary(self) -> str:
+        """Return the number of kills."""
+        return f"{self.n_kills} batches killed"
+
     def problems(self, seed: int, number: int) -> list[str]:
         """Kill a batch and go on; return the faults of the outputs."""
         rng = random.Random(f"{seed} {number}")
@@ -96,6 +100,7 @@ class BatchKills:
         with self.run(spec) as process:
             time.sleep(rng.uniform(0.0, 1.1) * self.seconds[spec])
             os.killpg(process.pid, signal.SIGKILL)
+        self.n_kills += 1
         before = {p.name: p.stat().st_ino for p in out.iterdir() if p.name in wanted}
         with self.run(spec, "log.jsonl") as process:
             status = process.wait()
@@ -121,30 +126,5 @@ class BatchKills:
         return wrong
 
 
-def main() -> int:
-    made = argparse.ArgumentParser(
-        prog="tests/fuzz/kill_batch.py",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    made.add_argument("--seed", type=int, default=1)
-    made.add_argument("--count", type=int, default=100, help="default 100")
-    made.add_argument("--only", type=int, metavar="NUMBER", help="this one alone")
-    options = made.parse_args()
-    numbers = range(options.count) if options.only is None else [options.only]
-    failed = 0
-    start = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="daq2lh5-kills.") as folder:
-        kills = BatchKills(Path(folder))
-        for number in numbers:
-            wrong = kills.problems(options.seed, number)
-            failed += bool(wrong)
-            for text in wrong:
-                print(f"--seed {options.seed} --only {number}: {text}")
-    seconds = time.perf_counter() - start
-    print(f"{len(numbers)} batches killed, {failed} with problems, {seconds:.0f} s")
-    return failed > 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command("kill_batch.py", __doc__, 100, BatchKills))
