@@ -27,6 +27,7 @@ from .resources.memory import (
 )
 from .resources.paths import expand_path
 from .selection.column_settings import ColumnSettings
+from .writing.merging import merge_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -397,11 +398,14 @@ def convert(
             },
         )
         streamer.memory_limit = memory_limit
-        streamer.column_settings = ColumnSettings(column_settings or {})
+        streamer.column_settings = ColumnSettings(
+            column_settings or {}, target.settings.column_settings
+        )
         # with two cores, which compress, reading ahead gained nothing
         streamer.read_ahead = threads > 2
         streamer.to_files_only = True
-        outputs = OutputFiles(overwrite, [in_stream], hdf5_settings, threads, verify)
+        settings = merge_settings(target.settings.hdf5_settings, hdf5_settings or {})
+        outputs = OutputFiles(overwrite, [in_stream], settings, threads, verify)
         with outputs:
             outputs.check(target.files)
             header_data = streamer.open_stream(

@@ -10,7 +10,7 @@ environment variables stay out of it, so that it serves for the next file.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from ..resources.paths import bound_variables, expand_home, expand_variables, li
 from .fields import MaskedKeywords, fields_of, fill_in, fill_in_field
 from .keys import MAX_KEYS, has_wildcard, keys_of
 from .places import Place, split_out_stream
+from .table_settings import SETTINGS, TableSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,7 @@ __all__ = [
     "write_back",
 ]
 
-BUFFER_FIELDS = ("key_list", "out_stream", "out_name", "proc_spec")
+BUFFER_FIELDS = ("key_list", "out_stream", "out_name", "proc_spec", *SETTINGS)
 """Fields in the description of a buffer."""
 
 MAX_BUFFERS = 2**16
@@ -58,6 +59,8 @@ class BufferSpec(NamedTuple):
         none. They are templates until :meth:`fill_in`.
     proc_spec
         processing, as the user gives it.
+    settings
+        how the table is written.
     given
         the user's description, with expanded keys.
     """
@@ -67,6 +70,7 @@ class BufferSpec(NamedTuple):
     out_stream: str
     out_name: str | None
     proc_spec: Any
+    settings: TableSettings
     given: dict[str, Any]
 
     @classmethod
@@ -83,6 +87,7 @@ class BufferSpec(NamedTuple):
             out_stream,
             out_name if "out_name" in given else None,
             given.get("proc_spec"),
+            TableSettings.parse(given, f"buffer {show(name)}"),
             given,
         )
 
@@ -171,9 +176,12 @@ class OutSpec:
     ----------
     decoders
         buffers by name of the decoder.
+    settings
+        how all tables are written.
     """
 
     decoders: dict[str, list[BufferSpec]]
+    settings: TableSettings = field(default_factory=TableSettings)
 
     @property
     def fields(self) -> set[str]:
@@ -188,7 +196,8 @@ class OutSpec:
             {
                 decoder: [b.fill_in(decoder, keywords, lenient) for b in buffers]
                 for decoder, buffers in self.decoders.items()
-            }
+            },
+            self.settings,
         )
 
     def write_back(self, config: dict) -> None:
@@ -221,7 +230,9 @@ def parse_out_spec(config: Any) -> OutSpec:
         {
             decoder: parse_buffers(_with_decoder(decoder, buffers))
             for decoder, buffers in config.items()
-        }
+            if decoder not in SETTINGS
+        },
+        TableSettings.parse(config, "the specification"),
     )
 
 
@@ -355,10 +366,10 @@ def _check_description(name: str, info: Any) -> None:
             f"{show(info)}"
         )
         raise OutSpecError(msg)
-    for field in info:
-        if field not in BUFFER_FIELDS:
-            hint = did_you_mean(str(field), BUFFER_FIELDS)
-            msg = f"buffer {show(name)}: unknown field {show(field)}{hint}"
+    for given in info:
+        if given not in BUFFER_FIELDS:
+            hint = did_you_mean(str(given), BUFFER_FIELDS)
+            msg = f"buffer {show(name)}: unknown field {show(given)}{hint}"
             raise OutSpecError(msg)
     if "key_list" not in info:
         msg = f"buffer {show(name)} has no key_list"

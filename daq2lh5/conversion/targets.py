@@ -12,6 +12,7 @@ from .. import formats
 from ..buffers.fields import MaskedKeywords, fill_in_field
 from ..buffers.out_spec import OutSpec, parse_out_spec
 from ..buffers.places import Place, as_out_stream
+from ..buffers.table_settings import SETTINGS, TableSettings
 from ..errors import OutSpecError, UndefinedKeywordError, did_you_mean, show
 from ..raw_buffer import RawBufferLibrary
 from ..reading.magic import without_ending
@@ -70,6 +71,11 @@ class Target:
             return [Place.of(self.file, "").file]
         files = [final_file(d, rb) for d, rb in self.rb_lib.buffers()]
         return [f for f in dict.fromkeys(files) if f]
+
+    @property
+    def settings(self) -> TableSettings:
+        """How all tables are written, by the specification."""
+        return TableSettings() if self.rb_lib is None else self.rb_lib.settings
 
 
 def load_spec(
@@ -205,8 +211,8 @@ def check_decoder_names(out_spec: dict) -> None:
     """
     known = formats.known_decoders()
     for name in out_spec:
-        if name != "*" and name not in known:
-            hint = did_you_mean(str(name), known)
+        if name not in ("*", *SETTINGS) and name not in known:
+            hint = did_you_mean(str(name), [*known, *SETTINGS])
             msg = f"no format has a decoder {show(name)}{hint}"
             raise OutSpecError(msg)
 

@@ -186,7 +186,9 @@ class Selection:
                 rb.make_later(make, decoder.describe_lgdo)
                 continue
             names = (type(decoder).__name__, rb.out_name, rb.place.path)
-            columns = self.column_settings.applied(decoder.columns_of(key), names)
+            columns = self.column_settings.applied(
+                decoder.columns_of(key), names, rb.settings.column_settings
+            )
             if columns != described:
                 table = TableBuffer(columns, 0, type(decoder).__name__)
                 described = columns

@@ -18,6 +18,7 @@ import numpy as np
 from .._core.codecs.chunks import fletcher32, pack_chunk
 from .._core.codecs.deflate import WaveformDeflater
 from ..errors import VerificationError
+from .merging import merge_settings
 from .plugin_filters import with_plugin
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ __all__ = [
     "Filters",
     "dataset_settings",
     "level_is_asked",
-    "merge_settings",
     "reads_back",
 ]
 
@@ -270,20 +270,6 @@ def reads_back(payload: bytes, chunk: np.ndarray, filters: Filters) -> bool:
     else:
         found = payload
     return np.array_equal(np.frombuffer(found, np.uint8), chunk)
-
-
-def merge_settings(*levels: dict[str, Any]) -> dict[str, Any]:
-    """Merge HDF5 settings: later ones win.
-
-    Another ``compression`` does not get the ``compression_opts`` of the one before.
-    """
-    merged: dict[str, Any] = {}
-    for level in levels:
-        before = merged.get("compression")
-        if level.get("compression", before) != before:
-            merged.pop("compression_opts", None)
-        merged |= level
-    return merged
 
 
 def dataset_settings(given: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from kit.writers import fcio as writer
 
 from daq2lh5.build_raw import convert
 from daq2lh5.cli import main
-from daq2lh5.writing.filters import merge_settings
+from daq2lh5.writing.merging import merge_settings
 from daq2lh5.writing.plugin_filters import with_plugin
 
 
