@@ -32,6 +32,7 @@ from .writing.merging import merge_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from .conversion.targets import OutSpecs
     from .data_streamer import DataStreamer
     from .publishing.output_files import OutputFiles
     from .raw_buffer import RawBuffer, RawBufferLibrary
@@ -195,7 +196,7 @@ def open_stream(
 def build_raw(
     in_stream: str | os.PathLike[str],
     in_stream_type: str | None = None,
-    out_spec: str | os.PathLike[str] | dict | RawBufferLibrary | None = None,
+    out_spec: OutSpecs = None,
     buffer_size: int = 8192,
     n_max: float | None = float("inf"),
     overwrite: bool = False,
@@ -230,6 +231,8 @@ def build_raw(
         - the name of a file: everything, to that file;
         - the name of a JSON, YAML or TOML file, or a dictionary: see
           :meth:`.RawBufferLibrary.set_from_dict`;
+        - a list of such files and dictionaries: they are merged, see
+          :ref:`fragments`;
         - a :class:`.RawBufferLibrary`, which is not changed.
     buffer_size
         largest number of rows of a buffer.
@@ -314,7 +317,7 @@ def convert(
     in_stream: str | os.PathLike[str],
     *,
     in_stream_type: str | None = None,
-    out_spec: str | os.PathLike[str] | dict | RawBufferLibrary | Target | None = None,
+    out_spec: OutSpecs | Target = None,
     buffer_size: int = 8192,
     n_max: float | None = float("inf"),
     overwrite: bool = False,

@@ -132,9 +132,10 @@ def main() -> None:
 @click.option(
     "-o",
     "--out-spec",
+    multiple=True,
     help="Output file, directory, or JSON, YAML or TOML file with an output "
     "specification. '{orig_basename}' stands for the input's name without its "
-    "extension.",
+    "extension. Several specifications (-o A -o B) are merged; later ones win.",
 )
 @click.option("-t", "--stream-type", help="Format of the input (see: daq2lh5 formats).")
 @click.option(
@@ -188,7 +189,7 @@ def main() -> None:
 @_with_debug
 def convert(
     files: tuple[str, ...],
-    out_spec: str | None,
+    out_spec: tuple[str, ...],
     stream_type: str | None,
     buffer_size: int,
     max_rows: int | None,
@@ -439,7 +440,7 @@ def daq2lh5_cli(
     open_standard_streams()
     status = run(
         in_stream,
-        out_spec=out_spec,
+        out_spec=() if out_spec is None else (out_spec,),
         stream_type=stream_type,
         buffer_size=buffer_size,
         max_rows=max_rows,

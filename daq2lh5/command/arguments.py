@@ -130,7 +130,7 @@ def check_inputs(files: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def targets_of(
-    files: tuple[str, ...], out_spec: str | None, keywords: dict[str, Any]
+    files: tuple[str, ...], out_spec: tuple[str, ...], keywords: dict[str, Any]
 ) -> dict[str, Target]:
     """Return the target of each input.
 
@@ -139,7 +139,7 @@ def targets_of(
     files
         the inputs.
     out_spec
-        output or specification from the user.
+        output or specifications from the user, if any.
     keywords
         values of keywords, besides those from the inputs' names.
 
@@ -155,7 +155,7 @@ def targets_of(
     if len(paths) < len(files):
         msg = "an input is given twice"
         raise UsageError(msg)
-    spec = load_spec(out_spec)
+    spec = load_spec(out_spec or None)
     in_folder = isinstance(spec, str) and is_folder(expand_path(spec))
     targets: dict[str, Target] = {}
     writers: dict[str, str] = {}
@@ -175,11 +175,11 @@ def targets_of(
     return targets
 
 
-def _way_out(one: str, other: str, out_spec: str | None) -> str:
+def _way_out(one: str, other: str, out_spec: tuple[str, ...]) -> str:
     """Return advice for two inputs that would write one file."""
     name = basename_of(other)
     if basename_of(one) != name:
-        if out_spec is not None and "{orig_basename}" not in out_spec:
+        if out_spec and not any("{orig_basename}" in name for name in out_spec):
             return "use '{orig_basename}' in the output, or a directory"
         return "convert them one by one, with different outputs (-o)"
     # equal names: '{orig_basename}' does not help

@@ -44,7 +44,7 @@ EXIT_DAMAGED = 3
 def run(
     files: tuple[str, ...],
     *,
-    out_spec: str | None,
+    out_spec: tuple[str, ...],
     stream_type: str | None,
     buffer_size: int,
     max_rows: int | None,
@@ -93,8 +93,9 @@ def run(
         _check_outputs(files, outputs, overwrite)
         if json_file is not None:
             json_file = json_file if json_file == "-" else expand_path(json_file)
-            given = [*filter(None, [out_spec, of_formats.get("compass_config_file")])]
-            check_json_file(json_file, [*files, *outputs, *map(expand_path, given)])
+            given = [*out_spec, of_formats.get("compass_config_file")]
+            read = map(expand_path, filter(None, given))
+            check_json_file(json_file, [*files, *outputs, *read])
     except (UsageError, OSError, ValueError, NotImplementedError, ImportError) as e:
         if debug:
             traceback.print_exc()

@@ -6,10 +6,11 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .. import formats
 from ..buffers.fields import MaskedKeywords, fill_in_field
+from ..buffers.merge_specs import merge_specs
 from ..buffers.out_spec import OutSpec, parse_out_spec
 from ..buffers.places import Place, as_out_stream
 from ..buffers.table_settings import SETTINGS, TableSettings
@@ -38,6 +39,10 @@ __all__ = [
     "target_in",
     "target_of",
 ]
+
+OneSpec: TypeAlias = "str | os.PathLike[str] | dict | RawBufferLibrary | None"
+OutSpecs: TypeAlias = "OneSpec | list[str | os.PathLike[str] | dict]"
+"""Types of `out_spec`."""
 
 _FIELD = re.compile(
     # with attributes and items: {run.number}, {run[0]}
@@ -79,7 +84,7 @@ class Target:
 
 
 def load_spec(
-    out_spec: str | os.PathLike[str] | dict | RawBufferLibrary | None,
+    out_spec: OutSpecs,
 ) -> str | OutSpec | RawBufferLibrary | None:
     """Load and parse an output specification.
 
@@ -87,7 +92,8 @@ def load_spec(
     ----------
     out_spec
         the user's. A file is a specification by its extension, in any spelling, or by
-        its content. Any other name is that of an output.
+        its content. Any other name is that of an output. The fragments in a list are
+        merged, see :func:`.merge_specs`.
 
     Returns
     -------
@@ -101,11 +107,44 @@ def load_spec(
     TypeError
         if `out_spec` is of another type.
     """
+    if isinstance(out_spec, (list, tuple)) and len(out_spec) == 1:
+        return load_spec(out_spec[0])
     if out_spec is None or isinstance(out_spec, RawBufferLibrary):
         return out_spec
+    if isinstance(out_spec, (list, tuple)):
+        out_spec = _merged(out_spec)
+    content = _content_of(out_spec)
+    if content is None:
+        return os.fsdecode(out_spec)
+    check_decoder_names(content)
+    return parse_out_spec(content)
+
+
+def _merged(fragments: list | tuple) -> dict[str, Any]:
+    """Return the specification that several fragments make."""
+    loaded: list[tuple[str, dict]] = []
+    for number, fragment in enumerate(fragments, 1):
+        content = _content_of(fragment)
+        if content is None:
+            msg = (
+                f"{show(os.fsdecode(fragment))} is the name of an output: it must be "
+                "the only out_spec (-o); several must be specifications, which have "
+                "an out_stream for each buffer"
+            )
+            raise OutSpecError(msg)
+        is_dict = isinstance(fragment, dict)
+        name = f"specification {number}" if is_dict else os.fsdecode(fragment)
+        loaded.append((name, content))
+    if not loaded:
+        msg = "out_spec is an empty list: expected specifications"
+        raise OutSpecError(msg)
+    return merge_specs(loaded)
+
+
+def _content_of(out_spec: Any) -> dict | None:
+    """Return the dictionary of a specification; None for the name of an output."""
     if isinstance(out_spec, dict):
-        check_decoder_names(out_spec)
-        return parse_out_spec(out_spec)
+        return out_spec
     if not isinstance(out_spec, (str, os.PathLike)):
         kind = type(out_spec).__name__
         msg = f"out_spec is a {kind}; expected a name, a dictionary or a library"
@@ -116,15 +155,15 @@ def load_spec(
         raise OutSpecError(msg)
     content = load_dict(name) if is_spec_file(name) else load_if_dict(name)
     if content is None and not is_spec_file(name):
-        return os.fsdecode(out_spec)
+        return None
     if not isinstance(content, dict):
         msg = f"{name} is not an output specification: it is {show(content)}"
         raise OutSpecError(msg)
-    return load_spec(content)
+    return content
 
 
 def target_of(
-    out_spec: str | os.PathLike[str] | dict | RawBufferLibrary | None,
+    out_spec: OutSpecs,
     in_stream: str,
     keywords: dict[str, Any],
 ) -> Target:
