@@ -198,8 +198,9 @@ class RawBuffer:
         key_list: Iterable[int | str] | None = None,
         out_stream: str | None = None,
         out_name: str | None = None,
+        rename: Callable[[str], str] = str,
     ) -> RawBuffer:
-        """Make a buffer without rows, with defaults and processing of this one."""
+        """Make a buffer without rows like this one; `rename` makes its aliases."""
         rb = RawBuffer(
             key_list=self.key_list if key_list is None else key_list,
             out_stream=self.out_stream if out_stream is None else out_stream,
@@ -207,7 +208,7 @@ class RawBuffer:
             proc_spec=self.proc_spec,
         )
         rb._processing = self._processing
-        rb.settings = self.settings
+        rb.settings = self.settings.renamed(rename)
         return rb
 
     def beside(
@@ -222,7 +223,11 @@ class RawBuffer:
         key_list
             its keys, by default those of this buffer.
         """
-        return self.derive(key_list, out_name=f"{self.out_name}_{ending}")
+        return self.derive(
+            key_list,
+            out_name=f"{self.out_name}_{ending}",
+            rename=lambda alias: f"{alias}_{ending}",
+        )
 
     def make_later(
         self,
@@ -395,9 +400,6 @@ class RawBuffer:
     def is_full(self) -> bool:
         """Whether the next packet may not fit any more."""
         return len(self) - self.loc < self.fill_safety
-
-    def __str__(self) -> str:
-        return repr(self)
 
     def __repr__(self) -> str:
         names = ("key_list", "out_stream", "out_name", "loc", "fill_safety")

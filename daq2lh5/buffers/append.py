@@ -128,6 +128,8 @@ def append_buffer(
         entered while rows are processed, to time that.
     """
     processing = processing or nullcontext()
+    for alias in rb.settings.aliases:
+        writer.links.add(rb.place.path, rb.place.beside(alias))
     name, group = rb.place.name, rb.place.group
     settings = rb.settings.hdf5_settings
     described = rb.describe_unmade()

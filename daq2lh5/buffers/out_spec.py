@@ -35,7 +35,14 @@ __all__ = [
     "write_back",
 ]
 
-BUFFER_FIELDS = ("key_list", "out_stream", "out_name", "proc_spec", *SETTINGS)
+BUFFER_FIELDS = (
+    "key_list",
+    "out_stream",
+    "out_name",
+    "proc_spec",
+    *SETTINGS,
+    "aliases",
+)
 """Fields in the description of a buffer."""
 
 MAX_BUFFERS = 2**16
@@ -104,13 +111,14 @@ class BufferSpec(NamedTuple):
 
     @property
     def fields(self) -> set[str]:
-        """Names of the fields in `out_stream` and `out_name`."""
-        return fields_of(self.out_stream) | fields_of(self.out_name or "")
+        """Names of the fields in `out_stream`, `out_name` and aliases."""
+        texts = (self.out_stream, self.out_name or "", *self.settings.aliases)
+        return set().union(*map(fields_of, texts))
 
     def fill_in(
         self, decoder: str, keywords: Mapping[str, Any], lenient: bool = True
     ) -> BufferSpec:
-        """Fill in keywords and environment variables in `out_stream` and `out_name`.
+        """Fill in keywords in names, and environment variables in `out_stream`.
 
         The result is final, unless the names need keys or decoders of the stream: then
         they are templates, with ``{key}`` and ``{name}`` only.
@@ -152,6 +160,10 @@ class BufferSpec(NamedTuple):
         if self.out_name is not None:
             where = f"out_name of {whose}"
             out_name = fill_in_field(out_name, masked, where, keep, again)
+        where = f"aliases of {whose}"
+        settings = self.settings.renamed(
+            lambda alias: literal(fill_in_field(alias, masked, where, keep, again))
+        )
         where = f"out_stream of {whose}"
         out_stream = bound_variables(out_stream)
         out_stream = fill_in_field(out_stream, masked, where, keep, again)
@@ -165,7 +177,11 @@ class BufferSpec(NamedTuple):
         place.check_file(where)
         if not again:
             place.check_path(whose)
-        return self._replace(out_stream=out_stream, out_name=out_name)
+            for alias in settings.aliases:
+                place._replace(name=alias).check_path(f"{whose}, alias")
+        return self._replace(
+            out_stream=out_stream, out_name=out_name, settings=settings
+        )
 
 
 @dataclass(frozen=True)

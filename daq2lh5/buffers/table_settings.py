@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from ..errors import OutSpecError, show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["SETTINGS", "TableSettings"]
 
@@ -25,10 +28,14 @@ class TableSettings:
         those of files.
     column_settings
         settings of single columns, by path in the table.
+    aliases
+        further names of the table: in its group, or from the root if they begin with a
+        slash. Those of a template are templates.
     """
 
     hdf5_settings: dict[str, Any] = field(default_factory=dict)
     column_settings: dict[str, Any] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, given: Mapping[str, Any], whose: str) -> TableSettings:
@@ -59,4 +66,20 @@ class TableSettings:
                 msg = f"{whose}: {name} has the key {show(wrong)}; expected text"
                 raise OutSpecError(msg)
             found[name] = dict(value)
-        return cls(**found)
+        return cls(**found, aliases=_aliases_of(given.get("aliases"), whose))
+
+    def renamed(self, rename: Callable[[str], str]) -> TableSettings:
+        """Return the settings with other aliases: the results of a function."""
+        if not self.aliases:
+            return self
+        return replace(self, aliases=tuple(map(rename, self.aliases)))
+
+
+def _aliases_of(value: Any, whose: str) -> tuple[str, ...]:
+    names = [] if value is None else [value] if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not all(
+        isinstance(name, str) and name and "\0" not in name for name in names
+    ):
+        msg = f"{whose}: aliases is {show(value)}; expected a name, or a list of names"
+        raise OutSpecError(msg)
+    return tuple(dict.fromkeys(names))

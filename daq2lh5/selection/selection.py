@@ -13,7 +13,7 @@ from ..buffers.table_buffer import TableBuffer
 from ..data_decoder import DataDecoder
 from ..errors import OutSpecError
 from ..resources.memory import MemoryPlan
-from .checks import check_processing
+from .checks import check_aliases, check_processing
 from .templates import (
     buffer_for,
     buffers_for,
@@ -128,6 +128,11 @@ class Selection:
             if count > 1:
                 msg = f"{count} buffers would write the table '{table}' of {file}"
                 raise OutSpecError(msg)
+        check_aliases(
+            (self._place_of(rb), [rb.place.beside(a) for a in rb.settings.aliases])
+            for name, rb in self.rb_lib.buffers()
+            if name in decoders and rb.out_stream
+        )
 
     def _check_selection(self, keys: dict[str, set]) -> None:
         """Warn of decoders and keys that the stream lacks.
@@ -387,6 +392,9 @@ class Selection:
         while self._place_of(rb) in self._places:
             number += 1
             rb.out_name = self._other_name(wanted, number)
+        if number > 1:
+            rename = partial(self._other_name, number=number)
+            rb.settings = rb.settings.renamed(rename)
         self._places.add(self._place_of(rb))
         self.rb_lib[name].append(rb)
 

@@ -37,6 +37,7 @@ from .datasets import (
     write_scalar,
 )
 from .layout import layout_of_lgdo
+from .links import Links
 from .merging import merge_settings
 from .objects import WrittenObject, open_object
 from .parents import Parents
@@ -98,6 +99,11 @@ class LH5Writer:
         then get chunks as large as all others.
     sync
         whether to send data to the disk while the conversion goes on.
+
+    Attributes
+    ----------
+    links
+        further names of objects, which :meth:`finish` writes.
     """
 
     def __init__(
@@ -118,6 +124,7 @@ class LH5Writer:
         self._encoder = self.pipeline.new_encoder()
         self._more_to_come = more_to_come
         self._parents = Parents(file)
+        self.links = Links(file, self._parents)
         self._objects: dict[str, WrittenObject] = {}
         # settings of objects; plans and templates by layout and id of the settings
         self._own_settings: dict[str, dict[str, Any]] = {}
@@ -223,7 +230,9 @@ class LH5Writer:
             target.altered = {}
         self.pipeline.drain()
         with self._timed():
+            self.links.register()
             self._parents.write()
+            self.links.make()
             if self._syncer is not None:
                 self._syncer.wait()
             self.close()
