@@ -32,6 +32,7 @@ from .writing.merging import merge_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from .conversion.channel_maps import ChannelMaps
     from .conversion.targets import OutSpecs
     from .data_streamer import DataStreamer
     from .publishing.output_files import OutputFiles
@@ -204,6 +205,7 @@ def build_raw(
     hdf5_settings: dict[str, Any] | None = None,
     db_dict: dict | None = None,
     *,
+    channel_map: ChannelMaps = None,
     column_settings: dict[str, Any] | None = None,
     extra_columns: bool = False,
     threads: int | None = None,
@@ -248,6 +250,10 @@ def build_raw(
         ``create_dataset``. By default datasets are shuffled and compressed by gzip.
     db_dict
         values for the processing of buffers, by the names of tables or groups.
+    channel_map
+        names and systems of channels, by which `out_spec` names and selects them: a
+        dictionary, the name of a JSON, YAML or TOML file, or of a directory and a time
+        (``channelmaps@20230311T235840Z``), see :ref:`channel-maps`.
     column_settings
         settings of single columns, by their path in the table (``"baseline"``,
         ``"waveform/values"``), also behind the name of a table or decoder and a slash:
@@ -295,6 +301,7 @@ def build_raw(
         in_stream,
         in_stream_type=in_stream_type,
         out_spec=out_spec,
+        channel_map=channel_map,
         buffer_size=buffer_size,
         n_max=n_max,
         overwrite=overwrite,
@@ -318,6 +325,7 @@ def convert(
     *,
     in_stream_type: str | None = None,
     out_spec: OutSpecs | Target = None,
+    channel_map: ChannelMaps = None,
     buffer_size: int = 8192,
     n_max: float | None = float("inf"),
     overwrite: bool = False,
@@ -370,7 +378,7 @@ def convert(
     )
     target = out_spec
     if not isinstance(target, Target):
-        target = target_of(out_spec, in_stream, keywords or {})
+        target = target_of(out_spec, in_stream, keywords or {}, channel_map)
 
     from .publishing.output_files import OutputFiles  # noqa: PLC0415  (imports h5py)
 

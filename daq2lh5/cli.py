@@ -137,6 +137,12 @@ def main() -> None:
     "specification. '{orig_basename}' stands for the input's name without its "
     "extension. Several specifications (-o A -o B) are merged; later ones win.",
 )
+@click.option(
+    "--channel-map",
+    metavar="NAME",
+    help="JSON or YAML file with the names and systems of channels, or a dbetto data "
+    "base and a time: DIR@20230311T235840Z. Specifications select from it.",
+)
 @click.option("-t", "--stream-type", help="Format of the input (see: daq2lh5 formats).")
 @click.option(
     "-b",
@@ -190,6 +196,7 @@ def main() -> None:
 def convert(
     files: tuple[str, ...],
     out_spec: tuple[str, ...],
+    channel_map: str | None,
     stream_type: str | None,
     buffer_size: int,
     max_rows: int | None,
@@ -224,6 +231,7 @@ def convert(
     status = run(
         files,
         out_spec=out_spec,
+        channel_map=channel_map,
         stream_type=stream_type,
         buffer_size=buffer_size,
         max_rows=max_rows,

@@ -470,8 +470,8 @@ class RawBufferLibrary(dict):
 
     Attributes
     ----------
-    settings
-        how all tables are written.
+    settings, channels
+        those of :class:`.OutSpec`.
     """
 
     def __init__(
@@ -479,6 +479,7 @@ class RawBufferLibrary(dict):
     ) -> None:
         super().__init__()
         self.settings = TableSettings()
+        self.channels: dict[str, dict[int, str]] = {}
         if config is not None:
             self.set_from_dict(config, kw_dict)
 
@@ -491,7 +492,7 @@ class RawBufferLibrary(dict):
 
     def add(self, spec: OutSpec) -> None:
         """Add the buffers of a specification with keywords filled in."""
-        self.settings = spec.settings
+        self.settings, self.channels = spec.settings, spec.channels
         for decoder, buffers in spec.decoders.items():
             rbs = self.setdefault(decoder, RawBufferList())
             rbs.extend(map(RawBuffer.of, buffers))
@@ -507,7 +508,7 @@ class RawBufferLibrary(dict):
             for an environment variable that is not set.
         """
         library = RawBufferLibrary()
-        library.settings = self.settings
+        library.settings, library.channels = self.settings, self.channels
         for decoder, rbs in self.items():
             library[decoder] = RawBufferList()
             for rb in rbs:

@@ -30,6 +30,7 @@ HAVE_OPTIONS = {
     "in_stream": "FILE",
     "in_stream_type": "--stream-type",
     "out_spec": "--out-spec",
+    "channel_map": "--channel-map",
     "buffer_size": "--buffer-size",
     "n_max": "--max-rows",
     "overwrite": "--overwrite",
@@ -130,7 +131,10 @@ def check_inputs(files: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def targets_of(
-    files: tuple[str, ...], out_spec: tuple[str, ...], keywords: dict[str, Any]
+    files: tuple[str, ...],
+    out_spec: tuple[str, ...],
+    keywords: dict[str, Any],
+    channel_map: str | None = None,
 ) -> dict[str, Target]:
     """Return the target of each input.
 
@@ -142,6 +146,8 @@ def targets_of(
         output or specifications from the user, if any.
     keywords
         values of keywords, besides those from the inputs' names.
+    channel_map
+        see :func:`.load_channel_map`.
 
     Raises
     ------
@@ -155,7 +161,7 @@ def targets_of(
     if len(paths) < len(files):
         msg = "an input is given twice"
         raise UsageError(msg)
-    spec = load_spec(out_spec or None)
+    spec = load_spec(out_spec or None, channel_map)
     in_folder = isinstance(spec, str) and is_folder(expand_path(spec))
     targets: dict[str, Target] = {}
     writers: dict[str, str] = {}

@@ -51,6 +51,7 @@ def run(
     overwrite: bool,
     kwargs: str,
     level: int,
+    channel_map: str | None = None,
     threads: int | None = None,
     memory_limit: str = "1G",
     checksum: bool = False,
@@ -88,12 +89,12 @@ def run(
         named = {name: value for name, value in options.items() if name in KINDS}
         keywords = {k: v for k, v in options.items() if k not in named}
         of_formats = {k: named.pop(k) for k in [*named] if k in FORMAT_OPTIONS}
-        targets = targets_of(files, out_spec, keywords)
+        targets = targets_of(files, out_spec, keywords, channel_map)
         outputs = [f for target in targets.values() for f in target.files]
         _check_outputs(files, outputs, overwrite)
         if json_file is not None:
             json_file = json_file if json_file == "-" else expand_path(json_file)
-            given = [*out_spec, of_formats.get("compass_config_file")]
+            given = [*out_spec, channel_map, of_formats.get("compass_config_file")]
             read = map(expand_path, filter(None, given))
             check_json_file(json_file, [*files, *outputs, *read])
     except (UsageError, OSError, ValueError, NotImplementedError, ImportError) as e:

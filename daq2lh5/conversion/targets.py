@@ -26,9 +26,12 @@ from ..resources.paths import (
 from ..selection.checks import check_processing
 from ..selection.templates import final_file
 from ..utils import is_spec_file, load_dict, load_if_dict
+from .channel_maps import load_channel_map
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from .channel_maps import ChannelMaps
 
 __all__ = [
     "Target",
@@ -84,7 +87,7 @@ class Target:
 
 
 def load_spec(
-    out_spec: OutSpecs,
+    out_spec: OutSpecs, channel_map: ChannelMaps = None
 ) -> str | OutSpec | RawBufferLibrary | None:
     """Load and parse an output specification.
 
@@ -94,6 +97,8 @@ def load_spec(
         the user's. A file is a specification by its extension, in any spelling, or by
         its content. Any other name is that of an output. The fragments in a list are
         merged, see :func:`.merge_specs`.
+    channel_map
+        see :func:`.load_channel_map`.
 
     Returns
     -------
@@ -108,16 +113,27 @@ def load_spec(
         if `out_spec` is of another type.
     """
     if isinstance(out_spec, (list, tuple)) and len(out_spec) == 1:
-        return load_spec(out_spec[0])
+        return load_spec(out_spec[0], channel_map)
     if out_spec is None or isinstance(out_spec, RawBufferLibrary):
+        _refuse_map(channel_map)
         return out_spec
     if isinstance(out_spec, (list, tuple)):
         out_spec = _merged(out_spec)
     content = _content_of(out_spec)
     if content is None:
+        _refuse_map(channel_map)
         return os.fsdecode(out_spec)
     check_decoder_names(content)
-    return parse_out_spec(content)
+    return parse_out_spec(content, load_channel_map(channel_map))
+
+
+def _refuse_map(channel_map: ChannelMaps) -> None:
+    if channel_map is not None:
+        msg = (
+            "a channel map names and selects channels in an output specification: give "
+            "one (out_spec, -o)"
+        )
+        raise OutSpecError(msg)
 
 
 def _merged(fragments: list | tuple) -> dict[str, Any]:
@@ -166,6 +182,7 @@ def target_of(
     out_spec: OutSpecs,
     in_stream: str,
     keywords: dict[str, Any],
+    channel_map: ChannelMaps = None,
 ) -> Target:
     """Return the target of an input.
 
@@ -173,10 +190,10 @@ def target_of(
 
     Parameters
     ----------
-    out_spec, in_stream, keywords
+    out_spec, in_stream, keywords, channel_map
         see :func:`load_spec` and :func:`target_for`.
     """
-    spec = load_spec(out_spec)
+    spec = load_spec(out_spec, channel_map)
     target = target_for(spec, in_stream, keywords)
     if isinstance(spec, OutSpec) and isinstance(out_spec, dict):
         spec.write_back(out_spec)

@@ -35,6 +35,9 @@ __all__ = ["MAX_TABLES", "Selection"]
 MAX_TABLES = 4096
 """Largest number of tables of a decoder for keys that appear in mid-stream."""
 
+TOLD_CHANNELS = 20
+"""Channels that a message names."""
+
 
 class Selection:
     """The part of a streamer that matches buffers with decoders and keys.
@@ -149,14 +152,24 @@ class Selection:
                 )
         self.selects_anything = False
         for name, there in keys.items():
+            channels = self.rb_lib.channels.get(name, {})
+            absent = {k: n for k, n in channels.items() if k not in there}
             for rb in self.rb_lib.get(name, ()):
                 if self._had_rows(rb) or there.intersection(rb.key_list):
                     self.selects_anything = True
-                elif rb.key_list and name not in self._wildcards:
+                    if len(rb.key_list) == 1:
+                        absent.pop(rb.key_list[0], None)
+                elif (
+                    rb.key_list
+                    and name not in self._wildcards
+                    and not absent.keys() >= set(rb.key_list)
+                ):
                     self.report.warn(
                         f"{name}: the stream has none of the keys of buffer "
                         f"'{rb.out_name}'"
                     )
+            if absent:
+                self.report.warn(_about_absent(name, absent))
 
     def _had_rows(self, rb: RawBuffer) -> bool:
         """Whether a buffer has, or had, rows."""
@@ -409,3 +422,13 @@ class Selection:
         if file not in self._real_files:
             self._real_files[file] = os.path.realpath(file)
         return self._real_files[file], rb.place.path
+
+
+def _about_absent(decoder: str, channels: dict[int, str]) -> str:
+    """Return a message on channels of the channel map that the stream lacks."""
+    names = [f"{name} ({key})" for key, name in channels.items()]
+    more = f" and {len(names) - TOLD_CHANNELS} more" * (len(names) > TOLD_CHANNELS)
+    return (
+        f"{decoder}: the data lack channels of the channel map: "
+        f"{', '.join(names[:TOLD_CHANNELS])}{more}"
+    )
