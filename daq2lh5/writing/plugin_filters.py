@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from typing import Any
 
 import h5py
@@ -25,7 +26,7 @@ def with_plugin(settings: dict[str, Any]) -> dict[str, Any]:
     settings
         arguments of ``create_dataset``. ``compression`` may be the name of a filter of
         hdf5plugin in any letter case, also behind ``hdf5plugin.``; then arguments can
-        follow, as in Python.
+        follow, as in Python. It may be a filter object, or a dictionary of one.
 
     Raises
     ------
@@ -33,7 +34,12 @@ def with_plugin(settings: dict[str, Any]) -> dict[str, Any]:
         if the filter is unknown, or hdf5plugin is not installed.
     """
     name = settings.get("compression")
-    if isinstance(name, str) and name not in H5PY_FILTERS:
+    if isinstance(name, Mapping):
+        options = {"compression_opts": name.get("compression_opts")}
+        if options["compression_opts"] is not None:
+            options["compression_opts"] = tuple(options["compression_opts"])
+        settings = settings | dict(name) | options
+    elif isinstance(name, str) and name not in H5PY_FILTERS:
         given = {"compression_opts": settings.get("compression_opts")}
         settings = {k: v for k, v in settings.items() if k not in given}
         settings |= _filter_of(name)

@@ -192,6 +192,11 @@ def test_objects_in_python(source, tmp_path):
     assert compressions(out) == [ZSTD, ZSTD]
     found = report.provenance["specification"]["hdf5_settings"]["compression"]
     assert found == {"compression": 32015, "compression_opts": [4]}
+    # these restore the conversion
+    again = tmp_path / "again.lh5"
+    convert(source, out_spec=spec_of(again, top={"compression": found}))
+    with h5py.File(again) as file:
+        assert file["rest/baseline"]._filters[ZSTD] == (4,)
 
 
 def test_libraries_keep_the_settings(source, tmp_path):
