@@ -61,7 +61,7 @@ class Place(NamedTuple):
         return _path(f"{self.group}/{self.name}")
 
     def beside(self, alias: str) -> str:
-        """Path of a further name of the table.
+        """Return the path of a further name of the table.
 
         It is in the same group, or starts at the root if it begins with a slash.
         """

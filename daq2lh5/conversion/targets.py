@@ -140,6 +140,9 @@ def _merged(fragments: list | tuple) -> dict[str, Any]:
     """Return the specification that several fragments make."""
     loaded: list[tuple[str, dict]] = []
     for number, fragment in enumerate(fragments, 1):
+        if isinstance(fragment, RawBufferLibrary):
+            msg = "a library of buffers must be the only out_spec: it cannot be merged"
+            raise OutSpecError(msg)
         content = _content_of(fragment)
         if content is None:
             msg = (

@@ -30,6 +30,7 @@ class _Given:
     """A dictionary of settings by path, parsed; and the paths that datasets had."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:
+        # kept: its id stands for it
         self.given = given
         self.parsed = {str(p): _parsed(str(p), value) for p, value in given.items()}
         self.used: set[str] = set()
@@ -47,6 +48,9 @@ class _Given:
             if pattern != given and any(fnmatchcase(n, pattern) for n in names):
                 self.used.add(given)
                 yield settings
+
+
+NOTHING = _Given({})
 
 
 class ColumnSettings:
@@ -101,9 +105,7 @@ class ColumnSettings:
         ValueError
             if settings are given for a waveform as a whole.
         """
-        mine = _Given({})
-        if own:
-            mine = self._own.setdefault(id(own), _Given(own))
+        mine = self._given_for(own) if own else NOTHING
         if not any(g.parsed for g in (self._argument, self._specified, mine)):
             return columns
         changed = dict(columns)
@@ -120,6 +122,11 @@ class ColumnSettings:
                 for settings in self._of(path, names, mine):
                     changed[name] = _with_settings(changed[name], member, settings)
         return changed
+
+    def _given_for(self, own: Mapping[str, Any]) -> _Given:
+        if id(own) not in self._own:
+            self._own[id(own)] = _Given(own)
+        return self._own[id(own)]
 
     def _of(self, path: str, names: list[str], mine: _Given) -> Iterator[_Settings]:
         """Yield the settings of a column; later ones win."""

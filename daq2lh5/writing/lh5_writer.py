@@ -42,6 +42,7 @@ from .merging import merge_settings
 from .objects import WrittenObject, open_object
 from .parents import Parents
 from .pipeline import Pipeline
+from .plugin_filters import with_plugin
 from .settings import check_settings, split_settings
 from .syncer import Syncer
 from .templates import Template
@@ -551,7 +552,14 @@ class LH5Writer:
             self._ensure(target)
         self._parents.write()
         rows = {} if n_rows is None else {"n_rows": n_rows}
-        lh5.write(obj, name, self.file, group=group, **rows, **self._merged(settings))
+        lh5.write(
+            obj,
+            name,
+            self.file,
+            group=group,
+            **rows,
+            **with_plugin(self._merged(settings)),
+        )
         self._parents.reload()
 
     @contextmanager

@@ -13,6 +13,7 @@ from kit.writers import fcio as writer
 from daq2lh5.buffers.merge_specs import merge_specs
 from daq2lh5.build_raw import build_raw
 from daq2lh5.cli import main
+from daq2lh5.raw_buffer import RawBufferLibrary
 
 
 def merged(*fragments):
@@ -124,6 +125,8 @@ def test_outputs_are_no_fragments(source, tmp_path):
         build_raw(source, out_spec=[spec, "y.lh5"])
     with pytest.raises(ValueError, match="empty list"):
         build_raw(source, out_spec=[])
+    with pytest.raises(ValueError, match="a library of buffers"):
+        build_raw(source, out_spec=[spec, RawBufferLibrary(copy.deepcopy(spec))])
     with pytest.raises(TypeError, match="out_spec is a int"):
         build_raw(source, out_spec=[spec, 5])
     done = CliRunner().invoke(

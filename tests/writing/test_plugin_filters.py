@@ -5,12 +5,15 @@ import sys
 
 import h5py
 import hdf5plugin
+import lgdo
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from kit.writers import fcio as writer
 
 from daq2lh5.build_raw import convert
 from daq2lh5.cli import main
+from daq2lh5.writing.lh5_writer import LH5Writer
 from daq2lh5.writing.merging import merge_settings
 from daq2lh5.writing.plugin_filters import with_plugin
 
@@ -105,3 +108,12 @@ def test_another_compression_does_not_get_the_options_of_the_one_before():
     }
     assert merge_settings(outer, {"compression": "gzip"}) == outer
     assert merge_settings(outer, {"shuffle": True})["compression_opts"] == 9
+
+
+def test_of_objects_that_lh5_writes(tmp_path):
+    histogram = lgdo.Histogram(np.arange(20.0), (np.arange(21.0),))
+    with h5py.File(tmp_path / "x.lh5", "w") as file:
+        lh5_writer = LH5Writer(file, {"compression": "zstd"})
+        lh5_writer.append_lgdo(histogram, "h")
+        lh5_writer.finish()
+        assert "32015" in file["h/weights"]._filters
