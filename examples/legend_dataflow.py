@@ -1,4 +1,4 @@
-"""Convert like LEGEND's production of the raw tier: what its script does, in one call.
+"""Convert like LEGEND's script for the raw tier, in one call.
 
     python legend_dataflow.py [INPUT [OUTPUT]]
 

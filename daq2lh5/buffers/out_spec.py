@@ -324,7 +324,7 @@ def parse_out_spec(config: Any, channel_map: ChannelMap | None = None) -> OutSpe
     config
         the user's dictionary.
     channel_map
-        names of channels, and what key lists select from.
+        names of channels; key lists select from it.
 
     Raises
     ------
