@@ -48,12 +48,13 @@ def test_conflicts_name_the_place(one, other, kinds):
     assert merged({"a": one}, {"a": None}, {"a": other}) == {"a": other}
 
 
-trees = st.recursive(
-    st.integers(0, 3),
-    lambda below: st.dictionaries(st.sampled_from("abc"), below, max_size=3),
-    max_leaves=8,
+def nested(below):
+    return st.integers(0, 3) | st.dictionaries(st.sampled_from("abc"), below)
+
+
+dictionaries = st.dictionaries(
+    st.sampled_from("abc"), nested(nested(st.integers(0, 3)))
 )
-dictionaries = st.dictionaries(st.sampled_from("abc"), trees, max_size=3)
 
 
 def leaves(tree, path=()):
