@@ -132,9 +132,16 @@ def main() -> None:
 @click.option(
     "-o",
     "--out-spec",
+    multiple=True,
     help="Output file, directory, or JSON, YAML or TOML file with an output "
     "specification. '{orig_basename}' stands for the input's name without its "
-    "extension.",
+    "extension. Several specifications (-o A -o B) are merged; later ones win.",
+)
+@click.option(
+    "--channel-map",
+    metavar="NAME",
+    help="JSON or YAML file with the names and systems of channels, or a dbetto data "
+    "base and a time: DIR@20230311T235840Z. Specifications select from it.",
 )
 @click.option("-t", "--stream-type", help="Format of the input (see: daq2lh5 formats).")
 @click.option(
@@ -193,7 +200,8 @@ def main() -> None:
 @_with_debug
 def convert(
     files: tuple[str, ...],
-    out_spec: str | None,
+    out_spec: tuple[str, ...],
+    channel_map: str | None,
     stream_type: str | None,
     buffer_size: int,
     max_rows: int | None,
@@ -229,6 +237,7 @@ def convert(
     status = run(
         files,
         out_spec=out_spec,
+        channel_map=channel_map,
         stream_type=stream_type,
         buffer_size=buffer_size,
         max_rows=max_rows,
@@ -446,7 +455,7 @@ def daq2lh5_cli(
     open_standard_streams()
     status = run(
         in_stream,
-        out_spec=out_spec,
+        out_spec=() if out_spec is None else (out_spec,),
         stream_type=stream_type,
         buffer_size=buffer_size,
         max_rows=max_rows,

@@ -16,6 +16,8 @@ from .work import convert_all
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from ..conversion.channel_maps import ChannelMaps
+    from ..conversion.targets import OutSpecs
     from .results import Result
     from .work import Listener
 
@@ -39,8 +41,9 @@ ARGUMENTS = (
 
 def convert_files(
     inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-    out_spec: str | os.PathLike[str] | dict | None = None,
+    out_spec: OutSpecs = None,
     *,
+    channel_map: ChannelMaps = None,
     jobs: int = 1,
     join: bool = False,
     skip_existing: bool = False,
@@ -61,7 +64,7 @@ def convert_files(
     inputs
         names of files; folders stand for the DAQ files in each, ``@LIST`` for the names
         in the file ``LIST``.
-    out_spec
+    out_spec, channel_map
         see :func:`.build_raw.build_raw`. ``{orig_basename}`` stands for the name of an
         input without its extension.
     jobs
@@ -116,7 +119,7 @@ def convert_files(
     if isinstance(memory_limit, str):
         memory_limit = parse_size(memory_limit)
     arguments |= {"options": options, "memory_limit": memory_limit}
-    targets = targets_of(tuple(by_first), out_spec, kwargs)
+    targets = targets_of(tuple(by_first), out_spec, kwargs, channel_map)
     outputs = [name for target in targets.values() for name in target.files]
     check_outputs(files, outputs, arguments.get("overwrite", False))
     planned = plan(

@@ -46,13 +46,14 @@ EXIT_SIGNAL = 128
 def run(
     files: tuple[str, ...],
     *,
-    out_spec: str | None,
+    out_spec: tuple[str, ...],
     stream_type: str | None,
     buffer_size: int,
     max_rows: int | None,
     overwrite: bool,
     kwargs: str,
     level: int,
+    channel_map: str | None = None,
     threads: int | None = None,
     memory_limit: str = "1G",
     checksum: bool = False,
@@ -97,13 +98,14 @@ def run(
         if join:
             first, *others = sorted(files, key=natural_key)
             inputs = {first: [first, *others]}
-        targets = targets_of(tuple(inputs), out_spec, keywords)
+        targets = targets_of(tuple(inputs), out_spec, keywords, channel_map)
         outputs = [f for target in targets.values() for f in target.files]
         check_outputs(files, outputs, overwrite)
         if json_file is not None:
             json_file = json_file if json_file == "-" else expand_path(json_file)
-            given = [*filter(None, [out_spec, of_formats.get("compass_config_file")])]
-            check_json_file(json_file, [*files, *outputs, *map(expand_path, given)])
+            given = [*out_spec, channel_map, of_formats.get("compass_config_file")]
+            read = map(expand_path, filter(None, given))
+            check_json_file(json_file, [*files, *outputs, *read])
     except (UsageError, OSError, ValueError, NotImplementedError, ImportError) as e:
         if debug:
             traceback.print_exc()
