@@ -109,7 +109,7 @@ def check_json_file(json_file: str | None, others: list[str]) -> None:
 
 
 def check_inputs(files: tuple[str, ...]) -> tuple[str, ...]:
-    """Check that all inputs exist, before the first is read.
+    """Check that all inputs exist, each once, before the first is read.
 
     Returns
     -------
@@ -128,6 +128,10 @@ def check_inputs(files: tuple[str, ...]) -> tuple[str, ...]:
         if path.is_dir():
             msg = f"input {file} is a directory"
             raise UsageError(msg)
+    paths = {f if f == "-" else os.path.realpath(f) for f in expanded}
+    if len(paths) < len(expanded):
+        msg = "an input is given twice"
+        raise UsageError(msg)
     return expanded
 
 
@@ -158,10 +162,6 @@ def targets_of(
     from ..buffers.places import is_folder  # noqa: PLC0415
     from ..conversion.targets import load_spec, target_for, target_in  # noqa: PLC0415
 
-    paths = {f if f == "-" else os.path.realpath(f) for f in files}
-    if len(paths) < len(files):
-        msg = "an input is given twice"
-        raise UsageError(msg)
     spec = load_spec(out_spec or None, channel_map)
     in_folder = isinstance(spec, str) and is_folder(expand_path(spec))
     targets: dict[str, Target] = {}
