@@ -71,6 +71,12 @@ _with_resources = _options(
         help="Memory for buffers and queues together, for instance 512M.",
     ),
 )
+_with_channel_map = click.option(
+    "--channel-map",
+    metavar="NAME",
+    help="JSON or YAML file with the names and systems of channels, or a dbetto data "
+    "base and a time: DIR@20230311T235840Z. Specifications select from it.",
+)
 _with_batch = _options(
     click.option(
         "-J",
@@ -137,12 +143,7 @@ def main() -> None:
     "specification. '{orig_basename}' stands for the input's name without its "
     "extension. Several specifications (-o A -o B) are merged; later ones win.",
 )
-@click.option(
-    "--channel-map",
-    metavar="NAME",
-    help="JSON or YAML file with the names and systems of channels, or a dbetto data "
-    "base and a time: DIR@20230311T235840Z. Specifications select from it.",
-)
+@_with_channel_map
 @click.option("-t", "--stream-type", help="Format of the input (see: daq2lh5 formats).")
 @click.option(
     "-b",
@@ -277,6 +278,7 @@ def convert(
     help="JSON, YAML or TOML file with an output specification whose buffers have a "
     "proc_spec, or with a proc_spec alone, for all tables with waveforms.",
 )
+@_with_channel_map
 @click.option(
     "-o", "--output", metavar="FILE", help="Output file (default: FILE_proc.lh5)."
 )
@@ -295,6 +297,7 @@ def convert(
 def process(
     file: str,
     spec: str,
+    channel_map: str | None,
     output: str | None,
     overwrite: bool,
     threads: int | None,
@@ -333,11 +336,13 @@ def process(
         from .buffer_processor.lh5_buffer_processor import (  # noqa: PLC0415
             process_file,
         )
+        from .conversion.channel_maps import load_channel_map  # noqa: PLC0415
 
         process_file(
             file,
             spec,
             output,
+            channel_map=load_channel_map(channel_map),
             overwrite=overwrite,
             threads=threads,
             memory_limit=limit,

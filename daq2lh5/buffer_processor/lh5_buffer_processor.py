@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     import lgdo
 
+    from ..buffers.channel_map import ChannelMap
+
 log = logging.getLogger(__name__)
 
 __all__ = ["lh5_buffer_processor", "process_file"]
@@ -103,6 +105,7 @@ def process_file(
     threads: int | None = None,
     memory_limit: int = DEFAULT_LIMIT,
     verify_compression: bool = False,
+    channel_map: ChannelMap | None = None,
     progress: Callable[[], None] | None = None,
     report: ConversionReport | None = None,
 ) -> ConversionReport:
@@ -110,6 +113,8 @@ def process_file(
 
     Parameters
     ----------
+    channel_map
+        names of channels, for the specification.
     progress
         called after each chunk of rows.
     report
@@ -120,7 +125,7 @@ def process_file(
     if not os.path.exists(in_file):
         msg = f"input file {in_file} not found"
         raise FileNotFoundError(msg)
-    selection = _Selection(out_spec)
+    selection = _Selection(out_spec, channel_map)
     out_file = default_output(in_file) if out_file is None else expand_path(out_file)
     report = report or ConversionReport()
     report.source, report.format = in_file, "LH5"
@@ -327,7 +332,9 @@ class _Selection:
         how all tables are written.
     """
 
-    def __init__(self, out_spec: dict | str | None) -> None:
+    def __init__(
+        self, out_spec: dict | str | None, channel_map: ChannelMap | None = None
+    ) -> None:
         if isinstance(out_spec, (str, os.PathLike)):
             out_spec = load_dict(out_spec)
             _forget_files(out_spec)
@@ -348,7 +355,7 @@ class _Selection:
                 hint = did_you_mean(str(name), OPERATIONS)
                 msg = f"'{name}' in the specification is not a decoder or operation"
                 raise OutSpecError(msg + hint)
-        parsed = parse_out_spec(out_spec)
+        parsed = parse_out_spec(out_spec, channel_map)
         self.settings = parsed.settings
         for buffers in parsed.fill_in({}).decoders.values():
             self._buffers += [(b.name, RawBuffer.of(b)) for b in buffers]

@@ -336,3 +336,22 @@ def test_orca(tmp_path):
     )
     assert tables_of(report, out) == ["V01/raw", "V02/raw"]
     assert any("V03 (1234567)" in note for note in report.notes)
+
+
+def test_processing_of_files(source, tmp_path, channel_map):
+    """``daq2lh5 process`` takes the map of the conversion."""
+    raw, out = tmp_path / "raw.lh5", tmp_path / "windowed.lh5"
+    window = {"window": ["waveform", 5, 15, "windowed"]}
+    spec = spec_of(raw, [{"system": "geds"}], proc_spec=window)
+    (tmp_path / "map.json").write_text(json.dumps(channel_map))
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    given = ["--channel-map", str(tmp_path / "map.json")]
+    plain = spec_of(raw, [{"system": "geds"}])
+    build_raw(source, out_spec=plain, channel_map=channel_map)
+    process = ["process", str(raw), "-s", str(tmp_path / "spec.json"), "-o", str(out)]
+    assert CliRunner().invoke(main, process).exit_code == 2
+    done = CliRunner().invoke(main, [*process, *given])
+    assert done.exit_code == 0, done.output
+    with h5py.File(out) as f:
+        assert f["V01/raw/windowed/values"].shape == (3, 10)
+        assert f["V02/raw/windowed/values"].shape == (3, 10)
