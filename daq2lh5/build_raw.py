@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import formats
 from .conversion.arguments import check_options, number_or_all, whole_number, yes_or_no
 from .conversion.loop import convert_opened
-from .conversion.provenance import FileHash, provenance_of
+from .conversion.provenance import FileHash, common_folder, provenance_of
 from .conversion.targets import Target, target_of
 from .errors import OutSpecError
 from .reading.source import open_source
@@ -31,8 +31,8 @@ from .selection.column_settings import ColumnSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from .conversion.outputs import Outputs
     from .data_streamer import DataStreamer
-    from .publishing.output_files import OutputFiles
     from .raw_buffer import RawBuffer, RawBufferLibrary
 
 log = logging.getLogger(__name__)
@@ -329,6 +329,7 @@ def convert(
     keywords: dict[str, Any] | None = None,
     progress: Callable[[DataStreamer], None] | None = None,
     report: ConversionReport | None = None,
+    outputs: Outputs | None = None,
 ) -> ConversionReport:
     """Convert a DAQ file; see :func:`build_raw`.
 
@@ -342,6 +343,8 @@ def convert(
         called with the streamer after each chunk.
     report
         report to fill; after an error it says how far the conversion got.
+    outputs
+        takes the rows; by default files that are written.
     """
     start = time.perf_counter()
     in_stream = expand_path(in_stream)
@@ -375,13 +378,13 @@ def convert(
     streamer = get_streamer(
         in_stream, in_stream_type, extra_columns=extra_columns, **options
     )
-    outputs: OutputFiles | None = None
     file_hash: FileHash | None = None
     try:
         if report is not None:
             report.format = streamer.report.format
             streamer.report = report
         report = streamer.report
+        report.folder = common_folder(target)
         report.provenance = provenance_of(
             in_stream,
             target,
@@ -401,7 +404,9 @@ def convert(
         # with two cores, which compress, reading ahead gained nothing
         streamer.read_ahead = threads > 2
         streamer.to_files_only = True
-        outputs = OutputFiles(overwrite, [in_stream], hdf5_settings, threads, verify)
+        outputs = outputs or OutputFiles(
+            overwrite, [in_stream], hdf5_settings, threads, verify
+        )
         with outputs:
             outputs.check(target.files)
             header_data = streamer.open_stream(

@@ -169,7 +169,7 @@ def _convert_one(
     from ..build_raw import convert as convert_file  # noqa: PLC0415
 
     def work() -> None:
-        with _progress_bar(file, quiet) as show_progress:
+        with progress_bar(file, quiet) as show_progress:
 
             def progress(streamer: DataStreamer) -> None:
                 check_interruption()
@@ -298,7 +298,7 @@ def leave(status: int) -> None:
 
 
 @contextmanager
-def _progress_bar(file: str, quiet: bool) -> Iterator[Callable[[DataStreamer], None]]:
+def progress_bar(file: str, quiet: bool) -> Iterator[Callable[[DataStreamer], None]]:
     """Show progress on a terminal, in bytes of the input."""
     if quiet or not sys.stderr.isatty():
         yield lambda _streamer: None

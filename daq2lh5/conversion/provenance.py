@@ -8,20 +8,32 @@ import math
 import os
 import threading
 from datetime import datetime, timezone
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .. import formats
 from .._version import __version__
 from ..buffers.places import Place
+from ..report import unpacked
 from ..resources.paths import expand_path
+from ..utils import load_dict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from .targets import Target
 
-__all__ = ["FileHash", "Provenance", "input_of", "provenance_of", "read_report"]
+__all__ = [
+    "FileHash",
+    "Provenance",
+    "common_folder",
+    "hash_of_settings",
+    "input_of",
+    "keys_of",
+    "provenance_of",
+    "read_report",
+]
 
 BLOCK_BYTES = 1 << 20
 """Bytes that are hashed at a time."""
@@ -37,9 +49,16 @@ CHANGE_OUTPUTS: dict[str, Any] = {
 }
 """Arguments of :func:`.build_raw.convert` that change outputs, with their defaults."""
 
+KINDS = ("out_stream", "proc_spec")
+"""Parts of an entry of the specification that its tables have in common."""
+
 Provenance = dict[str, Any]
 """``version``, ``arguments``, ``specification``, ``settings`` (a hash of the three),
-and ``input``."""
+and ``input``.
+
+The specification has for each decoder a list of entries: ``tables`` (the keys of each),
+``out_stream`` (relative to the folder that all outputs have in common) and
+``proc_spec``. For one table of each decoder it is None, or has a ``group``."""
 
 
 def provenance_of(
@@ -63,8 +82,7 @@ def provenance_of(
         "arguments": _arguments_of(arguments),
         "specification": _specification_of(target),
     }
-    text = json.dumps(made, sort_keys=True)
-    made["settings"] = hashlib.sha256(text.encode()).hexdigest()
+    made["settings"] = hash_of_settings(made)
     made["input"] = input_of(in_stream)
     return made
 
@@ -112,38 +130,81 @@ def input_of(in_stream: str) -> dict[str, Any]:
 
 
 def _specification_of(target: Target) -> dict[str, Any] | None:
-    """Return the specification with all keywords filled in, without folders.
-
-    None stands for all tables, each with its decoder's name.
-    """
+    """Return the specification with all keywords filled in, see :data:`Provenance`."""
     if target.rb_lib is None:
         group = Place.of(target.file, "").group
         return None if group == "/" else {"group": group}
-    found: dict[str, Any] = {}
+    folder = common_folder(target)
+    found: dict[str, list[dict[str, Any]]] = {}
     for decoder, rb in target.rb_lib.buffers():
         entry = {
-            "key_list": _ranges(rb.key_list),
-            "file": os.path.basename(rb.place.file),
-            "group": rb.place.group,
-            "proc_spec": _plain(rb.proc_spec),
+            "out_stream": _without_folder(rb.out_stream, rb.place.file, folder),
+            "proc_spec": _proc_spec_of(rb.proc_spec),
         }
-        kept = {k: v for k, v in entry.items() if v}
-        found.setdefault(decoder, {})[rb.out_name] = kept
+        entry = {k: v for k, v in entry.items() if v}
+        entries = found.setdefault(decoder, [])
+        # tables that differ only in name and keys share an entry: often all channels
+        if not entries or {k: entries[-1].get(k) for k in KINDS} != {
+            k: entry.get(k) for k in KINDS
+        }:
+            entries.append({"tables": {}} | entry)
+        entries[-1]["tables"][rb.out_name] = _ranges(rb.key_list)
     return found
 
 
-def _ranges(keys: Any) -> list[Any]:
-    """Write runs of keys as text: ``[1, 2, 3, 7]`` as ``["1-3", 7]``."""
+def common_folder(target: Target) -> str | None:
+    """Return the folder of all outputs of a specification; None without one."""
+    if target.rb_lib is None:
+        return None
+    files = {rb.place.file for _, rb in target.rb_lib.buffers()} - {""}
+    return os.path.commonpath([os.path.dirname(os.path.abspath(f)) for f in files])
+
+
+def _without_folder(out_stream: str, file: str, folder: str) -> str:
+    if not file:
+        return ""
+    return os.path.relpath(file, folder) + out_stream[len(file) :]
+
+
+def _proc_spec_of(spec: Any) -> Any:
+    """Return the processing of a buffer, with the content of files that it names."""
+    if isinstance(spec, (str, os.PathLike)):
+        spec = load_dict(spec)
+    if isinstance(spec, dict) and isinstance(
+        spec.get("dsp_config"), (str, os.PathLike)
+    ):
+        spec = spec | {"dsp_config": load_dict(spec["dsp_config"])}
+    return _plain(spec)
+
+
+def _ranges(keys: Iterable[Any]) -> list[Any]:
+    """Write runs of keys as specifications do: ``[1, 2, 3, 7]`` as ``[[1, 3], 7]``."""
     out: list[Any] = []
-    numbers = [k for k in keys if isinstance(k, int)]
-    for _, run in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0]):
-        first, *rest = (key for _, key in run)
-        out.append(f"{first}-{rest[-1]}" if rest else first)
-    return out + [_plain(k) for k in keys if not isinstance(k, int)]
+    for key in keys:
+        if not isinstance(key, int):
+            out.append(_plain(key))
+        elif out and isinstance(out[-1], int) and key == out[-1] + 1:
+            out[-1] = [out[-1], key]
+        elif out and isinstance(out[-1], list) and key == out[-1][1] + 1:
+            out[-1][1] = key
+        else:
+            out.append(key)
+    return out
+
+
+def keys_of(ranges: Iterable[Any]) -> Iterator[int | str]:
+    """Go through the keys of a table in a stored specification."""
+    for item in ranges:
+        if isinstance(item, list):
+            yield from range(item[0], item[1] + 1)
+        else:
+            yield item
 
 
 def _plain(value: Any) -> Any:
     """Return a value as JSON has it; objects as their text, without addresses."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
     if isinstance(value, dict):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -156,6 +217,15 @@ def _plain(value: Any) -> Any:
         return os.path.basename(os.fspath(value))
     text = repr(value)
     return type(value).__qualname__ if " at 0x" in text else text
+
+
+def hash_of_settings(made: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of version, arguments and specification."""
+    hashed = {
+        name: made.get(name) for name in ("version", "arguments", "specification")
+    }
+    text = json.dumps(hashed, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_report(file: str) -> dict[str, Any] | None:
@@ -171,9 +241,9 @@ def read_report(file: str) -> dict[str, Any] | None:
         return None
     try:
         report = json.loads(text)
+        return unpacked(report) if isinstance(report, dict) else None
     except (TypeError, ValueError):
         return None
-    return report if isinstance(report, dict) else None
 
 
 class FileHash:
