@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from .. import formats
-from ..raw_buffer import RawBuffer, RawBufferLibrary
+from ..raw_buffer import RawBuffer, RawBufferLibrary, RawBufferList
 from .provenance import hash_of_settings, keys_of
 from .targets import Target
 
@@ -59,11 +59,12 @@ def restored_target(report: Mapping[str, Any], output: str) -> Target:
         group = (specification or {}).get("group", "")
         return Target(None, f"{output}:/{group.strip('/')}", [])
     folder = os.path.dirname(os.path.abspath(output))
-    lists = {
-        decoder: [rb for entry in entries for rb in _buffers(entry, folder)]
-        for decoder, entries in specification.items()
-    }
-    return Target(RawBufferLibrary.of(lists), "", [])
+    library = RawBufferLibrary()
+    for decoder, entries in specification.items():
+        library[decoder] = RawBufferList()
+        for entry in entries:
+            library[decoder].extend(_buffers(entry, folder))
+    return Target(library, "", [])
 
 
 def _buffers(entry: Mapping[str, Any], folder: str) -> list[RawBuffer]:

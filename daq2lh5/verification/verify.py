@@ -256,7 +256,7 @@ class _Work:
             )
         except (FileNotFoundError, PermissionError, IsADirectoryError):
             raise
-        except (RuntimeError, ValueError, NotImplementedError) as e:
+        except (RuntimeError, ValueError, KeyError, NotImplementedError) as e:
             if lacks_memory(e):
                 raise
             self.differences.add("", f"decoding {in_stream} again fails: {e}")

@@ -127,3 +127,11 @@ def datasets(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
     with h5py.File(path, "r") as file:
         file.visititems(look)
     return found
+
+
+def values_of(described: dict[str, Any]) -> tuple[str, ...]:
+    """Return the part of :func:`describe` that readers see, bit by bit."""
+    values = np.asarray(described.get("values", ()))
+    shown = values.tolist() if values.dtype.hasobject else values.tobytes()
+    attributes = described["attributes"]
+    return repr(values.dtype), repr(values.shape), repr(shown), repr(attributes)
