@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 
 from .stored import StoredDataset, UnreadableError
 
-if TYPE_CHECKING:
-    from .differences import Differences
-
-__all__ = ["compare_rows", "report_rows"]
+__all__ = ["compare_rows"]
 
 WIDEST = 8
 """Bytes that are compared at a time."""
@@ -19,7 +14,7 @@ WIDEST = 8
 
 def compare_rows(
     stored: StoredDataset, start: int, pieces: list[np.ndarray]
-) -> tuple[str, int, int, Any] | None:
+) -> tuple[str, int, int] | None:
     """Compare the rows of one chunk, in any thread.
 
     Parameters
@@ -116,14 +111,3 @@ def _told(found: np.ndarray, expected: np.ndarray) -> str:
         # zeros and NaN have several forms
         stored, wanted = f"{found[i].tobytes()!r}", f"{expected[i].tobytes()!r}"
     return f"stored {stored}, expected {wanted}{where}"
-
-
-def report_rows(
-    differences: Differences,
-    stored: StoredDataset,
-    result: tuple[str, int, int] | None,
-) -> None:
-    """Take the result of :func:`compare_rows`."""
-    if result is not None:
-        text, row, n = result
-        differences.add(stored.path, text, row, n)

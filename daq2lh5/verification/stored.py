@@ -39,8 +39,10 @@ class StoredDataset:
 
     Parameters
     ----------
+    file, path
+        where it is.
     node
-        the dataset; it must have rows.
+        the dataset, open; it must have rows.
 
     Attributes
     ----------
@@ -54,16 +56,18 @@ class StoredDataset:
         whether its filters may change values.
     """
 
-    def __init__(self, node: h5py.Dataset) -> None:
-        self.path = node.name.lstrip("/")
-        self.file = node.file
+    def __init__(self, file: h5py.File, path: str, node: h5d.DatasetID) -> None:
+        self.file = file
+        self.path = path
         self.n, *shape = node.shape
         self.row_shape = tuple(shape)
         self.dtype = node.dtype
         self.row_bytes = self.dtype.itemsize * math.prod(self.row_shape)
-        self.properties = node.id.get_create_plist()
+        self.properties = node.get_create_plist()
         self.filters = Filters.of(self.properties, level_asked=True)
-        chunks = node.chunks
+        chunks = None
+        if self.properties.get_layout() == h5d.CHUNKED:
+            chunks = self.properties.get_chunk()
         whole_rows = chunks is not None and chunks[1:] == self.row_shape
         if chunks is None:
             self.chunk_rows = max(1, PLAIN_BYTES // max(self.row_bytes, 1))

@@ -87,7 +87,7 @@ class _Checker:
         """Check an object; return its number of rows, if it has rows."""
         try:
             node = self.file[path or "/"]
-            attrs = attributes_of(node)
+            attrs = attributes_of(node.id)
         except (OSError, RuntimeError, KeyError, ValueError) as e:
             self.differences.add(path, f"cannot be read: {e}")
             return None
@@ -154,7 +154,7 @@ class _Checker:
         node = self.file[place]
         if node.ndim != 1:
             return n
-        stored = StoredDataset(node)
+        stored = StoredDataset(self.file, place, node.id)
         end = 0
         for start in stored.starts():
             try:
@@ -192,7 +192,7 @@ class _Checker:
             self._read_whole(path, node)
             return None
         if self.pipeline is not None:
-            self._read_chunks(StoredDataset(node), self.pipeline)
+            self._read_chunks(StoredDataset(self.file, path, node.id), self.pipeline)
         return node.shape[0]
 
     def _read_whole(self, path: str, node: h5py.Dataset) -> None:

@@ -231,7 +231,6 @@ class _Work:
             self.check_alone()
             self.result.unverified.append(f"the values: {e}")
             return
-        self._check_structure(None)
         version = self.stored.get("version")
         compared = ComparedFiles(
             self.file,
@@ -261,6 +260,7 @@ class _Work:
                 raise
             self.differences.add("", f"decoding {in_stream} again fails: {e}")
         self.result.n_bytes = compared.objects.n_bytes
+        self.result.tables = compared.objects.tables()
         fresh = report.provenance
         if "sha256" in source and fresh.get("input", {}).get("sha256") not in (
             source["sha256"],

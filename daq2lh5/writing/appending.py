@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .layout import layout_of_lgdo
+from .layout import TASK_BYTES, layout_of_lgdo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import lgdo
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .objects import WrittenObject
     from .pipeline import Pipeline
 
-__all__ = ["Appender", "Job"]
+__all__ = ["Appender", "Job", "in_tasks"]
 
 NO_BYTES = np.empty(0, np.uint8)
 
@@ -156,6 +156,16 @@ class Appender:
     def drain(self) -> None:
         """Wait until the work on all appended rows is done: they may change."""
         self.pipeline.drain()
+
+
+def in_tasks(chunks: list[Chunk]) -> Iterator[tuple[list[Chunk], int]]:
+    """Divide chunks into tasks of `TASK_BYTES` or more; yields their bytes, too."""
+    start = size = 0
+    for i, chunk in enumerate(chunks):
+        size += chunk.size
+        if size >= TASK_BYTES or i == len(chunks) - 1:
+            yield chunks[start : i + 1], size
+            start, size = i + 1, 0
 
 
 def _released(

@@ -24,7 +24,7 @@ import numpy as np
 from h5py import h5d
 
 from ..resources.memory import MemoryPlan
-from .appending import Appender, Job
+from .appending import Appender, Job, in_tasks
 from .codecs import use_lh5_codecs
 from .columns import Chunk, Column
 from .datasets import (
@@ -37,7 +37,6 @@ from .datasets import (
     rows_of_small_chunk,
     write_scalar,
 )
-from .layout import TASK_BYTES
 from .objects import WrittenObject, open_object
 from .parents import Parents
 from .pipeline import Pipeline
@@ -219,16 +218,10 @@ class LH5Writer(Appender):
         """Return jobs that filter chunks; the results are written."""
         if chunks:
             self._know_filters(target)
-        jobs = []
-        start = size = 0
-        for i, chunk in enumerate(chunks):
-            size += chunk.size
-            if size >= TASK_BYTES or i == len(chunks) - 1:
-                some = chunks[start : i + 1]
-                done = partial(self._take, target, some)
-                jobs.append(self._filter_job(some, size, done))
-                start, size = i + 1, 0
-        return jobs
+        return [
+            self._filter_job(some, size, partial(self._take, target, some))
+            for some, size in in_tasks(chunks)
+        ]
 
     def _filter_job(
         self, chunks: list[Chunk], size: int, done: Callable[[Any], None]

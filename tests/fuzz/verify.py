@@ -26,12 +26,12 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import h5py
+from fuzz import real, samples
 from kit.lh5_trees import tree, values_of
 
 from daq2lh5 import build_raw
 from daq2lh5.publishing.output_files import REPORT_ATTRIBUTE
 from daq2lh5.verification.verify import verify
-from fuzz import real, samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
