@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..data_streamer import DataStreamer
-    from ..verification.verify import Verification
+    from ..verification.verification import Verification
 
 __all__ = ["run_verify"]
 
@@ -67,7 +67,7 @@ def run_verify(
     results: list[Verification] = []
 
     def work() -> None:
-        from ..verification.verify import verify  # noqa: PLC0415  (imports h5py)
+        from ..verification.verification import verify  # noqa: PLC0415  (imports h5py)
 
         with progress_bar(files[-1], quiet or daq_file is None) as show_progress:
 

@@ -27,6 +27,9 @@ KINDS = {
 }
 """Kinds of NumPy types that the elements of an LH5 type may have."""
 
+SMALL_BYTES = 2**16
+"""Bytes of a chunk that is read faster than it is handed to a thread."""
+
 NAME = re.compile(r"(\w+)(?:<([\d,]+)>)?(?:\{(.*)\})?", re.DOTALL)
 
 MEMBERS = {
@@ -64,13 +67,12 @@ class Structure:
     ----------
     tables
         number of rows of each table by path; None if its columns disagree.
-    n_chunks, n_bytes
-        number of chunks, and bytes of rows, that were read.
+    n_bytes
+        bytes of rows that were read.
     """
 
     def __init__(self) -> None:
         self.tables: dict[str, int | None] = {}
-        self.n_chunks = 0
         self.n_bytes = 0
 
 
@@ -202,13 +204,16 @@ class _Checker:
             self.differences.add(path, f"cannot be read: {e}")
 
     def _read_chunks(self, stored: StoredDataset, pipeline: Pipeline) -> None:
-        """Read each chunk of a dataset, in the threads."""
+        """Read each chunk of a dataset; long ones in the threads."""
         for start in stored.starts():
             n = min(stored.chunk_rows, stored.n - start)
-            self.found.n_chunks += 1
-            self.found.n_bytes += n * stored.row_bytes
+            size = n * stored.row_bytes
+            self.found.n_bytes += size
+            if size < SMALL_BYTES:
+                self._take(stored, start, n, _readable(stored, start, n))
+                continue
             pipeline.submit(
-                stored.chunk_rows * stored.row_bytes,
+                size,
                 lambda _, start=start, n=n: _readable(stored, start, n),
                 partial(self._take, stored, start, n),
             )

@@ -11,9 +11,10 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Parents", "write_attributes"]
+__all__ = ["STRING", "Parents", "write_attributes"]
 
 STRING = h5py.string_dtype(encoding="ascii")
+"""Type of text in attributes."""
 
 
 def write_attributes(obj: h5py.HLObject, attrs: Mapping[str, object]) -> None:

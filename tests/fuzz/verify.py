@@ -31,7 +31,7 @@ from kit.lh5_trees import tree, values_of
 
 from daq2lh5 import build_raw
 from daq2lh5.publishing.output_files import REPORT_ATTRIBUTE
-from daq2lh5.verification.verify import verify
+from daq2lh5.verification.verification import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
