@@ -132,8 +132,8 @@ def input_of(in_stream: str) -> dict[str, Any]:
 def _specification_of(target: Target) -> dict[str, Any] | None:
     """Return the specification with all keywords filled in, see :data:`Provenance`."""
     if target.rb_lib is None:
-        group = Place.of(target.file, "").group
-        return None if group == "/" else {"group": group}
+        group = Place.of(target.file, "").path
+        return {"group": group} if group else None
     folder = common_folder(target)
     found: dict[str, list[dict[str, Any]]] = {}
     for decoder, rb in target.rb_lib.buffers():

@@ -57,7 +57,7 @@ def restored_target(report: Mapping[str, Any], output: str) -> Target:
     specification = report.get("specification")
     if specification is None or "group" in specification:
         group = (specification or {}).get("group", "")
-        return Target(None, f"{output}:/{group.strip('/')}", [])
+        return Target(None, f"{output}:/{group}", [])
     folder = os.path.dirname(os.path.abspath(output))
     library = RawBufferLibrary()
     for decoder, entries in specification.items():

@@ -13,6 +13,7 @@ from ..publishing.output_files import (
     GARBAGE_ENDING,
     columns_text,
 )
+from ..report import unpacked
 from ..writing.pipeline import Pipeline
 from .objects import ComparedObjects
 
@@ -133,7 +134,7 @@ class ComparedFiles:
 
     def finish(self, report: ConversionReport) -> None:
         """Compare the stored report with that of decoding again."""
-        fresh = json.loads(report.as_attribute(self._file))
+        fresh = unpacked(json.loads(report.as_attribute(self._file)))
         left_out = {*self._stored.get("left_out", ()), *fresh.get("left_out", ())}
         for name in REPORTED:
             if name in left_out:

@@ -24,6 +24,9 @@ __all__ = ["StoredDataset", "UnreadableError", "fletcher32"]
 PLAIN_BYTES = 2**20
 """Bytes of rows that are read at a time if the dataset has no chunks."""
 
+LARGEST_FACTOR, LARGEST_SMALL = 2, 4096
+"""Bounds of the size of a compressed chunk: a factor, and bytes beyond that."""
+
 FLETCHER_WORDS = 2**16
 """Words whose sums fit 64 bits."""
 
@@ -104,6 +107,8 @@ class StoredDataset:
             # opened here: many open datasets take much memory
             dataset = h5d.open(self.file.id, self.path.encode())
             origin = (start,) + (0,) * len(self.row_shape)
+            info = dataset.get_chunk_info_by_coord(origin)
+            self._check_place(info.byte_offset, info.size)
             mask, payload = dataset.read_direct_chunk(origin)
         except (OSError, RuntimeError, KeyError, ValueError) as e:
             msg = f"the chunk cannot be read: {e}"
@@ -113,6 +118,15 @@ class StoredDataset:
         data = self._unpacked(payload, raw=mask != 0)
         rows = data.view(self.dtype).reshape(self.chunk_rows, *self.row_shape)
         return rows[: stop - start]
+
+    def _check_place(self, offset: int | None, size: int) -> None:
+        """Check that a chunk is in the file, before memory for it is allocated."""
+        if offset is None:
+            msg = "the chunk is missing"
+            raise UnreadableError(msg)
+        if size > LARGEST_FACTOR * self.chunk_rows * self.row_bytes + LARGEST_SMALL:
+            msg = f"the chunk takes {size} bytes: its size in the file is wrong"
+            raise UnreadableError(msg)
 
     def _read_by_hdf5(self, start: int, stop: int) -> np.ndarray:
         try:
