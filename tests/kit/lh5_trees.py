@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -129,9 +130,9 @@ def datasets(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def values_of(described: dict[str, Any]) -> tuple[str, ...]:
-    """Return the part of :func:`describe` that readers see, bit by bit."""
+def values_of(described: dict[str, Any]) -> str:
+    """Return a hash of what :func:`describe` finds and readers see, bit by bit."""
     values = np.asarray(described.get("values", ()))
     shown = values.tolist() if values.dtype.hasobject else values.tobytes()
-    attributes = described["attributes"]
-    return repr(values.dtype), repr(values.shape), repr(shown), repr(attributes)
+    seen = (values.dtype, values.shape, shown, described["attributes"])
+    return hashlib.sha256(repr(seen).encode()).hexdigest()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import h5py
 import hdf5plugin
 import numpy as np
@@ -65,17 +67,22 @@ def test_chunks_of_any_shape(file, chunks):
     np.testing.assert_array_equal(read(stored(file)), data)
 
 
-def test_a_chunk_that_is_stored_without_its_filter(file):
+@pytest.mark.parametrize("mask", [0b01, 0b10, 0b11])
+def test_a_chunk_that_is_stored_without_a_filter(tmp_path, mask):
     data = np.arange(64, dtype=np.uint16)
-    dataset = file.create_dataset(
-        "x", (64,), "u2", chunks=(64,), shuffle=True, compression="gzip"
-    )
-    shuffled = data.view(np.uint8).reshape(-1, 2).T.tobytes()
-    dataset.id.write_direct_chunk((0,), shuffled, 0b10)
-    np.testing.assert_array_equal(read(stored(file)), data)
-    dataset = file.create_dataset_like("y", dataset)
-    dataset.id.write_direct_chunk((0,), data.tobytes(), 0b11)
-    np.testing.assert_array_equal(read(stored(file, "y")), data)
+    payload = data.tobytes()
+    if not mask & 0b01:
+        payload = data.view(np.uint8).reshape(-1, 2).T.tobytes()
+    if not mask & 0b10:
+        payload = zlib.compress(payload)
+    with h5py.File(tmp_path / "masked.h5", "w") as file:
+        settings = {"chunks": (64,), "shuffle": True, "compression": "gzip"}
+        dataset = file.create_dataset("x", (0,), "u2", maxshape=(None,), **settings)
+        dataset.id.set_extent((64,))
+        dataset.id.write_direct_chunk((0,), payload, mask)
+    with h5py.File(tmp_path / "masked.h5") as file:
+        np.testing.assert_array_equal(file["x"][...], data)
+        np.testing.assert_array_equal(read(stored(file)), data)
 
 
 @pytest.mark.parametrize(

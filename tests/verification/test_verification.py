@@ -158,10 +158,21 @@ def test_a_settings_file_must_be_given(tmp_path):
 def test_many_tables_fill_the_report(tmp_path):
     """Parts that are long are compressed, and found again."""
     daq = tmp_path / "x.fcio"
-    daq.write_bytes(fcio.make_stream(2, n_channels=1500, n_samples=4))
+    daq.write_bytes(fcio.make_stream(2, n_channels=400, n_samples=4))
     out = tmp_path / "x.lh5"
-    table = {"key_list": ["*"], "out_stream": f"{out}:g{{key}}", "proc_spec": WINDOW}
-    build_raw(daq, out_spec={"FCEventDecoder": {"t": table}})
+    with h5py.File(out_of(daq, tmp_path / "all.lh5", n_max=1)) as file:
+        columns = sorted({*file["FCEvent"]} - {"channel"})
+        keys = range(1027200, 1027600)
+    buffers = {
+        f"t{key}": {
+            "key_list": [key],
+            "out_stream": f"{out}:g{key}",
+            "out_name": "raw",
+            "proc_spec": {"drop": columns},
+        }
+        for key in keys
+    }
+    build_raw(daq, out_spec={"FCEventDecoder": buffers})
     with h5py.File(out) as file:
         assert "packed" in json.loads(file.attrs[REPORT_ATTRIBUTE])
     assert is_good(out, daq)
