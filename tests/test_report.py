@@ -199,6 +199,7 @@ class TestConversion:
         data = stream([*records[:3], b"\x77" * 9, *records[3:]])
         first, second = converted(data).as_dict(), converted(data).as_dict()
         first.pop("peak_memory"), second.pop("peak_memory")
+        first["input"].pop("modified"), second["input"].pop("modified")
         assert first.pop("seconds") != {}
         assert second.pop("seconds").keys() >= {"total"}
         assert first == second

@@ -185,7 +185,11 @@ class _Work:
         from .structure import check_structure  # noqa: PLC0415  (imports h5py)
 
         found = check_structure(self.file, self.differences, pipeline)
-        self.result.tables = found.tables
+        self.result.tables = {
+            path: n
+            for path, n in found.tables.items()
+            if not any(path[:i] in found.tables for i in _slashes(path))
+        }
         self.result.n_bytes = found.n_bytes
         if self.stored is None:
             self.result.unverified.append(

@@ -46,8 +46,10 @@ PRESUM = {
                 "waveform",
                 0,
                 "presum_rate",
-                "waveform_presummed(shape=len(waveform)//4, "
-                "period=waveform.period*4, offset=waveform.offset)",
+                (
+                    "waveform_presummed(shape=len(waveform)//4, "
+                    "period=waveform.period*4, offset=waveform.offset)"
+                ),
             ],
             "unit": "ADC",
         }

@@ -12,8 +12,8 @@ from kit.writers import compass, fcio
 
 import daq2lh5
 from daq2lh5 import build_raw
-from daq2lh5.publishing.output_files import REPORT_ATTRIBUTE
 from daq2lh5.conversion.provenance import hash_of_settings
+from daq2lh5.publishing.output_files import REPORT_ATTRIBUTE
 
 WINDOW = {
     "window": ["waveform", 5, 30, "waveform_windowed"],
@@ -48,7 +48,7 @@ def test_a_good_output(output, daq, threads):
         assert result.as_dict()["status"] == 0
 
 
-# ---- what is restored ------------------------------------------------------------------
+# ---- what is restored --------------------------------------------------------------
 
 
 def test_several_outputs_anywhere(daq, tmp_path):
@@ -179,7 +179,7 @@ def test_many_tables_fill_the_report(tmp_path):
     assert is_good(out)
 
 
-# ---- what differs ----------------------------------------------------------------------
+# ---- what differs ------------------------------------------------------------------
 
 
 def set_value(name, at, value):
