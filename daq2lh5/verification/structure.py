@@ -13,6 +13,8 @@ from .objects import attributes_of
 from .stored import StoredDataset, UnreadableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..writing.pipeline import Pipeline
     from .differences import Differences
 
@@ -78,11 +80,16 @@ class Structure:
 
 class _Checker:
     def __init__(
-        self, file: h5py.File, differences: Differences, pipeline: Pipeline | None
+        self,
+        file: h5py.File,
+        differences: Differences,
+        pipeline: Pipeline,
+        progress: Callable[[], None],
     ) -> None:
         self.file = file
         self.differences = differences
         self.pipeline = pipeline
+        self.progress = progress
         self.found = Structure()
 
     def check(self, path: str) -> int | None:
@@ -193,8 +200,7 @@ class _Checker:
         if not node.ndim:
             self._read_whole(path, node)
             return None
-        if self.pipeline is not None:
-            self._read_chunks(StoredDataset(self.file, path, node.id), self.pipeline)
+        self._read_chunks(StoredDataset(self.file, path, node.id))
         return node.shape[0]
 
     def _read_whole(self, path: str, node: h5py.Dataset) -> None:
@@ -203,16 +209,17 @@ class _Checker:
         except (OSError, RuntimeError, ValueError) as e:
             self.differences.add(path, f"cannot be read: {e}")
 
-    def _read_chunks(self, stored: StoredDataset, pipeline: Pipeline) -> None:
+    def _read_chunks(self, stored: StoredDataset) -> None:
         """Read each chunk of a dataset; long ones in the threads."""
         for start in stored.starts():
             n = min(stored.chunk_rows, stored.n - start)
             size = n * stored.row_bytes
+            self.progress()
             self.found.n_bytes += size
             if size < SMALL_BYTES:
                 self._take(stored, start, n, _readable(stored, start, n))
                 continue
-            pipeline.submit(
+            self.pipeline.submit(
                 size,
                 lambda _, start=start, n=n: _readable(stored, start, n),
                 partial(self._take, stored, start, n),
@@ -239,9 +246,12 @@ def _readable(stored: StoredDataset, start: int, n: int) -> str | None:
 
 
 def check_structure(
-    file: h5py.File, differences: Differences, pipeline: Pipeline | None = None
+    file: h5py.File,
+    differences: Differences,
+    pipeline: Pipeline,
+    progress: Callable[[], None],
 ) -> Structure:
-    """Check the structure of an LH5 file.
+    """Check the structure of an LH5 file, and read each chunk.
 
     Parameters
     ----------
@@ -250,10 +260,11 @@ def check_structure(
     differences
         gets what is wrong.
     pipeline
-        threads that read each chunk; without it none is read.
+        threads that read long chunks.
+    progress
+        called before each chunk.
     """
-    checker = _Checker(file, differences, pipeline)
+    checker = _Checker(file, differences, pipeline, progress)
     checker.check("")
-    if pipeline is not None:
-        pipeline.drain()
+    pipeline.drain()
     return checker.found

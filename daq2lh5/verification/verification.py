@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
 from ..build_raw import convert
+from ..conversion.arguments import whole_number
 from ..conversion.provenance import read_report
 from ..conversion.restored import (
     LostSettingsError,
@@ -16,7 +17,13 @@ from ..conversion.restored import (
 )
 from ..errors import lacks_memory
 from ..report import ConversionReport
-from ..resources.memory import DEFAULT_LIMIT, MemoryPlan, default_threads, parse_size
+from ..resources.memory import (
+    DEFAULT_LIMIT,
+    MIN_LIMIT,
+    MemoryPlan,
+    default_threads,
+    parse_size,
+)
 from ..resources.paths import expand_path
 from .differences import Difference, Differences
 
@@ -121,7 +128,9 @@ def verify(
     FileNotFoundError
         if a file does not exist.
     OSError
-        if `output` is not an HDF5 file, or a file cannot be read.
+        if a file cannot be read.
+    ValueError
+        if `threads` or `memory_limit` is too small.
     """
     import h5py  # noqa: PLC0415  (slow to import)
 
@@ -130,7 +139,9 @@ def verify(
         pass
     if isinstance(memory_limit, str):
         memory_limit = parse_size(memory_limit)
+    memory_limit = whole_number("memory_limit", memory_limit, MIN_LIMIT)
     threads = default_threads() if threads is None else threads
+    threads = whole_number("threads", threads, 1)
     result = Verification(output)
     differences = Differences()
     try:
@@ -184,7 +195,7 @@ class _Work:
     def _check_structure(self, pipeline: Any) -> None:
         from .structure import check_structure  # noqa: PLC0415  (imports h5py)
 
-        found = check_structure(self.file, self.differences, pipeline)
+        found = check_structure(self.file, self.differences, pipeline, self._go_on)
         self.result.tables = {
             path: n
             for path, n in found.tables.items()
@@ -198,6 +209,10 @@ class _Work:
             )
             return
         self._check_report(found.tables)
+
+    def _go_on(self) -> None:
+        if self.progress is not None:
+            self.progress(None)
 
     def _check_report(self, tables: dict[str, int | None]) -> None:
         """Compare the stored report with the content."""

@@ -35,7 +35,7 @@ def test_good(files):
     output, daq = files
     result = verify(output)
     assert result.exit_code == 0
-    assert result.stdout.startswith(f"{output}: good; 3 tables, ")
+    assert result.stdout.startswith(f"{output}: good; 2 tables, ")
     assert result.stdout.endswith(" read\n")
     result = verify(output, daq, "--threads", 2, "--memory-limit", "64M")
     assert result.exit_code == 0

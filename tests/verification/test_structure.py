@@ -17,7 +17,7 @@ def check(path, threads: int = 1) -> Differences:
     differences = Differences()
     pipeline = Pipeline(threads, 2**20)
     with h5py.File(path) as file:
-        check_structure(file, differences, pipeline)
+        check_structure(file, differences, pipeline, lambda: None)
     pipeline.close()
     return differences
 
@@ -46,7 +46,7 @@ def test_files_of_lh5_are_good(tmp_path):
     lh5.write(lgdo.Struct({"a": lgdo.Scalar("b")}), "info", path)
     assert texts(path) == []
     with h5py.File(path) as file:
-        found = check_structure(file, Differences(), None)
+        found = check_structure(file, Differences(), Pipeline(), lambda: None)
     assert found.tables == {"ch1/raw": 30, "ch1/raw/waveform": 30}
 
 

@@ -374,6 +374,22 @@ class TestDamagedInput:
         assert "garbage/packets/flattened_data, row 3" in texts(verify(output, daq))
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_it_can_be_interrupted(output, daq, alone):
+    def interrupt(_streamer):
+        raise KeyboardInterrupt
+
+    arguments = (output,) if alone else (output, daq)
+    with pytest.raises(KeyboardInterrupt):
+        verify(*arguments, progress=interrupt)
+
+
+@pytest.mark.parametrize("wrong", [{"memory_limit": "1k"}, {"threads": 0}])
+def test_wrong_arguments(output, wrong):
+    with pytest.raises(ValueError, match="must be at least"):
+        daq2lh5.verify(output, **wrong)
+
+
 def test_files_that_do_not_exist(output, daq, tmp_path):
     for arguments in ((tmp_path / "no.lh5",), (output, tmp_path / "no.fcio")):
         with pytest.raises(FileNotFoundError):
