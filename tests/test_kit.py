@@ -29,7 +29,6 @@ ELSEWHERE = {
     "buffers/keys": "buffers/test_expansion",
     "conversion/loop": "test_build_raw",
     "conversion/outputs": "verification/test_verification",
-    "conversion/restored": "conversion/test_provenance",
     "verification/files": "verification/test_verification",
     "verification/objects": "verification/test_verification",
     "writing/appending": "writing/test_lh5_writer",

@@ -264,6 +264,13 @@ class ComparedObjects(Appender):
             elif found != self.file.get(path):
                 self.differences.add(alias, f"another object, expected that of {path}")
 
+    def _without_alias(self, path: str) -> str:
+        """Return the first name of an object that was found below an alias."""
+        for outer in _with_parents(path):
+            if outer != path and outer in self._aliases:
+                return self._aliases[outer] + path[len(outer) :]
+        return path
+
     def tables(self) -> dict[str, int]:
         """Return the rows of each table that were expected, by path."""
         found = {}
@@ -329,7 +336,7 @@ class ComparedObjects(Appender):
             self.file.visit(found.append)
         except (OSError, RuntimeError, ValueError) as e:
             self.differences.add("", f"its objects cannot be listed: {e}")
-        for path in found:
+        for path in map(self._without_alias, found):
             parent = path.rpartition("/")[0]
             if path not in expected and (not parent or parent in expected):
                 self.differences.add(path, "is not expected")

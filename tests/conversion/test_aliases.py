@@ -53,8 +53,8 @@ def test_several_for_each_channel(source, tmp_path):
     same = [lh5.read(name, out) for name in (f"ch{key}/raw", f"raw/{key}")]
     assert same[0] == same[1]
     assert f"raw/{key}" in lh5.ls(out, "raw/")
-    found = report.provenance["specification"]["FCEventDecoder"]["ch{key}/raw"]
-    assert found["aliases"] == ["raw/{key}", "c{key:09d}/raw"]
+    (found,) = report.provenance["specification"]["FCEventDecoder"]
+    assert found["aliases"] == {"ch{key}/raw": ["raw/{key}", "c{key:09d}/raw"]}
 
 
 def test_lh5ls_shows_them(source, tmp_path, capsys):
