@@ -11,15 +11,17 @@ import click
 
 from ..command.run import EXIT_DAMAGED, EXIT_FAILED, EXIT_USAGE, say, tell, total_size
 from ..errors import printable
+from .cluster import ClusterError, convert_on_cluster
 from .current import existing_outputs
 from .display import Summary, display
 from .results import Result
-from .work import Job, convert_all
+from .work import Job, convert_all, share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
     from ..conversion.targets import Target
+    from .work import Listener
 
 __all__ = ["BatchOptions", "run_batch"]
 
@@ -30,12 +32,13 @@ INTERRUPTED = 130
 class BatchOptions:
     """Options of batches; see ``daq2lh5 convert --help``."""
 
-    jobs: int = 1
+    jobs: int | None = None
     skip_existing: bool = False
     dry_run: bool = False
     fail_fast: bool = False
     retries: int = 0
     timeout: float | None = None
+    scheduler: str | None = None
 
 
 def run_batch(
@@ -80,7 +83,8 @@ def run_batch(
             line = f"{result.file}: skip: its output is up to date"
             tell(click.echo, printable(line))
         return 0
-    shared = _share(arguments, batch.jobs)
+    # on a cluster each worker shares its own
+    shared = dict(arguments) if batch.scheduler else share(arguments, batch.jobs or 1)
     for job in jobs:
         job.arguments = shared
     if batch.skip_existing:
@@ -100,35 +104,34 @@ def run_batch(
 
         for result in done:
             take(result)
-        results: Iterator[Result] = convert_all(
-            jobs,
-            batch.jobs,
-            retries=batch.retries,
-            timeout=batch.timeout,
-            fail_fast=batch.fail_fast,
-            listener=shown,
-        )
+        results = _convert(jobs, batch, shown)
         try:
             for result in results:
                 take(result)
         except KeyboardInterrupt:
             results.close()
             statuses.add(INTERRUPTED)
+        except ClusterError as e:
+            say(f"error: {e}")
+            statuses.add(EXIT_FAILED)
     tell(click.echo, summary.line(), err=json_file == "-")
     # failure outranks wrong usage, which outranks damage
     order = (INTERRUPTED, EXIT_FAILED, EXIT_USAGE, EXIT_DAMAGED, 0)
     return next(s for s in order if s in statuses)
 
 
-def _share(arguments: dict[str, Any], n_jobs: int) -> dict[str, Any]:
-    """Divide memory and threads among conversions at a time."""
-    from ..resources.memory import MIN_LIMIT, default_threads  # noqa: PLC0415
-
-    threads = arguments.get("threads") or default_threads()
-    return arguments | {
-        "threads": max(1, threads // n_jobs),
-        "memory_limit": max(MIN_LIMIT, arguments["memory_limit"] // n_jobs),
+def _convert(
+    jobs: list[Job], batch: BatchOptions, listener: Listener
+) -> Generator[Result]:
+    options = {
+        "retries": batch.retries,
+        "timeout": batch.timeout,
+        "fail_fast": batch.fail_fast,
+        "listener": listener,
     }
+    if batch.scheduler is None:
+        return convert_all(jobs, batch.jobs or 1, **options)
+    return convert_on_cluster(jobs, batch.scheduler, batch.jobs, **options)
 
 
 def _plan_line(names: list[str], target: Target, why: str | None) -> str:

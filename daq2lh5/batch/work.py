@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
+from ..resources.memory import MIN_LIMIT, default_threads
 from .results import Result
 from .worker import Job, Progress, run_job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["Job", "Listener", "convert_all"]
+__all__ = ["Job", "Listener", "Pool", "convert_all", "share"]
 
 WORKER = "from daq2lh5.batch.worker import main; main()"
 """Program of a worker process. With ``-m`` its classes would belong to ``__main__``."""
@@ -53,6 +54,7 @@ def convert_all(
     timeout: float | None = None,
     fail_fast: bool = False,
     listener: Listener | None = None,
+    pool: Pool | None = None,
 ) -> Iterator[Result]:
     """Convert files in worker processes.
 
@@ -61,7 +63,8 @@ def convert_all(
     jobs
         the files.
     n_workers
-        number of processes; with 1 the files are converted in this one.
+        number of processes; with 1 the files are converted in this one, unless there
+        is a pool or a timeout.
     retries
         how often a conversion that failed is tried again: not one with wrong arguments.
     timeout
@@ -71,6 +74,8 @@ def convert_all(
         and publish nothing.
     listener
         told of the progress.
+    pool
+        processes to use; those without a file stay in it.
 
     Yields
     ------
@@ -79,10 +84,12 @@ def convert_all(
     """
     listener = listener or Listener()
     queue = deque((job, 1) for job in jobs)
-    if n_workers == 1 and timeout is None:
+    own = Pool() if pool is None else None
+    if own is not None and n_workers == 1 and timeout is None:
         done = _one_by_one(queue, listener)
     else:
-        done = _side_by_side(queue, min(n_workers, len(queue)), timeout, listener)
+        n_workers = min(n_workers, len(queue))
+        done = _side_by_side(queue, n_workers, timeout, listener, pool or own)
     try:
         for job, result in done:
             if result.status == 1 and result.attempts <= retries:
@@ -94,6 +101,31 @@ def convert_all(
                 return
     finally:
         done.close()
+        if own is not None:
+            own.end()
+
+
+def share(arguments: Mapping[str, Any], n_jobs: int) -> dict[str, Any]:
+    """Divide threads and memory among conversions at a time.
+
+    Parameters
+    ----------
+    arguments
+        of :func:`.build_raw.convert`, with the threads (None: one for each core) and
+        the memory for all conversions.
+    n_jobs
+        number of conversions at a time.
+
+    Returns
+    -------
+    arguments
+        for each of the conversions.
+    """
+    threads = arguments.get("threads") or default_threads()
+    return dict(arguments) | {
+        "threads": max(1, threads // n_jobs),
+        "memory_limit": max(MIN_LIMIT, arguments["memory_limit"] // n_jobs),
+    }
 
 
 def _one_by_one(
@@ -128,7 +160,7 @@ class _Worker:
     text: bytearray = field(default_factory=bytearray)
 
     @classmethod
-    def start(cls) -> _Worker:
+    def start(cls, folder: str | None) -> _Worker:
         ours, theirs = socket.socketpair()
         with theirs:
             read, write = os.pipe()
@@ -137,6 +169,7 @@ class _Worker:
                     [sys.executable, "-c", WORKER, str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     stderr=write,
+                    cwd=folder,
                     pass_fds=[theirs.fileno()],
                 )
             finally:
@@ -186,21 +219,54 @@ class _Worker:
         self.errors = -1
 
 
+class Pool:
+    """Worker processes, which may serve several batches.
+
+    Parameters
+    ----------
+    folder
+        their current folder; None for that of this process.
+    """
+
+    def __init__(self, folder: str | None = None) -> None:
+        self.folder = folder
+        self.workers: list[_Worker] = []
+
+    def end(self) -> None:
+        """End all processes; those with a file remove its unfinished output."""
+        self._end(self.workers)
+
+    def end_busy(self) -> None:
+        """End the processes that have a file, and those that died."""
+        self._end([w for w in self.workers if w.job or w.process.poll() is not None])
+
+    def _end(self, workers: list[_Worker]) -> None:
+        self.workers = [w for w in self.workers if w not in workers]
+        for worker in workers:
+            # all at once
+            if worker.job is not None:
+                worker.process.send_signal(signal.SIGTERM)
+        for worker in workers:
+            worker.stop()
+
+
 def _side_by_side(
     queue: deque[tuple[Job, int]],
     n_workers: int,
     timeout: float | None,
     listener: Listener,
+    pool: Pool,
 ) -> Iterator[tuple[Job, Result]]:
     """Convert the files in worker processes."""
-    workers: list[_Worker] = []
+    pool.end_busy()
+    workers = pool.workers
     try:
         while queue or any(w.job for w in workers):
             for worker in workers:
                 if worker.job is None and queue:
                     _begin(worker, queue, listener)
             while queue and len(workers) < n_workers:
-                workers.append(_Worker.start())
+                workers.append(_Worker.start(pool.folder))
                 _begin(workers[-1], queue, listener)
             for worker in _ready(workers, timeout):
                 yield from _hear(worker, listener)
@@ -212,12 +278,7 @@ def _side_by_side(
                 yield outcome
             workers[:] = [w for w in workers if w.errors >= 0]
     finally:
-        for worker in workers:
-            # all at once
-            if worker.job is not None:
-                worker.process.send_signal(signal.SIGTERM)
-        for worker in workers:
-            worker.stop()
+        pool.end_busy()
 
 
 def _begin(worker: _Worker, queue: deque[tuple[Job, int]], listener: Listener) -> None:
