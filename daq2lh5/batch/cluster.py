@@ -1,16 +1,15 @@
 """Many conversions at a time on a cluster, by Dask (``dask.distributed``).
 
-Each file is a task. A Dask worker has a process for each of its threads, of the kind that
-a batch on one computer has, and gives it the files: so they can be stopped, and a
-conversion that crashes does not take the Dask worker with it. What happens comes back as
-events; the scheduler keeps them in order, and before the result of their file.
+Each file is a task. For each of its threads a Dask worker keeps a process that
+converts, as a batch on one computer has them: a conversion can be stopped, and if it
+crashes the Dask worker goes on. Events tell the progress; those of a file come in
+order, and before its result.
 """
 
 from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
 from collections import deque
 from concurrent.futures import CancelledError
@@ -39,8 +38,8 @@ LOCAL = "local"
 """Scheduler that stands for a cluster of processes on this computer."""
 
 MIN_IN_FLIGHT = 100
-"""Files that the scheduler has at a time, if there are few workers: enough for a cluster
-that grows with its tasks."""
+"""Files that the scheduler has at a time, if there are few workers: enough for a
+cluster that grows with its tasks."""
 
 PROGRESS_SECONDS = 1.0
 """Time between two events about the progress of a file."""
@@ -65,9 +64,8 @@ def convert_on_cluster(
 ) -> Iterator[Result]:
     """Convert files on a Dask cluster; the results are those of :func:`.convert_all`.
 
-    The workers need this version of daq2lh5, and the files under the same names. The
-    files of a worker that is lost are given to another one, by Dask, and the listener is
-    told.
+    The workers need this version of daq2lh5, and the files under the same names. Dask
+    gives the files of a lost worker to another one, and the listener is told.
 
     Parameters
     ----------
@@ -91,8 +89,8 @@ def convert_on_cluster(
     Raises
     ------
     ClusterError
-        if dask is not installed, the scheduler cannot be reached, or a worker has another
-        version.
+        if dask is not installed, the scheduler cannot be reached, or a worker has
+        another version.
     """
     with ExitStack() as stack:
         listener = listener or Listener()
@@ -113,19 +111,25 @@ def _connect(stack: ExitStack, scheduler: str, n_workers: int | None) -> Client:
     """Connect to a cluster until the stack is left."""
     try:
         from distributed import Client, LocalCluster  # noqa: PLC0415  (optional)
+        from distributed.utils import silence_logging_cmgr  # noqa: PLC0415
     except ImportError as e:
         msg = f"--scheduler needs dask ({e}): pip install 'daq2lh5[dask]'"
         raise ClusterError(msg) from e
+    # the listener is told what matters
+    stack.enter_context(silence_logging_cmgr("CRITICAL"))
     address: Any = scheduler
     if scheduler == LOCAL:
+        stack.callback(_end_idle)
         address = stack.enter_context(
+            # its worker is in this process; conversions have theirs
             LocalCluster(
-                n_workers=n_workers,
-                threads_per_worker=1,
-                # conversions have their own limit
+                n_workers=1,
+                threads_per_worker=n_workers,
+                processes=False,
                 memory_limit=0,
-                dashboard_address=None,
-                silence_logs="ERROR",
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                silence_logs="CRITICAL",
             )
         )
     try:
@@ -182,7 +186,7 @@ class _Batch:
     def results(
         self, jobs: Iterable[Job], retries: int, fail_fast: bool
     ) -> Iterator[Result]:
-        """Convert the files."""
+        """Convert the files; see :func:`convert_on_cluster`."""
         self.client.subscribe_topic(self.topic, lambda event: self.inbox.put(event[1]))
         waiting: deque[_Task] = deque()
         for job in jobs:
@@ -192,9 +196,9 @@ class _Batch:
             else:
                 waiting.append(_Task(job))
         while waiting or self.tasks:
-            n_free = self._room() - len(self.tasks)
-            for _ in range(min(n_free, len(waiting))):
-                self._submit(waiting.popleft())
+            if waiting:
+                for _ in range(min(self._room(), len(waiting))):
+                    self._submit(waiting.popleft())
             kind, key, *values = self.inbox.get()
             task = self.tasks.get(key)
             if task is None:
@@ -220,10 +224,21 @@ class _Batch:
                     return
 
     def _room(self) -> int:
-        """Return how many files the scheduler may have."""
-        if self.n_workers is not None:
-            return self.n_workers
-        return max(MIN_IN_FLIGHT, 2 * sum(self.client.nthreads().values()))
+        """Return how many more files the scheduler may have."""
+        limit = self.n_workers
+        if limit is None:
+            try:
+                threads = sum(self.client.nthreads().values())
+            except OSError as e:
+                raise self._lost_connection() from e
+            limit = max(MIN_IN_FLIGHT, 2 * threads)
+        return limit - len(self.tasks)
+
+    def _lost_connection(self) -> ClusterError:
+        return ClusterError(
+            f"the connection to {self.client.scheduler.address} was lost: start the "
+            "batch again, with --skip-existing"
+        )
 
     def _submit(self, task: _Task) -> None:
         task.worker, task.is_running = None, False
@@ -271,12 +286,12 @@ class _Batch:
             return _lost(task, "the workers that converted it were lost")
         if isinstance(outcome, ClusterError):
             raise outcome
-        msg = f"the connection to {self.client.scheduler.address} was lost"
-        if not isinstance(outcome, CancelledError):
-            msg = (
-                f"a worker or the scheduler cannot run daq2lh5 {__version__}, which must "
-                f"be installed on them: {type(outcome).__name__}: {outcome}"
-            )
+        if isinstance(outcome, CancelledError):
+            raise self._lost_connection() from outcome
+        msg = (
+            f"the workers cannot convert: {type(outcome).__name__}: {outcome}. "
+            f"They and the scheduler need daq2lh5 {__version__}: install it there"
+        )
         raise ClusterError(msg) from outcome
 
     def _is_own(self, task: _Task, result: Result) -> bool:
@@ -312,17 +327,35 @@ def _outcome(future: Future) -> Result | BaseException:
     """Return the result of a task, or the exception that is its end."""
     try:
         return future.result()
-    except BaseException as e:  # noqa: BLE001  (given to the thread that waits)
+    except BaseException as e:  # for the thread that waits
         return e
 
 
 # what runs on the workers
 
-_mine = threading.local()
-"""The process of each of the worker's threads: `pool`."""
+_idle: list[Pool] = []
+"""The processes that wait for a file, each in a pool of its own."""
 
 
-class _Cancelled(Exception):
+def _pool_in(folder: str) -> Pool:
+    """Return a pool in a folder; end those in other folders."""
+    while True:
+        try:
+            # another thread may have taken the last one
+            pool = _idle.pop()
+        except IndexError:
+            return Pool(folder)
+        if pool.folder == folder:
+            return pool
+        pool.end()
+
+
+def _end_idle() -> None:
+    while _idle:
+        _idle.pop().end()
+
+
+class _CancelledError(Exception):
     """The batch does not want the file any more."""
 
 
@@ -343,10 +376,12 @@ class _Events(Listener):
     def begin(self, file: str, pid: int | None) -> None:  # noqa: ARG002
         self.send("begin", pid, self.worker.address)
 
-    def progress(self, file: str, n_bytes: int, n_rows: int) -> None:  # noqa: ARG002
+    def tick(self) -> None:
         task = self.worker.state.tasks.get(self.key)
         if task is None or task.state != "executing":
-            raise _Cancelled
+            raise _CancelledError
+
+    def progress(self, file: str, n_bytes: int, n_rows: int) -> None:  # noqa: ARG002
         now = time.monotonic()
         if now - self.last >= PROGRESS_SECONDS:
             self.last = now
@@ -363,31 +398,28 @@ def _convert(
     host = socket.gethostname()
     if version != __version__:
         msg = (
-            f"a worker on {host} has daq2lh5 {__version__}; expected {version}, as where "
-            "the batch was started: install the same version"
+            f"a worker on {host} has daq2lh5 {__version__}; expected {version}, as "
+            "where the batch was started: install that version there"
         )
         raise ClusterError(msg)
     missing = _missing(folder, job.names)
     if missing is not None:
         why = (
-            f"{missing} does not exist on {host}: the workers of a cluster need the same "
-            "files and folders under the same names (a shared file system)"
+            f"{missing} does not exist on {host}: the workers of a cluster need the "
+            "same files and folders under the same names (a shared file system)"
         )
         return Result(job.file, 2, None, why)
     events = _Events(topic)
     n_threads = events.worker.state.nthreads
     threads = job.arguments.get("threads") or n_threads
     job = replace(job, arguments=share(job.arguments | {"threads": threads}, n_threads))
-    pool = getattr(_mine, "pool", None)
-    if pool is None or pool.folder != folder:
-        if pool is not None:
-            pool.end()
-        pool = _mine.pool = Pool(folder)
+    pool = _pool_in(folder)
     try:
         (result,) = convert_all([job], 1, timeout=timeout, listener=events, pool=pool)
-    except (OSError, _Cancelled) as e:
+    except (OSError, _CancelledError) as e:
         return Result(job.file, 1, None, str(e) or "cancelled")
     finally:
+        _idle.append(pool)
         events.send("end")
     return result
 

@@ -26,6 +26,9 @@ __all__ = ["Job", "Listener", "Pool", "convert_all", "share"]
 WORKER = "from daq2lh5.batch.worker import main; main()"
 """Program of a worker process. With ``-m`` its classes would belong to ``__main__``."""
 
+TICK_SECONDS = 1.0
+"""Time between two calls of :meth:`Listener.tick`, at most."""
+
 STOP_SECONDS = 10.0
 """Time that a worker has to remove its unfinished output before it is killed."""
 
@@ -38,6 +41,9 @@ class Listener:
 
     def progress(self, file: str, n_bytes: int, n_rows: int) -> None:
         """Take note of the bytes of the file read and the rows written so far."""
+
+    def tick(self) -> None:
+        """Do what is due about every second, while processes convert; it may raise."""
 
     def line(self, text: str) -> None:
         """Take a line that a worker wrote to its standard error."""
@@ -268,6 +274,7 @@ def _side_by_side(
             while queue and len(workers) < n_workers:
                 workers.append(_Worker.start(pool.folder))
                 _begin(workers[-1], queue, listener)
+            listener.tick()
             for worker in _ready(workers, timeout):
                 yield from _hear(worker, listener)
             for worker in [w for w in workers if _is_late(w, timeout)]:
@@ -290,12 +297,12 @@ def _begin(worker: _Worker, queue: deque[tuple[Job, int]], listener: Listener) -
 
 
 def _ready(workers: list[_Worker], timeout: float | None) -> list[_Worker]:
-    """Wait until workers have something to say."""
-    seconds = None
+    """Wait a moment for workers that have something to say."""
+    seconds = TICK_SECONDS
     if timeout is not None:
         ends = [w.began + timeout for w in workers if w.job is not None and w.ready]
         if ends:
-            seconds = max(0.0, min(ends) - time.monotonic())
+            seconds = min(seconds, max(0.0, min(ends) - time.monotonic()))
     doors: dict[Any, _Worker] = {}
     for worker in workers:
         doors |= {worker.connection: worker, worker.errors: worker}
