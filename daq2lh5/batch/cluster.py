@@ -355,10 +355,6 @@ def _end_idle() -> None:
         _idle.pop().end()
 
 
-class _CancelledError(Exception):
-    """The batch does not want the file any more."""
-
-
 class _Events(Listener):
     """Sends events about a file; stops its conversion if it is wanted no longer."""
 
@@ -377,9 +373,12 @@ class _Events(Listener):
         self.send("begin", pid, self.worker.address)
 
     def tick(self) -> None:
+        from distributed import Reschedule  # noqa: PLC0415  (optional)
+
         task = self.worker.state.tasks.get(self.key)
         if task is None or task.state != "executing":
-            raise _CancelledError
+            # cancelled: if somebody wants the result after all, begin again
+            raise Reschedule
 
     def progress(self, file: str, n_bytes: int, n_rows: int) -> None:  # noqa: ARG002
         now = time.monotonic()
@@ -416,8 +415,8 @@ def _convert(
     pool = _pool_in(folder)
     try:
         (result,) = convert_all([job], 1, timeout=timeout, listener=events, pool=pool)
-    except (OSError, _CancelledError) as e:
-        return Result(job.file, 1, None, str(e) or "cancelled")
+    except OSError as e:
+        return Result(job.file, 1, None, f"no process could be started: {e}")
     finally:
         _idle.append(pool)
         events.send("end")

@@ -293,6 +293,31 @@ def test_files_in_progress_are_stopped_with_the_batch(cluster, tmp_path):
     assert [r.status for r in convert_on_cluster([good], cluster.address)] == [0]
 
 
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_file_whose_workers_are_lost(tmp_path, monkeypatch, retries):
+    """As often as the scheduler allows, here never."""
+    name = "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"
+    monkeypatch.setitem(ENVIRONMENT, name, "0")
+    (job,) = make_jobs(tmp_path, 1)
+    with (
+        dask_cluster(tmp_path / "dask") as cluster,
+        endless_at_first(Path(job.file)) as restore,
+    ):
+        cluster.have(2)
+
+        def restore_and_kill(pid: int) -> None:
+            restore()
+            cluster.kill_worker_of(pid)
+
+        watcher = Watcher(at_progress=restore_and_kill)
+        (result,) = convert_on_cluster(
+            [job], cluster.address, retries=retries, listener=watcher
+        )
+    assert result.status == 1 - retries
+    (failed,) = watcher.failed or [result]
+    assert "the workers that converted it were lost" in failed.error
+
+
 def test_a_limit_of_conversions_at_a_time(cluster, tmp_path):
     jobs = make_jobs(tmp_path, 5)
     busy: set[str] = set()
