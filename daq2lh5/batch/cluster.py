@@ -373,11 +373,12 @@ class _Events(Listener):
         self.send("begin", pid, self.worker.address)
 
     def tick(self) -> None:
-        from distributed import Reschedule  # noqa: PLC0415  (optional)
+        from distributed import Reschedule, Status  # noqa: PLC0415  (optional)
 
         task = self.worker.state.tasks.get(self.key)
-        if task is None or task.state != "executing":
-            # cancelled: if somebody wants the result after all, begin again
+        is_cancelled = task is None or task.state != "executing"
+        if is_cancelled or self.worker.status in (Status.closing, Status.closed):
+            # if the result is wanted after all, another worker begins
             raise Reschedule
 
     def progress(self, file: str, n_bytes: int, n_rows: int) -> None:  # noqa: ARG002

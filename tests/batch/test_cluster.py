@@ -372,7 +372,9 @@ def test_a_scheduler_that_ends(tmp_path):
         watcher = Watcher(at_progress=lambda pid: cluster.scheduler.kill())
         with pytest.raises(ClusterError, match=r"connection to tcp.* was lost"):
             list(convert_on_cluster(jobs, cluster.address, listener=watcher))
+        # they stop the conversion, and do not wait for it
         cluster.end_workers()
+    assert not take_outputs(tmp_path)
 
 
 def test_no_scheduler_at_the_address(tmp_path):
