@@ -34,10 +34,13 @@ from .resources.memory import (
     peak_memory,
 )
 from .selection.column_settings import ColumnSettings
+from .writing.merging import merge_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from .conversion.channel_maps import ChannelMaps
+    from .conversion.targets import OutSpecs
     from .data_streamer import DataStreamer
     from .publishing.output_files import OutputFiles
     from .raw_buffer import RawBuffer, RawBufferLibrary
@@ -226,7 +229,7 @@ def open_stream(
 def build_raw(
     in_stream: Input,
     in_stream_type: str | None = None,
-    out_spec: str | os.PathLike[str] | dict | RawBufferLibrary | None = None,
+    out_spec: OutSpecs = None,
     buffer_size: int = 8192,
     n_max: float | None = float("inf"),
     overwrite: bool = False,
@@ -234,6 +237,7 @@ def build_raw(
     hdf5_settings: dict[str, Any] | None = None,
     db_dict: dict | None = None,
     *,
+    channel_map: ChannelMaps = None,
     column_settings: dict[str, Any] | None = None,
     extra_columns: bool = False,
     threads: int | None = None,
@@ -262,6 +266,8 @@ def build_raw(
         - the name of a file: everything, to that file;
         - the name of a JSON, YAML or TOML file, or a dictionary: see
           :meth:`.RawBufferLibrary.set_from_dict`;
+        - a list of such files and dictionaries: they are merged, see
+          :ref:`fragments`;
         - a :class:`.RawBufferLibrary`, which is not changed.
     buffer_size
         largest number of rows of a buffer.
@@ -277,6 +283,10 @@ def build_raw(
         ``create_dataset``. By default datasets are shuffled and compressed by gzip.
     db_dict
         values for the processing of buffers, by the names of tables or groups.
+    channel_map
+        names and systems of channels, by which `out_spec` names and selects them: a
+        dictionary, the name of a JSON, YAML or TOML file, or of a directory and a time
+        (``channelmaps@20230311T235840Z``), see :ref:`channel-maps`.
     column_settings
         settings of single columns, by their path in the table (``"baseline"``,
         ``"waveform/values"``), also behind the name of a table or decoder and a slash:
@@ -324,6 +334,7 @@ def build_raw(
         in_stream,
         in_stream_type=in_stream_type,
         out_spec=out_spec,
+        channel_map=channel_map,
         buffer_size=buffer_size,
         n_max=n_max,
         overwrite=overwrite,
@@ -346,7 +357,8 @@ def convert(
     in_stream: Input,
     *,
     in_stream_type: str | None = None,
-    out_spec: str | os.PathLike[str] | dict | RawBufferLibrary | Target | None = None,
+    out_spec: OutSpecs | Target = None,
+    channel_map: ChannelMaps = None,
     buffer_size: int = 8192,
     n_max: float | None = float("inf"),
     overwrite: bool = False,
@@ -401,7 +413,7 @@ def convert(
     )
     target = out_spec
     if not isinstance(target, Target):
-        target = target_of(out_spec, in_stream, keywords or {})
+        target = target_of(out_spec, in_stream, keywords or {}, channel_map)
 
     from .publishing.output_files import OutputFiles  # noqa: PLC0415  (imports h5py)
 
@@ -432,11 +444,14 @@ def convert(
             },
         )
         streamer.memory_limit = memory_limit
-        streamer.column_settings = ColumnSettings(column_settings or {})
+        streamer.column_settings = ColumnSettings(
+            column_settings or {}, target.settings.column_settings
+        )
         # with two cores, which compress, reading ahead gained nothing
         streamer.read_ahead = threads > 2
         streamer.to_files_only = True
-        outputs = OutputFiles(overwrite, names, hdf5_settings, threads, verify)
+        settings = merge_settings(target.settings.hdf5_settings, hdf5_settings or {})
+        outputs = OutputFiles(overwrite, names, settings, threads, verify)
         with outputs:
             outputs.check(target.files)
             header_data = streamer.open_stream(

@@ -71,6 +71,12 @@ _with_resources = _options(
         help="Memory for buffers and queues together, for instance 512M.",
     ),
 )
+_with_channel_map = click.option(
+    "--channel-map",
+    metavar="NAME",
+    help="JSON or YAML file with the names and systems of channels, or a dbetto data "
+    "base and a time: DIR@20230311T235840Z. Specifications select from it.",
+)
 _with_batch = _options(
     click.option(
         "-J",
@@ -138,10 +144,12 @@ def main() -> None:
 @click.option(
     "-o",
     "--out-spec",
+    multiple=True,
     help="Output file, directory, or JSON, YAML or TOML file with an output "
     "specification. '{orig_basename}' stands for the input's name without its "
-    "extension.",
+    "extension. Several specifications (-o A -o B) are merged; later ones win.",
 )
+@_with_channel_map
 @click.option("-t", "--stream-type", help="Format of the input (see: daq2lh5 formats).")
 @click.option(
     "-b",
@@ -199,7 +207,8 @@ def main() -> None:
 @_with_debug
 def convert(
     files: tuple[str, ...],
-    out_spec: str | None,
+    out_spec: tuple[str, ...],
+    channel_map: str | None,
     stream_type: str | None,
     buffer_size: int,
     max_rows: int | None,
@@ -236,6 +245,7 @@ def convert(
     status = run(
         files,
         out_spec=out_spec,
+        channel_map=channel_map,
         stream_type=stream_type,
         buffer_size=buffer_size,
         max_rows=max_rows,
@@ -276,6 +286,7 @@ def convert(
     help="JSON, YAML or TOML file with an output specification whose buffers have a "
     "proc_spec, or with a proc_spec alone, for all tables with waveforms.",
 )
+@_with_channel_map
 @click.option(
     "-o", "--output", metavar="FILE", help="Output file (default: FILE_proc.lh5)."
 )
@@ -294,6 +305,7 @@ def convert(
 def process(
     file: str,
     spec: str,
+    channel_map: str | None,
     output: str | None,
     overwrite: bool,
     threads: int | None,
@@ -332,11 +344,13 @@ def process(
         from .buffer_processor.lh5_buffer_processor import (  # noqa: PLC0415
             process_file,
         )
+        from .conversion.channel_maps import load_channel_map  # noqa: PLC0415
 
         process_file(
             file,
             spec,
             output,
+            channel_map=load_channel_map(channel_map),
             overwrite=overwrite,
             threads=threads,
             memory_limit=limit,
@@ -454,7 +468,7 @@ def daq2lh5_cli(
     open_standard_streams()
     status = run(
         in_stream,
-        out_spec=out_spec,
+        out_spec=() if out_spec is None else (out_spec,),
         stream_type=stream_type,
         buffer_size=buffer_size,
         max_rows=max_rows,

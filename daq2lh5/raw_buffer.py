@@ -6,18 +6,7 @@ and the file and group that it is written to. The buffers of one decoder form a
 the decoder's name.
 
 The user describes a library by a dictionary, or a JSON or YAML file; see
-:meth:`RawBufferLibrary.set_from_dict`:
-
-.. code-block:: yaml
-
-    FCEventDecoder:
-      "ch{key:07d}/raw":
-        key_list: [[52800, 52805]]
-        out_stream: "$OUTDIR/{orig_basename}.lh5"
-    "*":
-      "{name}":
-        key_list: ["*"]
-        out_stream: "$OUTDIR/{orig_basename}_rest.lh5"
+:meth:`RawBufferLibrary.set_from_dict`.
 """
 
 from __future__ import annotations
@@ -39,6 +28,7 @@ from .buffers.out_spec import (
 )
 from .buffers.places import Place
 from .buffers.table_buffer import TableBuffer, arrays_of, grow_vectors, set_row
+from .buffers.table_settings import TableSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -80,6 +70,8 @@ class RawBuffer:
         how to process the rows before they are written, see
         :func:`.buffer_processor.buffer_processor`: a dictionary, or the name of a JSON
         or YAML file.
+    settings
+        how the table is written.
     loc
         number of rows that are filled.
     used
@@ -122,6 +114,7 @@ class RawBuffer:
         self.out_stream = out_stream
         self.out_name = out_name
         self.proc_spec = proc_spec
+        self.settings = TableSettings()
         self.loc = 0
         self.fill_safety = 1
 
@@ -196,20 +189,18 @@ class RawBuffer:
     @classmethod
     def of(cls, spec: BufferSpec) -> RawBuffer:
         """Make the buffer that a specification with keywords filled in asks for."""
-        return cls(
-            key_list=spec.key_list,
-            out_stream=spec.out_stream,
-            out_name=spec.out_name,
-            proc_spec=spec.proc_spec,
-        )
+        rb = cls(None, spec.key_list, spec.out_stream, spec.out_name, spec.proc_spec)
+        rb.settings = spec.settings
+        return rb
 
     def derive(
         self,
         key_list: Iterable[int | str] | None = None,
         out_stream: str | None = None,
         out_name: str | None = None,
+        rename: Callable[[str], str] = str,
     ) -> RawBuffer:
-        """Make a buffer without rows, with defaults and processing of this one."""
+        """Make a buffer without rows like this one; `rename` makes its aliases."""
         rb = RawBuffer(
             key_list=self.key_list if key_list is None else key_list,
             out_stream=self.out_stream if out_stream is None else out_stream,
@@ -217,6 +208,7 @@ class RawBuffer:
             proc_spec=self.proc_spec,
         )
         rb._processing = self._processing
+        rb.settings = self.settings.renamed(rename)
         return rb
 
     def beside(
@@ -231,7 +223,11 @@ class RawBuffer:
         key_list
             its keys, by default those of this buffer.
         """
-        return self.derive(key_list, out_name=f"{self.out_name}_{ending}")
+        return self.derive(
+            key_list,
+            out_name=f"{self.out_name}_{ending}",
+            rename=lambda alias: f"{alias}_{ending}",
+        )
 
     def make_later(
         self,
@@ -405,9 +401,6 @@ class RawBuffer:
         """Whether the next packet may not fit any more."""
         return len(self) - self.loc < self.fill_safety
 
-    def __str__(self) -> str:
-        return repr(self)
-
     def __repr__(self) -> str:
         names = ("key_list", "out_stream", "out_name", "loc", "fill_safety")
         values = ", ".join(f"{n}={getattr(self, n)!r}" for n in names)
@@ -474,12 +467,19 @@ class RawBufferLibrary(dict):
     ----------
     config, kw_dict
         see :meth:`set_from_dict`.
+
+    Attributes
+    ----------
+    settings, channels
+        those of :class:`.OutSpec`.
     """
 
     def __init__(
         self, config: dict | None = None, kw_dict: dict[str, str] | None = None
     ) -> None:
         super().__init__()
+        self.settings = TableSettings()
+        self.channels: dict[str, dict[int, str]] = {}
         if config is not None:
             self.set_from_dict(config, kw_dict)
 
@@ -492,6 +492,7 @@ class RawBufferLibrary(dict):
 
     def add(self, spec: OutSpec) -> None:
         """Add the buffers of a specification with keywords filled in."""
+        self.settings, self.channels = spec.settings, spec.channels
         for decoder, buffers in spec.decoders.items():
             rbs = self.setdefault(decoder, RawBufferList())
             rbs.extend(map(RawBuffer.of, buffers))
@@ -507,6 +508,7 @@ class RawBufferLibrary(dict):
             for an environment variable that is not set.
         """
         library = RawBufferLibrary()
+        library.settings, library.channels = self.settings, self.channels
         for decoder, rbs in self.items():
             library[decoder] = RawBufferList()
             for rb in rbs:

@@ -101,7 +101,7 @@ class ConversionReport:
     starts
         offsets in the stream of the files of a joined input, by their names.
     provenance
-        version, arguments, specification, and the input: see :func:`.provenance_of`.
+        version, arguments, specification and input: see :ref:`provenance`.
     """
 
     source: str = ""

@@ -165,7 +165,7 @@ class TestOutSpec:
             daq2lh5.build_raw(run, out_spec=config, basename="r")
         assert list(tmp_path.iterdir()) == []
 
-    @pytest.mark.parametrize("out_spec", [5, ["a"], b"x.lh5", object()])
+    @pytest.mark.parametrize("out_spec", [5, [5], b"x.lh5", object()])
     def test_other_types_are_refused(self, run, out_spec):
         with pytest.raises(TypeError, match="out_spec"):
             daq2lh5.build_raw(run, out_spec=out_spec)
@@ -539,7 +539,7 @@ class TestFiles:
             whole
         )
         assert "seconds" not in text
-        assert "run.fcio" not in text
+        assert stored["input"]["name"] == "run.fcio"
         assert str(run.parent) not in text
 
     def test_tables_of_the_report_are_those_of_its_own_file(self, run, tmp_path):

@@ -132,7 +132,7 @@ class TestStatus:
         [
             (["none.fcio"], ["none.fcio", "not found"]),
             (["run.fcio", "none.fcio"], ["none.fcio", "not found"]),
-            (["."], ["directory"]),
+            (["/proc/self/fdinfo"], ["no DAQ file in /proc/self/fdinfo"]),
             (["run.fcio", "run.fcio"], ["twice"]),
             (["-t", "FlashKam", "run.fcio"], ["did you mean 'FlashCam'"]),
             (["-b", "2", "run.fcio"], ["buffer_size"]),
@@ -232,7 +232,7 @@ class TestStatus:
         assert result.exit_code == 2
         assert is_one_clear_line(result, "proc_spec")
 
-    def test_error_that_nobody_foresaw_is_1_and_one_line(self, here, monkeypatch):
+    def test_unforeseen_error_is_1_and_one_line(self, here, monkeypatch):
         def fail(*_, **__):
             raise ZeroDivisionError
 

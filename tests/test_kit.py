@@ -19,6 +19,12 @@ MAX_LINES = 800
 
 ELSEWHERE = {
     "__main__": "test_cli",
+    "batch/results": "batch/test_work",
+    "batch/worker": "batch/test_work",
+    "buffers/channel_map": "conversion/test_channel_maps",
+    "buffers/table_settings": "conversion/test_settings_in_specification",
+    "writing/links": "conversion/test_aliases",
+    "writing/merging": "conversion/test_settings_in_specification",
     "buffers/fields": "buffers/test_expansion",
     "buffers/keys": "buffers/test_expansion",
     "conversion/loop": "test_build_raw",

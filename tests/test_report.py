@@ -199,6 +199,8 @@ class TestConversion:
         data = stream([*records[:3], b"\x77" * 9, *records[3:]])
         first, second = converted(data).as_dict(), converted(data).as_dict()
         first.pop("peak_memory"), second.pop("peak_memory")
+        # (the input is written twice)
+        first["input"].pop("modified"), second["input"].pop("modified")
         assert first.pop("seconds") != {}
         assert second.pop("seconds").keys() >= {"total"}
         assert first == second
@@ -213,7 +215,7 @@ class TestConversion:
 
 # --- of the class alone -------------------------------------------------------------
 
-stretches = st.lists(
+ranges = st.lists(
     st.tuples(
         st.integers(0, 2**40),
         st.integers(1, 2**33),
@@ -233,14 +235,14 @@ class TestCounting:
         assert report.exit_status == 0
         assert report.bytes is not ConversionReport().bytes
 
-    @given(stretches, st.integers(0, 2**40))
-    def test_bytes_add_up(self, stretches, decoded):
+    @given(ranges, st.integers(0, 2**40))
+    def test_bytes_add_up(self, ranges, decoded):
         report = ConversionReport()
         report.bytes["decoded"] += decoded
-        for stretch in stretches:
-            report.add_damaged(*stretch)
-        assert report.n_bytes == decoded + sum(length for _, length, _, _ in stretches)
-        bad = [s for s in stretches if s[2] != "unknown"]
+        for damaged in ranges:
+            report.add_damaged(*damaged)
+        assert report.n_bytes == decoded + sum(length for _, length, _, _ in ranges)
+        bad = [s for s in ranges if s[2] != "unknown"]
         assert report.n_damage == len(bad)
         assert [d.offset for d in report.damage] == [s[0] for s in bad[:100]]
         assert report.clean is (not bad)

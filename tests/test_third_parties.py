@@ -366,7 +366,9 @@ def test_traces_of_another_length_than_the_header_says(tmp_path):
 
     assert rb.lgdo["waveform"].values.nda[:2].tolist() == [[*range(8)]] * 2
     assert decoder.get_decoded_values(keys[0])["waveform"]["wf_len"] == 8
-    with pytest.raises(ValueError, match="6 samples does not fit"):
+    with pytest.raises(
+        ValueError, match="has 6 samples, but the rows of its buffer have 8: use"
+    ):
         decoder.decode_packet(streamer.load_packet(3), 3, rbs)
     assert rb.loc == 2
     streamer.close_stream()

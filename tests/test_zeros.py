@@ -84,7 +84,7 @@ def zeroed(data, start, end):
     return data[:start] + bytes(end - start) + data[end:]
 
 
-def stretches(data):
+def zeroed_ranges(data):
     """Go through tails and holes at multiples of 4096 that change something."""
     for at in range(BLOCK, len(data), BLOCK):
         for n in (1, 2, None):
@@ -105,7 +105,7 @@ def test_no_tail_and_no_hole_is_silent(name, tmp_path):
     assert whole.report.clean
     wanted = rows_of(whole)
     n_read = 0
-    for start, end in stretches(data):
+    for start, end in zeroed_ranges(data):
         path.write_bytes(zeroed(data, start, end))
         out = decode(str(path), **options)
         if out.report is None:
@@ -225,8 +225,8 @@ def found_in(data, size=1000, told=()):
     holes = Holes()
     for at in range(0, len(data), size):
         holes.look(data, at, min(size, len(data) - at), at)
-    for stretch in told:
-        holes.tell(*stretch)
+    for damaged in told:
+        holes.tell(*damaged)
     holes.finish()
     return holes.n, holes.n_bytes, holes.first
 

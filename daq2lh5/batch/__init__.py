@@ -1,15 +1,8 @@
-"""Conversions of many files: worker processes, order, what is done already."""
+"""Conversions of many files: worker processes, order, outputs that are up to date."""
 
-from ..command.inputs import InputError, expand_inputs, natural_key
+from .cluster import ClusterError
+from .files import convert_files
 from .results import Result
-from .work import Job, Listener, convert_all
+from .work import Listener
 
-__all__ = [
-    "InputError",
-    "Job",
-    "Listener",
-    "Result",
-    "convert_all",
-    "expand_inputs",
-    "natural_key",
-]
+__all__ = ["ClusterError", "Listener", "Result", "convert_files"]

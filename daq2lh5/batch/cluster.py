@@ -20,19 +20,22 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from .._version import __version__
+from ..command.run import EXIT_FAILED, EXIT_USAGE
+from ..resources.interruption import interruptible
 from ..resources.memory import default_threads
 from .current import existing_outputs
+from .plan import share
 from .results import Result
-from .work import Listener, Pool, convert_all, share
+from .work import Listener, Pool, convert_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from distributed import Client, Future
 
     from .work import Job
 
-__all__ = ["LOCAL", "ClusterError", "convert_on_cluster"]
+__all__ = ["LOCAL", "ClusterError", "convert_jobs", "convert_on_cluster"]
 
 LOCAL = "local"
 """Scheduler that stands for a cluster of processes on this computer."""
@@ -50,6 +53,32 @@ STOP_SECONDS = 10.0
 
 class ClusterError(RuntimeError):
     """The cluster cannot be used: the files without a result are not converted."""
+
+
+def convert_jobs(
+    jobs: Iterable[Job],
+    n_jobs: int | None,
+    scheduler: str | None,
+    **options: Any,
+) -> Generator[Result]:
+    """Convert files on this computer, or on a cluster if there is a scheduler.
+
+    Parameters
+    ----------
+    jobs, scheduler, options
+        see :func:`convert_on_cluster`.
+    n_jobs
+        largest number of conversions at a time; None: 1, and on a cluster as many as
+        there are threads.
+
+    Returns
+    -------
+    results
+        iterator of the results, each as its file is done.
+    """
+    if scheduler is None:
+        return convert_all(jobs, n_jobs or 1, **options)
+    return convert_on_cluster(jobs, scheduler, n_jobs, **options)
 
 
 def convert_on_cluster(
@@ -192,14 +221,15 @@ class _Batch:
         for job in jobs:
             if "-" in job.names:
                 why = "a cluster cannot read standard input: give a file"
-                yield Result(job.file, 2, None, why)
+                yield Result(job.file, EXIT_USAGE, None, why)
             else:
                 waiting.append(_Task(job))
         while waiting or self.tasks:
             if waiting:
                 for _ in range(min(self._room(), len(waiting))):
                     self._submit(waiting.popleft())
-            kind, key, *values = self.inbox.get()
+            with interruptible:
+                kind, key, *values = self.inbox.get()
             task = self.tasks.get(key)
             if task is None:
                 # of a worker that was believed lost
@@ -214,7 +244,7 @@ class _Batch:
                     task.job, arguments=task.job.arguments | {"overwrite": True}
                 )
                 waiting.appendleft(task)
-            elif result.status == 1 and task.failed < retries:
+            elif result.status == EXIT_FAILED and task.failed < retries:
                 task.failed += 1
                 self.listener.again(result)
                 waiting.append(task)
@@ -296,7 +326,7 @@ class _Batch:
 
     def _is_own(self, task: _Task, result: Result) -> bool:
         """Whether what is in the way is the output of a worker that was lost."""
-        if not (task.is_lost and result.status == 2):
+        if not (task.is_lost and result.status == EXIT_USAGE):
             return False
         job = task.job
         if job.arguments.get("overwrite"):
@@ -320,7 +350,7 @@ class _Batch:
 
 
 def _lost(task: _Task, why: str) -> Result:
-    return Result(task.job.file, 1, None, why, max(1, task.begun))
+    return Result(task.job.file, EXIT_FAILED, None, why, max(1, task.begun))
 
 
 def _outcome(future: Future) -> Result | BaseException:
@@ -408,7 +438,7 @@ def _convert(
             f"{missing} does not exist on {host}: the workers of a cluster need the "
             "same files and folders under the same names (a shared file system)"
         )
-        return Result(job.file, 2, None, why)
+        return Result(job.file, EXIT_USAGE, None, why)
     events = _Events(topic)
     n_threads = events.worker.state.nthreads
     threads = job.arguments.get("threads") or n_threads
@@ -417,7 +447,8 @@ def _convert(
     try:
         (result,) = convert_all([job], 1, timeout=timeout, listener=events, pool=pool)
     except OSError as e:
-        return Result(job.file, 1, None, f"no process could be started: {e}")
+        why = f"no process could be started: {e}"
+        return Result(job.file, EXIT_FAILED, None, why)
     finally:
         _idle.append(pool)
         events.send("end")

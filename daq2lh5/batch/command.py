@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import json
+import signal
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..command.run import EXIT_DAMAGED, EXIT_FAILED, EXIT_USAGE, say, tell, total_size
+from ..command.run import (
+    EXIT_DAMAGED,
+    EXIT_FAILED,
+    EXIT_SIGNAL,
+    EXIT_USAGE,
+    say,
+    tell,
+    total_size,
+)
 from ..errors import printable
-from .cluster import ClusterError, convert_on_cluster
-from .current import existing_outputs
+from ..resources.interruption import notice_signals
+from .cluster import ClusterError, convert_jobs
 from .display import Summary, display
-from .results import Result
-from .work import Job, convert_all, share
+from .plan import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
 
     from ..conversion.targets import Target
-    from .work import Listener
+    from .plan import Planned
+    from .results import Result
 
 __all__ = ["BatchOptions", "run_batch"]
-
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -66,30 +73,20 @@ def run_batch(
     json_file
         where a line of JSON for each file goes, as it is done.
     """
-    jobs: list[Job] = []
-    done: list[Result] = []
-    for file, names in inputs.items():
-        why = None
-        if batch.skip_existing:
-            why, status = existing_outputs(names, targets[file], arguments)
-            if why is None:
-                done.append(Result(file, status, skipped="up to date"))
-                continue
-        if batch.dry_run:
-            tell(click.echo, printable(_plan_line(names, targets[file], why)))
-        jobs.append(Job(names, targets[file], arguments, debug))
+    planned = plan(
+        inputs,
+        targets,
+        arguments,
+        n_jobs=batch.jobs or 1,
+        scheduler=batch.scheduler,
+        skip_existing=batch.skip_existing,
+        debug=debug,
+    )
     if batch.dry_run:
-        for result in done:
-            line = f"{result.file}: skip: its output is up to date"
-            tell(click.echo, printable(line))
+        for one in planned:
+            tell(click.echo, printable(_plan_line(one)))
         return 0
-    # on a cluster each worker shares its own
-    shared = dict(arguments) if batch.scheduler else share(arguments, batch.jobs or 1)
-    for job in jobs:
-        job.arguments = shared
-    if batch.skip_existing:
-        # an output that is not up to date is replaced
-        shared["overwrite"] = True
+    jobs = [one.job for one in planned if one.done is None]
     summary = Summary(len(inputs))
     statuses = {0}
     target = nullcontext() if json_file is None else click.open_file(json_file, "w")
@@ -102,46 +99,46 @@ def run_batch(
             if log is not None:
                 tell(_write_line, log, result)
 
-        for result in done:
-            take(result)
-        results = _convert(jobs, batch, shown)
-        try:
-            for result in results:
-                take(result)
-        except KeyboardInterrupt:
-            results.close()
-            statuses.add(INTERRUPTED)
-        except ClusterError as e:
-            say(f"error: {e}")
-            statuses.add(EXIT_FAILED)
+        for one in planned:
+            if one.done is not None:
+                take(one.done)
+        results = convert_jobs(
+            jobs,
+            batch.jobs,
+            batch.scheduler,
+            retries=batch.retries,
+            timeout=batch.timeout,
+            fail_fast=batch.fail_fast,
+            listener=shown,
+        )
+        with notice_signals() as interruption:
+            try:
+                for result in results:
+                    take(result)
+            except KeyboardInterrupt:
+                results.close()
+                statuses.add(EXIT_SIGNAL + (interruption.number or signal.SIGINT))
+            except ClusterError as e:
+                say(f"error: {e}")
+                statuses.add(EXIT_FAILED)
     tell(click.echo, summary.line(), err=json_file == "-")
+    if max(statuses) > EXIT_SIGNAL:
+        return max(statuses)
     # failure outranks wrong usage, which outranks damage
-    order = (INTERRUPTED, EXIT_FAILED, EXIT_USAGE, EXIT_DAMAGED, 0)
+    order = (EXIT_FAILED, EXIT_USAGE, EXIT_DAMAGED, 0)
     return next(s for s in order if s in statuses)
 
 
-def _convert(
-    jobs: list[Job], batch: BatchOptions, listener: Listener
-) -> Generator[Result]:
-    options = {
-        "retries": batch.retries,
-        "timeout": batch.timeout,
-        "fail_fast": batch.fail_fast,
-        "listener": listener,
-    }
-    if batch.scheduler is None:
-        return convert_all(jobs, batch.jobs or 1, **options)
-    return convert_on_cluster(jobs, batch.scheduler, batch.jobs, **options)
-
-
-def _plan_line(names: list[str], target: Target, why: str | None) -> str:
+def _plan_line(one: Planned) -> str:
     """Return the line of a dry run."""
-    outputs = ", ".join(target.files) or "outputs named by the content"
-    n_bytes = total_size(names)
+    job = one.job
+    if one.done is not None:
+        return f"{job.file}: skip: its output is up to date"
+    outputs = ", ".join(job.target.files) or "outputs named by the content"
+    n_bytes = total_size(job.names)
     size = "" if n_bytes is None else f" ({n_bytes} bytes)"
-    return f"{', '.join(names)}{size}: convert to {outputs}" + (
-        f": {why}" if why else ""
-    )
+    text = f"{', '.join(job.names)}{size}: convert to {outputs}"
+    return text if one.outdated is None else f"{text}: {one.outdated}"
 
 
 def _write_line(file: Any, result: Result) -> None:

@@ -74,8 +74,9 @@ class Summary:
         if left:
             counts.append(f"{left} not converted")
         rate = sizeof_fmt(self.n_bytes / seconds) if seconds else "-"
+        files = "file" if self.n_files == 1 else "files"
         return (
-            f"{self.n_files} files: {', '.join(counts)}; {sizeof_fmt(self.n_bytes)}, "
+            f"{self.n_files} {files}: {', '.join(counts)}; {sizeof_fmt(self.n_bytes)}, "
             f"{self.n_rows} rows in {seconds:.1f} s ({rate}/s)"
         )
 

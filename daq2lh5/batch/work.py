@@ -7,21 +7,23 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-from ..resources.memory import MIN_LIMIT, default_threads
+from ..command.run import EXIT_FAILED, EXIT_SIGNAL
+from ..resources.interruption import interruptible
 from .results import Result
 from .worker import Job, Progress, run_job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["Job", "Listener", "Pool", "convert_all", "share"]
+__all__ = ["Job", "Listener", "Pool", "convert_all"]
 
 WORKER = "from daq2lh5.batch.worker import main; main()"
 """Program of a worker process. With ``-m`` its classes would belong to ``__main__``."""
@@ -98,7 +100,7 @@ def convert_all(
         done = _side_by_side(queue, n_workers, timeout, listener, pool or own)
     try:
         for job, result in done:
-            if result.status == 1 and result.attempts <= retries:
+            if result.status == EXIT_FAILED and result.attempts <= retries:
                 listener.again(result)
                 queue.append((job, result.attempts + 1))
                 continue
@@ -109,29 +111,6 @@ def convert_all(
         done.close()
         if own is not None:
             own.end()
-
-
-def share(arguments: Mapping[str, Any], n_jobs: int) -> dict[str, Any]:
-    """Divide threads and memory among conversions at a time.
-
-    Parameters
-    ----------
-    arguments
-        of :func:`.build_raw.convert`, with the threads (None: one for each core) and
-        the memory for all conversions.
-    n_jobs
-        number of conversions at a time.
-
-    Returns
-    -------
-    arguments
-        for each of the conversions.
-    """
-    threads = arguments.get("threads") or default_threads()
-    return dict(arguments) | {
-        "threads": max(1, threads // n_jobs),
-        "memory_limit": max(MIN_LIMIT, arguments["memory_limit"] // n_jobs),
-    }
 
 
 def _one_by_one(
@@ -148,6 +127,8 @@ def _one_by_one(
                 file, s.source.bytes_read, s.report.n_rows
             ),
         )
+        if status > EXIT_SIGNAL:
+            raise KeyboardInterrupt
         seconds = time.monotonic() - start
         yield job, Result(job.file, status, report, report.error, attempt, seconds)
 
@@ -280,7 +261,7 @@ def _side_by_side(
             for worker in [w for w in workers if _is_late(w, timeout)]:
                 workers.remove(worker)
                 late = f"stopped after {timeout:g} s (--timeout)"
-                outcome = worker.result(1, None, late)
+                outcome = worker.result(EXIT_FAILED, None, late)
                 worker.stop()
                 yield outcome
             workers[:] = [w for w in workers if w.errors >= 0]
@@ -306,7 +287,10 @@ def _ready(workers: list[_Worker], timeout: float | None) -> list[_Worker]:
     doors: dict[Any, _Worker] = {}
     for worker in workers:
         doors |= {worker.connection: worker, worker.errors: worker}
-    found = wait(list(doors), seconds)
+    # signals are for the main thread
+    is_main = threading.current_thread() is threading.main_thread()
+    with interruptible if is_main else nullcontext():
+        found = wait(list(doors), seconds)
     return list({id(doors[door]): doors[door] for door in found}.values())
 
 
@@ -331,13 +315,16 @@ def _hear(worker: _Worker, listener: Listener) -> Iterator[tuple[Job, Result]]:
             status, report = message
             # its messages come before its result
             _pass_on(worker, listener)
-            yield worker.result(status, report, report.error)
+            if status > EXIT_SIGNAL:
+                yield worker.result(EXIT_FAILED, report, "its process was told to stop")
+            else:
+                yield worker.result(status, report, report.error)
     except (EOFError, OSError):
         code = worker.process.wait()
         _pass_on(worker, listener)
         job = worker.job
         if job is not None:
-            yield worker.result(1, None, _why(code))
+            yield worker.result(EXIT_FAILED, None, _why(code))
         worker.stop(0)
         return
     _pass_on(worker, listener)

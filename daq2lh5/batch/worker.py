@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from ..build_raw import convert
-from ..command.run import attempt
+from ..command.run import EXIT_SIGNAL, attempt
 from ..report import ConversionReport
 from ..resources.interruption import check_interruption
 
@@ -118,7 +118,10 @@ def serve(connection: Connection) -> None:
             job = connection.recv()
         except EOFError:
             return
-        connection.send(run_job(job, on_progress))
+        status, report = run_job(job, on_progress)
+        connection.send((status, report))
+        if status > EXIT_SIGNAL:
+            return
 
 
 def main() -> None:

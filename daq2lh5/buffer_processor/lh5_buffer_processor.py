@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import h5py
 
 from ..buffers.out_spec import parse_out_spec
+from ..buffers.table_settings import SETTINGS, TableSettings
 from ..errors import OutSpecError, did_you_mean
 from ..processing.spec import OPERATIONS, ProcSpec
 from ..processing.steps import process_rows
@@ -29,11 +30,14 @@ from ..resources.memory import (
 from ..resources.paths import expand_path
 from ..selection.checks import check_processing
 from ..utils import load_dict
+from ..writing.merging import merge_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import lgdo
+
+    from ..buffers.channel_map import ChannelMap
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +105,7 @@ def process_file(
     threads: int | None = None,
     memory_limit: int = DEFAULT_LIMIT,
     verify_compression: bool = False,
+    channel_map: ChannelMap | None = None,
     progress: Callable[[], None] | None = None,
     report: ConversionReport | None = None,
 ) -> ConversionReport:
@@ -108,6 +113,8 @@ def process_file(
 
     Parameters
     ----------
+    channel_map
+        names of channels, for the specification.
     progress
         called after each chunk of rows.
     report
@@ -118,16 +125,15 @@ def process_file(
     if not os.path.exists(in_file):
         msg = f"input file {in_file} not found"
         raise FileNotFoundError(msg)
-    selection = _Selection(out_spec)
+    selection = _Selection(out_spec, channel_map)
     out_file = default_output(in_file) if out_file is None else expand_path(out_file)
     report = report or ConversionReport()
     report.source, report.format = in_file, "LH5"
     for text in selection.warnings:
         report.warn(text)
     threads = default_threads() if threads is None else threads
-    outputs = OutputFiles(
-        overwrite, [in_file], hdf5_settings, threads, verify_compression
-    )
+    settings = merge_settings(selection.settings.hdf5_settings, hdf5_settings or {})
+    outputs = OutputFiles(overwrite, [in_file], settings, threads, verify_compression)
     try:
         with outputs, _open_input(in_file) as source:
             outputs.check([out_file])
@@ -146,10 +152,11 @@ def process_file(
                 )
             for path, spec in specs.items():
                 values = _values_of(path, db_dict)
+                own = selection.hdf5_settings_of(path)
                 rows = 0
                 for piece in _pieces(source, path, plan):
                     obj = _processed(source, path, piece, spec, values, report)
-                    writer.append_lgdo(obj, path)
+                    writer.append_lgdo(obj, path, settings=own)
                     rows += 1 if piece is None else piece.n
                     if progress is not None:
                         progress()
@@ -321,9 +328,13 @@ class _Selection:
     ----------
     warnings
         a line for each part of the specification that has no effect.
+    settings
+        how all tables are written.
     """
 
-    def __init__(self, out_spec: dict | str | None) -> None:
+    def __init__(
+        self, out_spec: dict | str | None, channel_map: ChannelMap | None = None
+    ) -> None:
         if isinstance(out_spec, (str, os.PathLike)):
             out_spec = load_dict(out_spec)
             _forget_files(out_spec)
@@ -331,23 +342,37 @@ class _Selection:
             msg = f"the specification is {out_spec!r}; expected a dictionary or a file"
             raise OutSpecError(msg)
         self.warnings: list[str] = []
+        self.settings = TableSettings()
         self._for_all: ProcSpec | None = None
         self._buffers: list[tuple[str, RawBuffer]] = []
-        if set(out_spec) & set(OPERATIONS):
+        others = set(out_spec) - set(SETTINGS)
+        if others & set(OPERATIONS) or not others:
             self._for_all = ProcSpec.of(out_spec)
             self.warnings = self._for_all.warnings
             return
         for name, buffers in out_spec.items():
-            if not isinstance(buffers, dict):
+            if name not in SETTINGS and not isinstance(buffers, dict):
                 hint = did_you_mean(str(name), OPERATIONS)
                 msg = f"'{name}' in the specification is not a decoder or operation"
                 raise OutSpecError(msg + hint)
-        parsed = parse_out_spec(out_spec)
+        parsed = parse_out_spec(out_spec, channel_map)
+        self.settings = parsed.settings
         for buffers in parsed.fill_in({}).decoders.values():
             self._buffers += [(b.name, RawBuffer.of(b)) for b in buffers]
         parsed.write_back(out_spec)
         for _, rb in self._buffers:
             self.warnings += check_processing(rb)
+        all_settings = [self.settings, *(rb.settings for _, rb in self._buffers)]
+        if any(s.column_settings for s in all_settings):
+            self.warnings.append(
+                "column_settings are for conversions: not used here (hdf5_settings in "
+                "a proc_spec are)"
+            )
+
+    def hdf5_settings_of(self, path: str) -> dict[str, Any]:
+        """Return the HDF5 settings of a table alone."""
+        rb = self._buffer_of(path)
+        return {} if rb is None else rb.settings.hdf5_settings
 
     def spec_of(self, path: str, source: h5py.File) -> ProcSpec | None:
         """Return the specification for an object; None if it is to be copied."""

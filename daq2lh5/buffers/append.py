@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..writing.lh5_writer import LH5Writer
     from .places import Place
     from .table_buffer import TableBuffer
+    from .table_settings import TableSettings
 
 LH5_ARGUMENTS = frozenset({"start_row", "n_rows", "write_start"})
 """Arguments of :meth:`lh5.LH5Store.write` that this package leaves to it."""
@@ -37,10 +38,13 @@ class Rows(Protocol):
         HDF5 objects that the processed rows become; None if that depends on the LGDO.
     plan
         processing of `table`, if any.
+    settings
+        how the table is written.
     """
 
     loc: int
     table: TableBuffer | None
+    settings: TableSettings
 
     @property
     def place(self) -> Place: ...  # noqa: D102
@@ -124,11 +128,14 @@ def append_buffer(
         entered while rows are processed, to time that.
     """
     processing = processing or nullcontext()
+    for alias in rb.settings.aliases:
+        writer.links.add(rb.place.path, rb.place.beside(alias))
     name, group = rb.place.name, rb.place.group
+    settings = rb.settings.hdf5_settings
     described = rb.describe_unmade()
     if described is not None:
         # headers have no rows to process
-        writer.append(*described, name, group)
+        writer.append(*described, name, group, settings=settings)
         writer.drain()
         return
     layout = rb.layout
@@ -136,7 +143,7 @@ def append_buffer(
         with processing:
             data, n_rows = rb.processed(_database_of(rb.place, db_dict))
         if data is not None:
-            writer.append_lgdo(data, name, group, n_rows)
+            writer.append_lgdo(data, name, group, n_rows, settings)
         return
     table, plan = rb.table, rb.plan
     release = None
@@ -148,7 +155,7 @@ def append_buffer(
             if exchange:
                 arrays, release = table.take()
             rows = (table.rows if plan is None else plan.run)(arrays, rb.loc)
-    writer.append(layout, rows, name, group, release)
+    writer.append(layout, rows, name, group, release, settings)
     if not exchange:
         writer.drain()
 

@@ -14,7 +14,7 @@ __all__ = ["MaskedKeywords", "fields_of", "fill_in", "fill_in_field"]
 MAX_WIDTH = 1000
 """Largest number in a field's format, such as a width."""
 
-LITERAL_KEYWORDS = ("orig_basename", "name", "key")
+LITERAL_KEYWORDS = ("orig_basename", "name", "key", "channel")
 """Keywords in whose values ``$`` is an ordinary character."""
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import OutSpecError, show
+
+if TYPE_CHECKING:
+    from .channel_map import ChannelMap
 
 __all__ = ["MAX_KEYS", "has_wildcard", "keys_of", "plain_keys"]
 
@@ -28,16 +31,20 @@ def plain_keys(keys: Iterable) -> list | range:
     return [k.item() if isinstance(k, np.generic) else k for k in keys]
 
 
-def keys_of(key_list: Any, whose: str) -> list[int | str]:
+def keys_of(
+    key_list: Any, whose: str, channel_map: ChannelMap | None = None
+) -> list[int | str]:
     """Return a list of keys with ranges expanded.
 
     Parameters
     ----------
     key_list
         list, tuple, range, set or array of keys; an inner list or tuple of two integers
-        is a range, from the first to the last.
+        is a range, from the first to the last, an inner dictionary a selection.
     whose
         owner of the keys, for messages.
+    channel_map
+        the map to select from.
     """
     keys: list[int | str] = []
     for entry in _entries(key_list, whose):
@@ -45,6 +52,14 @@ def keys_of(key_list: Any, whose: str) -> list[int | str]:
             keys += _range_of(entry, whose)
         elif isinstance(entry, range):
             keys += islice(entry, MAX_KEYS + 1)
+        elif isinstance(entry, Mapping):
+            if channel_map is None:
+                msg = (
+                    f"{whose}: {show(entry)} in key_list selects channels: give a "
+                    "channel map (channel_map, --channel-map)"
+                )
+                raise OutSpecError(msg)
+            keys += channel_map.select(entry, whose)
         else:
             keys.append(_key_of(entry, whose))
         if len(keys) > MAX_KEYS:
@@ -68,7 +83,7 @@ def _entries(key_list: Any, whose: str) -> list:
     no_list = isinstance(key_list, (str, bytes, Mapping))
     if no_list or not isinstance(key_list, Iterable):
         msg = f"{whose}: key_list is {show(key_list)}; expected a list"
-        if isinstance(key_list, (str, int)):
+        if isinstance(key_list, (str, int, Mapping)):
             msg += f": write [{show(key_list)}]"
         raise OutSpecError(msg)
     if isinstance(key_list, (list, tuple)):

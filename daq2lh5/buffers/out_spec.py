@@ -10,19 +10,24 @@ environment variables stay out of it, so that it serves for the next file.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..errors import OutSpecError, did_you_mean, show
 from ..resources.paths import bound_variables, expand_home, expand_variables, literal
+from .channel_map import CHANNEL
 from .fields import MaskedKeywords, fields_of, fill_in, fill_in_field
 from .keys import MAX_KEYS, has_wildcard, keys_of
 from .places import Place, split_out_stream
+from .table_settings import SETTINGS, TableSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from .channel_map import ChannelMap
 
 __all__ = [
     "BufferSpec",
@@ -34,11 +39,21 @@ __all__ = [
     "write_back",
 ]
 
-BUFFER_FIELDS = ("key_list", "out_stream", "out_name", "proc_spec")
+BUFFER_FIELDS = (
+    "key_list",
+    "out_stream",
+    "out_name",
+    "proc_spec",
+    *SETTINGS,
+    "aliases",
+)
 """Fields in the description of a buffer."""
 
 MAX_BUFFERS = 2**16
 """Most buffers of a decoder; each is a table with datasets of its own."""
+
+# doubled braces are literal
+_CHANNEL_FIELD = re.compile(rf"(?<!\{{)(?:\{{\{{)*\{{{CHANNEL}\b")
 
 ANY_DECODER = "*"
 """Name of the decoder whose buffer is a template for all other decoders."""
@@ -58,8 +73,12 @@ class BufferSpec(NamedTuple):
         none. They are templates until :meth:`fill_in`.
     proc_spec
         processing, as the user gives it.
+    settings
+        how the table is written.
     given
         the user's description, with expanded keys.
+    channel_map
+        the channel map, if there is one.
     """
 
     name: str
@@ -67,14 +86,19 @@ class BufferSpec(NamedTuple):
     out_stream: str
     out_name: str | None
     proc_spec: Any
+    settings: TableSettings
     given: dict[str, Any]
+    channel_map: ChannelMap | None = None
 
     @classmethod
-    def parse(cls, name: str, description: Any) -> BufferSpec:
+    def parse(
+        cls, name: str, description: Any, channel_map: ChannelMap | None = None
+    ) -> BufferSpec:
         """Check and parse the user's description of a buffer."""
         _check_description(name, description)
         given = dict(description)
-        given["key_list"] = keys_of(given["key_list"], f"buffer {show(name)}")
+        whose = f"buffer {show(name)}"
+        given["key_list"] = keys_of(given["key_list"], whose, channel_map)
         out_stream = _out_stream_of(name, given.get("out_stream", ""))
         out_name = _out_name_of(name, given.get("out_name", name))
         return cls(
@@ -83,14 +107,46 @@ class BufferSpec(NamedTuple):
             out_stream,
             out_name if "out_name" in given else None,
             given.get("proc_spec"),
+            TableSettings.parse(given, whose),
             given,
+            channel_map,
         )
 
     def for_key(self, key: int | str) -> BufferSpec:
-        """Return the buffer of one key, with the key in its name."""
-        name = _name_with_key(self.name, key)
+        """Return the buffer of one key, with the key or its channel in its name."""
+        values = {"key": key}
+        if self.is_by_channel([self.name]):
+            values[CHANNEL] = self._channel_of(key)
+        name = _name_with_key(self.name, values)
         given = self.given | {"key_list": [key]}
         return self._replace(name=name, key_list=[key], given=given)
+
+    @property
+    def channels(self) -> dict[int, str]:
+        """Names of its keys that the channel map has."""
+        names = {} if self.channel_map is None else self.channel_map.names
+        return {key: names[key] for key in self.key_list if key in names}
+
+    def _channel_of(self, key: int | str) -> str:
+        return self.channel_map.name_of(key, f"buffer {show(self.name)}")
+
+    def is_by_channel(self, texts: Iterable[str]) -> bool:
+        """Whether texts have the field for a channel's name, which the map gives.
+
+        Raises
+        ------
+        OutSpecError
+            (a ValueError) if the keys are not known yet.
+        """
+        if self.channel_map is None or not any(map(_CHANNEL_FIELD.search, texts)):
+            return False
+        if self.has_patterns:
+            msg = (
+                f"buffer {show(self.name)}: {{{CHANNEL}}} needs channels, not patterns "
+                'of keys; {"name": "*"} in key_list selects all of the channel map'
+            )
+            raise OutSpecError(msg)
+        return True
 
     @property
     def has_patterns(self) -> bool:
@@ -99,13 +155,42 @@ class BufferSpec(NamedTuple):
 
     @property
     def fields(self) -> set[str]:
-        """Names of the fields in `out_stream` and `out_name`."""
-        return fields_of(self.out_stream) | fields_of(self.out_name or "")
+        """Names of the fields in `out_stream`, `out_name` and aliases."""
+        return set().union(*map(fields_of, self._texts))
+
+    @property
+    def _texts(self) -> tuple[str, ...]:
+        return (self.out_stream, self.out_name or "", *self.settings.aliases)
+
+    def fill_in_all(
+        self, decoder: str, keywords: Mapping[str, Any], lenient: bool = True
+    ) -> list[BufferSpec]:
+        """Fill in as :meth:`fill_in`; names with a channel make a buffer for each key.
+
+        Raises
+        ------
+        OutSpecError
+            (a ValueError) if the map lacks a key, or a keyword is called as the field.
+        """
+        if not self.is_by_channel(self._texts):
+            return [self.fill_in(decoder, keywords, lenient)]
+        if CHANNEL in keywords:
+            msg = (
+                f"the keyword '{CHANNEL}' stands for names of the channel map: rename "
+                "it, in the output specification too"
+            )
+            raise OutSpecError(msg)
+        return [
+            self._replace(key_list=[key]).fill_in(
+                decoder, {**keywords, CHANNEL: self._channel_of(key)}, lenient
+            )
+            for key in dict.fromkeys(self.key_list)
+        ]
 
     def fill_in(
         self, decoder: str, keywords: Mapping[str, Any], lenient: bool = True
     ) -> BufferSpec:
-        """Fill in keywords and environment variables in `out_stream` and `out_name`.
+        """Fill in keywords in names, and environment variables in `out_stream`.
 
         The result is final, unless the names need keys or decoders of the stream: then
         they are templates, with ``{key}`` and ``{name}`` only.
@@ -147,6 +232,10 @@ class BufferSpec(NamedTuple):
         if self.out_name is not None:
             where = f"out_name of {whose}"
             out_name = fill_in_field(out_name, masked, where, keep, again)
+        where = f"aliases of {whose}"
+        settings = self.settings.renamed(
+            lambda alias: literal(fill_in_field(alias, masked, where, keep, again))
+        )
         where = f"out_stream of {whose}"
         out_stream = bound_variables(out_stream)
         out_stream = fill_in_field(out_stream, masked, where, keep, again)
@@ -160,7 +249,11 @@ class BufferSpec(NamedTuple):
         place.check_file(where)
         if not again:
             place.check_path(whose)
-        return self._replace(out_stream=out_stream, out_name=out_name)
+            for alias in settings.aliases:
+                place._replace(name=alias).check_path(f"{whose}, alias")
+        return self._replace(
+            out_stream=out_stream, out_name=out_name, settings=settings
+        )
 
 
 @dataclass(frozen=True)
@@ -171,9 +264,12 @@ class OutSpec:
     ----------
     decoders
         buffers by name of the decoder.
+    settings
+        how all tables are written.
     """
 
     decoders: dict[str, list[BufferSpec]]
+    settings: TableSettings = field(default_factory=TableSettings)
 
     @property
     def fields(self) -> set[str]:
@@ -186,10 +282,24 @@ class OutSpec:
         """Fill in the values of one conversion, see :meth:`BufferSpec.fill_in`."""
         return OutSpec(
             {
-                decoder: [b.fill_in(decoder, keywords, lenient) for b in buffers]
+                decoder: [
+                    filled
+                    for b in buffers
+                    for filled in b.fill_in_all(decoder, keywords, lenient)
+                ]
                 for decoder, buffers in self.decoders.items()
-            }
+            },
+            self.settings,
         )
+
+    @property
+    def channels(self) -> dict[str, dict[int, str]]:
+        """Names of the channels that the channel map has, by decoder and key."""
+        found = {
+            decoder: {key: n for b in buffers for key, n in b.channels.items()}
+            for decoder, buffers in self.decoders.items()
+        }
+        return {decoder: names for decoder, names in found.items() if names}
 
     def write_back(self, config: dict) -> None:
         """Expand the names and keys in the dictionary that was parsed.
@@ -206,8 +316,15 @@ class OutSpec:
             write_back(config[decoder], buffers)
 
 
-def parse_out_spec(config: Any) -> OutSpec:
+def parse_out_spec(config: Any, channel_map: ChannelMap | None = None) -> OutSpec:
     """Parse a specification; `config` is not changed.
+
+    Parameters
+    ----------
+    config
+        the user's dictionary.
+    channel_map
+        names of channels; key lists select from it.
 
     Raises
     ------
@@ -219,13 +336,17 @@ def parse_out_spec(config: Any) -> OutSpec:
         raise OutSpecError(msg)
     return OutSpec(
         {
-            decoder: parse_buffers(_with_decoder(decoder, buffers))
+            decoder: parse_buffers(_with_decoder(decoder, buffers), channel_map)
             for decoder, buffers in config.items()
-        }
+            if decoder not in SETTINGS
+        },
+        TableSettings.parse(config, "the specification"),
     )
 
 
-def parse_buffers(config: Any) -> list[BufferSpec]:
+def parse_buffers(
+    config: Any, channel_map: ChannelMap | None = None
+) -> list[BufferSpec]:
     """Parse the buffers of one decoder; `config` is not changed."""
     if not isinstance(config, dict):
         msg = f"expected a dictionary of the decoder's buffers, not {show(config)}"
@@ -244,13 +365,14 @@ def parse_buffers(config: Any) -> list[BufferSpec]:
     templates = []
     n_keys = 0
     for name, description in config.items():
-        buffer = BufferSpec.parse(_name_of(name), description)
+        buffer = BufferSpec.parse(_name_of(name), description, channel_map)
         n_keys += len(buffer.key_list)
         if n_keys > MAX_KEYS:
             whose = f"buffer {show(buffer.name)}"
             msg = f"more than {MAX_KEYS} keys up to {whose}: use patterns"
             raise OutSpecError(msg)
-        if "{key" in buffer.name and not buffer.has_patterns:
+        by_key = "{key" in buffer.name and not buffer.has_patterns
+        if by_key or buffer.is_by_channel([buffer.name]):
             templates.append(buffer)
         else:
             add(buffer)
@@ -315,9 +437,10 @@ def _name_of(name: Any) -> str:
     return str(name)
 
 
-def _name_with_key(name: str, key: int | str) -> str:
+def _name_with_key(name: str, values: dict[str, int | str]) -> str:
+    """Fill in a key, and the name of its channel."""
     try:
-        return fill_in(name, {"key": key})
+        return fill_in(name, values)
     except KeyError as e:
         msg = (
             f"{e} in the name of buffer {show(name)}: only {{key}} and {{name}} can "
@@ -325,7 +448,7 @@ def _name_with_key(name: str, key: int | str) -> str:
         )
         raise OutSpecError(msg) from None
     except ValueError as e:
-        msg = f"buffer {show(name)}, key {show(key)}: {e}"
+        msg = f"buffer {show(name)}, key {show(values['key'])}: {e}"
         raise OutSpecError(msg) from None
 
 
@@ -355,10 +478,10 @@ def _check_description(name: str, info: Any) -> None:
             f"{show(info)}"
         )
         raise OutSpecError(msg)
-    for field in info:
-        if field not in BUFFER_FIELDS:
-            hint = did_you_mean(str(field), BUFFER_FIELDS)
-            msg = f"buffer {show(name)}: unknown field {show(field)}{hint}"
+    for given in info:
+        if given not in BUFFER_FIELDS:
+            hint = did_you_mean(str(given), BUFFER_FIELDS)
+            msg = f"buffer {show(name)}: unknown field {show(given)}{hint}"
             raise OutSpecError(msg)
     if "key_list" not in info:
         msg = f"buffer {show(name)} has no key_list"

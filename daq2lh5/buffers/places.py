@@ -58,7 +58,14 @@ class Place(NamedTuple):
     @property
     def path(self) -> str:
         """Path of the table in the file, without needless slashes."""
-        return "/".join(p for p in f"{self.group}/{self.name}".split("/") if p)
+        return _path(f"{self.group}/{self.name}")
+
+    def beside(self, alias: str) -> str:
+        """Return the path of a further name of the table.
+
+        It is in the same group, or starts at the root if it begins with a slash.
+        """
+        return _path(alias if alias.startswith("/") else f"{self.group}/{alias}")
 
     def check_file(self, where: str) -> None:
         """Check that the file's name is not that of a folder.
@@ -98,6 +105,10 @@ class Place(NamedTuple):
             path = f"{self.group}/{self.name}".replace("//", "/")
             msg = f"{whose}: {show(path)} cannot be the path of a table"
             raise OutSpecError(msg)
+
+
+def _path(text: str) -> str:
+    return "/".join(part for part in text.split("/") if part)
 
 
 def split_out_stream(out_stream: str) -> tuple[str, str]:

@@ -14,7 +14,8 @@ from ..resources.paths import expand_path
 from ..utils import parse_json
 
 if TYPE_CHECKING:
-    from ..conversion.targets import Target
+    from ..conversion.channel_maps import ChannelMaps
+    from ..conversion.targets import OutSpecs, Target
 
 MEMORY_ADVICE = (
     "lower --memory-limit or --threads, or give the process more memory (ulimit -v, "
@@ -30,6 +31,7 @@ HAVE_OPTIONS = {
     "in_stream": "FILE",
     "in_stream_type": "--stream-type",
     "out_spec": "--out-spec",
+    "channel_map": "--channel-map",
     "buffer_size": "--buffer-size",
     "n_max": "--max-rows",
     "overwrite": "--overwrite",
@@ -58,7 +60,7 @@ KINDS = {
 """Options that --kwargs can give; other names are keywords of the specification."""
 
 
-class UsageError(Exception):
+class UsageError(ValueError):
     """The command line is invalid; the conversion has not begun."""
 
 
@@ -107,7 +109,7 @@ def check_json_file(json_file: str | None, others: list[str]) -> None:
 
 
 def check_inputs(files: tuple[str, ...]) -> tuple[str, ...]:
-    """Check that all inputs exist, before the first is read.
+    """Check that all inputs exist, each once, before the first is read.
 
     Returns
     -------
@@ -126,11 +128,18 @@ def check_inputs(files: tuple[str, ...]) -> tuple[str, ...]:
         if path.is_dir():
             msg = f"input {file} is a directory"
             raise UsageError(msg)
+    paths = {f if f == "-" else os.path.realpath(f) for f in expanded}
+    if len(paths) < len(expanded):
+        msg = "an input is given twice"
+        raise UsageError(msg)
     return expanded
 
 
 def targets_of(
-    files: tuple[str, ...], out_spec: str | None, keywords: dict[str, Any]
+    files: tuple[str, ...],
+    out_spec: OutSpecs,
+    keywords: dict[str, Any],
+    channel_map: ChannelMaps = None,
 ) -> dict[str, Target]:
     """Return the target of each input.
 
@@ -139,9 +148,11 @@ def targets_of(
     files
         the inputs.
     out_spec
-        output or specification from the user.
+        output or specifications from the user, if any.
     keywords
         values of keywords, besides those from the inputs' names.
+    channel_map
+        see :func:`.load_channel_map`.
 
     Raises
     ------
@@ -151,11 +162,7 @@ def targets_of(
     from ..buffers.places import is_folder  # noqa: PLC0415
     from ..conversion.targets import load_spec, target_for, target_in  # noqa: PLC0415
 
-    paths = {f if f == "-" else os.path.realpath(f) for f in files}
-    if len(paths) < len(files):
-        msg = "an input is given twice"
-        raise UsageError(msg)
-    spec = load_spec(out_spec)
+    spec = load_spec(out_spec or None, channel_map)
     in_folder = isinstance(spec, str) and is_folder(expand_path(spec))
     targets: dict[str, Target] = {}
     writers: dict[str, str] = {}
@@ -175,11 +182,11 @@ def targets_of(
     return targets
 
 
-def _way_out(one: str, other: str, out_spec: str | None) -> str:
+def _way_out(one: str, other: str, out_spec: OutSpecs) -> str:
     """Return advice for two inputs that would write one file."""
     name = basename_of(other)
     if basename_of(one) != name:
-        if out_spec is not None and "{orig_basename}" not in out_spec:
+        if out_spec and "{orig_basename}" not in str(out_spec):
             return "use '{orig_basename}' in the output, or a directory"
         return "convert them one by one, with different outputs (-o)"
     # equal names: '{orig_basename}' does not help

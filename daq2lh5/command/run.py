@@ -39,18 +39,21 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_DAMAGED = 3
+EXIT_SIGNAL = 128
+"""Exit status of an interruption, less the number of the signal."""
 
 
 def run(
     files: tuple[str, ...],
     *,
-    out_spec: str | None,
+    out_spec: tuple[str, ...],
     stream_type: str | None,
     buffer_size: int,
     max_rows: int | None,
     overwrite: bool,
     kwargs: str,
     level: int,
+    channel_map: str | None = None,
     threads: int | None = None,
     memory_limit: str = "1G",
     checksum: bool = False,
@@ -95,13 +98,14 @@ def run(
         if join:
             first, *others = sorted(files, key=natural_key)
             inputs = {first: [first, *others]}
-        targets = targets_of(tuple(inputs), out_spec, keywords)
+        targets = targets_of(tuple(inputs), out_spec, keywords, channel_map)
         outputs = [f for target in targets.values() for f in target.files]
-        _check_outputs(files, outputs, overwrite)
+        check_outputs(files, outputs, overwrite)
         if json_file is not None:
             json_file = json_file if json_file == "-" else expand_path(json_file)
-            given = [*filter(None, [out_spec, of_formats.get("compass_config_file")])]
-            check_json_file(json_file, [*files, *outputs, *map(expand_path, given)])
+            given = [*out_spec, channel_map, of_formats.get("compass_config_file")]
+            read = map(expand_path, filter(None, given))
+            check_json_file(json_file, [*files, *outputs, *read])
     except (UsageError, OSError, ValueError, NotImplementedError, ImportError) as e:
         if debug:
             traceback.print_exc()
@@ -143,6 +147,8 @@ def run(
             out_spec=targets[file],
             **arguments,
         )
+        if status > EXIT_SIGNAL:
+            return status
         statuses.append(status)
         if status in (0, EXIT_DAMAGED) and not quiet:
             tell(show_report, report, verbose, err=json_file == "-")
@@ -152,7 +158,7 @@ def run(
     return next(s for s in (EXIT_FAILED, EXIT_USAGE, EXIT_DAMAGED, 0) if s in statuses)
 
 
-def _check_outputs(files: tuple[str, ...], outputs: list[str], overwrite: bool) -> None:
+def check_outputs(files: tuple[str, ...], outputs: list[str], overwrite: bool) -> None:
     """Refuse outputs that would replace inputs or other files, before reading."""
     inputs = {os.path.realpath(i.removeprefix("file://")): i for i in files}
     for output in outputs:
@@ -196,6 +202,11 @@ def attempt(
     ----------
     work
         does the processing; it must call :func:`.check_interruption` between chunks.
+
+    Returns
+    -------
+    status
+        exit status; after an interruption more than ``EXIT_SIGNAL``.
     """
     from ..errors import OutSpecError  # noqa: PLC0415
 
@@ -209,7 +220,7 @@ def attempt(
         if report.outputs:
             what = "interrupted after its output was complete"
         say(f"error: {file}: {what}")
-        leave(128 + (interruption.number or signal.SIGINT))
+        return EXIT_SIGNAL + (interruption.number or signal.SIGINT)
     except Exception as e:
         report.error = text = message_of(e)
         if debug:

@@ -1,4 +1,4 @@
-# From bytes to CoMPASS records: fields, limits, and the next record after damage.
+# Find CoMPASS records: their fields, limits, and the next record after damage.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -10,27 +10,27 @@ cdef enum:
     N_USUAL_BOARDS = 256        # accepted without further evidence (3)
     N_PLAUSIBLE_CHANNELS = 256
     N_KEYS = N_USUAL_BOARDS * N_PLAUSIBLE_CHANNELS
-    FEW_RECORDS = 16            # too few to know the usual records
-    NEAR_RECORDS = 256          # searched for other high board numbers
+    FEW_RECORDS = 16            # with fewer, usual records are unknown
+    NEAR_RECORDS = 256          # records searched for another high board
     NEAR_BYTES = 1 << 22
     MAX_CHANNELS = 1 << 16      # of all boards
     MAX_SAMPLES = 1 << 24       # plausible (3, 10)
     KNOWN_FLAGS = 0x0038DDFF    # (CoMPASS format, 2.1)
-    ANY_NUMBER = -1             # of samples: lengths of a channel differ
-    NO_NUMBER = -2              # none that counts
-    CHAIN = 4                   # records in a row that are believed after damage
-    NEW_CHAIN = 16              # the same without samples, of channels not met before
+    ANY_LENGTH = -1             # the channel has waveforms of several lengths
+    UNKNOWN_LENGTH = -2         # not known in the current layout
+    CHAIN = 4                   # consecutive records accepted after damage
+    NEW_CHAIN = 16              # the same without samples, of new channels
 
 cdef enum Reason:
     REASON_NONE
     REASON_CHANNEL              # impossible channel
     REASON_BOARD                # high board number without a second record
-    REASON_CHANNELS             # beyond MAX_CHANNELS
-    REASON_SAMPLES              # a number of samples that cannot be
-    REASON_ZEROS                # nothing but zeros
-    REASON_PAST_END             # a record longer than the rest of the data
-    REASON_INSIDE               # the next record begins inside of this one
-    REASON_ALONE                # neither it nor what follows looks like a record
+    REASON_CHANNELS             # more than MAX_CHANNELS
+    REASON_SAMPLES              # impossible number of samples
+    REASON_ZEROS                # only zeros
+    REASON_PAST_END             # the record is longer than the rest of the data
+    REASON_INSIDE               # the next record begins inside this one
+    REASON_ALONE                # no record follows
     N_REASONS
 
 cdef struct Record:
@@ -46,34 +46,34 @@ cdef struct Record:
     uint8_t code
     int64_t n_samples
 
-cdef struct Channel:            # what is known of a channel
+cdef struct Channel:            # known properties of a channel
     int key                     # board << 9 | channel (format 5.1)
-    int64_t n_samples           # or ANY_NUMBER; see samples_of
-    int64_t file                # number of the joined file in which it was met last
+    int64_t n_samples           # or ANY_LENGTH; see samples_of
+    int64_t file                # number of the joined file with its last record
     int table
-    int32_t sink                # -1: nobody wants it
+    int32_t sink                # -1: not selected
     float dt
     float t0
     int64_t skipped
 
 cdef struct Known:
-    int32_t index[N_KEYS]       # number of the channel by board << 8 | channel, or -1
+    int32_t index[N_KEYS]       # index of the channel by board << 8 | channel, or -1
     int32_t page[N_BOARDS]      # page of a higher board number, or -1
     int32_t* pages
     int32_t n_pages
-    bint wide                   # there are higher board numbers
-    bint like_headers           # and some equal to header words
+    bint wide                   # higher board numbers occurred
+    bint like_headers           # boards equal to header words occurred
     Channel* channels
     int32_t n
     int64_t most_samples
     int64_t file                # number of the joined file
-    int64_t layout_since        # that of the file with which the layout began
+    int64_t layout_since        # number of the file that set the layout
 
-cdef struct View:               # the bytes at hand, and what is known of the input
+cdef struct View:               # the window, and known properties of the input
     const Window* window
-    int64_t need                # bytes that the window must have to go on
-    uint64_t last_time          # of the record before
-    int64_t n_before            # records before, in the same joined file
+    int64_t need                # bytes that the window must have to continue
+    uint64_t last_time          # time of the previous record
+    int64_t n_before            # previous records of the same joined file
     bint wide                   # see Known
     bint like_headers
     const CompassHeadLayout* layout
@@ -81,7 +81,7 @@ cdef struct View:               # the bytes at hand, and what is known of the in
 
 
 cdef inline Window window_on(const uint8_t[::1] data, bint at_end) noexcept:
-    """Return a window on all of `data`."""
+    """Return a window of all of `data`."""
     cdef const uint8_t* start = &data[0] if data.shape[0] else NULL
     cdef int64_t n = data.shape[0]
     return Window(data=start, n=n, base=0, end=n if at_end else -1, at_end=at_end)
@@ -106,5 +106,5 @@ cdef Found record_or_header(
 ) noexcept nogil
 cdef Found accept(View* v, const Record* r, Reason* reason) noexcept nogil
 cdef Found joined_at(View* v, int64_t at, CompassHeadLayout* l) noexcept nogil
-cdef Found inside(View* v, const Record* r, int64_t* where) noexcept nogil
+cdef Found find_inside(View* v, const Record* r, int64_t* where) noexcept nogil
 cdef Found search(View* v, int64_t low, int64_t high, int64_t* where) noexcept nogil

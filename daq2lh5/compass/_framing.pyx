@@ -1,8 +1,8 @@
-"""From bytes to CoMPASS records, and to the next record after damage.
+"""Find CoMPASS records, and the next record after damage.
 
-Records have no marks and no checksums. What speaks for a record are a board and a
-channel that were met before with the same number of samples, and that another record
-begins where it ends. The sections named are those of the CoMPASS format.
+Records have no marks and no checksums. Evidence of a record: its board and channel had
+records of the same number of samples before, and another record begins at its end.
+Sections are those of the CoMPASS format.
 """
 
 from libc.math cimport NAN, fabs, isnan
@@ -16,9 +16,9 @@ cdef void set_layout(
     CompassHeadLayout* l, int version, bint energy, bint calibrated, bint short_energy,
     bint waveforms,
 ) noexcept nogil:
-    """Compute where the fields of a record are (2).
+    """Compute the offsets of the fields of a record (2).
 
-    `version` is 2, 1 or, of the oldest files, 0; `waveforms` matters for 2 only.
+    `version` is 2, 1, or 0 for the oldest files; `waveforms` matters only for 2.
     """
     place_compass_head(
         l, energy, calibrated, short_energy, version == 0,
@@ -27,7 +27,7 @@ cdef void set_layout(
 
 
 cdef bint is_header(const uint8_t* word, CompassHeadLayout* l) noexcept nogil:
-    """Whether a file begins like that; sets the layout that it says (format 1.1)."""
+    """Whether a word is a file header; if so, set its layout (format 1.1)."""
     if compass_header_get_mark(word) != COMPASS_HEADER_MARK:
         return False
     set_layout(
@@ -68,9 +68,9 @@ cdef inline void read_head(
 cdef Found record_at(
     View* v, int64_t at, Record* r, Reason* reason
 ) noexcept nogil:
-    """Read the record at `at`, unless it cannot be one.
+    """Read the head of the record at `at`; FOUND_NO if its fields are impossible.
 
-    Nothing is said of whether its samples are in the window.
+    Its samples may be outside the window.
     """
     cdef int i
     cdef uint8_t any = 0
@@ -115,18 +115,18 @@ cdef inline const Channel* channel_of(
 
 
 cdef inline int64_t samples_of(const Known* known, const Channel* c) noexcept nogil:
-    """Return how many samples the waveforms of a channel have."""
-    return c.n_samples if c.file >= known.layout_since else NO_NUMBER
+    """Return the number of samples of a channel's waveforms."""
+    return c.n_samples if c.file >= known.layout_since else UNKNOWN_LENGTH
 
 
 cdef inline bint is_known(const View* v, const Record* r) noexcept nogil:
-    """Whether the channel was met, always with that many samples."""
+    """Whether all records of the channel had this number of samples."""
     cdef const Channel* c = channel_of(v.known, r)
     return c != NULL and samples_of(v.known, c) == r.n_samples
 
 
 cdef inline bint looks_right(const CompassHeadLayout* l, const Record* r) noexcept nogil:
-    """Whether fields that may be anything are as they usually are (3)."""
+    """Whether the unconstrained fields have usual values (3)."""
     return (
         r.flags & ~<uint32_t>KNOWN_FLAGS == 0 and r.time < LATEST
         and (l.code < 0 or 0 < r.code < 16)
@@ -134,21 +134,21 @@ cdef inline bint looks_right(const CompassHeadLayout* l, const Record* r) noexce
 
 
 cdef inline bint is_near(const Record* a, const Record* b) noexcept nogil:
-    """Whether times of neighbours fit each other; they need not rise (format 2.3)."""
+    """Whether two times are near; they need not increase (format 2.3)."""
     return (a.time - b.time if a.time > b.time else b.time - a.time) < FAR
 
 
-cdef inline bint speaks_for_itself(const View* v, const Record* r) noexcept nogil:
-    """Whether nothing else can look like that."""
+cdef inline bint is_conclusive(const View* v, const Record* r) noexcept nogil:
+    """Whether channel and number of samples identify a record."""
     return r.n_samples > 0 and is_known(v, r)
 
 
 cdef inline Found record_or_header(
     View* v, int64_t at, Record* r, Reason* reason, CompassHeadLayout* l
 ) noexcept nogil:
-    """Read the record at `at`; FOUND_NO with REASON_NONE if another file begins there.
+    """Read the record at `at`; FOUND_NO with REASON_NONE if a joined file begins there.
 
-    Its layout is written to `l`.
+    `l` becomes the layout of that file.
     """
     cdef const uint8_t* word
     cdef Found found = record_at(v, at, r, reason)
@@ -163,12 +163,12 @@ cdef inline Found record_or_header(
 cdef Found header_or_record(
     View* v, int64_t at, Record* r, Reason* reason, CompassHeadLayout* l
 ) noexcept nogil:
-    """The same for a word that is a header or a board number."""
+    """Do the same for a word that may be a header or a board number."""
     cdef Found found, joined
     v.like_headers = True
     found = record_at(v, at, r, reason)
     v.like_headers = v.known.like_headers
-    if found == FOUND_YES and speaks_for_itself(v, r):
+    if found == FOUND_YES and is_conclusive(v, r):
         return found
     joined = joined_at(v, at, l)
     if joined == FOUND_NO:
@@ -178,7 +178,7 @@ cdef Found header_or_record(
 
 
 cdef Found follows(View* v, const Record* before) noexcept nogil:
-    """Whether a record, or the end of the data, comes where the last one ends."""
+    """Whether a record, or the end of the data, follows `before`."""
     cdef int64_t at = before.end
     cdef CompassHeadLayout l
     cdef Record r, s
@@ -197,7 +197,7 @@ cdef Found follows(View* v, const Record* before) noexcept nogil:
         return FOUND_NO
     if is_known(v, &r) and is_near(before, &r):
         return FOUND_YES
-    # a channel, or a length, that is met for the first time: the next one must tell
+    # a new channel, or a new length: check the next record, too
     if ends_before(v.window, r.end + v.layout.size):
         return FOUND_YES if r.end <= v.window.end else FOUND_NO
     found = record_or_header(v, r.end, &s, &reason, &l)
@@ -211,8 +211,8 @@ cdef Found follows(View* v, const Record* before) noexcept nogil:
 cdef Found has_believable_board(View* v, const Record* r) noexcept nogil:
     """Whether to accept a board number.
 
-    A high number needs another high one nearby: a single one among many usual ones is
-    damage rather.
+    A high number needs another high number nearby: a single one among many usual
+    numbers counts as damage.
     """
     cdef CompassHeadLayout l
     cdef Record s
@@ -236,16 +236,17 @@ cdef Found has_believable_board(View* v, const Record* r) noexcept nogil:
 
 
 cdef Found accept(View* v, const Record* r, Reason* reason) noexcept nogil:
-    """Whether a record that is in its place is to be believed.
+    """Whether to accept a record directly behind another one.
 
-    One of a channel that is known, with as many samples as usual, is. What is new must
-    be followed by another one. Against it speaks what the channel had in the same file.
+    A record of a known channel with its usual number of samples is accepted. A record
+    of a new channel or length must be followed by another record. Another number of
+    samples in the same file is evidence against it.
     """
     cdef Found found
     cdef Record other
     cdef int64_t where
     cdef const Channel* c = channel_of(v.known, r)
-    cdef int64_t n_samples = NO_NUMBER
+    cdef int64_t n_samples = UNKNOWN_LENGTH
     if c != NULL and c.file == v.known.file:
         n_samples = c.n_samples
     if is_known(v, r):
@@ -261,17 +262,17 @@ cdef Found accept(View* v, const Record* r, Reason* reason) noexcept nogil:
     if r.n_samples == 0 and not looks_right(v.layout, r):
         return FOUND_NO
     if n_samples > 0:
-        # is it the number that is wrong?
+        # is the number of samples damaged?
         found = record_at(v, r.start + v.layout.size + 2 * n_samples, &other, reason)
         if found == FOUND_MORE:
             return found
-        if found == FOUND_YES and speaks_for_itself(v, &other):
+        if found == FOUND_YES and is_conclusive(v, &other):
             reason[0] = REASON_SAMPLES
             return FOUND_NO
         reason[0] = REASON_ALONE
     found = follows(v, r)
     if found == FOUND_YES and n_samples >= 0:
-        # it may be the right place by chance, with records before it
+        # the match may be chance: search for records before it
         found = search(v, r.start + v.layout.size, r.end, &where)
         if found == FOUND_MORE:
             return found
@@ -279,7 +280,7 @@ cdef Found accept(View* v, const Record* r, Reason* reason) noexcept nogil:
         return FOUND_NO if found == FOUND_YES else FOUND_YES
     if found != FOUND_NO or not looks_right(v.layout, r):
         return found
-    if n_samples != NO_NUMBER:
+    if n_samples != UNKNOWN_LENGTH:
         return found
     if v.known.n and r.n_samples > v.known.most_samples:
         return FOUND_NO
@@ -291,10 +292,10 @@ cdef Found accept(View* v, const Record* r, Reason* reason) noexcept nogil:
 
 
 cdef Found joined_at(View* v, int64_t at, CompassHeadLayout* l) noexcept nogil:
-    """Whether another file begins here, where a record ended (10).
+    """Whether a joined file begins at the end of a record (10).
 
-    Its layout is written to `l`. No board has such a number, so that one record
-    behind it is enough.
+    `l` becomes its layout. Boards do not have such numbers, so one record behind the
+    header suffices.
     """
     cdef View g = v[0]
     cdef CompassHeadLayout other
@@ -328,7 +329,7 @@ cdef Found joined_at(View* v, int64_t at, CompassHeadLayout* l) noexcept nogil:
 
 
 cdef Found found_header(View* v, int64_t at) noexcept nogil:
-    """Whether another file begins here, where anything may be: behind damage."""
+    """Whether a joined file begins at `at`, at any byte after damage."""
     cdef View g = v[0]
     cdef CompassHeadLayout l
     cdef Found found
@@ -341,8 +342,8 @@ cdef Found found_header(View* v, int64_t at) noexcept nogil:
     return found
 
 
-cdef Found inside(View* v, const Record* r, int64_t* where) noexcept nogil:
-    """Look whether the next record begins inside of a known one: bytes are missing."""
+cdef Found find_inside(View* v, const Record* r, int64_t* where) noexcept nogil:
+    """Search inside an accepted record for the next one: bytes may be missing."""
     cdef Found found = follows(v, r)
     if found == FOUND_MORE:
         return found
@@ -356,16 +357,16 @@ cdef Found inside(View* v, const Record* r, int64_t* where) noexcept nogil:
 
 
 cdef bint is_better(View* v, int64_t at, const Record* r) noexcept nogil:
-    """Whether to believe in a record at `at` rather than in one that it is inside of.
+    """Whether to prefer the record at `at` to the record `r` around it.
 
-    That one is of a known channel. Where there are no samples to tell, times do: they
-    mostly rise.
+    The channel of `r` is known. For records without samples the times decide: most of
+    them increase.
     """
     cdef Record other, next
     cdef Reason reason
     cdef int for_it, against
     if record_at(v, at, &other, &reason) != FOUND_YES:
-        # the header of another file
+        # the header of a joined file
         return True
     if channel_of(v.known, &other) == NULL:
         return False
@@ -380,7 +381,7 @@ cdef bint is_better(View* v, int64_t at, const Record* r) noexcept nogil:
 
 
 cdef Found chain_at(View* v, int64_t at) noexcept nogil:
-    """Whether records begin here, as after damage."""
+    """Whether a sequence of records begins at `at`, after damage."""
     cdef CompassHeadLayout l
     cdef Record r, s
     cdef Reason reason
@@ -393,7 +394,7 @@ cdef Found chain_at(View* v, int64_t at) noexcept nogil:
         return found
     if ends_before(v.window, r.end):
         return FOUND_NO
-    if speaks_for_itself(v, &r):
+    if is_conclusive(v, &r):
         return FOUND_YES
     if not looks_right(v.layout, &r):
         return FOUND_NO
@@ -406,12 +407,12 @@ cdef Found chain_at(View* v, int64_t at) noexcept nogil:
         if not at_end:
             found = record_or_header(v, r.end, &s, &reason, &l)
             if found == FOUND_NO:
-                # or at the end of this file, with a joined one behind it
+                # or the end of this file, and the start of a joined one
                 if reason != REASON_NONE:
                     return found
                 at_end = True
         if at_end:
-            # that also the end fits is telling
+            # a record that ends with the data is further evidence
             if length >= CHAIN or channel_of(v.known, &r) != NULL:
                 return FOUND_YES
             return FOUND_NO
@@ -419,21 +420,21 @@ cdef Found chain_at(View* v, int64_t at) noexcept nogil:
             return found
         if ends_before(v.window, s.end):
             return FOUND_NO
-        if speaks_for_itself(v, &s):
+        if is_conclusive(v, &s):
             return FOUND_YES
         if not looks_right(v.layout, &s) or not is_near(&r, &s):
             return FOUND_NO
         if length == 1 and s.n_samples == 0 and is_known(v, &s) and not is_known(v, &r):
-            # rather begin with what is known
+            # begin with the known channel
             return FOUND_NO
         r = s
         length += 1
 
 
 cdef Found search(View* v, int64_t low, int64_t high, int64_t* where) noexcept nogil:
-    """Look for records from `low` on, before `high`, at any byte.
+    """Search for records at every byte from `low` to `high`.
 
-    `where` is set to where they begin, or how far it is certain that there are none.
+    `where` becomes their start, or the end of the searched bytes.
     """
     cdef int64_t at
     cdef const uint8_t* p
@@ -475,7 +476,7 @@ cdef struct Walk:
 
 
 cdef Walk walk_from(View* v, int64_t at, int limit, bint at_end) noexcept nogil:
-    """Go from record to record, as far as they look like records (3)."""
+    """Follow records as long as they are plausible (3)."""
     cdef Walk w
     cdef Record r
     cdef Reason reason
@@ -513,7 +514,7 @@ cdef Walk walk_from(View* v, int64_t at, int limit, bint at_end) noexcept nogil:
 
 
 cdef View head_of(const Window* w, const CompassHeadLayout* layout, bint wide):
-    """Return the view of the start of a file, of which nothing is known."""
+    """Return the view of the start of an unknown file."""
     return View(
         window=w, need=0, last_time=0, n_before=0, wide=wide, like_headers=wide,
         layout=layout, known=NULL,
@@ -524,16 +525,16 @@ def walk(
     const uint8_t[::1] data, int version, bint energy, bint calibrated,
     bint short_energy, bint waveforms, int limit, bint at_end, bint wide=True,
 ):
-    """Go from record to record, as far as they look like records (3).
+    """Follow records as long as they are plausible (3).
 
     Parameters
     ----------
     data
-        the start of a file without a header.
+        start of a file without a header.
     version, energy, calibrated, short_energy, waveforms
         the layout to try.
     limit
-        records to look at.
+        largest number of records.
     at_end
         whether `data` are the whole file.
     wide
@@ -542,14 +543,14 @@ def walk(
     Returns
     -------
     n_records, score
-        records, and how many of them are as usual less those that are not.
+        number of records; of usual records minus unusual ones.
     same_length
-        whether all have as many samples.
+        whether all records have the same number of samples.
     end
-        why it went no further, one of `ENDS`: no record, a record that is cut off, the
-        end of the file, `limit`.
+        why it stopped, one of `ENDS`: implausible bytes, a record that is cut off,
+        the end of the file, `limit`.
     n_bytes
-        of the records.
+        length of the records.
     """
     cdef CompassHeadLayout layout
     set_layout(&layout, version, energy, calibrated, short_energy, waveforms)
@@ -563,14 +564,14 @@ def count_in_chains(
     const uint8_t[::1] data, int version, bint energy, bint calibrated,
     bint short_energy, bint waveforms, int length, bint wide=True,
 ):
-    """Count the records of which so many are in a row, all as usual, anywhere.
+    """Count the records in sequences of `length` usual records, at any byte.
 
     Parameters
     ----------
     data, version, energy, calibrated, short_energy, waveforms
         see `walk`.
     length
-        number of records in a row.
+        number of consecutive records.
     wide
         see `walk`.
     """

@@ -1,10 +1,10 @@
 """Decode CoMPASS records straight into columns.
 
-One :class:`CompassKernel` holds what is known of one file: its layout, the channels
-met, and the buffers that take the rows. What kernels have in common is in
+One :class:`CompassKernel` holds the state of one file: its layout, its channels so far,
+and the buffers for the rows. The base class of all kernels is in
 `daq2lh5._core.kernel`.
 
-The sections named are those of the CoMPASS format.
+Sections are those of the CoMPASS format.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -23,22 +23,22 @@ include "_columns.pxi"
 
 cdef enum Target:
     INTO_EVENTS             # waveforms of one length
-    INTO_LISTS              # of any
+    INTO_LISTS              # waveforms of any length
     N_TABLES
 
 REASONS = {
-    REASON_CHANNEL: "no record: such a channel cannot be",
-    REASON_BOARD: "no record: of such a board there is no other one",
-    REASON_CHANNELS: f"no record: there are more than {MAX_CHANNELS} channels",
+    REASON_CHANNEL: "not a record: impossible channel",
+    REASON_BOARD: "not a record: a high board number that occurs only once",
+    REASON_CHANNELS: f"record of a new channel: more than {MAX_CHANNELS} channels",
     REASON_SAMPLES: "impossible number of samples",
     REASON_ZEROS: "zeros in place of records",
     REASON_PAST_END: "record runs past the end of the data",
-    REASON_INSIDE: "record broken off: the next one begins inside of it",
-    REASON_ALONE: "no record follows where this one would end",
+    REASON_INSIDE: "incomplete record: the next one begins inside it",
+    REASON_ALONE: "no record follows at its end",
 }
 
 cdef int64_t MOST_ELEMENTS = 1 << 22
-"""Samples in a buffer of lists that are enough to hand it out."""
+"""Samples in a buffer of lists beyond which it counts as full."""
 
 
 cdef struct ListColumns:
@@ -51,7 +51,7 @@ cdef struct ListColumns:
 cdef int bind_lists(void* columns, dict arrays, Binding b) except -1:
     cdef ListColumns* c = <ListColumns*>columns
     bind_compass_record(&c.fields, arrays, b)
-    # samples that nobody wants are not written anywhere
+    # unselected samples are not written
     b.vector(&c.values, arrays, "waveform/values", "uint16", 1)
     b.column(&c.t0, arrays, "waveform/t0", "float32", 1)
     b.column(&c.dt, arrays, "waveform/dt", "float32", 1)
@@ -59,25 +59,25 @@ cdef int bind_lists(void* columns, dict arrays, Binding b) except -1:
 
 
 cdef class CompassKernel(Kernel):
-    """State of one CoMPASS file, and where its rows go.
+    """State of one CoMPASS file, and the buffers for its rows.
 
     Parameters
     ----------
     layout
-        what a record has, before another header says otherwise.
+        layout of the records, up to the next header.
 
     Attributes
     ----------
     detail_board, detail_channel, detail_samples
-        channel that `decode` stopped at because it, or its number of samples, is new
-        (``HEADER``); of ``WIDTH``, the number of samples.
+        with ``HEADER``: channel and length, at least one new; with ``WIDTH``:
+        the number of samples.
     detail_is_new
-        whether that channel had no other number of samples in the same joined file.
+        whether the joined file has no records of that channel so far.
     joined_at, joined_words
-        where in the file the first header in mid-file is, or -1; a bit for each of
-        the sixteen header words met there.
+        offset of the first header in mid-file, otherwise -1; a bit for each of the
+        sixteen header words that occurred there.
     other_code
-        a waveform code that is not 1, or -1 if there was none.
+        a waveform code other than 1, otherwise -1.
     """
 
     cdef CompassHeadLayout layout
@@ -92,7 +92,7 @@ cdef class CompassKernel(Kernel):
     cdef readonly int64_t joined_at
     cdef readonly int joined_words
     cdef readonly int other_code
-    # number of the last record before the joined file at hand
+    # number of the last record before the current joined file
     cdef int64_t first_packet
 
     reasons = REASONS
@@ -121,12 +121,12 @@ cdef class CompassKernel(Kernel):
     # ---- channels ------------------------------------------------------------------
 
     def survey(self, const uint8_t[::1] window, bint at_end, int limit=100000):
-        """Look which channels there are at the start of a file.
+        """Find the channels at the start of a file.
 
         Returns
         -------
         lengths
-            by (board, channel) the numbers of samples met.
+            by (board, channel): the numbers of samples of its records.
         """
         cdef Window w = window_on(window, at_end)
         cdef View v = self.view_of(&w)
@@ -135,7 +135,7 @@ cdef class CompassKernel(Kernel):
         cdef CompassHeadLayout layout
         cdef Found found
         cdef int64_t at = 0
-        cdef int64_t behind = -1
+        cdef int64_t resume = -1
         cdef int64_t where
         cdef int i
         lengths = {}
@@ -146,18 +146,18 @@ cdef class CompassKernel(Kernel):
                     break
                 found = FOUND_NO
             elif found == FOUND_YES:
-                # with no channel known each record must be followed by another one
+                # as all channels are new, each record must be followed by another
                 found = accept(&v, &r, &reason)
             if found == FOUND_YES:
                 met = lengths.setdefault((r.board, r.channel), set())
-                # are there records where its samples would be?
+                # do records begin among its samples?
                 if met and r.n_samples not in met and FOUND_YES == search(
                     &v, at + v.layout.size, r.end, &where
                 ):
                     found = FOUND_NO
             if found == FOUND_YES:
-                # damage may be taken for a record of another length
-                if behind < 0 or not met and at != behind:
+                # damage may look like a record of another length
+                if resume < 0 or not met and at != resume:
                     met.add(r.n_samples)
                 at = r.end
                 v.n_before += 1
@@ -165,14 +165,14 @@ cdef class CompassKernel(Kernel):
                 continue
             if found == FOUND_MORE or reason == REASON_NONE:
                 break
-            # also what comes behind damage tells of channels
-            if search(&v, at + 1, w.n, &behind) != FOUND_YES:
+            # records after damage have channels, too
+            if search(&v, at + 1, w.n, &resume) != FOUND_YES:
                 break
-            at = behind
+            at = resume
         return {channel: met for channel, met in lengths.items() if met}
 
     cdef int32_t* place_of(self, int board, int channel) except NULL:
-        """Return the entry of a channel in the tables, which may grow."""
+        """Return the place of a channel's index; allocates pages for high boards."""
         cdef Known* k = &self.known
         cdef Py_ssize_t page_bytes = N_PLAUSIBLE_CHANNELS * sizeof(int32_t)
         cdef int32_t* pages
@@ -180,7 +180,7 @@ cdef class CompassKernel(Kernel):
         if board < N_USUAL_BOARDS:
             return &k.index[board << 8 | channel]
         if k.page[board] < 0:
-            # at each power of two, double the memory
+            # double the memory at each power of two
             if n & (n - 1) == 0:
                 pages = <int32_t*>realloc(k.pages, max(2 * n, 1) * page_bytes)
                 if pages == NULL:
@@ -194,12 +194,12 @@ cdef class CompassKernel(Kernel):
         return k.pages + <Py_ssize_t>k.page[board] * N_PLAUSIBLE_CHANNELS + channel
 
     def set_channel(self, int board, int channel, n_samples, float dt, float t0):
-        """Say what is known of a channel.
+        """Set the properties of a channel.
 
         Parameters
         ----------
         board, channel
-            its number.
+            the channel.
         n_samples
             samples of its waveforms; None if they differ.
         dt, t0
@@ -226,7 +226,7 @@ cdef class CompassKernel(Kernel):
             self.known.channels[i].key = board << 9 | channel
             self.known.channels[i].sink = -1
         self.known.channels[i].n_samples = (
-            ANY_NUMBER if n_samples is None else n_samples
+            ANY_LENGTH if n_samples is None else n_samples
         )
         self.known.channels[i].file = self.known.file
         self.known.channels[i].dt = dt
@@ -235,9 +235,9 @@ cdef class CompassKernel(Kernel):
             self.known.most_samples = max(self.known.most_samples, n_samples)
 
     def set_buffer(self, int board, int channel, buffer, bint lists=False):
-        """Say which buffer takes the rows of a channel; None for none.
+        """Set the buffer for the rows of a channel; None to skip them.
 
-        `lists` says that its waveforms are lists. The buffers must not be bound.
+        `lists`: the waveforms of the buffer are lists. No buffer may be bound.
         """
         cdef int32_t i = self.place_of(board, channel)[0]
         cdef SinkTable table
@@ -256,7 +256,7 @@ cdef class CompassKernel(Kernel):
     # ---- the loop ------------------------------------------------------------------
 
     cdef View view_of(self, const Window* w):
-        """Return the view of the record behind the last one, in a window."""
+        """Return the view of the next record in a window."""
         return View(
             window=w, need=0, last_time=self.view.last_time,
             n_before=self.packet_id - self.first_packet, wide=self.known.wide,
@@ -269,7 +269,7 @@ cdef class CompassKernel(Kernel):
         return Kernel.drive(self, max_packets)
 
     cdef Status record(self) noexcept nogil:
-        """Decode the record, or take the header, at `consumed`."""
+        """Decode the record, or apply the header, at `consumed`."""
         cdef const Window* w = &self.window
         cdef View* v = &self.view
         cdef Status status
@@ -302,19 +302,19 @@ cdef class CompassKernel(Kernel):
                 FATE_CUT_OFF if reason == REASON_PAST_END else FATE_CORRUPT,
             )
             if reason == REASON_CHANNELS:
-                # a record all the same: the next one begins at its end
+                # it is a record: the next one begins at its end
                 return self.finish_damage(FATE_CORRUPT, r.end)
             return STATUS_NEXT
         c = channel_of(&self.known, &r)
-        n_samples = NO_NUMBER if c == NULL else samples_of(&self.known, c)
-        if n_samples != ANY_NUMBER and n_samples != r.n_samples:
+        n_samples = UNKNOWN_LENGTH if c == NULL else samples_of(&self.known, c)
+        if n_samples != ANY_LENGTH and n_samples != r.n_samples:
             self.detail_board = r.board
             self.detail_channel = r.channel
             self.detail_samples = r.n_samples
-            # in another file another length is nothing odd
+            # joined files may have different lengths
             self.detail_is_new = c == NULL or c.file < self.known.file
             return STATUS_HEADER
-        found = inside(v, &r, &where)
+        found = find_inside(v, &r, &where)
         if found == FOUND_MORE:
             self.need = v.need
             return STATUS_MORE
@@ -338,7 +338,7 @@ cdef class CompassKernel(Kernel):
     cdef void join(
         self, const uint8_t* header, int64_t offset, const CompassHeadLayout* layout
     ) noexcept nogil:
-        """Begin another file, whose header is at hand (10)."""
+        """Start a joined file at its header (10)."""
         self.known.file += 1
         self.first_packet = self.packet_id
         self.view.n_before = 0
@@ -420,19 +420,19 @@ cdef class CompassKernel(Kernel):
     # ---- records one at a time -----------------------------------------------------
 
     def next_record(self, const uint8_t[::1] window, int64_t base, bint at_end):
-        """Return the length of the record that the window begins with.
+        """Return the length of the record at the start of the window.
 
-        Headers of joined files before it are heeded; `consumed` is their bytes.
+        Headers of joined files before it are applied; `consumed` is their length.
 
         Parameters
         ----------
         window, base, at_end
-            as of `decode`.
+            see `decode`.
 
         Returns
         -------
         n_bytes
-            0 if there is no record, and -1 if the window must be longer.
+            0 without a record; -1 if the window must be longer.
         """
         cdef Window w = window_on(window, at_end)
         cdef View v = self.view_of(&w)
@@ -453,7 +453,7 @@ cdef class CompassKernel(Kernel):
         return -1 if found == FOUND_MORE else 0
 
     def pass_over(self, int64_t n_bytes):
-        """Count a record that was handed out as it is."""
+        """Count a record that was returned undecoded."""
         self.packets_done[0] += 1
         self.bytes_done[0] += n_bytes
 
@@ -463,22 +463,21 @@ cdef class CompassKernel(Kernel):
         Parameters
         ----------
         packet
-            its bytes.
+            bytes of the record.
         buffer
-            where to write to.
+            buffer for the row.
 
         Returns
         -------
         status
-            as of `decode`; `LIMIT` if all went well, `END` for a packet that is no
-            record.
+            see `decode`; `LIMIT` on success, `END` for bytes that are not a record.
         """
         cdef Window w = window_on(packet, True)
         cdef View v = self.view_of(&w)
         cdef Record r
         cdef Reason reason
         cdef Status status
-        # a single packet has no header
+        # a single record has no header
         v.like_headers = True
         if record_at(&v, 0, &r, &reason) != FOUND_YES or r.end != w.n:
             return <int>STATUS_END
@@ -501,10 +500,10 @@ cdef class CompassKernel(Kernel):
             self.end()
         return <int>(STATUS_LIMIT if status == STATUS_NEXT else status)
 
-    # ---- what Python asks for ------------------------------------------------------
+    # ---- for Python ----------------------------------------------------------------
 
     def skipped_channels(self):
-        """Return how many records of each key nobody asked for."""
+        """Return the number of unselected records by key."""
         counts = {}
         cdef int32_t i
         for i in range(self.known.n):

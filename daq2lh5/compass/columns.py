@@ -10,11 +10,11 @@ from ..buffers.declaration import Column, Table
 __all__ = ["EVENT", "KERNEL_TABLES", "TABLES"]
 
 MAX_SAMPLES = 65532
-"""Length that the waveform of a table has unless somebody says otherwise."""
+"""Default length of waveforms."""
 
 _RECORD = Table(
     "CompassRecord",
-    "What records with and without waveforms have in common.",
+    "Columns of records with and without waveforms.",
     (
         Column(
             "packet_id",
@@ -80,9 +80,8 @@ _RECORD = Table(
 
 EVENT = Table(
     "CompassEvent",
-    "One row for each record. There is no column ``waveform`` in a table of channels "
-    "without samples; in one of channels whose waveforms differ in length its "
-    "``values`` are lists.",
+    "One row for each record. Tables of channels without samples lack the column "
+    "``waveform``; with waveforms of different lengths its ``values`` are lists.",
     (
         *_RECORD.columns,
         Column(

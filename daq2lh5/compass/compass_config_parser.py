@@ -44,7 +44,7 @@ max_number_channels = 8
 """Channels of a board in the header of a file without settings."""
 
 max_number_of_boards = 2
-"""Boards in the header of a file without settings; all that are met are decoded."""
+"""Boards in the header of a file without settings; all boards are decoded."""
 
 DT5730_sample_freq = 0.5
 """Samples per ns."""
@@ -53,19 +53,19 @@ DT5725_sample_freq = 0.25
 """Samples per ns."""
 
 MAX_BYTES = 16 * 2**20
-"""Largest settings file; real ones have some 100 kB."""
+"""Largest settings file; typical ones have some 100 kB."""
 
 MAX_ELEMENTS = 1_000_000
-"""Elements of a settings file: each takes 100 bytes of memory."""
+"""Largest number of elements of a settings file: each takes 100 bytes of memory."""
 
 TOO_LARGE = 1e18
-"""Bound of all times in ns, and of numbers, in settings: 30 years."""
+"""Bound of numbers in settings; as a time in ns: 30 years."""
 
 DATA_FOLDERS = ("RAW", "UNFILTERED", "FILTERED")
-"""Folders of a run that data are in; the settings are above."""
+"""Folders of a run with its data; the settings are in the folder above."""
 
 PARAMETER = re.compile(r"\w[\w.-]{0,200}")
-"""Names that a parameter can have."""
+"""Valid names of parameters."""
 
 PERIODS_NS = {
     "720": 4.0,
@@ -88,7 +88,7 @@ PERIODS_NS = {
     "2730": 2.0,
     "2751": 1.0,
 }
-"""Sampling periods by family of boards, unless the settings say others (format 4.1)."""
+"""Sampling periods by family of boards, used without settings (format 4.1)."""
 
 ADJUSTABLE = {"731", "742", "743", "751"}
 """Families with an adjustable sampling period (format 4.1)."""
@@ -97,13 +97,13 @@ FAMILY = re.compile(
     r"(?<![A-Z])(?:(?:VX|V|DT|N)[-_ ]?[156](7\d\d)|(?:VX|V|DT)[-_ ]?(27\d\d))(?!\d)",
     re.IGNORECASE,
 )
-"""Names of models in all spellings, with optional text around."""
+"""Names of models in all spellings, with other text around."""
 
 
 def sampling_period_ns(model: str | None) -> float:
     """Return the sampling period of a model in ns; NaN if unknown (format 4.1).
 
-    The usual one if it is adjustable.
+    For an adjustable one, the usual period.
     """
     return PERIODS_NS.get(_family(model), math.nan)
 
@@ -120,23 +120,22 @@ def _family(model: str | None) -> str:
 
 @dataclass
 class Board:
-    """What the settings say of a board.
+    """Settings of a board.
 
     Attributes
     ----------
     model, adc_bits, serial
-        as they stand in the file; None if they don't.
+        text from the file; None if missing.
     period_ns
-        sampling period; NaN if it is unknown.
+        sampling period; NaN if unknown.
     dpp_type
         firmware, ``DPP_PSD`` or ``DPP_PHA``.
     defaults
         parameters of the board by name.
     channels
-        of each channel its own parameters; those that the file gives without a value
-        have the board's.
+        parameters of each channel; those without a value in the file have the board's.
     notes
-        messages about settings that cannot be understood.
+        messages about invalid settings.
     """
 
     model: str | None = None
@@ -149,7 +148,7 @@ class Board:
     notes: list[str] = field(default_factory=list)
 
     def parameter(self, channel: int, name: str) -> str | None:
-        """Return a parameter of a channel: its own, or else the board's."""
+        """Return a parameter of a channel, by default the board's."""
         return self.channels.get(channel, {}).get(name, self.defaults.get(name))
 
     @property
@@ -160,7 +159,7 @@ class Board:
 
     @property
     def wf_len(self) -> float:
-        """Samples of a waveform; NaN if the settings don't say it."""
+        """Samples of a waveform; NaN if unknown."""
         return number_of(self.defaults.get("SRV_PARAM_RECLEN")) / self.period_ns
 
     def pre_trigger(self, channel: int) -> str | None:
@@ -171,16 +170,16 @@ class Board:
         """Return the time of a channel's first sample relative to the trigger.
 
         0 without such a setting: times count from the first sample. NaN if the setting
-        is no number.
+        is not a number.
         """
         pre_trigger = self.pre_trigger(channel)
-        # no minus in front of zero
+        # not -0.0
         return 0.0 if pre_trigger is None else 0.0 - number_of(pre_trigger)
 
 
 @dataclass
 class Settings:
-    """What a settings file says.
+    """Contents of a settings file.
 
     Attributes
     ----------
@@ -189,7 +188,7 @@ class Settings:
     boards
         the boards in the order of their numbers.
     energy_format, mode
-        ``energyFormatList`` and ``acquisitionMode``; None if they are not there.
+        ``energyFormatList`` and ``acquisitionMode``; None if missing.
     """
 
     path: str
@@ -217,30 +216,30 @@ def read_settings(
     path
         name of the file.
     period_ns
-        sampling period of boards for which the file has none, instead of that of
+        sampling period of boards without one in the file; by default the period of
         their model (format 4.1).
 
     Raises
     ------
     DecodeError
-        if it is no settings file of CoMPASS.
+        if the file is not a settings file of CoMPASS.
     OSError
         if it cannot be read.
     """
     name = expand_path(path)
     file = Path(name)
     if file.stat().st_size > MAX_BYTES:
-        problem = f"larger than any settings file ({MAX_BYTES >> 20} MiB)"
+        problem = f"larger than {MAX_BYTES >> 20} MiB, the limit for settings files"
         raise DecodeError(problem, name)
     text = file.read_bytes()
-    # each has a tag at its beginning, and most have one at their end
+    # each has a start tag, and most have an end tag
     if text.count(b"<") > 2 * MAX_ELEMENTS:
-        problem = f"more elements than any settings file has ({MAX_ELEMENTS})"
+        problem = f"more than {MAX_ELEMENTS} elements, the limit for settings files"
         raise DecodeError(problem, name)
     root = _parse(text, name)
     boards = [_read_board(element, period_ns) for element in root.findall("board")]
     if root.tag != "configuration" or not boards:
-        problem = "no settings of CoMPASS: there is no <board> in a <configuration>"
+        problem = "not CoMPASS settings: no <board> in a <configuration>"
         raise DecodeError(problem, name)
     acquisition = root.find("acquisitionMemento")
     return Settings(
@@ -252,7 +251,7 @@ def read_settings(
 
 
 def _parse(text: bytes, name: str) -> ET.Element:
-    """Parse XML that declares no entities: replacing them can take any memory."""
+    """Parse XML; entities are refused, as they can expand to any amount of memory."""
 
     def refuse(*_: object) -> None:
         problem = "the settings declare entities, which CoMPASS never does"
@@ -264,19 +263,19 @@ def _parse(text: bytes, name: str) -> ET.Element:
         parser.Parse(text, True)
         return ET.fromstring(text)
     except (expat.ExpatError, ET.ParseError, LookupError, ValueError) as e:
-        problem = f"no valid XML ({e})"
+        problem = f"not valid XML ({e})"
         advice = "give the settings file that CoMPASS wrote for the run"
         raise DecodeError(problem, name, advice=advice) from e
 
 
 def _text(element: ET.Element | None, path: str) -> str | None:
-    """Return the text at a path; None if there is none."""
+    """Return the text at a path; None if missing or empty."""
     text = None if element is None else element.findtext(path)
     return (text.strip() or None) if text is not None else None
 
 
 def _is_parameter(key: str | None) -> TypeGuard[str]:
-    """Whether a parameter can be written under its name."""
+    """Whether a parameter's name is valid in the output."""
     return key is not None and PARAMETER.fullmatch(key) is not None
 
 
@@ -292,7 +291,7 @@ def _read_board(element: ET.Element, period_ns: float | None) -> Board:
     period = number_of(sample_time) / 1000
     if not period > 0:
         if sample_time is not None:
-            board.notes.append(f"its sampleTime, {show(sample_time)}, is no time")
+            board.notes.append(f"its sampleTime, {show(sample_time)}, is not a time")
         period = fixed_period_ns(model) if period_ns is None else period_ns
     board.period_ns = period
     for entry in element.findall("parameters/entry"):
@@ -312,7 +311,7 @@ def _read_board(element: ET.Element, period_ns: float | None) -> Board:
         if index is not None and index.isdecimal() and len(index) < 6:
             number = int(index)  # noqa: PLW2901
         elif index is not None:
-            board.notes.append(f"{show(index)} is no number of a channel")
+            board.notes.append(f"{show(index)} is not a channel number")
         board.channels[number] = own
     return board
 
@@ -320,8 +319,8 @@ def _read_board(element: ET.Element, period_ns: float | None) -> Board:
 def find_settings(stream_name: str, period_ns: float | None = None) -> Settings | None:
     """Look for the settings file of a run beside its data.
 
-    That is, of ``RUN.BIN``, ``RUN_settings.xml``, ``RUN.xml`` or ``settings.xml`` in
-    the same folder, or ``settings.xml`` in the one above, if CoMPASS made the folder.
+    For ``RUN.BIN`` it is ``RUN_settings.xml``, ``RUN.xml`` or ``settings.xml`` in the
+    same folder, or ``settings.xml`` in the folder above a data folder of CoMPASS.
 
     Parameters
     ----------
@@ -333,7 +332,7 @@ def find_settings(stream_name: str, period_ns: float | None = None) -> Settings 
     Returns
     -------
     settings
-        None if there is no settings file of CoMPASS.
+        None without a settings file of CoMPASS.
     """
     path = Path(stream_name.removeprefix("file://"))
     if not path.is_file():
@@ -358,12 +357,12 @@ def find_settings(stream_name: str, period_ns: float | None = None) -> Settings 
 
 
 def header_tree(settings: Settings | None, wf_len: float | None) -> dict[str, Any]:
-    """Return the boards as the header struct has them (format 5.3), as dictionaries.
+    """Return the boards of the header struct (format 5.3) as dictionaries.
 
     Parameters
     ----------
     settings
-        of the run, if they are known.
+        settings of the run, if known.
     wf_len
         samples of a waveform, for a header without settings.
     """
@@ -391,7 +390,7 @@ def header_tree(settings: Settings | None, wf_len: float | None) -> dict[str, An
 
 def as_struct(tree: dict[str, Any]) -> lgdo.Struct:
     """Return nested dictionaries as nested structs of scalars."""
-    import lgdo  # noqa: PLC0415  (takes a second; a conversion needs none)
+    import lgdo  # noqa: PLC0415  (takes a second; conversions do not need it)
 
     return lgdo.Struct(
         {
@@ -404,14 +403,14 @@ def as_struct(tree: dict[str, Any]) -> lgdo.Struct:
 def compass_config_to_struct(
     compass_config_file: str | None = None, wf_len: int | None = None
 ) -> lgdo.Struct:
-    """Return what a settings file says of boards and channels.
+    """Return boards and channels of a settings file as a struct.
 
     Parameters
     ----------
     compass_config_file
         name of the settings file. Without one the struct has
-        `max_number_of_boards` boards of `max_number_channels` channels, of which
-        nothing is known.
+        `max_number_of_boards` boards of `max_number_channels` channels, all values
+        NaN.
     wf_len
         samples of a waveform; needed without a settings file.
 
@@ -420,18 +419,18 @@ def compass_config_to_struct(
     config
         a struct ``boards``, with a struct for each board by its number: ``modelName``,
         ``adcBitCount``, ``sample_rate`` (samples per ns), ``wf_len`` (samples), and
-        ``channels`` with the settings of each channel that is enabled.
+        ``channels`` with the settings of each enabled channel.
 
     Raises
     ------
     DecodeError
-        (a RuntimeError) if the file is no settings file of CoMPASS.
+        (a RuntimeError) if the file is not a settings file of CoMPASS.
     RuntimeError
-        if neither a file nor `wf_len` is given.
+        if both are missing.
     """
     if compass_config_file is not None:
         return as_struct(header_tree(read_settings(compass_config_file), None))
     if wf_len is None:
-        msg = "without a settings file wf_len must be given"
+        msg = "no settings file and no wf_len: give one of them"
         raise RuntimeError(msg)
     return as_struct(header_tree(None, wf_len))

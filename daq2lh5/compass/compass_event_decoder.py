@@ -29,17 +29,17 @@ compass_decoded_values = EVENT.decoded_values()
 
 
 def get_bc(board: int, channel: int) -> int:
-    """Return the key of a channel; there is room for 512 on a board."""
+    """Return the key of a channel; a board has up to 512 channels."""
     return int(board) << 9 | (int(channel) & 0x1FF)
 
 
 def _value(leaf: Any) -> Any:
-    """Return the value of a scalar of LGDO, or what is a value already."""
+    """Return the value of an LGDO scalar; other values unchanged."""
     return getattr(leaf, "value", leaf)
 
 
 def _length(leaf: Any) -> int | None:
-    """Return a number of samples; None if it is unknown or invalid."""
+    """Return a number of samples; None if unknown or invalid."""
     value = float(_value(leaf))
     return round(value) if math.isfinite(value) and value >= 0 else None
 
@@ -47,10 +47,8 @@ def _length(leaf: Any) -> int | None:
 class CompassEventDecoder(DataDecoder):
     """Decode records: one row for each.
 
-    .. wire:: daq2lh5.compass.wire HEAD
-
-    Samples of 16 bits follow. The header of the file says which fields there are
-    (CoMPASS format, 2).
+    A record is :ref:`wire-compass_head` and samples of 16 bits (CoMPASS format, 2). The
+    header of the file defines the fields of a record.
 
     Parameters
     ----------
@@ -64,9 +62,9 @@ class CompassEventDecoder(DataDecoder):
     decoded_values
         columns of the tables by key, see :func:`get_bc`.
     skipped_channels
-        number of records, by key, that no buffer asked for.
+        number of unselected records by key.
     period_ns
-        sampling period of boards of which neither settings nor header say it.
+        sampling period of boards without one in settings and header.
     """
 
     table = EVENT
@@ -97,14 +95,14 @@ class CompassEventDecoder(DataDecoder):
         header: lgdo.Struct | Mapping[str, Any],
         settings: Settings | None = None,
     ) -> None:
-        """Take channels, their numbers of samples and periods from a header.
+        """Set channels, their numbers of samples and periods from a header.
 
         Parameters
         ----------
         header
             see :class:`.CompassHeaderDecoder`.
         settings
-            of the run: they say more of the times of samples than the header does.
+            settings of the run; used for times of samples instead of the header.
         """
         self.header = header
         self._settings = settings
@@ -120,14 +118,14 @@ class CompassEventDecoder(DataDecoder):
                 self.set_samples(get_bc(int(board), int(channel)), n_samples or 0)
 
     def set_samples(self, key: int, n_samples: int | None) -> None:
-        """Say how many samples the waveforms of a channel have.
+        """Set the number of samples of a channel's waveforms.
 
         Parameters
         ----------
         key
-            the channel.
+            key of the channel.
         n_samples
-            None if their lengths differ; with 0 there are no waveforms.
+            None for several lengths; 0 without waveforms.
         """
         self._lengths[key] = n_samples
         dt, _ = self.times_of(key)
@@ -154,11 +152,11 @@ class CompassEventDecoder(DataDecoder):
                 self.decoded_values[key] = values | {"waveform": column}
 
     def n_samples(self, key: int) -> int | None:
-        """Return how many samples the waveforms of a channel have, see above."""
+        """Return the number of samples of a channel's waveforms, see `set_samples`."""
         return self._lengths.get(key)
 
     def times_of(self, key: int) -> tuple[float, float]:
-        """Return period and time of the first sample of a channel, in ns."""
+        """Return sampling period and time of the first sample of a channel, in ns."""
         board, channel = key >> 9, key & 0x1FF
         period = self.known_period(board)
         return (self.period_ns if math.isnan(period) else period), self._t0(
@@ -188,14 +186,14 @@ class CompassEventDecoder(DataDecoder):
         return 0.0 - number_of(_value(own["SRV_PARAM_CH_PRETRG"]))
 
     def get_key_lists(self) -> list[list[int]]:
-        """Return the keys of the channels, those with as many samples together."""
+        """Return the keys of the channels, grouped by number of samples."""
         lists: dict[int | None, list[int]] = {}
         for key in self.decoded_values:
             lists.setdefault(self.n_samples(key), []).append(key)
         singles = [keys for keys in lists.values() if len(keys) == 1]
         taken = {keys[0] for keys in singles}
-        # tables are named by the key of a single channel, or else by the number of the
-        # list: no number may be such a key
+        # tables are named by the key of a single channel, or by the number of the list:
+        # these must differ
         longer = [keys for keys in lists.values() if len(keys) > 1]
         ordered = []
         for number in range(len(lists)):
@@ -204,13 +202,13 @@ class CompassEventDecoder(DataDecoder):
         return ordered
 
     def get_decoded_values(self, key: int | None = None) -> dict[str, Any]:
-        """Return the columns of the table of a channel, or of the first channel."""
+        """Return the columns of a channel's table, by default of the first channel."""
         if key is None or key not in self.decoded_values:
             first = next(iter(self.decoded_values.values()), None)
             return compass_decoded_values if first is None else first
         return self.decoded_values[key]
 
-    # ---- single packets ------------------------------------------------------------
+    # ---- single records ------------------------------------------------------------
 
     def decode_packet(
         self,
@@ -224,9 +222,9 @@ class CompassEventDecoder(DataDecoder):
         Parameters
         ----------
         packet
-            its bytes.
+            bytes of the record.
         evt_rbkd
-            the buffers by key, or one for all.
+            buffers by key, or one buffer for all.
         packet_id
             number of the record.
         header
@@ -240,12 +238,12 @@ class CompassEventDecoder(DataDecoder):
         Raises
         ------
         DecodeError
-            (a RuntimeError) if the packet is no record of such a file, or does not fit
+            (a RuntimeError) if the bytes are not a record of such a file, or do not fit
             the buffer.
         """
         data = bytes(packet)
         if len(data) < 16:
-            msg = f"packet {packet_id} has only {len(data)} bytes"
+            msg = f"record {packet_id} has only {len(data)} bytes, expected at least 16"
             raise DecodeError(msg)
         key = get_bc(
             int.from_bytes(data[:2], "little"), int.from_bytes(data[2:4], "little")
@@ -266,17 +264,17 @@ class CompassEventDecoder(DataDecoder):
         elif status == CompassKernel.FULL:
             problem = "the buffer is full"
         elif status != CompassKernel.LIMIT:
-            problem = "it is no record of a file with such a header"
+            problem = "its bytes are not a record of a file with this header"
         else:
             return bool(buffer.is_full())
-        msg = f"packet {packet_id}: {problem}"
+        msg = f"record {packet_id}: {problem}"
         raise DecodeError(msg)
 
 
 def _layout_of(header: lgdo.Struct | Mapping[str, Any], packet: bytes) -> CompassLayout:
-    """Return the layout that a header says.
+    """Return the layout that a header defines.
 
-    Files without a header word may be of either version: the length tells.
+    Without a header word the length of the record determines the version.
     """
     bits = 0
     for i, name in enumerate(

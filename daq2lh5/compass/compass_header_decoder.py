@@ -1,4 +1,4 @@
-"""Decoder of what a CoMPASS file and its settings say of a run."""
+"""Decoder of the header of a CoMPASS file, and of its settings."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["CompassHeaderDecoder"]
 
 HEAD_BYTES = 2**22
-"""Bytes to look at in a file without a header."""
+"""Bytes used to detect the layout of a file without a header."""
 
-NOTHING_KNOWN = (
-    "if it is of a channel without events, its run says what its table has: give the "
-    "settings file (compass_config_file), or put it beside other files of the run"
+EMPTY_ADVICE = (
+    "for a channel without events the columns come from its run: give the settings "
+    "file (compass_config_file), or put the file beside other files of the run"
 )
 """Advice for an empty file."""
 
@@ -39,20 +39,18 @@ NOTHING_KNOWN = (
 class CompassHeaderDecoder(DataDecoder):
     """Decode the header of a file: which fields its records have.
 
-    .. wire:: daq2lh5.compass.wire HEADER
-
-    two bytes, or none in files of CoMPASS 1 and those that continue another one; what
-    their records have is found by looking at them. From the settings file come boards
-    and channels.
+    The header is :ref:`wire-compass_header` (CoMPASS format, 1.1). It is missing in
+    files of CoMPASS 1 and in files that continue another one: there the layout is
+    detected from the records. Boards and channels are from the settings file.
 
     Attributes
     ----------
     config
         the header as an :class:`lgdo.Struct`; None before it is decoded.
     layout
-        what records of the file have.
+        layout of the records.
     settings
-        the settings of the run, if they are known.
+        settings of the run, if known.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -88,8 +86,8 @@ class CompassHeaderDecoder(DataDecoder):
         Raises
         ------
         DecodeError
-            (a RuntimeError) if the file is empty, its layout is not to be found, or
-            the settings file is none.
+            (a RuntimeError) if the file is empty, its layout cannot be determined, or
+            the settings file is invalid.
         """
         settings = None if config_file is None else read_settings(config_file)
         head = in_stream.read(HEAD_BYTES)
@@ -113,19 +111,19 @@ class CompassHeaderDecoder(DataDecoder):
         head
             the bytes.
         at_end
-            whether that is all of the file.
+            whether they are the whole file.
         settings
-            of the run, if they are known.
+            settings of the run, if known.
         layout
-            what records of a file without header have, if the user knows.
+            layout of a file without header, if the user gives it.
         source
             name of the file, for messages.
         n_samples
-            of a waveform, for a file without records; NaN if unknown.
+            samples of a waveform, for a file without records; NaN if unknown.
         """
         if len(head) == 1 or (not len(head) and layout is None):
             problem = "the file is empty" if not len(head) else "the file has one byte"
-            advice = "" if len(head) else NOTHING_KNOWN
+            advice = "" if len(head) else EMPTY_ADVICE
             raise DecodeError(problem, source, advice=advice)
         present = has_header(head)
         board = board_like_a_header(head, at_end, layout) if present else None
@@ -147,18 +145,18 @@ class CompassHeaderDecoder(DataDecoder):
         present: bool,
         n_samples: float | None = None,
     ) -> None:
-        """Have the header be that of records of a layout.
+        """Set the header for records of a layout.
 
         Parameters
         ----------
         layout
-            what they have.
+            their layout.
         records
-            the first of them.
+            bytes from the first record on.
         present
-            whether there is a header word before them.
+            whether a header word is in front of them.
         n_samples
-            of the first record; read from it by default.
+            samples of the first record; by default read from it.
         """
         self.layout = layout
         first = first_length(records, layout) if n_samples is None else n_samples
@@ -174,7 +172,7 @@ class CompassHeaderDecoder(DataDecoder):
         self._struct = None
 
     def forget_layout(self) -> None:
-        """Set the header of a file without records and layout: all is unknown."""
+        """Set all fields of the header to unknown: no records, no layout."""
         fields = ("energy_channels", "energy_calibrated", "energy_short")
         self.tree |= dict.fromkeys((*fields, "waveform_samples"), math.nan)
         self._struct = None
@@ -189,15 +187,15 @@ class CompassHeaderDecoder(DataDecoder):
         Raises
         ------
         RuntimeError
-            if it is not decoded yet.
+            before the header is decoded.
         """
         if self.tree is None:
-            msg = "the header is not decoded yet"
+            msg = "the header is not decoded yet: call decode_header first"
             raise RuntimeError(msg)
         return self.config
 
     def describe_lgdo(self) -> tuple[Layout, list[np.ndarray]]:
-        """Return how the header is written."""
+        """Return layout and values of the header for a writer."""
         layout = Layout()
         _add(layout, "", self.tree)
         return layout, []

@@ -28,7 +28,7 @@ from .compass_event_decoder import (
 )
 from .compass_header_decoder import HEAD_BYTES, CompassHeaderDecoder
 from .layouts import CompassLayout, candidates, has_header, is_allowed
-from .run_files import RunFile, Sibling, fitting, siblings
+from .run_files import OtherFile, RunFile, find_other_files, first_fitting
 
 if TYPE_CHECKING:
     import lgdo
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 
 __all__ = ["CompassStreamer"]
 
-MAX_TOLD = 8
-"""Largest number of notes of a kind."""
+MAX_NOTES = 8
+"""Largest number of notes of one kind."""
 
 SURVEY_BYTES = 2**16
-"""Bytes, at least, in which channels are looked for before tables are made."""
+"""Smallest number of bytes searched for channels before tables are made."""
 
 
 class CompassStreamer(KernelStreamer):
@@ -53,14 +53,15 @@ class CompassStreamer(KernelStreamer):
     Parameters
     ----------
     compass_config_file
-        settings file of the run. By default one beside the data is looked for, see
-        :func:`.find_settings`.
+        settings file of the run. By default :func:`.find_settings` looks for one beside
+        the data.
     compass_layout
-        what records of a file without a header have, see :meth:`.CompassLayout.parse`.
-        By default the settings and the records tell.
+        layout of the records of a file without a header, see
+        :meth:`.CompassLayout.parse`. By default it is detected from settings and
+        records.
     compass_sampling_period
-        time between samples, in ns, of boards for which the settings have none. By
-        default that of the board's model, from the settings or the name of the file.
+        time between samples, in ns, for boards without one in the settings. By default
+        the period of the board's model, from the settings or the name of the file.
 
     Attributes
     ----------
@@ -71,9 +72,9 @@ class CompassStreamer(KernelStreamer):
     header_decoder, event_decoder
         the decoders.
     event_rbkd
-        the buffers by key; None if nobody asks for events.
+        buffers by key; None if events are not selected.
     buffer
-        the last packet that :meth:`load_packet` returned.
+        last record returned by :meth:`load_packet`.
     decoder_id_dict, decoder_name_dict
         kept for compatibility: empty.
     """
@@ -98,18 +99,18 @@ class CompassStreamer(KernelStreamer):
     def start_anew(self) -> None:
         """Forget the last stream."""
         super().start_anew()
-        # until the layout of the records is known
+        # made once the layout of the records is known
         self._kernel = None
         self.buffer = np.empty(0, "S1")
         self.event_rbkd: dict[int, RawBuffer] | None = None
         self.event_decoder.skipped_channels = {}
         self._settings: Settings | None = None
         self._file = RunFile.of("")
-        # key of the channel of an empty file; None if unknown
+        # keys of the channel of a file without events, for each possible board
         self._own_keys: set[int] = set()
-        self._told: Counter[str] = Counter()
-        # keys of channels that the kernel knows
-        self._met: set[int] = set()
+        self._n_notes: Counter[str] = Counter()
+        # keys of the channels that the kernel has
+        self._known_keys: set[int] = set()
 
     def get_decoder_list(self) -> list[DataDecoder]:
         """Return the decoders of the header and of the records."""
@@ -134,7 +135,7 @@ class CompassStreamer(KernelStreamer):
         chunk_mode: str = "any_full",
         out_stream: str = "",
     ) -> list[RawBuffer]:
-        """Open a file, and find out what its records have.
+        """Open a file, and determine the layout of its records.
 
         Parameters are those of :meth:`.DataStreamer.open_stream`.
 
@@ -146,17 +147,17 @@ class CompassStreamer(KernelStreamer):
         Raises
         ------
         DecodeError
-            if the file is empty, the layout of its records is not to be found, or the
-            settings file is none.
+            if the file is empty, the layout of its records cannot be determined, or the
+            settings file is invalid.
         ValueError
-            if `compass_layout` is none, or `compass_sampling_period` no positive
-            number.
+            if `compass_layout` is invalid, or `compass_sampling_period` is not a
+            positive number.
         """
         period = self.compass_sampling_period
         if period is not None and not (
             isinstance(period, Real) and 0 < period < TOO_LARGE
         ):
-            msg = f"compass_sampling_period is {period!r}: give the time in ns"
+            msg = f"compass_sampling_period must be a time in ns, got {period!r}"
             raise ValueError(msg)
         layout = None
         if self.compass_layout is not None:
@@ -170,9 +171,9 @@ class CompassStreamer(KernelStreamer):
         self.event_decoder.extra_columns = self.extra_columns
         self._file = RunFile.of(stream_name)
         decoder = self.header_decoder
-        sibling = None
+        other = None
         if source.at_end and len(head) in (0, 2 * has_header(head)):
-            sibling = self._read_empty(bytes(head), layout)
+            other = self._read_empty(bytes(head), layout)
         else:
             self._read_head(head, layout)
         present = bool(decoder.tree["header_present"] == 1)
@@ -182,7 +183,7 @@ class CompassStreamer(KernelStreamer):
         self._kernel = CompassKernel(decoder.layout)
         self._set_channels(head[self._header_bytes :], source.at_end)
         if source.at_end and len(head) == self._header_bytes:
-            self._expect_channel(sibling)
+            self._expect_channel(other)
         del head
         source.consume(self._header_bytes)
         super().open_stream(stream_name, rb_lib, buffer_size, chunk_mode, out_stream)
@@ -197,67 +198,71 @@ class CompassStreamer(KernelStreamer):
         try:
             decoder.read_head(head, source.at_end, self._settings, layout, source.name)
         except DecodeError:
-            other = fitting(siblings(self._file), head, source.at_end)
+            others = find_other_files(self._file)
+            other = first_fitting(others, head, source.at_end)
             if other is None:
                 raise
             self.report.note(
-                f"the layout of the records, {other.layout}, is that of another file "
-                f"of the run, {other.file.path.name}"
+                f"the layout of the records, {other.layout}, is taken from another "
+                f"file of the same run, {other.file.path.name}"
             )
             settings = self._settings
             decoder.read_head(head, source.at_end, settings, other.layout, source.name)
 
     # ---- files without events ------------------------------------------------------
 
-    def _read_empty(self, head: bytes, layout: CompassLayout | None) -> Sibling | None:
-        """Read a file without records; the run's other files give its columns.
+    def _read_empty(
+        self, head: bytes, layout: CompassLayout | None
+    ) -> OtherFile | None:
+        """Read a file without records; other files of the same run define its columns.
 
         Returns
         -------
-        sibling
-            the file of the run that gives the columns; None without such a file.
+        other
+            file of the same run that defines the columns; None without such a file.
         """
         decoder, source, settings = self.header_decoder, self.source, self._settings
         if head:
             layout = CompassLayout.from_bits(2, head[0])
-        same = [x for x in siblings(self._file) if layout in (None, x.layout)]
-        sibling = next((x for x in same if x.board is not None), next(iter(same), None))
-        if layout is None and sibling is not None:
-            layout = sibling.layout
+        others = find_other_files(self._file)
+        same = [x for x in others if layout in (None, x.layout)]
+        other = next((x for x in same if x.board is not None), next(iter(same), None))
+        if layout is None and other is not None:
+            layout = other.layout
         elif layout is None and settings is not None:
             layout = next((x for x in candidates() if is_allowed(x, settings)), None)
-        nothing_known = layout is None and self._file.channel is not None
-        if nothing_known:
+        is_unknown = layout is None and self._file.channel is not None
+        if is_unknown:
             layout = CompassLayout.from_bits(2, 0)
-        n_samples = math.nan if sibling is None else sibling.n_samples
+        n_samples = math.nan if other is None else other.n_samples
         decoder.read_head(head, True, settings, layout, source.name, n_samples)
         self.report.note("the file has no events: its table is empty")
-        if nothing_known:
+        if is_unknown:
             decoder.forget_layout()
             self.report.note("the layout of its records is unknown")
-        elif sibling is not None:
-            name = sibling.file.path.name
-            self.report.note(f"its columns are those of another file, {name}")
-        return sibling
+        elif other is not None:
+            name = other.file.path.name
+            self.report.note(f"its columns are from file {name} of the same run")
+        return other
 
-    def _expect_channel(self, sibling: Sibling | None) -> None:
+    def _expect_channel(self, other: OtherFile | None) -> None:
         """Set the columns for the channel of a file without events."""
         decoder, channel = self.event_decoder, self._file.channel
         if channel is not None and channel <= 0x1FF:
-            boards = self._boards_of_file(sibling)
+            boards = self._boards_of_file(other)
             self._own_keys = {get_bc(board, channel) for board in boards}
             others = [decoder.n_samples(key) for key in decoder.decoded_values]
             for key in self._own_keys - set(decoder.decoded_values):
                 decoder.set_samples(key, others[0] if others else 0)
         layout = self.header_decoder.layout
-        unknown = sibling is None or sibling.n_samples is None
+        unknown = other is None or other.n_samples is None
         if layout.version == 2 and layout.waveforms and unknown:
             decoder.expect_waveforms()
 
-    def _boards_of_file(self, sibling: Sibling | None) -> set[int]:
-        """Return the boards that may have the channel in the file's name."""
-        if sibling is not None and sibling.board is not None:
-            return {sibling.board}
+    def _boards_of_file(self, other: OtherFile | None) -> set[int]:
+        """Return the possible boards of the channel in the file's name."""
+        if other is not None and other.board is not None:
+            return {other.board}
         boards = [] if self._settings is None else self._settings.boards
         serials = [board.serial for board in boards]
         own = {i for i, serial in enumerate(serials) if serial == self._file.serial}
@@ -274,15 +279,18 @@ class CompassStreamer(KernelStreamer):
     def _compare_layouts(
         self, header: CompassLayout, given: CompassLayout | None
     ) -> None:
-        """Warn of a header word that is not what the user says, or the records."""
+        """Warn of a header word that contradicts the records, or the user's layout."""
         found = self.header_decoder.layout
         if found != header:
             self.report.warn(
-                f"the file's header says {header}, but its records are laid out as "
-                f"{found}: these count"
+                f"the file's header says {header}, but its records have the layout "
+                f"{found}: using {found}"
             )
         elif given not in (None, header):
-            self.report.warn(f"the file's header says {header}, not {given}: it counts")
+            self.report.warn(
+                f"the file's header says {header}, compass_layout says {given}: using "
+                f"{header}"
+            )
 
     def _get_settings(self, stream_name: str) -> Settings | None:
         period = self.compass_sampling_period
@@ -290,11 +298,11 @@ class CompassStreamer(KernelStreamer):
             return read_settings(self.compass_config_file, period)
         settings = find_settings(stream_name, period)
         if settings is not None:
-            self.report.note("settings found beside the data are used")
+            self.report.note("using the settings file found beside the data")
         return settings
 
     def _set_channels(self, head: memoryview, at_end: bool) -> None:
-        """Tell the decoder of the channels in the settings and in the first bytes."""
+        """Set the decoder's channels from the settings and the first bytes."""
         decoder = self.event_decoder
         period = self.compass_sampling_period
         if period is None:
@@ -310,7 +318,7 @@ class CompassStreamer(KernelStreamer):
         others = -1
         if self._settings is None:
             others = next(iter(boards.values()), -1)
-        # channels that were not seen have as many samples as others of their board
+        # channels without records so far get the length of others of their board
         for key in [*decoder.decoded_values, *lengths]:
             n_samples = lengths.get(key, boards.get(key >> 9, others))
             if n_samples == -1:
@@ -319,21 +327,21 @@ class CompassStreamer(KernelStreamer):
                 self._compare(key, decoder.n_samples(key), n_samples)
             decoder.set_samples(key, n_samples)
         for key, n_samples in lengths.items():
-            self._meet(key, n_samples)
+            self._add_channel(key, n_samples)
 
-    def _compare(self, key: int, said: int | None, found: int | None) -> None:
-        """Warn of settings that are not the run's."""
-        if self._settings is not None and said not in (found, 0):
-            self._tell(
+    def _compare(self, key: int, expected: int | None, found: int | None) -> None:
+        """Warn if the settings have another length than the records."""
+        if self._settings is not None and expected not in (found, 0):
+            self._note(
                 "lengths in the settings",
-                f"board {key >> 9}: the settings say {said} samples, the records have "
+                f"board {key >> 9}: the settings say {expected} samples, records have "
                 f"{'several lengths' if found is None else found}",
                 warn=True,
             )
 
-    def _meet(self, key: int, n_samples: int | None) -> None:
-        """Tell the kernel of a channel."""
-        self._met.add(key)
+    def _add_channel(self, key: int, n_samples: int | None) -> None:
+        """Add a channel to the kernel."""
+        self._known_keys.add(key)
         dt, t0 = self.event_decoder.times_of(key)
         self._kernel.set_channel(key >> 9, key & 0x1FF, n_samples, dt, t0)
         if self._settings is not None:
@@ -346,23 +354,23 @@ class CompassStreamer(KernelStreamer):
             self.event_decoder.known_period(key >> 9)
         ):
             self.report.note(
-                f"dt, {dt:g} ns, is that of the model in the name of the file: "
+                f"dt = {dt:g} ns is the period of the model in the name of the file, "
                 f"{self._file.model}"
             )
 
     def _compare_channel(self, key: int) -> None:
-        """Report the settings that a channel lacks."""
+        """Note missing or invalid settings of a channel."""
         number, channel = key >> 9, key & 0x1FF
         boards = self._settings.boards
         if number >= len(boards):
-            self._tell("boards", f"the settings have no board {number}", warn=True)
+            self._note("boards", f"the settings have no board {number}", warn=True)
             return
         board = boards[number]
         for text in board.notes:
-            self._tell("settings", f"settings of board {number}: {text}")
+            self._note("settings", f"settings of board {number}: {text}")
         where = f"board {number}, channel {channel}"
         if channel not in board.enabled:
-            self._tell("channels", f"{where}: not enabled in the settings")
+            self._note("channels", f"{where}: not enabled in the settings")
         pre_trigger = board.pre_trigger(channel)
         if pre_trigger is None:
             self.report.note(
@@ -370,28 +378,28 @@ class CompassStreamer(KernelStreamer):
                 "sample"
             )
         elif math.isnan(number_of(pre_trigger)):
-            text = f"the pre-trigger in the settings, '{pre_trigger}', is no number"
-            self._tell("pre-triggers", f"{where}: {text}: t0 is NaN", warn=True)
+            text = f"the pre-trigger in the settings, '{pre_trigger}', is not a number"
+            self._note("pre-triggers", f"{where}: {text}: t0 is NaN", warn=True)
 
     def _warn_of_period(self, key: int) -> None:
         """Warn that a board's sampling period is unknown."""
         boards = [] if self._settings is None else self._settings.boards
         model = boards[key >> 9].model if key >> 9 < len(boards) else self._file.model
-        what = "the sampling period is unknown"
+        problem = "the sampling period is unknown"
         if not math.isnan(sampling_period_ns(model)):
-            what = f"the sampling period of a {model} depends on how it was set"
+            problem = f"the sampling period of a {model} is adjustable"
         self.report.warn(
-            f"{what}, dt is NaN: give the settings file (compass_config_file) or the "
-            "period (compass_sampling_period)"
+            f"{problem}, dt is NaN: give the settings file (compass_config_file) or "
+            "the period (compass_sampling_period)"
         )
 
-    def _tell(self, kind: str, text: str, warn: bool = False) -> None:
-        """Add a note; only the first ones of each kind."""
+    def _note(self, kind: str, text: str, warn: bool = False) -> None:
+        """Add a note, up to `MAX_NOTES` of each kind."""
         if text in self.report.notes:
             return
-        self._told[kind] += 1
-        if self._told[kind] > MAX_TOLD:
-            text, warn = f"{kind}: there is more of the kind than these notes", False
+        self._n_notes[kind] += 1
+        if self._n_notes[kind] > MAX_NOTES:
+            text, warn = f"{kind}: more of the kind are not listed", False
         (self.report.warn if warn else self.report.note)(text)
 
     def _header_buffers(self) -> list[RawBuffer]:
@@ -409,15 +417,15 @@ class CompassStreamer(KernelStreamer):
     # ---- buffers -------------------------------------------------------------------
 
     def _bind(self) -> None:
-        """Tell the kernel which buffers take the channels that were met."""
+        """Set the kernel's buffers for all known channels."""
         if "CompassEventDecoder" not in self.rb_lib:
             return
         self.event_rbkd = dict(self.rb_lib["CompassEventDecoder"].get_keyed_dict())
-        for key in self._met:
+        for key in self._known_keys:
             self._route(key, self.event_decoder.n_samples(key))
 
     def _route(self, key: int, n_samples: int | None) -> None:
-        """Tell the kernel which buffer takes a channel."""
+        """Set the kernel's buffer for a channel."""
         if self.event_rbkd is None:
             return
         rb = self.event_rbkd.get(key)
@@ -427,19 +435,19 @@ class CompassStreamer(KernelStreamer):
         self._kernel.set_buffer(key >> 9, key & 0x1FF, rb, lists=lists)
 
     def _fitting(self, rb: RawBuffer, key: int, n_samples: int | None) -> RawBuffer:
-        """Return the buffer for waveforms of a length, to be used instead of `rb`."""
+        """Return the buffer for waveforms of a length: `rb` or an overflow table."""
         decoder = self.event_decoder
-        # (shapes of rows are numbers of samples; None is any)
+        # (shapes of rows are numbers of samples; None: any number)
         tables = self._overflow
         first = tables.first(rb)
         if first.table is None or "waveform" not in compass_decoded_values:
-            # the user's own rows, or no column for waveforms
+            # the caller's own buffer, or no waveform column
             return first
         if first not in tables:
             if _samples_of(first) != n_samples and first.private and not first.loc:
-                # no channel of it was met before: what was expected does not count
+                # the first record for this buffer overrides the expected length
                 for other in first.key_list:
-                    if other not in self._met:
+                    if other not in self._known_keys:
                         decoder.set_samples(other, n_samples)
                 self._set_up([first], decoder, self._buffer_size)
             tables.settle(first, _samples_of(first))
@@ -450,30 +458,32 @@ class CompassStreamer(KernelStreamer):
             return found
         if n_samples is not None and not tables.has_room(first):
             self.report.warn(
-                f"more than {MAX_OVERFLOW} lengths of waveforms: others are lists"
+                f"more than {MAX_OVERFLOW} lengths of waveforms: others become lists"
             )
             decoder.set_samples(key, None)
             return self._fitting(first, key, None)
         ending = "lists" if n_samples is None else n_samples
         found = tables.open(first, n_samples, decoder, ending, [key])
-        what = "of several lengths" if n_samples is None else f"of {n_samples} samples"
-        self.report.note(f"waveforms {what}: table {found.out_name}")
+        lengths = (
+            "of several lengths" if n_samples is None else f"of {n_samples} samples"
+        )
+        self.report.note(f"waveforms {lengths}: table {found.out_name}")
         return found
 
     def _new_channel(self) -> None:
-        """React to a channel that is new, or has another number of samples."""
+        """React to a new channel, or another number of samples."""
         kernel, decoder = self._kernel, self.event_decoder
         key = get_bc(kernel.detail_board, kernel.detail_channel)
         n_samples: int | None = kernel.detail_samples
-        if key in self._met and not kernel.detail_is_new:
+        if key in self._known_keys and not kernel.detail_is_new:
             where = f"board {key >> 9}, channel {key & 0x1FF}"
-            self._tell("lengths", f"{where}: waveforms differ in length")
+            self._note("lengths", f"{where}: waveforms differ in length")
             n_samples = None
         kernel.end()
-        if key not in self._met and key in decoder.decoded_values:
+        if key not in self._known_keys and key in decoder.decoded_values:
             self._compare(key, decoder.n_samples(key), n_samples)
         decoder.set_samples(key, n_samples)
-        self._meet(key, n_samples)
+        self._add_channel(key, n_samples)
         if self.event_rbkd is not None and key not in self.event_rbkd:
             self.offer_keys(decoder, self.event_rbkd, self._buffer_size, [key])
         self._route(key, n_samples)
@@ -482,7 +492,7 @@ class CompassStreamer(KernelStreamer):
     # ---- reading -------------------------------------------------------------------
 
     def _react(self, status: int) -> bool:
-        """Do what the kernel leaves to Python."""
+        """Handle a status of the kernel."""
         kernel = self._kernel
         if status == CompassKernel.FULL:
             self._flush |= kernel.flush
@@ -495,33 +505,33 @@ class CompassStreamer(KernelStreamer):
             raise ValueError(msg)
         return False
 
-    # ---- packets one at a time -----------------------------------------------------
+    # ---- records one at a time -----------------------------------------------------
 
     def set_in_stream(self, stream_name: str) -> None:
-        """Open a file at its start, for a look at it."""
+        """Open a file at its start without decoding."""
         self.open_source(stream_name)
         self.n_bytes_read = 0
 
     def load_packet(self) -> np.ndarray | None:
         """Return the next record without decoding it.
 
-        Where files were joined, `header` is that of the file that it is of.
+        In joined files `header` is the header of the record's file.
 
         Returns
         -------
         packet
-            its bytes, of dtype ``S1``; None at the end.
+            bytes of the record, of dtype ``S1``; None at the end.
 
         Raises
         ------
         DecodeError
-            if there is no record, or only a part of one.
+            if the next bytes are not a complete record.
         RuntimeError
-            if no stream is open.
+            without an open stream.
         """
         source, kernel = self.source, self._kernel
         if source is None or kernel is None:
-            msg = "no stream is open"
+            msg = "no stream is open: call open_stream first"
             raise RuntimeError(msg)
         source.fill(1)
         n = -1
@@ -534,7 +544,7 @@ class CompassStreamer(KernelStreamer):
         if n == 0:
             if not len(source.window):
                 return None
-            problem = "no complete record"
+            problem = "expected a record, found none or only a part of one"
             raise DecodeError(problem, source.name, source.offset)
         self.buffer = np.frombuffer(bytes(source.window[:n]), "S1")
         source.consume(n)
@@ -543,7 +553,7 @@ class CompassStreamer(KernelStreamer):
         return self.buffer
 
     def _begin_joined(self, source: Source, n_bytes: int) -> None:
-        """Pass over headers, and take the last one's word for what follows."""
+        """Skip headers, and apply the last one to the following records."""
         layout = CompassLayout.from_bits(2, source.window[n_bytes - 2])
         source.consume(n_bytes)
         self.header_decoder.set_layout(layout, source.window, present=True)
@@ -551,13 +561,13 @@ class CompassStreamer(KernelStreamer):
     # ---- accounting ----------------------------------------------------------------
 
     def _account(self) -> None:
-        """Bring the report up to date with the kernel's counts."""
+        """Update the report from the kernel's counts."""
         super()._account()
         report, kernel = self.report, self._kernel
         if kernel.joined_at >= 0:
             report.note(
-                "the file has headers in its middle, the first at byte "
-                f"{kernel.joined_at}: several were joined"
+                "there are headers between records, the first at byte "
+                f"{kernel.joined_at}: several files were joined"
             )
             for bits in range(16):
                 layout = CompassLayout.from_bits(2, bits)
@@ -567,15 +577,15 @@ class CompassStreamer(KernelStreamer):
                     self.report.warn(f"records of another layout were joined: {layout}")
         if kernel.other_code >= 0:
             report.note(
-                f"waveforms with code {kernel.other_code} instead of 1 were met: what "
-                "was saved may be no input signal"
+                f"some waveforms have code {kernel.other_code} instead of 1: they may "
+                "not be the input signal"
             )
         self.event_decoder.skipped_channels = kernel.skipped_channels()
         self._account_for_channels(self.event_decoder)
 
 
 def _samples_of(rb: RawBuffer) -> int | None:
-    """Return the samples of a row of a buffer; None if they differ."""
+    """Return the samples of a buffer's rows; None if rows differ."""
     if rb.table is None:
         return None if "waveform/values/offsets" in rb.arrays() else 0
     for column in rb.table.fields:

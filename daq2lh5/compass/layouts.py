@@ -1,8 +1,8 @@
-"""How the records of a CoMPASS file are laid out, and how to find out.
+"""Layouts of CoMPASS records, and their detection.
 
-Files of CoMPASS 2 begin with a word that says it; files of CoMPASS 1, and those that
-continue another one, begin with the first record. Sections are those of the format
-document "CoMPASS".
+Files of CoMPASS 2 begin with a header word that defines the layout; files of CoMPASS 1,
+and files that continue another file, begin with the first record. Sections are those of
+the CoMPASS format.
 """
 
 from __future__ import annotations
@@ -32,34 +32,35 @@ __all__ = [
 ]
 
 HEAD_BYTES = 2**20
-"""Bytes to read of another file of the run."""
+"""Bytes to read from another file of the same run."""
 
 MAX_RECORDS = 64
-"""Records to look at before a layout is believed (3)."""
+"""Number of records that suffice to accept a layout (3)."""
 
 CHAIN = 8
-"""Records in a row, all as usual, that tell of the layout of a damaged file."""
+"""Consecutive usual records that determine the layout of a damaged file."""
 
 ADVICE = (
-    "give the settings file (compass_config_file), or say what the records have with "
-    "compass_layout: another file of the run, its header word ('CAED'), or 'V1:5' for "
-    "CoMPASS 1 (bit 0 energy, bit 1 calibrated energy, bit 2 energy short), 'V0:5' for "
-    "its oldest versions"
+    "give the settings file (compass_config_file), or the layout (compass_layout): "
+    "another file of the same run, its header word ('CAED'), or 'V1:5' for CoMPASS 1 "
+    "(bit 0 energy, bit 1 calibrated energy, bit 2 energy short), 'V0:5' for its "
+    "oldest versions"
 )
 
 
 @dataclass(frozen=True)
 class CompassLayout:
-    """What a record has.
+    """Layout of a record.
 
     Attributes
     ----------
     version
-        2 and 1 as of CoMPASS; 0 is CoMPASS 1 with flags of 16 bits.
+        major version of CoMPASS; 0 is CoMPASS 1 with flags of 16 bits.
     energy, calibrated, short_energy
-        whether there are energies: in ADC channels, calibrated, of the short gate.
+        whether a record has energies: in ADC channels, calibrated, of the short gate.
     waveforms
-        whether a record of version 2 has samples; those of version 1 may.
+        whether a record of version 2 has samples; always true for version 1, where the
+        number of samples may be 0.
     """
 
     version: int
@@ -70,7 +71,7 @@ class CompassLayout:
 
     @classmethod
     def from_bits(cls, version: int, bits: int) -> CompassLayout:
-        """Return the layout that the lowest bits of a header word say.
+        """Return the layout from the lowest bits of a header word.
 
         CoMPASS format, 1.1.
         """
@@ -79,19 +80,19 @@ class CompassLayout:
 
     @classmethod
     def parse(cls, text: str) -> CompassLayout:
-        """Read what the user says.
+        """Return the layout from the user's text.
 
         Parameters
         ----------
         text
-            a header word, ``CAE0`` to ``CAEF``, or a version and bits: ``V1:5``, or
-            the name of another file of the run with a header word, or with records
-            that fit one layout only.
+            a header word, ``CAE0`` to ``CAEF``; or a version and bits: ``V1:5``; or
+            the name of another file of the same run with a header word, or with
+            records of an unambiguous layout.
 
         Raises
         ------
         ValueError
-            if it is neither.
+            if the text is invalid.
         """
         if os.path.isfile(text):
             with open_source(text) as source:
@@ -102,13 +103,13 @@ class CompassLayout:
                 return detect_layout(head, len(head) < HEAD_BYTES)
             except DecodeError as e:
                 msg = (
-                    f"'{text}' has no header, and its records do not tell: give "
-                    "another file of the run"
+                    f"'{text}' has no header, and the layout of its records is in "
+                    "doubt: give another file of the same run"
                 )
                 raise ValueError(msg) from e
         match = re.fullmatch(r"(?i)(?:0x)?CAE([0-9A-F])|V([01]):([0-7])", text.strip())
         if match is None:
-            msg = f"'{text}' is no layout of CoMPASS records: {ADVICE}"
+            msg = f"'{text}' is not a layout of CoMPASS records: {ADVICE}"
             raise ValueError(msg)
         if match[1] is not None:
             return cls.from_bits(2, int(match[1], 16))
@@ -116,7 +117,7 @@ class CompassLayout:
 
     @property
     def parts(self) -> tuple[int, bool, bool, bool, bool]:
-        """What the compiled functions want to know: version, energies, waveforms."""
+        """Arguments of the compiled functions: version, energies, waveforms."""
         return (
             *(self.version, self.energy, self.calibrated),
             *(self.short_energy, self.waveforms),
@@ -124,7 +125,7 @@ class CompassLayout:
 
     @property
     def bits(self) -> int:
-        """The lowest bits of the header word that a file of version 2 has."""
+        """The lowest bits of the header word of version 2."""
         return (
             self.energy
             | self.calibrated << 1
@@ -139,7 +140,7 @@ class CompassLayout:
 
     @property
     def has_count(self) -> bool:
-        """Whether records say how many samples they have."""
+        """Whether records contain their number of samples."""
         return self.version < 2 or self.waveforms
 
     @property
@@ -166,7 +167,7 @@ def has_header(head: bytes | memoryview) -> bool:
 
 
 def candidates() -> list[CompassLayout]:
-    """Return all layouts that can be told apart by the records (3)."""
+    """Return all layouts that can be detected from records (3)."""
     versions = ((2, True), (1, True), (2, False))
     energies = ((True, False), (False, True), (True, True))
     return [
@@ -183,7 +184,7 @@ def may_be_headerless(head: bytes) -> bool:
         n_records, _, _, end, _ = walk(head, *layout.parts, 2, False, wide)
         if len(head) < layout.head_bytes:
             continue
-        # a single record that is cut off suffices with a usual board number
+        # a single incomplete record suffices with a usual board number
         if n_records or (end == "cut" and not wide):
             return True
     return False
@@ -195,33 +196,33 @@ def detect_layout(
     settings: Settings | None = None,
     source: str = "",
 ) -> CompassLayout:
-    """Find the layout of a file without a header by its records (3).
+    """Detect the layout of a file without a header from its records (3).
 
-    If none fits up to the end, or for 64 records, the file is damaged: then that
-    counts of which most records are found, eight in a row at least.
+    The layout must fit up to the end, or for 64 records. In a damaged file it is the
+    layout of most records, counted in sequences of at least eight.
 
     Parameters
     ----------
     head
-        the start of the file.
+        start of the file.
     at_end
-        whether that is all of it.
+        whether `head` is the whole file.
     settings
-        of the run, if they are known.
+        settings of the run, if known.
     source
         name of the file, for messages.
 
     Raises
     ------
     DecodeError
-        if no layout fits, or several do.
+        if no layout fits, or several layouts fit.
     """
     tries = candidates()
     fitting = [] if settings is None else [x for x in tries if is_allowed(x, settings)]
     found: list[CompassLayout] = []
     # usual board numbers first, then any
     for look, wide in product((_best, _by_chains), (False, True)):
-        # a single record is evidence enough only together with settings
+        # a single record suffices only together with settings
         found = look(head, at_end, fitting, wide, 1) or look(
             head, at_end, tries, wide, 2
         )
@@ -233,13 +234,13 @@ def detect_layout(
     single = [] if found else _best(head, at_end, tries, True, 1)
     if found or single:
         names = ", ".join(map(str, found or single))
-        what = "its records fit" if found else "a single record fits"
-        problem = f"the file has no header, and {what} several layouts: {names}"
+        match = "its records fit" if found else "a single record fits"
+        problem = f"the file has no header, and {match} several layouts: {names}"
     raise DecodeError(problem, source, advice=ADVICE)
 
 
 def is_allowed(layout: CompassLayout, settings: Settings) -> bool:
-    """Whether records may have a layout, as far as the settings tell (format 3)."""
+    """Whether the settings allow a layout (format 3)."""
     if settings.energy_format == "ADCCH" and (not layout.energy or layout.calibrated):
         return False
     firmwares = {board.dpp_type for board in settings.boards}
@@ -257,7 +258,7 @@ def _best(
     wide: bool,
     least: int,
 ) -> list[CompassLayout]:
-    """Return the layouts that fit best, all equally well."""
+    """Return the layouts with the best fit: several if they are equal."""
     ranked = []
     for layout in tries:
         n_records, score, same, end, _ = walk(
@@ -276,9 +277,9 @@ def _by_chains(
     wide: bool,
     least: int,  # noqa: ARG001
 ) -> list[CompassLayout]:
-    """Return the layouts by which most records are found; one, if it has the majority.
+    """Return the layouts with the most records; only one if it has the majority.
 
-    Chance, or a place between records, can make some of them fit another layout.
+    Some records can fit another layout by chance, or from an offset between records.
     """
     counts = {x: count_in_chains(head, *x.parts, CHAIN, wide) for x in tries}
     most = max(counts.values(), default=0)
@@ -288,10 +289,10 @@ def _by_chains(
 def board_like_a_header(
     head: bytes | memoryview, at_end: bool, given: CompassLayout | None = None
 ) -> CompassLayout | None:
-    """Return the layout of a file whose first board reads like a header word.
+    """Return the layout of a file whose first board number equals a header word.
 
-    Sixteen board numbers do. None if the word is a header, or in doubt; `given` is the
-    layout that the user names.
+    There are sixteen such numbers. None if the word is a header, or in doubt; `given`
+    is the user's layout.
     """
     header = CompassLayout.from_bits(2, head[0])
     if walk(head[2:], *header.parts, 1, at_end)[3] != "bad" or has_header(head[2:]):
@@ -306,8 +307,8 @@ def records_contradict(
 ) -> CompassLayout | None:
     """Return the layout of records that contradict the file's header.
 
-    None if they agree with `layout`, which the header says, or in doubt; `head` begins
-    behind the header.
+    None if they agree with the header's `layout`, or in doubt; `head` begins behind the
+    header.
     """
     n_records, _, _, end, n_bytes = walk(head, *layout.parts, 2, at_end)
     if n_records == 2 or end != "bad" or has_header(head[n_bytes:]):

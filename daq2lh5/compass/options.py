@@ -1,4 +1,4 @@
-"""Options of conversions that belong to CoMPASS."""
+"""Options of CoMPASS files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OPTIONS = (
         "compass_config_file",
         (str, os.PathLike),
         "text",
-        "settings file; by default one beside the data",
+        "settings file; by default the one beside the data",
         is_path=True,
         names_format=True,
     ),
@@ -21,14 +21,14 @@ OPTIONS = (
         "compass_layout",
         (str,),
         "text",
-        "columns of records in files without a header; by default detected",
+        "layout of records in files without a header; by default detected",
         names_format=True,
     ),
     FormatOption(
         "compass_sampling_period",
         (int, float),
         "a number",
-        "time between samples in ns, where the settings have none",
+        "time between samples in ns, for boards without one in the settings",
         names_format=True,
     ),
 )

@@ -1,4 +1,4 @@
-"""Files of one CoMPASS run: their names, and their layouts for each other.
+"""Files of one CoMPASS run: their names, and layouts from other files of the same run.
 
 Sections are those of the CoMPASS format.
 """
@@ -27,10 +27,16 @@ from .layouts import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["RunFile", "Sibling", "fitting", "is_name_of_compass", "siblings"]
+__all__ = [
+    "OtherFile",
+    "RunFile",
+    "find_other_files",
+    "first_fitting",
+    "is_name_of_compass",
+]
 
 MAX_ENTRIES = 10_000
-"""Largest number of files of a folder to look through."""
+"""Largest number of folder entries searched for files of the same run."""
 
 NAME = re.compile(r"S?Data[A-Z]?_.+", re.IGNORECASE)
 
@@ -39,7 +45,7 @@ OF_CHANNEL = re.compile(
     r"@(?P<model>[^_@]+)_(?P<serial>[^_@]+)(?:_(?P<run>.+))?",
     re.IGNORECASE,
 )
-"""Names of files with one channel (1), with an optional prefix of the user's."""
+"""Names of files with one channel (1), with an optional prefix from the user."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class RunFile:
     path
         the file.
     run
-        name of the run with the user's prefix; further parts of a run have a number.
+        name of the run with the user's prefix; further parts of a run end in a number.
     channel, model, serial
         channel, model and serial number of the board; None for files of all channels.
     """
@@ -84,17 +90,17 @@ class RunFile:
 
 
 @dataclass(frozen=True)
-class Sibling:
-    """Another file of a run.
+class OtherFile:
+    """Another file of the same run.
 
     Attributes
     ----------
     file
-        its name.
+        information from its name.
     layout
-        of its records.
+        layout of its records.
     board, n_samples
-        of its first record; None without records.
+        board and number of samples of its first record; None without records.
     """
 
     file: RunFile
@@ -104,15 +110,16 @@ class Sibling:
 
 
 def is_name_of_compass(name: str) -> bool:
-    """Whether a name is one that CoMPASS gives its files (1)."""
+    """Whether a name follows the pattern of CoMPASS (1)."""
     path = without_ending(Path(name))
     return path.suffix.lower() == ".bin" and NAME.fullmatch(path.stem) is not None
 
 
-def siblings(own: RunFile) -> Iterator[Sibling]:
-    """Find the other files of a run in its folder, those of the same board first.
+def find_other_files(own: RunFile) -> Iterator[OtherFile]:
+    """Find other files of the same run in the folder, those of the same board first.
 
-    Files without a header are recognized by their records, or left out.
+    The layout of files without a header is detected; if it is in doubt, they are left
+    out.
     """
     others: list[RunFile] = []
     try:
@@ -137,7 +144,7 @@ def siblings(own: RunFile) -> Iterator[Sibling]:
             yield found
 
 
-def _look_at(file: RunFile) -> Sibling | None:
+def _look_at(file: RunFile) -> OtherFile | None:
     """Determine the layout of a file's records; None if it is in doubt."""
     try:
         with open_source(str(file.path)) as source:
@@ -153,17 +160,17 @@ def _look_at(file: RunFile) -> Sibling | None:
         except DecodeError:
             return None
     if not head or walk(head, *layout.parts, 1, at_end)[3] == "bad":
-        return Sibling(file, layout)
+        return OtherFile(file, layout)
     board = int.from_bytes(head[:2], "little")
-    return Sibling(file, layout, board, first_length(head, layout))
+    return OtherFile(file, layout, board, first_length(head, layout))
 
 
-def fitting(
-    others: Iterable[Sibling], head: bytes | memoryview, at_end: bool
-) -> Sibling | None:
+def first_fitting(
+    others: Iterable[OtherFile], head: bytes | memoryview, at_end: bool
+) -> OtherFile | None:
     """Return the first of `others` whose layout fits the start of a file, `head`.
 
-    `at_end` tells whether that is the whole file.
+    `at_end`: `head` is the whole file.
     """
     for other in others:
         if walk(head, *other.layout.parts, 1, at_end)[3] not in ("bad", "cut"):

@@ -1,7 +1,6 @@
 """Wire structs of CoMPASS files; see :mod:`daq2lh5._core.wire`.
 
-Sections are those of the CoMPASS format. All numbers are little-endian, and nothing is
-aligned.
+Sections are those of the CoMPASS format. All numbers are little-endian and unaligned.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
 from itertools import groupby
@@ -18,8 +19,9 @@ from ..resources.paths import expand_path
 from ..resources.threads import Task, start_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from ..buffers.table_settings import TableSettings
     from .targets import Target
 
 __all__ = [
@@ -130,22 +132,28 @@ def inputs_of(provenance: Provenance) -> list[dict[str, Any]]:
 def _specification_of(target: Target) -> dict[str, Any] | None:
     """Return the specification with all keywords filled in, without folders.
 
-    None stands for all tables, each with its decoder's name.
+    None stands for all tables, each with its decoder's name. Settings for all tables
+    stand beside the decoders, as in the user's specification.
     """
     if target.rb_lib is None:
         group = Place.of(target.file, "").group
         return None if group == "/" else {"group": group}
-    found: dict[str, Any] = {}
+    found = _settings_of(target.settings)
     for decoder, rb in target.rb_lib.buffers():
         entry = {
             "key_list": _ranges(rb.key_list),
             "file": os.path.basename(rb.place.file),
             "group": rb.place.group,
             "proc_spec": _plain(rb.proc_spec),
+            **_settings_of(rb.settings),
         }
         kept = {k: v for k, v in entry.items() if v}
         found.setdefault(decoder, {})[rb.out_name] = kept
     return found
+
+
+def _settings_of(settings: TableSettings) -> dict[str, Any]:
+    return {k: _plain(v) for k, v in vars(settings).items() if v}
 
 
 def _ranges(keys: Any) -> list[Any]:
@@ -160,7 +168,8 @@ def _ranges(keys: Any) -> list[Any]:
 
 def _plain(value: Any) -> Any:
     """Return a value as JSON has it; objects as their text, without addresses."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
+        # (filters of hdf5plugin, too)
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]

@@ -6,12 +6,14 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .. import formats
 from ..buffers.fields import MaskedKeywords, fill_in_field
+from ..buffers.merge_specs import merge_specs
 from ..buffers.out_spec import OutSpec, parse_out_spec
 from ..buffers.places import Place, as_out_stream
+from ..buffers.table_settings import SETTINGS, TableSettings
 from ..errors import OutSpecError, UndefinedKeywordError, did_you_mean, show
 from ..raw_buffer import RawBufferLibrary
 from ..reading.magic import without_ending
@@ -24,9 +26,12 @@ from ..resources.paths import (
 from ..selection.checks import check_processing
 from ..selection.templates import final_file
 from ..utils import is_spec_file, load_dict, load_if_dict
+from .channel_maps import load_channel_map
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from .channel_maps import ChannelMaps
 
 __all__ = [
     "Target",
@@ -37,6 +42,10 @@ __all__ = [
     "target_in",
     "target_of",
 ]
+
+OneSpec: TypeAlias = "str | os.PathLike[str] | dict | RawBufferLibrary | None"
+OutSpecs: TypeAlias = "OneSpec | list[str | os.PathLike[str] | dict]"
+"""Types of `out_spec`."""
 
 _FIELD = re.compile(
     # with attributes and items: {run.number}, {run[0]}
@@ -71,9 +80,14 @@ class Target:
         files = [final_file(d, rb) for d, rb in self.rb_lib.buffers()]
         return [f for f in dict.fromkeys(files) if f]
 
+    @property
+    def settings(self) -> TableSettings:
+        """How all tables are written, by the specification."""
+        return TableSettings() if self.rb_lib is None else self.rb_lib.settings
+
 
 def load_spec(
-    out_spec: str | os.PathLike[str] | dict | RawBufferLibrary | None,
+    out_spec: OutSpecs, channel_map: ChannelMaps = None
 ) -> str | OutSpec | RawBufferLibrary | None:
     """Load and parse an output specification.
 
@@ -81,7 +95,10 @@ def load_spec(
     ----------
     out_spec
         the user's. A file is a specification by its extension, in any spelling, or by
-        its content. Any other name is that of an output.
+        its content. Any other name is that of an output. The fragments in a list are
+        merged, see :func:`.merge_specs`.
+    channel_map
+        see :func:`.load_channel_map`.
 
     Returns
     -------
@@ -95,11 +112,58 @@ def load_spec(
     TypeError
         if `out_spec` is of another type.
     """
+    if isinstance(out_spec, (list, tuple)) and len(out_spec) == 1:
+        return load_spec(out_spec[0], channel_map)
     if out_spec is None or isinstance(out_spec, RawBufferLibrary):
+        _refuse_map(channel_map)
         return out_spec
+    if isinstance(out_spec, (list, tuple)):
+        out_spec = _merged(out_spec)
+    content = _content_of(out_spec)
+    if content is None:
+        _refuse_map(channel_map)
+        return os.fsdecode(out_spec)
+    check_decoder_names(content)
+    return parse_out_spec(content, load_channel_map(channel_map))
+
+
+def _refuse_map(channel_map: ChannelMaps) -> None:
+    if channel_map is not None:
+        msg = (
+            "a channel map names and selects channels in an output specification: give "
+            "one (out_spec, -o)"
+        )
+        raise OutSpecError(msg)
+
+
+def _merged(fragments: list | tuple) -> dict[str, Any]:
+    """Return the specification that several fragments make."""
+    loaded: list[tuple[str, dict]] = []
+    for number, fragment in enumerate(fragments, 1):
+        if isinstance(fragment, RawBufferLibrary):
+            msg = "a library of buffers must be the only out_spec: it cannot be merged"
+            raise OutSpecError(msg)
+        content = _content_of(fragment)
+        if content is None:
+            msg = (
+                f"{show(os.fsdecode(fragment))} is the name of an output: it must be "
+                "the only out_spec (-o); several must be specifications, which have "
+                "an out_stream for each buffer"
+            )
+            raise OutSpecError(msg)
+        is_dict = isinstance(fragment, dict)
+        name = f"specification {number}" if is_dict else os.fsdecode(fragment)
+        loaded.append((name, content))
+    if not loaded:
+        msg = "out_spec is an empty list: expected specifications"
+        raise OutSpecError(msg)
+    return merge_specs(loaded)
+
+
+def _content_of(out_spec: Any) -> dict | None:
+    """Return the dictionary of a specification; None for the name of an output."""
     if isinstance(out_spec, dict):
-        check_decoder_names(out_spec)
-        return parse_out_spec(out_spec)
+        return out_spec
     if not isinstance(out_spec, (str, os.PathLike)):
         kind = type(out_spec).__name__
         msg = f"out_spec is a {kind}; expected a name, a dictionary or a library"
@@ -110,17 +174,18 @@ def load_spec(
         raise OutSpecError(msg)
     content = load_dict(name) if is_spec_file(name) else load_if_dict(name)
     if content is None and not is_spec_file(name):
-        return os.fsdecode(out_spec)
+        return None
     if not isinstance(content, dict):
         msg = f"{name} is not an output specification: it is {show(content)}"
         raise OutSpecError(msg)
-    return load_spec(content)
+    return content
 
 
 def target_of(
-    out_spec: str | os.PathLike[str] | dict | RawBufferLibrary | None,
+    out_spec: OutSpecs,
     in_stream: str,
     keywords: dict[str, Any],
+    channel_map: ChannelMaps = None,
 ) -> Target:
     """Return the target of an input.
 
@@ -128,10 +193,10 @@ def target_of(
 
     Parameters
     ----------
-    out_spec, in_stream, keywords
+    out_spec, in_stream, keywords, channel_map
         see :func:`load_spec` and :func:`target_for`.
     """
-    spec = load_spec(out_spec)
+    spec = load_spec(out_spec, channel_map)
     target = target_for(spec, in_stream, keywords)
     if isinstance(spec, OutSpec) and isinstance(out_spec, dict):
         spec.write_back(out_spec)
@@ -205,8 +270,8 @@ def check_decoder_names(out_spec: dict) -> None:
     """
     known = formats.known_decoders()
     for name in out_spec:
-        if name != "*" and name not in known:
-            hint = did_you_mean(str(name), known)
+        if name not in ("*", *SETTINGS) and name not in known:
+            hint = did_you_mean(str(name), [*known, *SETTINGS])
             msg = f"no format has a decoder {show(name)}{hint}"
             raise OutSpecError(msg)
 

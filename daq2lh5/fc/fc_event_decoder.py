@@ -33,8 +33,9 @@ class FCEventDecoder(FCDecoder):
         tag -6 | type | pulser | timeoffset[] | timestamp[] | deadregion[]
                | num_traces | trace_list[] | trace[] | trace[] ...
 
-    each field a frame of its own; a trace is baseline, energy, samples (FCIO format,
-    2.1 and 3).
+    each field a frame of its own (FCIO format, 2.1 and 3). The arrays are
+    :ref:`wire-fcio_timeoffset`, :ref:`wire-fcio_timestamp` and
+    :ref:`wire-fcio_deadregion`; a trace is :ref:`wire-fcio_trace` and the samples.
 
     Attributes
     ----------

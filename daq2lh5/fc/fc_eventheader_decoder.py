@@ -57,7 +57,8 @@ class FCEventHeaderDecoder(FCDecoder):
         tag -7 | type | pulser | timeoffset[] | timestamp[] | deadregion[]
                | trace_list[] | (baseline, energy)[]
 
-    each field a frame of its own (FCIO format, 2.1).
+    each field a frame of its own (FCIO format, 2.1). The arrays are those of
+    :class:`.FCEventDecoder`.
     """
 
     table = FC_EVENT_HEADER

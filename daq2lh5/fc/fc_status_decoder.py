@@ -47,7 +47,8 @@ class FCStatusDecoder(FCDecoder):
 
         tag -4 | status | statustime[] | cards | size | card block | card block ...
 
-    each field a frame of its own; the layout of a block is in FCIO format, 2.1.
+    each field a frame of its own (FCIO format, 2.1): :ref:`wire-fcio_statustime`, and
+    :ref:`wire-fcio_card` in each block.
     """
 
     table = FC_STATUS

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
 from ..raw_buffer import RawBuffer, RawBufferLibrary
-from ..selection.overflow_tables import MAX_OVERFLOW
+from ..selection.overflow_tables import (
+    MAX_OVERFLOW,
+    TOO_MANY_LENGTHS,
+    TOO_MANY_TABLES,
+)
 from ..streaming.kernel_streamer import KernelStreamer
 from ._kernel import FcioKernel
 from .fc_base import LONE_FSP
@@ -35,10 +39,6 @@ MAX_CARDS = 4096
 
 OBSOLETE_TAGS = {2: "Calib", 5: "RecEvent"}
 """Records without a table."""
-
-TOO_MANY_LENGTHS = "trace of more lengths than there can be tables"
-
-TOO_MANY_TABLES = "trace that there can be no more tables for"
 
 
 class FCStreamer(KernelStreamer):
@@ -292,8 +292,8 @@ class FCStreamer(KernelStreamer):
             report.irregular[LONE_FSP] = fcio.n_lone_fsp
         if report.bytes["corrupt"]:
             report.note(
-                "after damage packet numbers, run time, life time and dead time "
-                "are computed from what could be read"
+                "after damage packet_id, run time, life time and dead time are "
+                "computed from the undamaged records"
             )
         self._count_skipped()
         for counts, lost, told in zip(
@@ -352,7 +352,9 @@ class FCStreamer(KernelStreamer):
         fcid = self.fcio.config.streamid & 0xFFFF
         key = f"fcid_{fcid}/status/card{card}"
         if len(self.rb_lib["FCStatusDecoder"]) > MAX_CARDS:
-            self.report.warn(f"more than {MAX_CARDS} cards: not all have tables")
+            self.report.warn(
+                f"more than {MAX_CARDS} cards: the status of others is not decoded"
+            )
             return
         decoder = self.status_decoder
         self.offer_keys(decoder, self.status_rbkd, self._buffer_size, [key])
@@ -390,7 +392,9 @@ class FCStreamer(KernelStreamer):
                 f"more than {MAX_OVERFLOW} different FSPConfig records: others are not "
                 "written"
             )
-            self.report.irregular["FSPConfig record that is not written"] += 1
+            self.report.irregular[
+                "FSPConfig record not written: too many different ones"
+            ] += 1
             return
         now = SimpleNamespace(fsp_config=self.fcio.fsp_config, keys=self.fcio.keys)
         decoder = FSPConfigDecoder()

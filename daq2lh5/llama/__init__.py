@@ -1,6 +1,6 @@
 """llamaDAQ: files of Struck SIS3316 digitizers (``.bin``).
 
-The numbers of the format are in ``layout.pxd``, framing in ``_framing.pyx``, the loop
+Constants of the format are in ``layout.pxd``, framing in ``_framing.pyx``, the loop
 over events in ``_kernel.pyx``, the columns of the table in ``columns.py``. The other
-modules are the public classes.
+modules have the public classes.
 """

@@ -1,4 +1,4 @@
-# The old version: chunks of events; the channels of a FADC take turns.
+# Old version: chunks of events, for each FADC in the fixed order of its channels.
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
@@ -12,7 +12,7 @@ cdef struct Chunks:
     int n_channels
     int* keys                   # in the order of the configurations
     int first[N_FADCS]          # first channel of each FADC, or -1
-    uint8_t heads[1 << 13]      # bit set: possible lower half of first words
+    uint8_t heads[1 << 13]      # bitmap of possible lower halves of first words
     uint64_t* codes             # sorted: lower half and number of raw samples
     int n_codes
     # state of the stream

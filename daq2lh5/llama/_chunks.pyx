@@ -1,8 +1,8 @@
 """Find events of the old version ("LArU"), llamaDAQ format, 8.
 
-Events come in chunks of one channel, and the channels take turns: an event itself has
-two bits of the channel's number only. Behind damage, the possible channels of an event
-are compared by the chunks that follow.
+Each chunk has the events of one channel; the chunks of a FADC are in the order of its
+channels. An event itself has only two bits of the channel's number. After damage, the
+candidate channels of an event are compared by the following chunks.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -16,17 +16,17 @@ from ._wire cimport *
 from .layout cimport *
 
 cdef enum:
-    # bytes to look at behind damage
+    # window for comparing channels after damage
     LOOK_BYTES = 1 << 22
-    # chunks to follow there
-    MOST_FOLLOWING = 64
+    # largest number of chunks compared there
+    MAX_FOLLOWING = 64
     # largest second word of chunks without a number of events (format 8.3)
     MAX_COUNT_WORD = 0xFFFF
     START_BYTES = LLAMA_CHUNK_BYTES + MAX_HEAD_BYTES
 
 
 cdef int set_turns(Chunks* c, Channel* channels, list keys, bint counted) except -1:
-    """Start behind a file header, with the first channel of each FADC."""
+    """Initialize the state for a file header: first channel of each FADC."""
     cdef int key, last
     cdef Py_ssize_t i
     free(c.keys)
@@ -43,7 +43,7 @@ cdef int set_turns(Chunks* c, Channel* channels, list keys, bint counted) except
         c.keys[i] = key
         if c.first[key >> 4] < 0:
             c.first[key >> 4] = key
-        # the last one of each FADC is followed by the first
+        # cyclic: the first channel of a FADC follows its last one
         last = lasts.get(key >> 4, key)
         channels[last].next = key
         channels[key].next = c.first[key >> 4]
@@ -65,7 +65,7 @@ cdef int set_turns(Chunks* c, Channel* channels, list keys, bint counted) except
 
 
 cdef list find_unfinished(const Chunks* c, const Channel* channels):
-    """Return the channels without a turn in the last round (format 8.3)."""
+    """Return the channels without a chunk in the last read-out (format 8.3)."""
     cdef int fadc, key
     keys = []
     for fadc in range(N_FADCS):
@@ -77,7 +77,7 @@ cdef list find_unfinished(const Chunks* c, const Channel* channels):
 
 
 cdef void take_step(Chunks* c, const Channel* channels, const Step* s) noexcept nogil:
-    """Advance the state behind an event."""
+    """Advance the state after an event."""
     c.key = s.key if s.events_left != 0 else -1
     c.last = s.key
     c.events_left = s.events_left
@@ -87,14 +87,14 @@ cdef void take_step(Chunks* c, const Channel* channels, const Step* s) noexcept 
 
 
 cdef void lose_chunk(Chunks* c, const Step* s, int64_t offset) noexcept nogil:
-    """Set the state to damaged, from the step's event on."""
+    """Set the state to damaged, starting with the step's event."""
     c.lost = True
     c.key = s.key
     c.events_left = s.events_left
     c.expected = offset
 
 
-# ---- tests of single places ------------------------------------------------------------
+# ---- tests at one offset ---------------------------------------------------------------
 
 
 cdef bint id_fits(uint32_t i, uint32_t key) noexcept nogil:
@@ -105,7 +105,7 @@ cdef bint id_fits(uint32_t i, uint32_t key) noexcept nogil:
 cdef Reason read_event(
     const uint8_t* data, int64_t n, int key, const Channel* channels, Event* e
 ) noexcept nogil:
-    """Test an event of a channel (format 8.3); its samples may be behind the window."""
+    """Test an event of a channel (format 8.3); its samples may not be read yet."""
     cdef const Channel* c = &channels[key]
     cdef const uint8_t* status
     if n < 4:
@@ -142,7 +142,7 @@ cdef bint fits(
 
 
 cdef int fadc_at(const Window* w, int64_t at, const Chunks* c) noexcept nogil:
-    """Return the FADC of the chunk header at `at`; -1 if there is no header."""
+    """Return the FADC of the chunk header at `at`; -1 without a header."""
     cdef uint32_t fadc
     if w.n - at < LLAMA_CHUNK_BYTES:
         return -1
@@ -170,7 +170,7 @@ cdef bint may_be_head(const uint8_t* data, const Chunks* c) noexcept nogil:
 
 
 cdef bint any_event(const Window* w, int64_t at, const Chunks* c) noexcept nogil:
-    """Whether an event of some channel begins at `at`, its accumulators included."""
+    """Whether an event of any channel begins at `at`; checks its accumulators, too."""
     cdef const uint8_t* event = w.data + at
     cdef const uint8_t* status
     cdef uint32_t bits
@@ -210,7 +210,7 @@ cdef Found find_in_chunks(
     const Window* w, const Chunks* c, const Channel* channels, int64_t start,
     int64_t stop, int64_t* found, int64_t* need,
 ) noexcept nogil:
-    """Look for a chunk with events, an event, or a file header."""
+    """Search for a chunk with events, an event, or a file header."""
     cdef int64_t at, rest
     cdef uint32_t word
     cdef bint head, chunk
@@ -242,19 +242,19 @@ cdef Found find_in_chunks(
     return FOUND_NO
 
 
-# ---- after damage: which channel -------------------------------------------------------
+# ---- the channel of an event after damage ----------------------------------------------
 
 
 cdef int n_following(
     const Window* w, int64_t at, int key, bint with_header, const Chunks* c,
     const Channel* channels,
 ) noexcept nogil:
-    """Return how many chunks of the FADC follow in turn, if this one is of `key`."""
+    """Return the number of following chunks in order, if this one is of `key`."""
     cdef int chunk = key        # channel of the chunk at `at`
     cdef int64_t count, length
     cdef int score = 0
     cdef int i, fadc
-    for i in range(MOST_FOLLOWING):
+    for i in range(MAX_FOLLOWING):
         length = 4 * channels[chunk].words
         count = -1
         if with_header:
@@ -294,8 +294,8 @@ cdef int channel_after_damage(
 ) noexcept nogil:
     """Return the channel of an event found after damage; -1: none, -2: needs more.
 
-    The candidate whose turns fit the most chunks wins; among equals, the damaged chunk's
-    channel, then the one whose turn is next.
+    The candidate with the most following chunks in order wins; among equals, the
+    channel of the damaged chunk, then the channel whose turn it is.
     """
     cdef int64_t event = at + LLAMA_CHUNK_BYTES * with_header
     cdef int hint = c.last if c.key < 0 else c.key
@@ -323,7 +323,7 @@ cdef int channel_after_damage(
         score = 4 * n_following(w, at, key, with_header, c, channels)
         # time stamps increase within a channel (format 8.4)
         if not channel.has_ticks or ticks_of(w.data + event) > channel.last_ticks:
-            score += 4 * MOST_FOLLOWING
+            score += 4 * MAX_FOLLOWING
         score += 2 * (not with_header and key == hint)
         score += key == c.turn[key >> 4]
         if score > best_score:
@@ -334,14 +334,14 @@ cdef int channel_after_damage(
 cdef void step_after_damage(
     const Window* w, int64_t at, const Chunks* c, const Channel* channels, Step* s
 ) noexcept nogil:
-    """Take a chunk or an event found after damage."""
+    """Set the step to a chunk or an event found after damage."""
     cdef bint with_header = any_chunk(w, at, c, channels)
     cdef int64_t length, n_out
     cdef int key
     s.reason = REASON_CHUNK
     s.events_left = -1
     if not with_header and c.key >= 0 and c.events_left > 0:
-        # the chunk goes on behind its damaged events
+        # the chunk continues after its damaged events
         length = 4 * channels[c.key].words
         n_out = (w.base + at - c.expected) // length
         if (
@@ -373,7 +373,7 @@ cdef Found is_sound_after(
     const Window* w, int64_t at, const Chunks* c, const Channel* channels,
     const Step* s, int64_t* need,
 ) noexcept nogil:
-    """Whether `at` has what must follow the event of a step, or is the end."""
+    """Whether a valid continuation, or the end, follows the event of a step."""
     cdef Event e
     cdef Reason reason
     cdef int64_t rest = w.n - at
@@ -387,7 +387,7 @@ cdef Found is_sound_after(
             return FOUND_YES
         if s.events_left > 0:
             return FOUND_NO
-    # chunks without events say little: what follows them counts
+    # empty chunks are weak evidence: check the bytes behind them
     for i in range(2 * c.n_channels + 1):
         rest = w.n - at
         fadc = fadc_at(w, at, c)
@@ -410,7 +410,7 @@ cdef void step_at_event(
     const Window* w, int64_t at, int64_t lead, const Chunks* c,
     const Channel* channels, Step* s,
 ) noexcept nogil:
-    """Take an event `lead` bytes behind `at` that fits; its chunk is in the step."""
+    """Set the step to the valid event `lead` bytes behind `at`, of the step's chunk."""
     cdef Found found
     cdef int64_t where, end
     cdef int64_t begin = at + lead
@@ -424,7 +424,7 @@ cdef void step_at_event(
         found = find_in_chunks(w, c, channels, begin + 1, end, &where, &s.need)
         if found == FOUND_YES:
             look_for(s, REASON_RUNS_INTO, where, False)
-            # the event itself is one of those that are left
+            # the damaged event is one of the remaining ones, too
             s.events_left += s.events_left >= 0
             return
     s.kind = STEP_MORE if found == FOUND_MORE else STEP_EVENT
@@ -433,7 +433,7 @@ cdef void step_at_event(
 cdef bint may_go_on(
     const Window* w, int64_t at, const Chunks* c, const Channel* channels
 ) noexcept nogil:
-    """Whether a chunk without a number of events has an event at `at`."""
+    """Whether a chunk without a number of events has another event at `at`."""
     cdef Event e
     cdef Reason reason
     if w.n - at < 4:
@@ -448,7 +448,7 @@ cdef bint may_go_on(
 cdef void step_in_chunk(
     const Window* w, int64_t at, const Chunks* c, const Channel* channels, Step* s
 ) noexcept nogil:
-    """Take the next event of the chunk."""
+    """Set the step to the next event of the chunk."""
     cdef int64_t rest = w.n - at
     s.turn = -1
     s.key = c.key
@@ -456,7 +456,7 @@ cdef void step_in_chunk(
     if s.reason != REASON_NONE:
         s.events_left = c.events_left
         if rest == 0 or header_bytes(w.data + at, rest) or any_chunk(w, at, c, channels):
-            # what comes instead is sound
+            # the next item is sound
             look_for(s, REASON_MISSING, at, rest == 0)
         else:
             look_for(s, s.reason, at + 1, s.reason == REASON_PAST_END)
@@ -468,7 +468,7 @@ cdef void step_in_chunk(
 cdef bint is_empty(
     const Window* w, int64_t at, int key, const Chunks* c, const Channel* channels
 ) noexcept nogil:
-    """Whether the chunk at `at`, where it is the turn of `key`, is empty."""
+    """Whether the chunk at `at`, due for channel `key`, is empty."""
     cdef Event e
     cdef int64_t begin = at + LLAMA_CHUNK_BYTES
     cdef uint32_t count = llama_chunk_get_n_events(w.data + at)
@@ -486,11 +486,11 @@ cdef bint is_empty(
 cdef bint step_at_empty(
     const Window* w, int64_t at, Chunks* c, const Channel* channels, Step* s
 ) noexcept nogil:
-    """Take chunks without events; False if there are none.
+    """Set the step to chunks without events; False if the chunk has events.
 
-    They keep the order of turns (format 8.4). The chunk behind them must be in turn,
-    and there are at most two rounds of them, since zeros look like empty chunks
-    (format 8.3).
+    Empty chunks keep the order of channels (format 8.4). As zeros look like empty
+    chunks (format 8.3), at most two rounds are accepted, and the next chunk must be in
+    order.
     """
     cdef int turn[N_FADCS]
     cdef int64_t q = at
@@ -513,7 +513,7 @@ cdef bint step_at_empty(
     if run == 0:
         return False
     if q == w.n and count:
-        # its events may be what is cut off
+        # the end of the file may have cut off its events
         look_for(s, REASON_PAST_END, q, True)
         return True
     if w.n - q >= LLAMA_CHUNK_BYTES and not header_bytes(w.data + q, w.n - q):
@@ -537,7 +537,7 @@ cdef bint step_at_empty(
 cdef void step_at_chunk(
     const Window* w, int64_t at, const Chunks* c, const Channel* channels, Step* s
 ) noexcept nogil:
-    """Take a chunk header and the first event behind it."""
+    """Set the step to a chunk header and its first event."""
     cdef int64_t begin = at + LLAMA_CHUNK_BYTES
     cdef int fadc = fadc_at(w, at, c)
     if fadc < 0:

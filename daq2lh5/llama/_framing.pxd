@@ -1,4 +1,4 @@
-# From bytes to events: the words in front of the samples, and finding the next event.
+# Find llamaDAQ events, and read the words in front of their samples.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
@@ -11,29 +11,29 @@ cdef enum Reason:
     REASON_STATUS           # no status word where it must be
     REASON_AVERAGE          # no average word where it must be
     REASON_LENGTHS          # lengths that do not add up
-    REASON_WIDTH            # lengths that are not those of the channel's table
+    REASON_WIDTH            # lengths differ from those of the channel's table
     REASON_PAST_END         # an event longer than the rest of the data
     REASON_STRAY            # bytes at the end, too few for an event
-    REASON_RUNS_INTO        # an event that another one starts in
+    REASON_RUNS_INTO        # another event starts inside the event
     REASON_HEADER           # a file header that contradicts itself
-    REASON_ZEROS            # zeros where an event, or a chunk, must be
+    REASON_ZEROS            # zeros in place of an event or a chunk
     # old version only
     REASON_FADC             # a chunk of a FADC without a configuration
-    REASON_CHUNK            # a chunk that does not begin with an event of its FADC
-    REASON_EVENT            # no event where the chunk needs one
+    REASON_CHUNK            # the first event of the chunk is not of its FADC
+    REASON_EVENT            # no event of the channel in its chunk
     REASON_MISSING          # fewer events than the chunk's number
     REASON_MORE             # more events than the chunk's number
     REASON_EMPTY            # too many chunks without events
     N_REASONS
 
 cdef struct Channel:
-    # what the configuration says
+    # from the configuration
     bint known
     bint announced          # it has a configuration
     uint32_t bits           # format bits
     int64_t words           # of an event
-    int64_t raw_words       # of its samples
-    int64_t averaged_words  # 0: no column takes them
+    int64_t raw_words       # raw samples
+    int64_t averaged_words  # 0: without a column
     double dt_raw
     double dt_averaged
     double t0_raw
@@ -42,7 +42,7 @@ cdef struct Channel:
     int next
     bint has_ticks
     uint64_t last_ticks
-    # where the rows go; -1: not selected
+    # index of the buffer; -1: not selected
     int sink
     int64_t n_skipped
 
@@ -55,7 +55,7 @@ cdef struct Event:
     int64_t raw_words
     int64_t averaged_words
     uint32_t counter        # of the average word
-    bint maw                # words that are no samples follow
+    bint maw                # moving average words follow the samples
 
 cdef enum StepKind:
     STEP_EVENT
@@ -76,7 +76,7 @@ cdef struct Step:
     Reason reason           # of STEP_SCAN
     int64_t resume          # start of the search in the window
     bint cut                # cut off, if the search finds nothing
-    # the event behind, which was looked at already, and where it is; -1: none
+    # the next event, already read, and its position; -1: not read
     Event after
     int64_t after_at
     # old version: state of the chunk behind the event

@@ -1,8 +1,8 @@
 """Find events, and read the words in front of their samples.
 
-The sections named are those of the llamaDAQ format. An event does
-not say how long it is: that is in the configuration of its channel. What it does say,
-in the status word and the average word, must agree with that.
+The configuration of a channel determines the length of its events. The numbers of
+samples in status word and average word must agree with it. Sections are those of the
+llamaDAQ format.
 
 The old version (8) is in `_chunks.pyx`.
 """
@@ -15,8 +15,8 @@ from ._wire cimport *
 from .layout cimport *
 
 cdef enum:
-    # longest event of a channel without a configuration: random words must not have
-    # the whole input read into memory
+    # longest event of a channel without a configuration: random words must not make
+    # the streamer read the whole input into memory
     MAX_UNANNOUNCED_BYTES = 1 << 22
 
 
@@ -55,7 +55,7 @@ cdef Reason read_marks(const uint8_t* data, int64_t n, Event* e) noexcept nogil:
 cdef Reason read_head(
     const uint8_t* data, int64_t n, const Channel* channels, Event* e
 ) noexcept nogil:
-    """Read the words in front of the samples, of which `n` bytes are in the window."""
+    """Read the words in front of the samples, from `n` bytes of the window."""
     cdef const Channel* c
     cdef Reason reason
     cdef int64_t rest
@@ -83,7 +83,7 @@ cdef Reason read_head(
 
 
 cdef bint accumulators_fit(const uint8_t* data, uint32_t bits) noexcept nogil:
-    """Whether the accumulators have no more than their 28 bits (2)."""
+    """Whether all accumulators fit 28 bits (2)."""
     cdef const uint8_t* block = data + SIS3316_EVENT_BYTES
     cdef uint32_t all_bits = 0
     cdef int i
@@ -146,7 +146,7 @@ cdef void wait_for(Step* s, int64_t need) noexcept nogil:
 cdef bint is_at_hand(
     const Window* w, int64_t end, int64_t resume, Step* s
 ) noexcept nogil:
-    """Whether the window reaches to `end`; if not, the step is to wait, or damage."""
+    """Whether the window reaches to `end`; otherwise the step waits, or is damage."""
     if end <= w.n:
         return True
     if ends_before(w, end):
@@ -157,9 +157,9 @@ cdef bint is_at_hand(
 
 
 cdef bint begins_with_zeros(const Window* w, int64_t at) noexcept nogil:
-    """Whether what is at `at` was never written: no event begins like that.
+    """Whether eight bytes of zeros are at `at`.
 
-    It is of channel 0, in a format without any words, at time 0.
+    As an event they would mean channel 0, no format bits, and time 0.
     """
     cdef const uint8_t* p = claim(w, at, SIS3316_EVENT_BYTES)
     return p != NULL and (
@@ -168,7 +168,7 @@ cdef bint begins_with_zeros(const Window* w, int64_t at) noexcept nogil:
 
 
 cdef bint step_at_header(const Window* w, int64_t at, Step* s) noexcept nogil:
-    """Take a file header at `at`; False if there is none."""
+    """Set the step to the file header at `at`; False without a header."""
     cdef int64_t length = header_bytes(w.data + at, w.n - at)
     if length == 0:
         return False
@@ -195,14 +195,14 @@ cdef Found is_sound_after(
     if reason == REASON_NONE:
         s.after_at = at
         return FOUND_YES
-    # cut off in front of the samples: judged by the first word
+    # cut off in front of the samples: only the first word can be checked
     if reason == REASON_PAST_END and rest >= 4 and e.bits == channels[e.key].bits:
         return FOUND_YES
     return FOUND_YES if header_bytes(w.data + at, rest) else FOUND_NO
 
 
 cdef bint may_be_event(const uint8_t* data, int64_t n, Event* e) noexcept nogil:
-    """Whether an event of any channel may be here, judged by its own words only."""
+    """Whether the words here are valid as an event of any channel."""
     return (
         read_marks(data, n, e) == REASON_NONE
         and not e.maw
@@ -215,10 +215,10 @@ cdef bint may_be_event(const uint8_t* data, int64_t n, Event* e) noexcept nogil:
 cdef bint step_at_unannounced(
     const Window* w, int64_t at, const Channel* channels, Step* s
 ) noexcept nogil:
-    """Take an event of a channel without a configuration; False if it is none.
+    """Set the step to an event of a channel without a configuration, or return False.
 
-    Its length follows from its own words (format 1.2, 2). It is accepted if an event,
-    a header or the end follows, and no event of an announced channel begins inside.
+    Its own words determine its length (format 1.2, 2). It is accepted if an event, a
+    header or the end follows, and no event of a configured channel begins inside.
     """
     cdef Event after
     cdef Found found
@@ -237,7 +237,7 @@ cdef bint step_at_unannounced(
         return True
     if found == FOUND_NO and not (
         may_be_event(w.data + end, w.n - end, &after)
-        # another one of the channel, which the end may cut off
+        # another event of the channel, possibly cut off
         or w.n - end >= 4 and load_u16(w.data + end) == load_u16(w.data + at)
     ):
         return False
@@ -253,8 +253,8 @@ cdef void next_event(
 ) noexcept nogil:
     """Determine the next step at `at`.
 
-    An event is accepted if an event, or the end, follows. Otherwise another event that
-    starts inside, as where bytes are missing, is accepted instead (7).
+    An event is accepted if an event, or the end, follows. Otherwise bytes may be
+    missing: another event that starts inside takes precedence (7).
     """
     cdef Found found
     cdef int64_t rest = w.n - at

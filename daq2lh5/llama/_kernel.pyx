@@ -1,9 +1,9 @@
 """Decode llamaDAQ events straight into columns.
 
-One :class:`LlamaKernel` holds the channels of one file and the buffers that take their
-rows. What kernels have in common is in `daq2lh5._core.kernel`.
+One :class:`LlamaKernel` holds the channels of one file and the buffers for their rows.
+The base class of all kernels is in `daq2lh5._core.kernel`.
 
-The sections named are those of the llamaDAQ format.
+Sections are those of the llamaDAQ format.
 """
 
 import sys
@@ -45,42 +45,42 @@ REASONS = {
     REASON_STATUS: "no status word where it must be",
     REASON_AVERAGE: "no average word where it must be",
     REASON_LENGTHS: "lengths of an event do not add up",
-    REASON_WIDTH: "event with other numbers of samples than its configuration says",
+    REASON_WIDTH: "event with other numbers of samples than in its configuration",
     REASON_PAST_END: "event runs past the end of the data",
     REASON_STRAY: "too few bytes for an event",
     REASON_RUNS_INTO: "event runs into another event",
     REASON_HEADER: "file header that contradicts itself",
     REASON_ZEROS: "zeros in place of records",
     REASON_FADC: "no chunk of events where one must be",
-    REASON_CHUNK: "chunk that begins with no event of its FADC",
-    REASON_EVENT: "no event of the channel where its chunk must have one",
-    REASON_MISSING: "fewer events than their chunk says",
-    REASON_MORE: "more events than their chunk says",
-    REASON_EMPTY: "more chunks without events, or in another order, than can be",
+    REASON_CHUNK: "chunk without an event of its FADC at its start",
+    REASON_EVENT: "chunk without an event of its channel where it must have one",
+    REASON_MISSING: "fewer events than the number in their chunk",
+    REASON_MORE: "more events than the number in their chunk",
+    REASON_EMPTY: "too many chunks without events, or an impossible order of chunks",
 }
 
 IRREGULARITIES = (
-    "format bits of an event are not those of its configuration, "
-    "columns of missing blocks are 0",
-    "event without the raw samples that its configuration has, set to 0",
-    "event without the averaged samples that its configuration has, set to 0",
-    "event with averaged samples that its configuration does not have, left out",
-    "event of a channel without a configuration, its times are not known",
+    "format bits of an event differ from its configuration, columns of missing blocks "
+    "are 0",
+    "event without the raw samples of its configuration, set to 0",
+    "event without the averaged samples of its configuration, set to 0",
+    "event with averaged samples without averages in its configuration, left out",
+    "event of a channel without a configuration, its times are unknown",
     "chunk of another channel than the one whose turn it is",
-    "time stamp not above the one before, so the event may be of another channel "
+    "time stamp not above the previous one, so the event may be of another channel "
     "with the same number in its first word",
     "event with more than 28 bits in an accumulator: its head is damaged",
 )
-"""What is accepted although it breaks a rule of the format; see `Kernel.irregular`."""
+"""Accepted violations of the format; see `Kernel.irregular`."""
 
 
 cdef class LlamaKernel(Kernel):
-    """Channels of one llamaDAQ file, and where their rows go.
+    """Channels of one llamaDAQ file, and the buffers for their rows.
 
     Attributes
     ----------
     n_maw
-        events with test data of the moving average window, which no column is for.
+        number of events with test data of the moving average window (without column).
     header_bytes
         length of the file header that `decode` stopped at (``HEADER``).
     unannounced
@@ -98,7 +98,7 @@ cdef class LlamaKernel(Kernel):
     cdef Step step
     cdef object keyed
     cdef readonly int64_t n_maw
-    # of the damaged range
+    # channel of the damaged range
     cdef int64_t damage_key
 
     reasons = REASONS
@@ -119,10 +119,10 @@ cdef class LlamaKernel(Kernel):
         free(self.chunks.keys)
         free(self.chunks.codes)
 
-    # ---- what the header says ------------------------------------------------------
+    # ---- channels from the header --------------------------------------------------
 
     def set_channels(self, channels):
-        """Take over the channels of a file.
+        """Set the channels of a file.
 
         Parameters
         ----------
@@ -139,7 +139,7 @@ cdef class LlamaKernel(Kernel):
             self.add_channel(key, values, True)
 
     def add_channel(self, Py_ssize_t key, values, bint announced):
-        """Take over one more channel.
+        """Add a channel.
 
         Parameters
         ----------
@@ -166,7 +166,7 @@ cdef class LlamaKernel(Kernel):
         c.sink = -1
 
     def set_chunks(self, bint counted):
-        """Read events in chunks, as of the old version (8).
+        """Read events in chunks: old version (8).
 
         Parameters
         ----------
@@ -178,23 +178,23 @@ cdef class LlamaKernel(Kernel):
 
     @property
     def unfinished(self):
-        """Channels without a turn in the last round of chunks (format 8.3)."""
+        """Channels without a chunk in the last read-out (format 8.3)."""
         return find_unfinished(&self.chunks, self.channels) if self.in_chunks else []
 
     def set_start(self, double timestamp, double accuracy):
-        """Set the time at which time stamps are 0, and its accuracy, in s."""
+        """Set the Unix time of time stamp 0, and its accuracy, in s."""
         self.start = timestamp
         self.accuracy = accuracy
 
-    # ---- where rows go -------------------------------------------------------------
+    # ---- buffers -------------------------------------------------------------------
 
     def set_buffers(self, keyed):
-        """Say which buffers take which rows.
+        """Set the buffers for the rows.
 
         Parameters
         ----------
         keyed
-            a dictionary of `RawBuffer` by key, or a single one for all keys, or None.
+            `RawBuffer` by key, or one for all keys, or None.
         """
         self.keyed = keyed
         wanted = {} if keyed is None else keyed
@@ -206,7 +206,7 @@ cdef class LlamaKernel(Kernel):
             self.channels[<int>key].sink = sinks.get(key, -1)
 
     cdef int check_sinks(self, int table, int64_t first, int64_t stop) except -1:
-        """Make sure that the samples of all channels fit the rows of their buffers."""
+        """Check that the samples of all channels fit the rows of their buffers."""
         for key in self.keys:
             if first <= self.channels[<int>key].sink < stop:
                 self.check_width(key)
@@ -221,7 +221,7 @@ cdef class LlamaKernel(Kernel):
             ("waveform_windowed", raw_width(sink.columns), 2 * c.raw_words),
             ("waveform_presummed", averaged_width(sink.columns), 2 * c.averaged_words),
         ):
-            # no such column: the user has dropped it
+            # negative: the user dropped the column
             if width >= 0 and width != samples:
                 raise ValueError(
                     f"channel {key}: the buffer's {name} has {width} samples, "
@@ -232,7 +232,7 @@ cdef class LlamaKernel(Kernel):
     # ---- the loop ------------------------------------------------------------------
 
     cdef Status handle(self, Status status) except *:
-        # the event behind was looked at in this window, and with these channels
+        # the next event was read in this window, with these channels
         self.step.after_at = -1
         return Kernel.handle(self, status)
 
@@ -247,28 +247,28 @@ cdef class LlamaKernel(Kernel):
         )
 
     def decode_packet(self, packet, keyed, int64_t packet_id, int key=-1):
-        """Decode one event that is at hand as bytes.
+        """Decode one event from its bytes.
 
         Parameters
         ----------
         packet
-            its bytes.
+            bytes of the event.
         keyed
-            where rows go, see `set_buffers`.
+            buffers, see `set_buffers`.
         packet_id
             number of the event.
         key
-            its channel, which events of the old version lack.
+            channel of the event; needed for the old version.
 
         Returns
         -------
         any_full
-            whether a buffer has no room for another one.
+            whether a buffer has no room for another row.
 
         Raises
         ------
         ValueError
-            if the packet is no sound event, or a buffer is full.
+            if the bytes are not a valid event, or a buffer is full.
         """
         cdef const uint8_t[::1] window = packet
         cdef Chunks own_chunks = self.chunks
@@ -276,7 +276,9 @@ cdef class LlamaKernel(Kernel):
         own_id = self.packet_id
         if self.in_chunks:
             if not (0 <= key < N_KEYS and self.channels[key].known):
-                raise ValueError(f"packet {packet_id}: no channel {key} is configured")
+                raise ValueError(
+                    f"event {packet_id}: channel {key} has no configuration"
+                )
             self.chunks.key = key
             self.chunks.events_left = 1
             self.chunks.lost = False
@@ -291,12 +293,12 @@ cdef class LlamaKernel(Kernel):
             self.packet_id = own_id
             self.chunks = own_chunks
         if status == STATUS_KEY:
-            raise ValueError(f"packet {packet_id}: {REASONS[REASON_CHANNEL]}")
+            raise ValueError(f"event {packet_id}: {REASONS[REASON_CHANNEL]}")
         if status == STATUS_SKIPPED:
-            raise ValueError(f"packet {packet_id}: {self.describe_damage()}")
+            raise ValueError(f"event {packet_id}: {self.describe_damage()}")
         if self.n_packets == 0:
             text = "the buffer is full" if status == STATUS_FULL else "no bytes"
-            raise ValueError(f"packet {packet_id}: {text}")
+            raise ValueError(f"event {packet_id}: {text}")
         return bool(self.any_full)
 
     cdef Status record(self) noexcept nogil:
@@ -344,7 +346,7 @@ cdef class LlamaKernel(Kernel):
     # ---- rows ----------------------------------------------------------------------
 
     cdef Status commit(self, const uint8_t* event, const Event* e) noexcept nogil:
-        """Take in a sound event, if its buffer has room."""
+        """Write or skip a valid event, if its buffer has room."""
         cdef Channel* c = &self.channels[e.key]
         cdef RowSink* sink
         cdef int64_t length = self.step.lead + e.length
@@ -360,7 +362,7 @@ cdef class LlamaKernel(Kernel):
                 sink.columns, sink.loc, event, e, c, self.packet_id, self.start,
                 self.accuracy,
             )
-            self.note_faults(event, e, c)
+            self.count_irregular(event, e, c)
             self.row_done(sink)
         else:
             self.packet_id += 1
@@ -374,15 +376,15 @@ cdef class LlamaKernel(Kernel):
         return STATUS_NEXT
 
     cdef void note_time(self, Channel* c, uint64_t ticks) noexcept nogil:
-        """Count time stamps that do not increase, although they must (format 8.4)."""
+        """Count time stamps that do not increase, against format 8.4."""
         self.irregular_count[IRREGULAR_TIMES] += c.has_ticks and ticks <= c.last_ticks
         c.has_ticks = True
         c.last_ticks = ticks
 
-    cdef void note_faults(
+    cdef void count_irregular(
         self, const uint8_t* event, const Event* e, const Channel* c
     ) noexcept nogil:
-        """Count what is wrong with an event that was taken."""
+        """Count the irregularities of a decoded event."""
         self.irregular_count[IRREGULAR_ACCUMULATORS] += not accumulators_fit(
             event, e.bits
         )
@@ -396,7 +398,7 @@ cdef class LlamaKernel(Kernel):
         if e.averaged_words != 0 and c.averaged_words == 0:
             self.irregular_count[IRREGULAR_AVERAGED] += 1
 
-    # ---- what Python asks for ------------------------------------------------------
+    # ---- for Python ----------------------------------------------------------------
 
     @property
     def header_bytes(self):
@@ -408,7 +410,7 @@ cdef class LlamaKernel(Kernel):
         return e.key, e.bits, e.raw_words, e.averaged_words
 
     def describe_damage(self):
-        """Return in words what is wrong in the damaged range."""
+        """Return the reason of the damage as text."""
         reason = REASONS[self.damage_code]
         if self.damage_code in (REASON_CHANNEL, REASON_WIDTH, REASON_EVENT):
             reason += f" (channel {self.damage_key})"

@@ -1,8 +1,8 @@
-# Rows of the table of events: one function fills the columns of one row. The sections
-# named are those of the llamaDAQ format.
+# Write the rows of the event table: one function fills the columns of one row. Sections
+# are those of the llamaDAQ format.
 #
-# Included in the kernel's module: as functions of another module they make decoding of
-# short events a fifth slower.
+# Included in the kernel's module: in a module of its own, decoding of short events is a
+# fifth slower.
 
 cdef SinkTable new_table():
     """Return the `SinkTable` of events."""
@@ -10,12 +10,12 @@ cdef SinkTable new_table():
 
 
 cdef Py_ssize_t raw_width(const void* columns) noexcept nogil:
-    """Return the raw samples of a row; -1 if there is no such column."""
+    """Return the number of raw samples of a row; -1 without the column."""
     return (<LLAMAEventColumns*>columns).waveform_windowed.width
 
 
 cdef Py_ssize_t averaged_width(const void* columns) noexcept nogil:
-    """Return the averaged samples of a row; -1 if there is no such column."""
+    """Return the number of averaged samples of a row; -1 without the column."""
     return (<LLAMAEventColumns*>columns).waveform_presummed.width
 
 
@@ -25,7 +25,7 @@ cdef void write_event(
 ) noexcept nogil:
     """Write a row."""
     cdef LLAMAEventColumns* c = <LLAMAEventColumns*>columns
-    # in this order (format 2.1)
+    # operations in the order of format 2.1
     cdef double seconds = <double>ticks_of(event) * channel.dt_raw * 1e-9
     cdef const uint8_t* samples = event + e.samples
     llama_event_set_packet_id(c, row, <uint32_t>packet_id)
@@ -47,14 +47,14 @@ cdef void write_event(
 
 
 cdef uint8_t[SIS3316_PEAK_BYTES] NO_BLOCK
-"""Zeros in place of a block that an event does not have."""
+"""Zeros for a missing block."""
 
 
 cdef void write_blocks(
     LLAMAEventColumns* c, Py_ssize_t row, const uint8_t* event, uint32_t bits,
     uint32_t wanted,
 ) noexcept nogil:
-    """Write the blocks in front of the status word (2); those that lack are 0."""
+    """Write the blocks in front of the status word (2); missing ones as 0."""
     cdef const uint8_t* at = event + SIS3316_EVENT_BYTES
     cdef const uint8_t* b
     if wanted & 1:
@@ -87,15 +87,15 @@ cdef void write_blocks(
 
 
 cdef void write_samples(
-    BoundWaveform* w, Py_ssize_t row, const uint8_t* samples, int64_t n, bint there,
-    double t0, double dt,
+    BoundWaveform* w, Py_ssize_t row, const uint8_t* samples, int64_t n,
+    bint has_samples, double t0, double dt,
 ) noexcept nogil:
-    """Write a waveform of `n` samples, or zeros if they are not there."""
+    """Write a waveform of `n` samples; zeros if they are missing."""
     (<float*>(w.t0.data + row * w.t0.step))[0] = <float>t0
     (<double*>(w.dt.data + row * w.dt.step))[0] = dt
     if w.values == NULL:
         return
-    if there:
+    if has_samples:
         memcpy(w.values + row * w.step, samples, 2 * n)
     else:
         memset(w.values + row * w.step, 0, 2 * n)

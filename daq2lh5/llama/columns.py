@@ -1,7 +1,7 @@
 """The output tables of llamaDAQ files.
 
-In a column's source (llamaDAQ format, 2) ``w`` are the words of an event. A channel's
-table has the columns that its configuration asks for, see :func:`columns_of`.
+In a column's source (llamaDAQ format, 2) ``w`` are the words of an event. The
+configuration of a channel determines its columns, see :func:`columns_of`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from ..buffers.declaration import Column, Table
 
 MAX_RAW_SAMPLES = 2 * (2**26 - 1)
-"""What the length in the status word can say (llamaDAQ format, 2)."""
+"""Largest length in the status word (llamaDAQ format, 2)."""
 
 MAX_AVERAGED_SAMPLES = 2 * (2**16 - 1)
-"""What the length in the average word can say (llamaDAQ format, 2)."""
+"""Largest length in the average word (llamaDAQ format, 2)."""
 
 ALWAYS = (
     Column(
@@ -58,7 +58,7 @@ ALWAYS = (
 
 
 def _block(bit: int, *columns: tuple[str, str, str]) -> tuple[Column, ...]:
-    """Return the columns of the block that a format bit stands for."""
+    """Return the columns of a format bit's block."""
     return tuple(
         Column(
             name,
@@ -115,7 +115,7 @@ RAW = Column(
 AVERAGED = Column(
     "waveform_presummed",
     "uint16",
-    "Averages of so many raw samples each as `dt` has sampling periods.",
+    "Averages of raw samples: `dt` divided by the sampling period for each.",
     kind="waveform",
     length=MAX_AVERAGED_SAMPLES,
     dt_dtype="float64",
@@ -124,7 +124,7 @@ AVERAGED = Column(
 
 LLAMA_EVENT = Table(
     "LLAMAEvent",
-    "One row per event of a channel. Channels of another configuration have a table "
+    "One row per event of a channel. Channels with other configurations have tables "
     "of their own.",
     (*ALWAYS, RAW, AVERAGED, *(column for block in BLOCKS for column in block)),
     section="llamaDAQ format, 2",
@@ -137,9 +137,9 @@ def columns_of(format_bits: int, raw: bool, averaged: bool) -> list[Column]:
     Parameters
     ----------
     format_bits
-        of its configuration.
+        format bits of its configuration.
     raw, averaged
-        whether it has samples of these kinds.
+        whether it has samples of this kind.
     """
     columns = [*ALWAYS]
     columns += [RAW] if raw else []

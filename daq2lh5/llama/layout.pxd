@@ -1,5 +1,4 @@
-# Numbers of the llamaDAQ format, each with its section. Where the fields of its structs
-# are is declared in wire.py.
+# Constants of the llamaDAQ format, with their sections. The structs are in wire.py.
 
 from libc.stdint cimport int64_t, uint32_t
 
@@ -16,12 +15,12 @@ cdef enum:
     MAGIC = 0x4972414C          # "LArI"
     MAGIC_OLD = 0x5572414C      # "LArU"
     # 8.3
-    N_FADCS = 256               # of a key's 12 bits 4 are the channel's
+    N_FADCS = 256               # a key has 12 bits: 8 for the FADC, 4 for the channel
     CHANNELS_OF_FADC = 16
 
 
 cdef inline int64_t bytes_before_status(uint32_t bits) noexcept nogil:
-    """Return the bytes of an event in front of the status word, by format bits (2)."""
+    """Return the length of an event up to the status word, by format bits (2)."""
     return (
         SIS3316_EVENT_BYTES + SIS3316_PEAK_BYTES * (bits & 1)
         + SIS3316_ACCUMULATORS_BYTES * (bits >> 1 & 1)

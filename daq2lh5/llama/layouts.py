@@ -1,4 +1,4 @@
-"""Layouts of file headers and channel configurations (llamaDAQ files, 1 and 8)."""
+"""Layouts of file headers and channel configurations (llamaDAQ format, 1 and 8)."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ MAX_CHANNELS = 4096
 ADVICE = "compare the file with the original, or copy it again"
 
 OFFSETS = ("accum6_offset", "accum2_offset", "maw3_offset", "energy_offset")
-"""Fields with the start of the block of each format bit."""
+"""Fields with the offset of each format bit's block."""
 
 BLOCK_WORDS = tuple(block.size // 4 for block in (PEAK, ACCUMULATORS, MAW, ENERGIES))
-"""Words of the block of each format bit."""
+"""Words of each format bit's block."""
 
 
 def _dtype(config: Struct) -> np.dtype:
-    """Return the type of a configuration."""
+    """Return the NumPy type of a configuration."""
     return np.dtype(
         {
             "names": [f.name for f in config.fields],
@@ -64,7 +64,7 @@ class HeaderLayout:
     start
         bytes in front of the configurations.
     config
-        type of a configuration.
+        NumPy type of a configuration.
     in_chunks
         whether events come in chunks, as in files of 2019.
     counted
@@ -92,9 +92,9 @@ def recognize(head: bytes, name: str) -> tuple[HeaderLayout, int]:
     Parameters
     ----------
     head
-        its first 20 bytes, or as many as there are.
+        first 20 bytes of the header, or the whole input if shorter.
     name
-        of the file.
+        name of the file.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def recognize(head: bytes, name: str) -> tuple[HeaderLayout, int]:
     """
     if head[:4] not in (MAGIC, OLD_MAGIC):
         msg = "not a llamaDAQ file: it starts with neither 'LArI' nor 'LArU'"
-        raise DecodeError(msg, name, 0, "or its start is lost")
+        raise DecodeError(msg, name, 0, ADVICE)
     old = head[:4] == OLD_MAGIC
     needed = NEW.start
     if old and head[10:12] == bytes(2):
@@ -124,8 +124,8 @@ def recognize(head: bytes, name: str) -> tuple[HeaderLayout, int]:
     layout = layouts.get((old, length))
     if layout is None:
         msg = f"channel configurations have {sizes} (version {major}.{minor}.{patch})"
-        raise DecodeError(msg, name, 10, "this version of llamaDAQ is not known")
+        raise DecodeError(msg, name, 10, "this version of llamaDAQ is not supported")
     if number > MAX_CHANNELS:
-        msg = f"{number} channels, but there can be {MAX_CHANNELS} at most"
+        msg = f"{number} channels, expected at most {MAX_CHANNELS}"
         raise DecodeError(msg, name, 12, ADVICE)
     return layout, number

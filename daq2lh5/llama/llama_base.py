@@ -1,4 +1,4 @@
-"""What the llamaDAQ decoders share."""
+"""Keys of llamaDAQ channels."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ def join_fadcid_chid(fadcid: int, chid: int) -> int:
     fadcid
         index of the FADC.
     chid
-        index of the channel in it, below 16.
+        index of the channel in the FADC, below 16.
     """
     return (fadcid << 4) + chid

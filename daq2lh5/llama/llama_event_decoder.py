@@ -23,10 +23,10 @@ __all__ = [
 ]
 
 llama_decoded_values_template = {c.name: c.decoded_value() for c in ALWAYS}
-"""Columns that all channels have."""
+"""Columns of all channels."""
 
 ONE_TABLE = ("sample_length", "avg_sample_length", "avg_mode", "format_bits")
-"""Fields that are equal for channels with a common table."""
+"""Fields with equal values for all channels of a table."""
 
 ONE_OLD_TABLE = ("sample_length", "sample_freq", "format_bits")
 """The same for files of 2019 (llamaDAQ format, 8.7)."""
@@ -42,29 +42,28 @@ def check_dict_spec_equal(
 class LLAMAEventDecoder(DataDecoder):
     """Decode events: one row for each.
 
-    .. wire:: daq2lh5.llama.wire
-       EVENT PEAK ACCUMULATORS MAW ENERGIES STATUS AVERAGE
-
-    The blocks that the format bits name stand between the first two words and the
-    status word. Samples of 16 bits follow: raw, then averaged (llamaDAQ format, 2). In
-    files of 2019 ("LArU") the key is known from the order of the events, and there are
-    no averaged samples (format 8).
+    An event (llamaDAQ format, 2) is :ref:`wire-sis3316_event`, then the blocks of the
+    format bits (:ref:`wire-sis3316_peak`, :ref:`wire-sis3316_accumulators`,
+    :ref:`wire-sis3316_maw`, :ref:`wire-sis3316_energies`), then
+    :ref:`wire-sis3316_status`, optionally :ref:`wire-sis3316_average`, and samples of
+    16 bits: raw, then averaged. In files of 2019 ("LArU") the order of the events
+    determines the key, and averaged samples are missing (format 8).
 
     Attributes
     ----------
     channel_configs
         fields of the configurations by key and name; None at first.
     layout
-        of the header that they are from, see :class:`.LLAMAHeaderDecoder`.
+        layout of their header, see :class:`.LLAMAHeaderDecoder`.
     global_configs
         ``initial_timestamp`` and ``initial_timestamp_accuracy`` of the file, in s.
     decoded_values
         columns by key of the channel.
     skipped_channels
-        number of events, by key, that no buffer asked for.
+        number of unselected events by key.
     dt_raw, t0_raw, t0_avg_const
-        by key, in ns: sampling period, time of the first raw sample, and that of the
-        first averaged one without the counter of the event. The trigger is at 0.
+        by key, in ns: sampling period, time of the first raw sample, and time of the
+        first averaged sample without the counter of the event. The trigger is at 0.
     """
 
     table = LLAMA_EVENT
@@ -82,14 +81,14 @@ class LLAMAEventDecoder(DataDecoder):
         self._stream = LlamaKernel()
 
     def set_channel_configs(self, channel_configs: LLAMA_Channel_Configs_t) -> None:
-        """Take columns, times and lengths from the header of a file.
+        """Set columns, times and lengths from the header of a file.
 
-        Set `layout` before if the file is of 2019.
+        For files of 2019, set `layout` first.
 
         Parameters
         ----------
         channel_configs
-            that of :class:`.LLAMAHeaderDecoder`, which has checked it.
+            the checked ones of :class:`.LLAMAHeaderDecoder`.
         """
         layout = self.layout
         self.channel_configs = channel_configs
@@ -98,7 +97,7 @@ class LLAMAEventDecoder(DataDecoder):
         channels = {}
         for key, fields in channel_configs.items():
             config = {name: int(fields[name]) for name in fields if name != "gain"}
-            # in this order (format 2.1)
+            # operations in the order of format 2.1
             dt_raw = np.float64(1 / fields["sample_freq"] * 1000)
             dt_averaged = np.float64(dt_raw * 2 ** (config["avg_mode"] + 1))
             t0_raw = t0_averaged = 0.0
@@ -128,14 +127,14 @@ class LLAMAEventDecoder(DataDecoder):
     def add_channel(
         self, key: int, format_bits: int, raw_words: int, averaged_words: int
     ) -> None:
-        """Add a channel without a configuration, whose times are unknown.
+        """Add a channel without a configuration; its times are unknown.
 
         Parameters
         ----------
         key
-            the key.
+            key of the channel.
         format_bits, raw_words, averaged_words
-            of its first event; 32-bit words.
+            format bits and numbers of 32-bit words of its first event.
         """
         blocks = sum(n * (format_bits >> b & 1) for b, n in enumerate(BLOCK_WORDS))
         words = 3 + blocks + raw_words + averaged_words + (averaged_words > 0)
@@ -166,12 +165,12 @@ class LLAMAEventDecoder(DataDecoder):
         self.decoded_values[key] = values
 
     def set_global_configs(self, global_configs: dict[str, Any]) -> None:
-        """Take the time of the start, and its accuracy.
+        """Set the time of the start, and its accuracy.
 
         Parameters
         ----------
         global_configs
-            that of :class:`.LLAMAHeaderDecoder`.
+            see :class:`.LLAMAHeaderDecoder`.
         """
         self.global_configs = global_configs
         self._stream.set_start(
@@ -180,12 +179,12 @@ class LLAMAEventDecoder(DataDecoder):
         )
 
     def get_key_lists(self) -> list[list[int | str]]:
-        """Return the keys, in lists of those with the same columns and averaging.
+        """Return the keys, grouped by columns and averaging.
 
         Raises
         ------
         RuntimeError
-            if no header has been read.
+            before a header is read.
         """
         if self.channel_configs is None:
             msg = "LLAMAEventDecoder: call set_channel_configs first"
@@ -198,18 +197,21 @@ class LLAMAEventDecoder(DataDecoder):
         return list(lists.values())
 
     def get_decoded_values(self, key: int | str | None = None) -> dict[str, Any]:
-        """Return the columns of a channel; those of all channels if there is none."""
+        """Return the columns of a channel; for unknown keys, those of all channels."""
         return self.decoded_values.get(key, llama_decoded_values_template)
 
     def layout_of(self, key: int | str) -> tuple | None:
-        """Return what must be equal for channels in one table; None if not there."""
+        """Return names and lengths of a channel's columns; None for unknown keys.
+
+        Channels of one table have the same.
+        """
         if key not in self.decoded_values:
             return None
         values = self.decoded_values[key]
         return tuple((name, v.get("wf_len")) for name, v in values.items())
 
     def count_skipped(self) -> None:
-        """Add up the events that no buffer asked for since the last call."""
+        """Add the unselected events since the last call to `skipped_channels`."""
         for key, count in self._stream.skipped_channels().items():
             self.skipped_channels[key] = self.skipped_channels.get(key, 0) + count
 
@@ -225,9 +227,9 @@ class LLAMAEventDecoder(DataDecoder):
         Parameters
         ----------
         packet
-            its bytes.
+            bytes of the event.
         evt_rbkd
-            the buffers by key, or one buffer for all.
+            buffers by key, or one buffer for all.
         packet_id
             number of the event.
         fadc_channel_id
@@ -241,7 +243,7 @@ class LLAMAEventDecoder(DataDecoder):
         Raises
         ------
         ValueError
-            if it is no sound event of a channel of the file.
+            if the bytes are not a valid event of the file.
         """
         any_full = self._stream.decode_packet(
             packet, evt_rbkd, packet_id, fadc_channel_id

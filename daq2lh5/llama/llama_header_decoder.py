@@ -1,13 +1,9 @@
 """Decoder of file headers and channel configurations.
 
-::
-
-    byte 0    "LArI", or "LArU" in files of 2019
-    byte 4    version: patch, minor, major; bytes of a configuration: u16 each
-    byte 12   number of channels: u32
-    byte 16   the configurations, 88 bytes each
-
-(llamaDAQ format, 1.1, 1.2 and 8.1, 8.2). The layouts are in `layouts.py`.
+A file begins with :ref:`wire-llama_header` and :ref:`wire-llama_config` of each channel
+(llamaDAQ format, 1.1 and 1.2). In files of 2019 the configurations are
+:ref:`wire-llama_config_68`, or :ref:`wire-llama_header_80` and
+:ref:`wire-llama_config_80` (format 8.1 and 8.2). The layouts are in `layouts.py`.
 """
 
 from __future__ import annotations
@@ -56,33 +52,33 @@ LLAMA_Channel_Configs_t = dict[int, dict[str, Any]]
 """Fields of the configurations by key of the channel, then by name."""
 
 FREQUENCIES = 1e-6, 1e6
-"""Lowest and highest sampling frequency that can be, in MHz; times stay finite."""
+"""Limits of the sampling frequency in MHz, so that times are finite."""
 
 MAX_AVG_MODE = 30
-"""With more the number of samples in an average has no 32 bits."""
+"""Largest avg_mode: the samples in an average are a number of 32 bits."""
 
 
 def parse_filename_for_timestamp(f_in_name: str) -> float:
-    """Return the time that a file name has in it, as unix time.
+    """Return the time in a file name, as Unix time.
 
     It is the last ``YYYYMMDD-hhmmss`` (or with ``T`` instead of ``-``), taken as UTC
-    on any machine, whether a ``Z`` follows or not.
+    on any machine, with or without a ``Z`` behind it.
 
     Parameters
     ----------
     f_in_name
-        name of the file; directories in front of it don't count.
+        name of the file; directories are ignored.
 
     Returns
     -------
     time
-        in s; 0.0 if there is none, or it is no date.
+        in s; 0.0 without a valid date.
     """
     return _time_in_name(f_in_name, dt.timezone.utc)
 
 
 def _time_in_name(name: str, zone: dt.tzinfo) -> float:
-    """Do that for names in local time, where no ``Z`` says otherwise (format 2.2)."""
+    """Return the time in a name: in `zone`, or with a ``Z`` in UTC (format 2.2)."""
     name = os.path.basename(name)
     match = re.fullmatch(r".*(\d{8})[-T](\d{6})(Z?).*", name, re.ASCII | re.DOTALL)
     if match is None:
@@ -104,11 +100,11 @@ class LLAMAHeaderDecoder(DataDecoder):
     Attributes
     ----------
     version_major, version_minor, version_patch
-        of the file.
+        version of the file.
     length_econf
         bytes of a channel configuration.
     layout
-        of the header.
+        layout of the header.
     number_chOpen
         number of channels.
     channel_configs
@@ -143,7 +139,7 @@ class LLAMAHeaderDecoder(DataDecoder):
     def config(self) -> lgdo.Struct:
         """The header as a struct; empty before one is read."""
         if self._config is None:
-            import lgdo  # noqa: PLC0415  (takes a second; a conversion needs none)
+            import lgdo  # noqa: PLC0415  (takes a second; conversions do not need it)
 
             def as_lgdo(value: Any) -> lgdo.LGDO:
                 if isinstance(value, dict):
@@ -185,7 +181,7 @@ class LLAMAHeaderDecoder(DataDecoder):
         return self.channel_configs
 
     def get_global_configs(self) -> dict[str, Any]:
-        """Return what concerns the whole file, see `global_configs`."""
+        """Return values of the whole file, see `global_configs`."""
         return self.global_configs
 
     def decode_header(
@@ -198,7 +194,7 @@ class LLAMAHeaderDecoder(DataDecoder):
         f_in
             the file; it is read from its start to the end of the header.
         f_in_name
-            its name, which has the time of its start.
+            its name, with the time of its start.
 
         Returns
         -------
@@ -222,7 +218,7 @@ class LLAMAHeaderDecoder(DataDecoder):
 
     @staticmethod
     def measure(head: bytes, name: str) -> int:
-        """Return the length of a header in bytes; arguments as of `recognize`."""
+        """Return the length of a header in bytes; for arguments see `recognize`."""
         layout, number = recognize(head, name)
         return layout.length(number)
 
@@ -232,9 +228,9 @@ class LLAMAHeaderDecoder(DataDecoder):
         Parameters
         ----------
         header
-            its bytes.
+            bytes of the header.
         name
-            of the file.
+            name of the file.
         offset
             its offset in the stream.
 
@@ -268,7 +264,7 @@ class LLAMAHeaderDecoder(DataDecoder):
             at = offset + layout.length(i)
             problem = _find_problem(key, fields)
             if key in configs:
-                problem = "it is there twice"
+                problem = "duplicate of another one"
             if problem:
                 where = f"FADC {record['fadc']}, channel {record['channel']}"
                 msg = f"configuration of {where}: {problem}"
@@ -290,7 +286,7 @@ class LLAMAHeaderDecoder(DataDecoder):
 
 
 def _fields(record: np.void) -> dict[str, Any]:
-    """Return the fields of a configuration by the names that they have in tables."""
+    """Return the fields of a configuration by their names in the output."""
     fields = {"14_bit_flag": record["flags"] & np.uint32(1)}
     for name in NEW.config.names[3:]:
         if name in record.dtype.names:
@@ -312,17 +308,18 @@ def _find_problem(key: int, fields: dict[str, Any]) -> str:
     raw, averaged = config["sample_length"], config["avg_sample_length"]
     header, length = config["event_header_length"], config["event_length"]
     if key >= MAX_CHANNELS:
-        return f"its key is {key}, but events have 12 bits for it"
+        return f"its key is {key}, expected 12 bits: less than {MAX_CHANNELS}"
     if not FREQUENCIES[0] <= frequency <= FREQUENCIES[1]:
-        return f"sample_freq is {frequency}"
+        low, high = FREQUENCIES
+        return f"sample_freq is {frequency} MHz, expected {low} to {high} MHz"
     if config["avg_mode"] > MAX_AVG_MODE:
-        return f"avg_mode is {config['avg_mode']}"
+        return f"avg_mode is {config['avg_mode']}, expected at most {MAX_AVG_MODE}"
     for name, samples, most in (
         ("sample_length", raw, MAX_RAW_SAMPLES),
         ("avg_sample_length", averaged, MAX_AVERAGED_SAMPLES),
     ):
         if samples % 2 or samples > most:
-            return f"{name} is {samples}: it must be even, and {most} at most"
+            return f"{name} is {samples}, expected an even number up to {most}"
     if (header, length) not in _possible_lengths(config):
         return (
             f"its lengths contradict each other: event_length {length}, "
@@ -347,8 +344,8 @@ def _has_blocks_elsewhere(fields: dict[str, Any]) -> bool:
 def _possible_lengths(config: dict[str, int]) -> set[tuple[int, int]]:
     """Return the lengths of header and event that agree with a configuration.
 
-    Without an averaging mode nothing says whether averaged samples come. Words of the
-    moving average window do when it is tested.
+    Without an averaging mode, averaged samples are optional; so are words of the moving
+    average window, which are test data.
     """
     bits = config["format_bits"]
     blocks = sum(words * (bits >> b & 1) for b, words in enumerate(BLOCK_WORDS))

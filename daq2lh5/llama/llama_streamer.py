@@ -32,12 +32,12 @@ class LLAMAStreamer(KernelStreamer):
     ----------
     llama_time_zone
         time zone of the times in the files' names, by its IANA name such as
-        ``"Europe/Rome"``; by default UTC. It does not concern times with a ``Z``.
+        ``"Europe/Rome"``; by default UTC. Times with a ``Z`` are always UTC.
 
     Raises
     ------
     ValueError
-        if there is no such time zone.
+        if the time zone is unknown.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class LLAMAStreamer(KernelStreamer):
             except (ZoneInfoNotFoundError, OSError, TypeError, ValueError) as e:
                 msg = (
                     f"unknown time zone {llama_time_zone!r}: give an IANA name such "
-                    "as 'Europe/Rome' (where the system has none, install tzdata)"
+                    "as 'Europe/Rome' (if the system has no time zones, install tzdata)"
                 )
                 raise ValueError(msg) from e
         self.event_decoder = LLAMAEventDecoder()
@@ -70,7 +70,7 @@ class LLAMAStreamer(KernelStreamer):
         self.event_decoder._stream = self._kernel
         self.event_decoder.skipped_channels = {}
         self.event_rbkd: dict[int, RawBuffer] | None = None
-        # the different headers of the stream, unannounced channels, and the number of
+        # distinct headers of the stream; channels without a configuration; number of
         # tables added since the stream was opened
         self._headers: set[bytes] = set()
         self._unannounced: set[int] = set()
@@ -107,8 +107,8 @@ class LLAMAStreamer(KernelStreamer):
         Raises
         ------
         DecodeError
-            if the input has no header of a known version, or the configuration of a
-            channel contradicts itself.
+            if the header's version is unknown, or the configuration of a channel
+            contradicts itself.
         """
         source = self.open_source(llama_filename)
         self._buffer_size = buffer_size
@@ -133,7 +133,7 @@ class LLAMAStreamer(KernelStreamer):
         self._headers = {header}
         self._header_bytes = n_bytes
         if not decoder.get_channel_configs() and len(source.fill(1)):
-            msg = "no channel is configured, but data follow the header"
+            msg = "the header has no channels, but data follow it"
             raise DecodeError(msg, source.name, n_bytes)
         self._take_header(decoder)
         self._account()
@@ -169,13 +169,13 @@ class LLAMAStreamer(KernelStreamer):
                 self.report.note(f"channels {text}: {keys}")
 
     def _check_selection(self, decoders: dict[str, DataDecoder]) -> None:
-        """Give channels of other columns than a buffer's first one to other buffers."""
+        """Give channels with other columns than their buffer's first a buffer."""
         rbs = self.rb_lib.get(EVENTS, ())
         for rb in list(rbs):
             groups: dict[tuple | None, list[int | str]] = {}
             for key in rb.key_list:
                 groups.setdefault(self.event_decoder.layout_of(key), []).append(key)
-            # keys that the file lacks stay where they are, behind those that it has
+            # keys missing in the file stay, behind the others
             absent = groups.pop(None, [])
             if not groups:
                 continue
@@ -193,7 +193,7 @@ class LLAMAStreamer(KernelStreamer):
     # ---- headers and channels in mid-stream ----------------------------------------
 
     def _look(self, status: int, window: memoryview) -> None:
-        """React to a header in mid-stream, or to a channel without a configuration."""
+        """React to a header in mid-stream, or a channel without a configuration."""
         kernel = self._kernel
         if status == kernel.HEADER:
             n_bytes = kernel.header_bytes
@@ -214,11 +214,11 @@ class LLAMAStreamer(KernelStreamer):
             self._place_channels([key])
             kernel.begin()
             self.report.warn(
-                f"channel {key} has events, and no configuration: their times are NaN"
+                f"channel {key} has events without a configuration: their times are NaN"
             )
 
     def _change_header(self, header: bytes, offset: int) -> bool:
-        """Use another header; False if it contradicts itself."""
+        """Apply another header; False if it is invalid."""
         decoder = LLAMAHeaderDecoder()
         decoder.time_zone = self.header_decoder.time_zone
         new = header not in self._headers
@@ -229,7 +229,7 @@ class LLAMAStreamer(KernelStreamer):
             return False
         keys = list(decoder.get_channel_configs())
         if new and self._n_late + len(keys) > MAX_CHANNELS:
-            self.report.warn("too many different headers: the rest is damage")
+            self.report.warn("too many different headers: others count as damaged")
             return False
         kernel = self._kernel
         kernel.end()
@@ -238,7 +238,7 @@ class LLAMAStreamer(KernelStreamer):
         self._place_channels(keys)
         kernel.begin()
         self.report.warn(
-            "files were joined: packet numbers go on, times begin anew in each"
+            "files were joined: packet_id continues, times restart in each file"
         )
         if new:
             self._headers.add(header)
@@ -253,7 +253,7 @@ class LLAMAStreamer(KernelStreamer):
             self.report.warn(
                 f"more than {MAX_OVERFLOW} different headers: others are not written"
             )
-            self.report.irregular["header that is not written"] += 1
+            self.report.irregular["header not written: too many different ones"] += 1
             return
         rb = self.rb_lib[HEADERS][0].beside(len(self._headers))
         rb.make_later(decoder.make_lgdo, decoder.describe_lgdo)
@@ -293,7 +293,7 @@ class LLAMAStreamer(KernelStreamer):
         self._overflow.settle(rb, self.event_decoder.layout_of(rb.key_list[0]))
 
     def _buffer_for_late(self, key: int) -> RawBuffer | None:
-        """Make a buffer for a channel that the first header lacks, if selected."""
+        """Make a buffer for a channel missing in the first header, if selected."""
         template = self._wildcards.get(EVENTS)
         if template is not None:
             by_key = names_key(template)
@@ -318,30 +318,30 @@ class LLAMAStreamer(KernelStreamer):
     # ---- reading -------------------------------------------------------------------
 
     def _react(self, status: int) -> bool:
-        """Note whether the data end inside a round of chunks."""
+        """Warn if the data end inside a read-out."""
         if status == self._kernel.END and self._kernel.unfinished:
             keys = ", ".join(map(str, self._kernel.unfinished))
             self.report.warn(
-                "the data end in the middle of a read-out: there is no last chunk of "
-                f"channels {keys}"
+                "the data end in the middle of a read-out: no last chunk of channels "
+                f"{keys}"
             )
         return False
 
     def read_packets(self, limit: int) -> bool:
         """Decode up to `limit` events, see :meth:`.DataStreamer.read_packets`."""
         more = super().read_packets(limit)
-        # a packet may have filled a buffer without the next one being tried
+        # the last event may have filled a buffer
         self.any_full |= self._kernel.any_full
         return more
 
     def _account(self) -> None:
-        """Bring the report up to date with the kernel's counts."""
+        """Update the report from the kernel's counts."""
         super()._account()
         self._account_for_irregular()
         report, kernel = self.report, self._kernel
         if kernel.n_maw:
             report.warn("test data of the moving average window are not written")
         if report.bytes["corrupt"]:
-            report.note("after damage packet numbers count what could be read")
+            report.note("packet_id does not count damaged events")
         self.event_decoder.count_skipped()
         self._account_for_channels(self.event_decoder)

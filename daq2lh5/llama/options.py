@@ -1,4 +1,4 @@
-"""Options of conversions that belong to llamaDAQ."""
+"""Options of llamaDAQ files."""
 
 from __future__ import annotations
 

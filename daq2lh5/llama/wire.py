@@ -43,7 +43,7 @@ HEADER = Struct(
 
 HEADER_80 = Struct(
     "llama_header_80",
-    "what follows the header of a file of 2019 in the layout of 80 bytes",
+    "second part of the header of files of 2019 in the layout of 80 bytes",
     "llamaDAQ format, 8.1",
     4,
     (Field(0, "u32", "config_bytes", "bytes of a channel configuration", value=80),),
@@ -73,8 +73,8 @@ _CONFIG_FIELDS: dict[str, tuple[str, str | None]] = {
     "adc_offset": ("baseline of the ADC", "adc"),
     "sample_freq": ("sampling frequency", "MHz"),
     "gain": ("volts for each ADC count", "V"),
-    "format_bits": ("which blocks events have", None),
-    "sample_start_index": ("raw samples before those that are stored", None),
+    "format_bits": ("blocks of an event", None),
+    "sample_start_index": ("raw samples before the stored ones", None),
     "sample_pretrigger": ("raw samples before the trigger", None),
     "avg_sample_pretrigger": ("averaged samples before the trigger", None),
     "avg_mode": ("m: averages of 2^(m+1) raw samples; 0: no averages", None),
@@ -176,7 +176,7 @@ CHUNK = Struct(
     ),
 )
 
-# ---- events: the blocks that the format bits name follow in this order
+# ---- events: the blocks of the format bits, in this order
 
 EVENT = Struct(
     "sis3316_event",
@@ -190,7 +190,7 @@ EVENT = Struct(
             bits=(
                 Bits(16, 16, "ticks_high", "time stamp, bits 47 to 32", "clock_ticks"),
                 Bits(4, 12, "channel_id", "FADC in bits 11 to 4, channel in 3 to 0"),
-                Bits(0, 4, "format_bits", "which blocks follow"),
+                Bits(0, 4, "format_bits", "blocks that follow"),
             ),
         ),
         word(1, "ticks_low", "time stamp, bits 31 to 0", "clock_ticks"),

@@ -1,7 +1,7 @@
 """MGDO: ROOT files with trees of ``MGTEvent`` (GERDA tier 1).
 
-The ROOT file is read by the package uproot (``tree.py``); its baskets are unpacked in
-advance (``baskets.py``). Entries of the tree are decoded here: the objects in
-``_framing.pyx``, the rows in ``_kernel.pyx``, the columns of the table in
-``columns.py``. The other modules are the public classes.
+The package uproot reads the ROOT file (``tree.py``); its baskets are unpacked in
+advance (``baskets.py``). ``_framing.pyx`` reads the objects of an entry,
+``_kernel.pyx`` writes the rows, ``columns.py`` declares the columns. The other modules
+have the public classes.
 """

@@ -1,4 +1,4 @@
-# From the bytes of a tree's entry to its objects.
+# Read the objects in an entry of a tree.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
@@ -17,14 +17,14 @@ cdef enum:
 
 cdef enum Reason:
     REASON_NONE
-    REASON_NO_EVENT         # not the name of the class in front
-    REASON_PAST_END         # a field behind the end of its object
-    REASON_END              # an object that does not end where it says
+    REASON_NO_EVENT         # the entry does not begin with the name of the class
+    REASON_PAST_END         # a field exceeds its object
+    REASON_END              # the length of an object contradicts its fields
     REASON_BYTES            # no byte count where one must be
-    REASON_VERSION          # a version of a class that is not known
-    REASON_POINTER          # no pointer of a kind that is known
+    REASON_VERSION          # unknown version of a class
+    REASON_POINTER          # unknown kind of pointer
     REASON_CLASS            # an object of another class
-    REASON_MEMBER_WISE      # an array written by members
+    REASON_MEMBER_WISE      # member-wise array
     REASON_COUNT            # an impossible number of objects
     REASON_MISSING          # no digitizer data in a slot
     REASON_ARRAYS           # arrays of different lengths
@@ -32,13 +32,13 @@ cdef enum Reason:
     REASON_LENGTH           # an impossible number of samples
     REASON_ENCODING         # an unknown encoding of samples
     REASON_FREQUENCY        # an impossible sampling frequency
-    REASON_SAMPLES          # samples that do not end where they must
+    REASON_SAMPLES          # the length of the samples contradicts their number
     REASON_OFFSETS          # the basket's offsets contradict each other
     REASON_UNREADABLE       # the basket cannot be read
     N_REASONS
 
 cdef enum Encoding:
-    # MGDO format, 4.2
+    # (MGDO format, 4.2)
     ENCODING_NONE = 0
     ENCODING_DOUBLE = 1
     ENCODING_SHORT = 2
@@ -52,7 +52,7 @@ cdef struct Wave:
     int64_t n
     int32_t encoding
     const uint8_t* samples
-    int64_t n_bytes         # of them
+    int64_t n_bytes         # length of the samples
     int32_t channel
 
 cdef struct Digitizer:
@@ -76,7 +76,7 @@ cdef struct Entry:
     Digitizer* digitizers
     int64_t n_digitizers
     int64_t digitizer_room
-    bint known              # whether the class of the digitizer data is
+    bint known              # the class of the digitizer data is known
     int64_t class_start     # name of that class
     int64_t class_length
 
@@ -86,7 +86,7 @@ cdef struct Trouble:
     int64_t at              # byte of the entry
     int64_t found
     int64_t expected
-    int64_t channel         # -1: of no channel
+    int64_t channel         # -1: unknown
 
 cdef bint read_entry(
     const uint8_t* data, int64_t n, Entry* e, Trouble* trouble

@@ -1,7 +1,7 @@
 """Read the objects in an entry of a tree of ``MGTEvent``.
 
-The sections named are those of the MGDO format. ROOT's numbers
-are big-endian. Every object says how long it is, and must end exactly there.
+Sections are those of the MGDO format. ROOT's numbers are big-endian. Every object
+contains its length, and its fields must end exactly there.
 """
 
 from libc.math cimport isfinite
@@ -12,13 +12,13 @@ from libc.string cimport memchr, memcmp, memset, strlen
 from ._wire cimport *
 
 cdef enum:
-    MAX_OBJECTS = 65536         # of an array
+    MAX_OBJECTS = 65536         # in an array
     MAX_SAMPLES = 1 << 24       # 11
-    CLASS_SEEN = 0x80000000     # 3: a class that was named before
+    CLASS_SEEN = 0x80000000     # 3: reference to a class named before
     NEW_CLASS = 0xFFFFFFFF
     HAS_PROCESS_ID = 0x10
     PROCESS_ID_BYTES = 2
-    LONG_STRING = 255           # in place of the length: four bytes of it follow
+    LONG_STRING = 255           # marks a length of four bytes behind it
     IS_MEMBER_WISE = 0x1000
 
 cdef const char** NAMES = [
@@ -34,7 +34,7 @@ CLASS_NAMES = tuple([NAMES[i].decode() for i in range(N_CLASSES)])
 cdef struct Cursor:
     const uint8_t* data
     int64_t at
-    int64_t end                 # of the object that is being read
+    int64_t end                 # end of the current object
     Trouble* trouble
 
 
@@ -50,7 +50,7 @@ cdef bint fail(
 
 
 cdef inline const uint8_t* claim_next(Cursor* c, int64_t n, int cls) noexcept nogil:
-    """Return the next `n` bytes; NULL, and a trouble, if the object ends before."""
+    """Return the next `n` bytes; fail and return NULL if the object ends before."""
     if n > c.end - c.at:
         fail(c, REASON_PAST_END, cls, n, c.end - c.at)
         return NULL
@@ -79,7 +79,7 @@ cdef bint open_object(Cursor* c, int cls, int64_t* outer) noexcept nogil:
 
 
 cdef bint close_object(Cursor* c, int cls, int64_t outer) noexcept nogil:
-    """Make sure that all of the object was read; go on in the one around it."""
+    """Check that the object was read completely; continue in the outer one."""
     if c.at != c.end:
         return fail(c, REASON_END, cls, c.at, c.end)
     c.end = outer
@@ -101,7 +101,7 @@ cdef bint read_root_object(Cursor* c, int cls, uint32_t* bits) noexcept nogil:
 
 
 cdef inline bint skip(Cursor* c, int64_t n, int cls) noexcept nogil:
-    """Go on behind the next `n` bytes, if the object has them."""
+    """Skip the next `n` bytes, if the object has them."""
     if claim_next(c, n, cls) == NULL:
         return False
     c.at += n
@@ -133,7 +133,7 @@ cdef bint read_count(Cursor* c, int cls, int64_t* n) noexcept nogil:
 
 
 cdef bint skip_data_object(Cursor* c) noexcept nogil:
-    """Read the base that all classes have (3)."""
+    """Skip the common base of all classes (3)."""
     cdef int64_t outer, named, start, length
     cdef uint32_t bits
     return (
@@ -150,7 +150,7 @@ cdef bint skip_data_object(Cursor* c) noexcept nogil:
 cdef bint open_pointer(
     Cursor* c, int cls, int64_t* outer, bint* null
 ) noexcept nogil:
-    """Read what stands in front of an object that is pointed to (3)."""
+    """Read a pointer: byte count and class in front of an object (3)."""
     cdef const uint8_t* p = claim_next(c, ROOT_COUNT_BYTES, cls)
     cdef uint32_t count, tag
     cdef const void* nul
@@ -166,7 +166,7 @@ cdef bint open_pointer(
     if root_pointer_get_mark(p) != ROOT_POINTER_MARK:
         return fail(c, REASON_POINTER, cls)
     count = root_pointer_get_count(p)
-    # the tag is in those bytes
+    # the tag is included in the count
     if count < ROOT_POINTER_BYTES - ROOT_COUNT_BYTES or (
         count > c.end - c.at - ROOT_COUNT_BYTES
     ):
@@ -217,7 +217,7 @@ cdef bint open_array(
     if p == NULL:
         return False
     n[0] = root_array_get_n_objects(p)
-    # each slot takes a byte at least
+    # each slot takes at least one byte
     if not 0 <= n[0] <= min(MAX_OBJECTS, c.end - c.at - ROOT_ARRAY_BYTES):
         return fail(c, REASON_COUNT, CLASS_ROOT_CLONES, n[0])
     c.at += ROOT_ARRAY_BYTES
@@ -249,7 +249,7 @@ cdef bint read_flag(Cursor* c, int cls, bint* value) noexcept nogil:
 cdef bint is_class(
     const uint8_t* text, int64_t length, int cls, int64_t* version
 ) noexcept nogil:
-    """Whether a text is ``class;version`` of a class; read the version."""
+    """Whether a text is ``class;version`` of a class; sets the version."""
     cdef int64_t n = strlen(NAMES[cls])
     cdef int64_t i
     if length < n + 2 or memcmp(text, NAMES[cls], n) != 0 or text[n] != c";":
@@ -290,7 +290,7 @@ cdef bint read_waves(Cursor* c, WaveArray* waves) noexcept nogil:
 
 
 cdef bint read_wave(Cursor* c, Wave* w) noexcept nogil:
-    """Read a waveform (format 4.2), but not its samples."""
+    """Read a waveform (format 4.2) without its samples."""
     cdef const uint8_t* p
     cdef int64_t outer, width
     cdef double frequency
@@ -395,7 +395,7 @@ cdef bint read_digitizer(Cursor* c, Digitizer* d) noexcept nogil:
 
 
 cdef bint read_active(Cursor* c, Entry* e) noexcept nogil:
-    """Read the pointer to the list of active channels: how many there are."""
+    """Read the length of the list of active channels."""
     cdef int64_t pointer, n
     cdef bint null
     e.n_channels = 0
@@ -418,7 +418,7 @@ cdef bint grow(void** memory, size_t n) noexcept nogil:
 
 
 cdef bint check_rows(Cursor* c, const Entry* e) noexcept nogil:
-    """Make sure that what has one index in the arrays is of one channel (7)."""
+    """Check that objects of one index in the arrays have the same channel (7)."""
     cdef int64_t i
     cdef uint32_t channel
     if e.waves.n != e.n_digitizers:
@@ -440,7 +440,7 @@ cdef bint check_rows(Cursor* c, const Entry* e) noexcept nogil:
 cdef bint read_entry(
     const uint8_t* data, int64_t n, Entry* e, Trouble* trouble
 ) noexcept nogil:
-    """Read an entry (format 4.1); False, and what the trouble is, if that cannot be."""
+    """Read an entry (format 4.1); False and `trouble` if it is damaged."""
     cdef Cursor c
     cdef const uint8_t* p
     cdef int64_t outer
@@ -473,7 +473,7 @@ cdef bint read_entry(
 
 
 cdef bint close_entry(Cursor* c, int64_t n) noexcept nogil:
-    """Make sure that nothing follows the event."""
+    """Check that the entry ends with the event."""
     if c.at != n:
         return fail(c, REASON_END, CLASS_EVENT, c.at, n)
     return True

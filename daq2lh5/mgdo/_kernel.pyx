@@ -1,9 +1,9 @@
 """Decode entries of a tree of ``MGTEvent`` straight into columns.
 
-One :class:`MGDOKernel` holds the buffers that take the rows. What kernels have in
-common is in `daq2lh5._core.kernel`.
+One :class:`MGDOKernel` holds the buffers for the rows. The base class of all kernels is
+in `daq2lh5._core.kernel`.
 
-The sections named are those of the MGDO format.
+Sections are those of the MGDO format.
 """
 
 import sys
@@ -32,14 +32,14 @@ from ._wire cimport *
 include "_columns.pxi"
 
 REASONS = {
-    REASON_NO_EVENT: "no MGTEvent",
-    REASON_PAST_END: "a field is behind the end of its object",
-    REASON_END: "an object does not end where it says",
+    REASON_NO_EVENT: "not an MGTEvent",
+    REASON_PAST_END: "a field exceeds its object",
+    REASON_END: "the length of an object contradicts its fields",
     REASON_BYTES: "no byte count where one must be",
     REASON_VERSION: "unknown version of a class",
     REASON_POINTER: "unknown kind of pointer",
     REASON_CLASS: "object of another class",
-    REASON_MEMBER_WISE: "array written by members, which is not supported",
+    REASON_MEMBER_WISE: "member-wise array, which is not supported",
     REASON_COUNT: "impossible number of objects",
     REASON_MISSING: "a slot has no digitizer data",
     REASON_ARRAYS: "arrays of different lengths",
@@ -47,7 +47,7 @@ REASONS = {
     REASON_LENGTH: "impossible number of samples",
     REASON_ENCODING: "unknown encoding of samples",
     REASON_FREQUENCY: "impossible sampling frequency",
-    REASON_SAMPLES: "samples do not end where they must",
+    REASON_SAMPLES: "the length of the samples contradicts their number",
     REASON_OFFSETS: "the basket's offsets contradict each other",
     REASON_UNREADABLE: "the basket cannot be read",
 }
@@ -55,7 +55,7 @@ REASONS = {
 IRREGULARITIES = (
     "row without a waveform, or with one of 0 samples: set to 0",
 )
-"""What is accepted although it breaks a rule of the format; see `irregular`."""
+"""Accepted violations of the format; see `irregular`."""
 
 WAVEFORMS = ("waveform_presummed", "waveform_windowed", "waveform")
 """Names of the columns; the last one is for entries without auxiliary waveforms."""
@@ -69,22 +69,22 @@ cdef enum:
 
 
 cdef class MGDOKernel(Kernel):
-    """Where the rows of a tree go, and what became of its entries.
+    """Decode the entries of a tree into buffers, and count them.
 
-    `decode_basket` takes the place of `decode`: a basket is the window, and an entry the
-    record. Beside the statuses of `Kernel`, it returns
+    `decode_basket` replaces `decode`: the window is a basket, the records are its
+    entries. Beside the statuses of `Kernel`, it returns
 
     ``MORE``
         the basket is done.
     ``UNKNOWN``
-        the digitizer data of an entry are of another class: see `class_name`.
+        the digitizer data of an entry have another class: see `class_name`.
     ``SKIPPED``
         an entry is damaged: see `describe_damage`.
 
     Attributes
     ----------
     next_entry
-        entry of the basket that the next call of `decode_basket` begins with.
+        first entry of the basket for the next call of `decode_basket`.
     detail_channel
         channel of ``KEY`` and ``WIDTH``.
     """
@@ -92,13 +92,13 @@ cdef class MGDOKernel(Kernel):
     cdef Entry entry
     cdef Trouble trouble
     cdef int32_t sink_of[N_CHANNELS]
-    # of channels with higher numbers
+    # buffer of all channels with higher numbers
     cdef int32_t sink_beyond
-    # channels that were reported to Python
-    cdef uint8_t told[N_CHANNELS + 1]
+    # channels already reported to Python
+    cdef uint8_t reported[N_CHANNELS + 1]
     cdef int64_t n_skipped[N_CHANNELS]
 
-    # the basket: where its entries begin, and the number of the first in the tree
+    # the basket: offsets of its entries, and number of the first one in the tree
     cdef const int64_t* offsets
     cdef int64_t n_entries
     cdef int64_t first_entry
@@ -120,17 +120,17 @@ cdef class MGDOKernel(Kernel):
     def __dealloc__(self):
         free_entry(&self.entry)
 
-    # ---- where rows go -------------------------------------------------------------
+    # ---- buffers -------------------------------------------------------------------
 
     def set_buffers(self, keyed, layouts):
-        """Say which buffers take which rows.
+        """Set the buffers for the rows.
 
         Parameters
         ----------
         keyed
             buffers by channel.
         layouts
-            what each buffer is made for, by its `id`: see `wanted_layout`.
+            layout of each buffer by its `id`: see `wanted_layout`.
         """
         cdef SinkTable table = self.tables[0]
         cdef MGDOColumns* columns
@@ -155,12 +155,12 @@ cdef class MGDOKernel(Kernel):
             columns.kinds[1] = DTYPES.index(aux_dtype)
 
     def set_channel(self, channel, buffer):
-        """Give one more channel to a buffer that has other channels already.
+        """Add a channel to a buffer that has other channels already.
 
         Returns
         -------
         done
-            False if the buffer has none.
+            False if the kernel does not have the buffer.
         """
         cdef SinkTable table = self.tables[0]
         cdef int64_t number = channel
@@ -187,11 +187,11 @@ cdef class MGDOKernel(Kernel):
         data
             bytes of all its entries.
         offsets
-            where they begin, and where the last one ends.
+            start of each entry, and end of the last one.
         number
-            of its first entry in the tree.
+            number of its first entry in the tree.
         max_packets
-            stop after so many entries.
+            largest number of entries to decode.
 
         Returns
         -------
@@ -223,9 +223,9 @@ cdef class MGDOKernel(Kernel):
         Returns
         -------
         channels, layout, dtypes
-            number of channels; of the first row with samples, see `wanted_layout`;
-            None for both if there is none. None instead of all if the entry is
-            damaged.
+            number of channels; layout and types of the first row with samples (see
+            `wanted_layout`), both None without such a row. None instead of all if the
+            entry is damaged.
         """
         cdef int64_t i
         cdef const uint8_t* start = &data[0] if data.shape[0] else NULL
@@ -242,7 +242,7 @@ cdef class MGDOKernel(Kernel):
         return self.entry.n_channels, None, None
 
     cdef Status record(self) noexcept nogil:
-        """Decode the next entry: all of its rows or, if anything is wrong, none."""
+        """Decode the next entry: all of its rows; no rows if it is damaged."""
         cdef const int64_t* offsets = self.offsets + self.next_entry
         cdef const uint8_t* data
         cdef Status status
@@ -286,7 +286,7 @@ cdef class MGDOKernel(Kernel):
     # ---- room in the buffers -------------------------------------------------------
 
     cdef RowSink* sink_at(self, int64_t i) noexcept nogil:
-        """Return where row `i` of the entry goes; NULL if its channel is not selected."""
+        """Return the buffer of row `i` of the entry; NULL if it is not selected."""
         cdef uint32_t channel = self.entry.digitizers[i].channel
         cdef int32_t sink = self.sink_beyond
         if channel < N_CHANNELS:
@@ -294,16 +294,17 @@ cdef class MGDOKernel(Kernel):
         return NULL if sink < 0 else &self.sinks[0][sink]
 
     cdef Status make_room(self) noexcept nogil:
-        """Make sure that every buffer can take its rows of the entry."""
+        """Check that every buffer has room for its rows of the entry."""
         cdef int64_t i
-        cdef uint32_t channel
+        cdef uint32_t channel, index
         cdef RowSink* sink
         cdef Status status = STATUS_NEXT
         for i in range(self.entry.n_digitizers):
             if self.sink_at(i) == NULL:
                 channel = self.entry.digitizers[i].channel
-                if not self.told[min(channel, N_CHANNELS)]:
-                    self.told[min(channel, N_CHANNELS)] = True
+                index = min(channel, <uint32_t>N_CHANNELS)
+                if not self.reported[index]:
+                    self.reported[index] = True
                     self.detail_channel = channel
                     return STATUS_KEY
         for i in range(self.entry.n_digitizers):
@@ -337,7 +338,7 @@ cdef class MGDOKernel(Kernel):
     # ---- rows ----------------------------------------------------------------------
 
     cdef void want(self, int64_t i, bint too_large, bint too_large_aux) noexcept nogil:
-        """Take note of what a buffer for row `i` of the entry must be made for."""
+        """Set the layout that row `i` of the entry needs."""
         cdef Entry* e = &self.entry
         cdef Wave* w = &e.waves.items[i]
         self.wanted.use_aux = e.use_aux
@@ -353,7 +354,7 @@ cdef class MGDOKernel(Kernel):
     cdef Status other_layout(
         self, int64_t i, const MGDOColumns* c, bint too_large, bint too_large_aux
     ) noexcept nogil:
-        """Say that row `i` needs another buffer; what it lacks may stay."""
+        """Request another buffer for row `i`; missing waveforms keep their length."""
         self.want(i, too_large, too_large_aux)
         self.detail_channel = self.entry.digitizers[i].channel
         if not self.wanted.n:
@@ -365,7 +366,7 @@ cdef class MGDOKernel(Kernel):
         return STATUS_WIDTH
 
     cdef Status write_rows(self, int64_t* rows) noexcept nogil:
-        """Write the rows of the entry behind those that count already."""
+        """Write the rows of the entry behind the counted ones."""
         cdef Entry* e = &self.entry
         cdef RowSink* sink
         cdef MGDOColumns* c
@@ -415,10 +416,10 @@ cdef class MGDOKernel(Kernel):
             self.rows_left -= rows[0]
         return STATUS_NEXT
 
-    # ---- what Python asks for ------------------------------------------------------
+    # ---- for Python ----------------------------------------------------------------
 
     def describe_damage(self):
-        """Return in words what is wrong with the entry that was looked at last."""
+        """Return the damage of the last entry as text."""
         cdef Trouble* t = &self.trouble
         parts = [f"{REASONS[<int>t.reason]} ({CLASS_NAMES[<int>t.cls]}"]
         if t.channel >= 0:
@@ -431,14 +432,15 @@ cdef class MGDOKernel(Kernel):
 
     @property
     def class_name(self):
-        """Class of the digitizer data in the entry that was looked at last."""
+        """Class of the digitizer data in the last entry."""
         return self.name.partition(b";")[0].decode("ascii", "replace")
 
     @property
     def wanted_layout(self):
-        """Kind of buffer that the row at hand needs.
+        """Layout of the buffer that the current row needs.
 
-        ``((auxiliary waveforms, samples, their samples), (type, their type))``.
+        ``((has auxiliary waveforms, samples, auxiliary samples), (type, auxiliary
+        type))``.
         """
         return (
             (bool(self.wanted.use_aux), self.wanted.n, self.wanted.n_aux),

@@ -1,21 +1,21 @@
-# Rows of the tables of MGDO: one function fills the columns of one row. The sections
-# named are those of the MGDO format.
+# Write the rows of MGDO tables: one function fills the columns of one row. Sections are
+# those of the MGDO format.
 #
 # Included in the kernel's module, so that the compiler can inline them.
 
 cdef enum Kind:
-    # numbers of DTYPES
+    # indices of DTYPES
     KIND_UNSIGNED
     KIND_SHORT
     KIND_INT
     KIND_DOUBLE
 
 cdef enum:
-    N_CHANNELS = 65536          # with a buffer of their own at most
+    N_CHANNELS = 65536          # largest number with buffers of their own
 
 
 cdef struct Layout:
-    # what a buffer is made for
+    # kind of rows that a buffer takes
     bint use_aux
     int64_t n                   # samples of the first waveform
     int64_t n_aux
@@ -23,7 +23,7 @@ cdef struct Layout:
 cdef struct MGDOColumns:
     MGDOFieldsColumns fields
     BoundWaveform waves[3]
-    BoundVector encoded[3]      # in place of their values
+    BoundVector encoded[3]      # encoded samples, instead of values
     int kinds[3]
     Layout layout
 
@@ -36,7 +36,9 @@ cdef int bind_columns(void* columns, dict arrays, Binding b) except -1:
         values = arrays.get(f"{name}/values")
         dtype = DTYPES[c.kinds[i]] if values is None else values.dtype.name
         if dtype not in DTYPES:
-            raise ValueError(f"column '{name}' cannot be of {dtype}")
+            raise ValueError(
+                f"column '{name}' has type {dtype}, expected one of {', '.join(DTYPES)}"
+            )
         c.kinds[i] = DTYPES.index(dtype)
         b.waveform(&c.waves[i], arrays, name, dtype, "float64")
         b.vector(&c.encoded[i], arrays, f"{name}/values", "uint8", 0)
@@ -45,14 +47,14 @@ cdef int bind_columns(void* columns, dict arrays, Binding b) except -1:
 
 cdef enum Written:
     WRITTEN
-    WRITE_ABSENT            # set to 0
-    WRITE_OTHER             # the buffer is not made for it
-    WRITE_TOO_LARGE         # a sample does not fit the type of the buffer
-    WRITE_BAD               # no such samples
+    WRITE_ABSENT            # no samples: set to 0
+    WRITE_OTHER             # the buffer takes other rows
+    WRITE_TOO_LARGE         # a sample exceeds the type of the buffer
+    WRITE_BAD               # the samples are damaged
 
 
 cdef int natural_kind(const Wave* w, bint too_large) noexcept nogil:
-    """Type for samples of an encoding (8)."""
+    """Return the type for samples of an encoding (8)."""
     if not w.there or w.encoding == ENCODING_UNSIGNED:
         return KIND_UNSIGNED
     if w.encoding == ENCODING_DIFFERENCES:
@@ -64,7 +66,7 @@ cdef Written write_wave(
     BoundWaveform* out, BoundVector* encoded, int kind, int64_t width, int64_t row,
     const Wave* w,
 ) noexcept nogil:
-    """Write a waveform to a row for `width` samples of a kind, or for their bytes."""
+    """Write a waveform to a row of `width` samples of a kind, decoded or encoded."""
     cdef char* values = out.values + row * out.step
     cdef const uint8_t* samples = w.samples
     cdef int64_t i
@@ -108,7 +110,7 @@ cdef Written write_wave(
 cdef Written write_encoded(
     BoundVector* out, int kind, int64_t width, int64_t row, const Wave* w
 ) noexcept nogil:
-    """Write samples as the differences (format 4.2) that the codec has, too."""
+    """Write samples encoded as differences (format 4.2), as the codec does."""
     cdef const uint8_t* samples = w.samples
     cdef int64_t n = w.n_bytes
     cdef int64_t at = 0
@@ -117,7 +119,7 @@ cdef Written write_encoded(
     cdef uint32_t last = 0
     cdef uint8_t* end
     cdef RowState state
-    # the buffer is made for the longest rows
+    # the buffer has room for the longest rows
     if not vector_has_room(out, row, (5 if kind == KIND_INT else 3) * width):
         return WRITE_BAD
     if w.encoding == ENCODING_DIFFERENCES:
@@ -149,7 +151,7 @@ cdef Written write_encoded(
 cdef Written decode_u16(
     const uint8_t* p, int64_t n, uint16_t* out, int64_t width
 ) noexcept nogil:
-    """Decode differences (format 4.2) that add up to numbers of 16 bits."""
+    """Decode differences (format 4.2) to unsigned 16-bit samples."""
     cdef uint32_t x = 0
     cdef uint32_t z
     cdef uint32_t all_bits = 0
@@ -174,7 +176,7 @@ cdef Written decode_u16(
 cdef Written decode_i32(
     const uint8_t* p, int64_t n, int32_t* out, int64_t width
 ) noexcept nogil:
-    """Decode differences (format 4.2)."""
+    """Decode differences (format 4.2) to signed 32-bit samples."""
     cdef uint32_t x = 0
     cdef uint32_t z
     cdef int64_t at = 0
@@ -192,7 +194,7 @@ cdef void write_fields(
     MGDOFieldsColumns* c, Py_ssize_t row, const Entry* e, const Digitizer* d,
     uint32_t packet_id,
 ) noexcept nogil:
-    """Write all but the waveforms (format 4.1, 4.3)."""
+    """Write all columns except the waveforms (format 4.1, 4.3)."""
     cdef const uint8_t* m = d.members
     cdef const uint8_t* g = d.gerda
     mgdo_fields_set_packet_id(c, row, packet_id)

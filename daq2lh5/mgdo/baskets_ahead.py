@@ -1,4 +1,4 @@
-"""Baskets of a tree, the next ones read in a thread."""
+"""Read baskets of a tree ahead, in a thread."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 __all__ = ["BasketsAhead"]
 
 AHEAD_BYTES = 2**20
-"""Bytes of entries that are unpacked in advance, at least: more than a switch of
-threads costs. Of the next ones as many wait."""
+"""Smallest number of bytes unpacked at a time, which outweighs the switch of threads.
+As many are unpacked in advance."""
 
 AHEAD_BASKETS = 256
-"""Baskets that are unpacked in advance, at most: some may have no bytes."""
+"""Largest number of baskets unpacked at a time: some may be empty."""
 
 
 class BasketsAhead:
-    """Reads baskets in the order of the file, and the next ones in a thread meanwhile.
+    """Read baskets in the order of the file, the next ones in a thread.
 
     Parameters
     ----------
     tree
-        where they are.
+        tree with the baskets.
     """
 
     def __init__(self, tree: MGTree) -> None:
@@ -39,12 +39,12 @@ class BasketsAhead:
         self._next: Task | None = None
 
     def read(self, number: int) -> Basket:
-        """Read a basket: the first one, or that behind the last one that was read.
+        """Read a basket: the first one, or the successor of the last one read.
 
         Raises
         ------
         DecodeError
-            if it cannot be read; others may be.
+            if it cannot be read; the next ones may be readable.
         """
         if number >= self._first + len(self._baskets):
             begin = time.perf_counter()
@@ -54,14 +54,14 @@ class BasketsAhead:
             self._tree.read_seconds += time.perf_counter() - begin
         i = number - self._first
         basket = self._baskets[i]
-        # not kept any longer than it takes
+        # release its memory as soon as possible
         self._baskets[i] = DecodeError("read already", self._tree.name)
         if isinstance(basket, DecodeError):
             raise basket
         return basket
 
     def _start(self, first: int) -> Task | None:
-        """Have some baskets read."""
+        """Start reading some baskets in a thread; None at the end."""
         if first >= self._tree.n_baskets:
             return None
         tree = self._tree
@@ -69,12 +69,12 @@ class BasketsAhead:
         try:
             start_thread(task.run, (), "daq2lh5-baskets")
         except RuntimeError:
-            # the system lets none start
+            # the system refuses new threads
             task.run()
         return task
 
     def close(self) -> None:
-        """Wait for what is being read; it is not wanted any more."""
+        """Wait for the thread, and discard its baskets."""
         if self._next is not None:
             with suppress(Exception):
                 self._next.result()
@@ -82,7 +82,7 @@ class BasketsAhead:
 
 
 def _read_some(tree: MGTree, first: int) -> list[Basket | DecodeError]:
-    """Read baskets until there are enough bytes."""
+    """Read baskets up to `AHEAD_BYTES`."""
     baskets: list[Basket | DecodeError] = []
     n_bytes = 0
     for number in range(first, min(first + AHEAD_BASKETS, tree.n_baskets)):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from ..buffers.declaration import Column, Table
 
 MAX_SAMPLES = 2**24
-"""Largest number of samples that is believed (MGDO format, 11)."""
+"""Largest plausible number of samples (MGDO format, 11)."""
 
 
 def _event(name: str, dtype: str, source: str, description: str) -> Column:
@@ -19,7 +19,7 @@ def _event(name: str, dtype: str, source: str, description: str) -> Column:
 
 FIELDS = Table(
     "MGDOFields",
-    "What a row has besides waveforms.",
+    "Columns of a row besides waveforms.",
     (
         _event("packet_id", "uint32", "MGDO format, 8", "Entry of the tree, from 1."),
         _event("channel", "uint32", "fID", "Channel."),
@@ -51,7 +51,12 @@ FIELDS = Table(
             units="ns",
             source="fDecimalTimeStamp",
         ),
-        _event("daqenergy", "float64", "fEnergy", "Energy found online."),
+        _event(
+            "daqenergy",
+            "float64",
+            "fEnergy",
+            "Energy computed by the data acquisition.",
+        ),
         _event(
             "energy_total",
             "float64",
@@ -70,7 +75,9 @@ FIELDS = Table(
         _event("trigger_number", "uint64", "fTriggerNumber", "Number of the trigger."),
         _event("is_mu_vetoed", "bool", "fIsMuVetoed", "In coincidence with a muon."),
         _event("mu_veto_sample", "uint32", "fMuVetoSample", "Sample of the muon."),
-        _event("is_inverted", "bool", "fIsInverted", "Whether the polarity is."),
+        _event(
+            "is_inverted", "bool", "fIsInverted", "Whether the polarity is inverted."
+        ),
         _event(
             "waveform_tag",
             "int32",
@@ -96,13 +103,13 @@ def _waveform(name: str, source: str, description: str) -> Column:
 PRESUMMED = _waveform(
     "waveform_presummed",
     "fWaveforms",
-    "The whole trace, in GERDA sums of four samples: where there is an auxiliary one.",
+    "The whole trace, in GERDA sums of four samples; with an auxiliary waveform.",
 )
 WINDOWED = _waveform(
     "waveform_windowed", "fAuxWaveforms", "Part of the trace around the trigger."
 )
 WAVEFORM = _waveform(
-    "waveform", "fWaveforms", "The trace: where there is no auxiliary one."
+    "waveform", "fWaveforms", "The trace; without an auxiliary waveform."
 )
 
 DIGITIZER_DATA = Table(

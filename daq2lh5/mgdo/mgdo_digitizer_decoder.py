@@ -18,24 +18,24 @@ __all__ = ["GETGERDADigitizerDataDecoder"]
 DEFAULT_LAYOUT = (True, 0, 0), ("uint16", "uint16")
 
 DigitizerLayout = tuple[tuple[bool, int, int], tuple[str, str]]
-"""Whether there are auxiliary waveforms, the numbers of samples; and their types."""
+"""Layout of rows: auxiliary waveforms, both numbers of samples; both types."""
 
 
 class GETGERDADigitizerDataDecoder(DataDecoder):
     """Decode the entries of the tree: a row for each waveform.
 
     An entry is an ``MGTEvent`` with arrays of ``MGTWaveform``,
-    ``GETGERDADigitizerData`` and again ``MGTWaveform`` (MGDO format, 3
-    and 4). Those of the same index make a row.
+    ``GETGERDADigitizerData`` and again ``MGTWaveform`` (MGDO format, 3 and 4). The
+    objects of the same index make a row.
 
     Attributes
     ----------
     decoded_values
-        the columns of its table.
+        columns of its table.
     key_list
-        the channels of the file.
+        channels of the file.
     skipped_channels
-        number of rows, by channel, that no buffer asked for.
+        number of unselected rows by channel.
     """
 
     table = DIGITIZER_DATA
@@ -48,23 +48,23 @@ class GETGERDADigitizerDataDecoder(DataDecoder):
         self.set_layout(DEFAULT_LAYOUT)
 
     def set_layout(self, layout: DigitizerLayout) -> None:
-        """Set the waveforms of the tables that are made from now on."""
+        """Set the waveform columns of further tables."""
         (use_aux, n, n_aux), (dtype, aux_dtype) = layout
         columns: list[tuple[Column, int, str]] = [(WAVEFORM, n, dtype)]
         if use_aux:
             columns = [(PRESUMMED, n, dtype), (WINDOWED, n_aux, aux_dtype)]
         self.decoded_values: dict[str, dict[str, Any]] = FIELDS.decoded_values()
         for column, samples, kind in columns:
-            # the periods are those of the rows
+            # each row has its own period
             lengths = {"wf_len": samples, "dtype": kind, "dt": np.float64(0)}
             self.decoded_values[column.name] = column.decoded_value() | lengths
 
     def get_key_lists(self) -> list[list[int | str]]:
-        """Return the channels: they all can share a buffer."""
+        """Return all channels in one list: they can share a buffer."""
         return [list(self.key_list)]
 
     def get_decoded_values(self, key: int | str | None = None) -> dict[str, Any]:  # noqa: ARG002
-        """Return the columns: the same for all channels."""
+        """Return the columns, which are the same for all channels."""
         return self.decoded_values
 
     def get_max_rows_in_packet(self) -> int:

@@ -1,4 +1,4 @@
-"""Decoder of what a file says about its run."""
+"""Decoder of the objects that describe the run."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ class MGDOHeaderDecoder(DataDecoder):
     Attributes
     ----------
     values
-        the fields of the struct by name; those of a run that cannot be read are
-        missing.
+        fields of the struct by name; without those of a run that cannot be read.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -43,7 +42,7 @@ class MGDOHeaderDecoder(DataDecoder):
         Parameters
         ----------
         tree
-            the file.
+            tree of the file.
         digitizer_class
             class of the digitizer data.
 
@@ -75,7 +74,7 @@ class MGDOHeaderDecoder(DataDecoder):
     ) -> lgdo.Struct:
         """Return the header as a struct."""
         if self._header is None:
-            import lgdo  # noqa: PLC0415  (takes a second; a conversion needs none)
+            import lgdo  # noqa: PLC0415  (takes a second; conversions do not need it)
 
             self._header = lgdo.Struct(
                 {
@@ -86,5 +85,5 @@ class MGDOHeaderDecoder(DataDecoder):
         return self._header
 
     def describe_lgdo(self) -> tuple[Layout, list[np.ndarray]]:
-        """Return how the struct is written."""
+        """Return layout and values of the struct for a writer."""
         return layout_of_values(self.values, UNITS)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
-from ..selection.overflow_tables import MAX_OVERFLOW
+from ..selection.overflow_tables import MAX_OVERFLOW, TOO_MANY_TABLES
 from ..streaming.kernel_streamer import KernelStreamer
 from ._framing import CLASS_NAMES
 from ._kernel import REASONS, MGDOKernel
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 __all__ = ["MGDOStreamer"]
 
-MAX_TOLD = 8
+MAX_NOTES = 8
 """Largest number of channels named in notes."""
 
 MAX_TABLES = 1024
@@ -35,9 +35,7 @@ MAX_TABLES = 1024
 
 UNREADABLE = next(c for c, text in REASONS.items() if "basket cannot" in text)
 
-TOO_MANY_TABLES = "row that there can be no more tables for"
-
-TRAILING = "ROOT file with bytes behind its end, which are not read"
+TRAILING = "bytes behind the end of the ROOT file, which are not read"
 
 GERDA_CLASS = next(name for name in CLASS_NAMES if name.startswith("GETGERDA"))
 
@@ -45,7 +43,7 @@ GERDA_CLASS = next(name for name in CLASS_NAMES if name.startswith("GETGERDA"))
 class MGDOStreamer(KernelStreamer):
     """Decode the tree of an MGDO file.
 
-    The report counts entries of the tree, and their bytes when they are decompressed.
+    The report counts entries of the tree, and their decompressed bytes.
 
     Attributes
     ----------
@@ -66,7 +64,7 @@ class MGDOStreamer(KernelStreamer):
     _overflow: OverflowTables[DigitizerLayout]
 
     def __init__(self) -> None:
-        # better now than when the file is open
+        # fails early without uproot
         import_uproot()
         self.header_decoder = MGDOHeaderDecoder()
         self.digitizer_decoder = GETGERDADigitizerDataDecoder()
@@ -84,7 +82,7 @@ class MGDOStreamer(KernelStreamer):
         self._ahead: BasketsAhead | None = None
         self._basket: Basket | None = None
         self._next_basket = 0
-        # bytes of the entries in baskets that are done
+        # bytes of the entries in previous baskets
         self._bytes_before = 0
         self._keyed: dict[int, RawBuffer] = {}
         self._first_layout = DEFAULT_LAYOUT
@@ -104,7 +102,7 @@ class MGDOStreamer(KernelStreamer):
         chunk_mode: str = "any_full",
         out_stream: str = "",
     ) -> list[RawBuffer]:
-        """Open an MGDO file, and read up to its first sound entry.
+        """Open an MGDO file, and read up to its first valid entry.
 
         Parameters are those of :meth:`.DataStreamer.open_stream`.
 
@@ -118,7 +116,7 @@ class MGDOStreamer(KernelStreamer):
         ImportError
             (which is a NotImplementedError, too) if uproot is not installed.
         DecodeError
-            if there is no tree of MGTEvent that can be read.
+            without a readable tree of MGTEvent.
         """
         source = self.open_source(stream_name)
         # the tree replaces the source
@@ -149,7 +147,7 @@ class MGDOStreamer(KernelStreamer):
         super().close_stream()
 
     def _look_ahead(self) -> tuple[int, DigitizerLayout, str]:
-        """Return channels, waveforms and digitizer class of the first sound entry."""
+        """Return channels, waveforms and digitizer class of the first valid entry."""
         problem = ""
         n_channels, digitizer_class = 0, ""
         for number in range(self.tree.n_baskets):
@@ -180,20 +178,20 @@ class MGDOStreamer(KernelStreamer):
 
     def _note_missing(self, missing: list[str]) -> None:
         for name in missing:
-            self.report.warn(f"the file has no object '{name}' that can be read")
+            self.report.warn(f"the file has no object '{name}', or it cannot be read")
 
     def _note_trailing(self) -> None:
-        """Tell of bytes behind the ROOT file, as of files that were joined."""
+        """Warn of bytes behind the ROOT file, as in joined files."""
         trailing = self.tree.trailing
         if trailing is None:
             return
-        what = f"{trailing.length} bytes follow and are not read"
+        rest = f"{trailing.length} bytes follow and are not read"
         if trailing.is_root:
-            what = (
+            rest = (
                 f"another ROOT file of {trailing.length} bytes follows and is not "
                 "read: split the input there, and convert each file"
             )
-        self.report.warn(f"the ROOT file ends at byte {trailing.start}; {what}")
+        self.report.warn(f"the ROOT file ends at byte {trailing.start}; {rest}")
 
     def _set_buffers(self) -> None:
         self._kernel.set_buffers(self._keyed, self._overflow.shapes)
@@ -248,7 +246,7 @@ class MGDOStreamer(KernelStreamer):
         return True
 
     def _decode(self, limit: int) -> int:
-        """Run the kernel over the basket at hand."""
+        """Run the kernel on the current basket."""
         kernel, basket = self._kernel, self._basket
         status = kernel.decode_basket(basket.data, basket.offsets, basket.first, limit)
         if status == MGDOKernel.UNKNOWN:
@@ -270,14 +268,14 @@ class MGDOStreamer(KernelStreamer):
         return status
 
     def _new_channel(self, channel: int) -> None:
-        """React to a channel that the first entry's list lacks."""
+        """React to a channel missing in the first entry's list."""
         decoder = self.digitizer_decoder
         if type(decoder).__name__ not in self.rb_lib or channel in self._without_table:
             return
         rbs = self.rb_lib[type(decoder).__name__]
         if len(rbs) > MAX_TABLES:
             self.report.warn(
-                f"more than {MAX_TABLES} tables: not all channels have one"
+                f"more than {MAX_TABLES} new tables: other channels are not decoded"
             )
             self._without_table.add(channel)
             return
@@ -285,10 +283,10 @@ class MGDOStreamer(KernelStreamer):
         self.offer_keys(decoder, self._keyed, self._buffer_size, [channel])
         rb = self._keyed.get(channel)
         if rb is None:
-            # the specification does not select such channels
+            # not selected
             return
         self._n_new_channels += 1
-        if self._n_new_channels <= MAX_TOLD:
+        if self._n_new_channels <= MAX_NOTES:
             self.report.note(f"channel {channel} is not in the file's list of channels")
         if not self._kernel.set_channel(channel, rb):
             self._overflow.settle(rb, self._first_layout)
@@ -299,14 +297,14 @@ class MGDOStreamer(KernelStreamer):
     # ---- waveforms that differ -----------------------------------------------------
 
     def _other_layout(self) -> bool:
-        """React to a row that does not fit its buffer; True ends the chunk."""
+        """React to a row that does not fit its buffer; True ends the batch."""
         channel = self._kernel.detail_channel
-        # impossibly high channels share the table of the first of them
+        # implausibly high channels share the buffer of the first of them
         channel = channel if channel in self._keyed else max(self._keyed)
         layout = self._kernel.wanted_layout
         rb = self._keyed[channel]
         if self._overflow.shapes[id(rb)] == layout or not rb.private:
-            msg = f"buffer '{rb.out_name}' has no room for the waveforms of {layout}"
+            msg = f"waveforms of {layout} do not fit the buffer '{rb.out_name}'"
             raise ValueError(msg)
         change = partial(self._use_overflow, channel, layout)
         return self._change_buffers(change, wait=rb.loc > 0)
@@ -342,11 +340,11 @@ class MGDOStreamer(KernelStreamer):
     # ---- accounting ----------------------------------------------------------------
 
     def _account(self) -> None:
-        """Bring the report up to date with the kernel's counts."""
+        """Update the report from the kernel's counts."""
         super()._account()
         self._account_for_irregular()
         report, kernel = self.report, self._kernel
-        report.note("packets and bytes are those of the tree's entries, decompressed")
+        report.note("packets are entries of the tree, bytes are decompressed")
         if self.tree.trailing is not None:
             report.irregular[TRAILING] = 1
             report.bytes["unknown"] += self.tree.trailing.length
@@ -359,7 +357,7 @@ class MGDOStreamer(KernelStreamer):
         if self._n_lost:
             report.irregular[TOO_MANY_TABLES] = self._n_lost
             if not skipped:
-                # the specification selects all: these are entries without a table
+                # the specification selects all: skipped entries lack a table
                 for counts in (report.packets, report.bytes):
                     counts["unknown"] += counts["skipped"]
                     counts["skipped"] = 0

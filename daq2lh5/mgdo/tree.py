@@ -1,6 +1,6 @@
 """The tree in a ROOT file, read by uproot.
 
-Only this module knows uproot, and imports it when a file is opened.
+Only this module uses uproot, and imports it when a file is opened.
 """
 
 from __future__ import annotations
@@ -29,13 +29,12 @@ EVENT_CLASS = "MGTEvent"
 RUN_VERSION = 2
 
 COPY_LIMIT = "4G"
-"""Largest input that is copied to a temporary file, if the environment has no other."""
+"""Default for the largest input copied to a temporary file."""
 
 LIMIT_VARIABLE = "DAQ2LH5_COPY_LIMIT"
-"""Environment variable with that limit."""
+"""Environment variable for the largest input copied to a temporary file."""
 
 ADVICE = "compare the file with the original, or copy it again"
-
 
 LARGE_FILES = 1000000
 """Added to a ROOT file's version if its header has positions of 64 bits."""
@@ -45,20 +44,20 @@ BEGIN = 100
 
 
 class MissingUprootError(ImportError, NotImplementedError):
-    """ROOT files need uproot, which is not installed, or lacks what it needs itself.
+    """uproot, which reads ROOT files, is not installed, or one of its dependencies.
 
     Parameters
     ----------
     error
-        of the import.
+        error of the import.
     """
 
     def __init__(self, error: ImportError) -> None:
-        lack = ""
+        missing = ""
         if error.name not in (None, "uproot"):
-            lack = f" with all that it needs ('{error.name}' is missing)"
+            missing = f" (its dependency '{error.name}' is missing)"
         super().__init__(
-            f"MGDO data are ROOT files, which need the package uproot{lack}: "
+            f"MGDO data are ROOT files, which need the package uproot{missing}: "
             "pip install 'daq2lh5[mgdo]'",
             name=error.name,
         )
@@ -70,11 +69,11 @@ class Trailing(NamedTuple):
     Attributes
     ----------
     start
-        their position.
+        offset of the first byte.
     length
-        their number.
+        number of bytes.
     is_root
-        whether they begin as another ROOT file.
+        whether they begin like another ROOT file.
     """
 
     start: int
@@ -85,35 +84,35 @@ class Trailing(NamedTuple):
 class MGTree:
     """The entries of the tree in a file, basket by basket.
 
-    It serves the streamer and the driver as the stream's source.
+    It replaces the source of the stream.
 
     Parameters
     ----------
     name
         name of the file, for messages.
     path
-        its path, if that differs. It may be removed once the tree is open.
+        path of the file, if it differs. It may be removed once the tree is open.
 
     Attributes
     ----------
     n_entries, n_baskets
         number of entries and baskets.
     bytes_read
-        compressed bytes of the baskets that were read.
+        compressed bytes of the baskets read so far.
     read_seconds
-        time that was spent waiting for them.
+        time spent waiting for baskets.
     holes
         blocks of zeros in uncompressed baskets.
     trailing
-        what follows the ROOT file; None if nothing does.
+        bytes behind the ROOT file, otherwise None.
 
     Raises
     ------
     MissingUprootError
-        (an ImportError and a NotImplementedError) if uproot, or what it needs, is not
-        installed.
+        (an ImportError and a NotImplementedError) if uproot, or one of its
+        dependencies, is not installed.
     DecodeError
-        if it is no ROOT file, or has no tree of MGTEvent that can be read.
+        if it is not a ROOT file, or has no readable tree of MGTEvent.
     """
 
     compression: str | None = None
@@ -130,9 +129,9 @@ class MGTree:
         uproot = import_uproot()
         path = name if path is None else path
         try:
-            # no memory map: a file cut while it is read would end the process
+            # no memory map: truncating the file meanwhile would end the process
             handler = uproot.MultithreadedFileSource
-            # in a dictionary, or a colon would have a meaning
+            # in a dictionary, as a colon in a plain path separates an object's name
             self._file = uproot.open(
                 {path: None}, handler=handler, num_workers=1, use_threads=False
             )
@@ -171,14 +170,14 @@ class MGTree:
         if TREE not in keys:
             found = ", ".join(keys) or "nothing"
             advice = "trees of other programs are not supported"
-            problem = f"no '{TREE}' in the file, but {found}"
+            problem = f"no '{TREE}' in the file, found {found}"
             raise self._failure(problem, advice)
         tree = self._file[TREE]
         names = [branch.name for branch in tree.branches]
         advice = "only trees with whole MGTEvent objects are supported"
         if BRANCH not in names:
             found = ", ".join(names) or "none"
-            problem = f"'{TREE}' has no branch '{BRANCH}', but {found}"
+            problem = f"'{TREE}' has no branch '{BRANCH}', found {found}"
             raise self._failure(problem, advice)
         branch = tree[BRANCH]
         if branch.classname != "TBranchObject":
@@ -186,12 +185,12 @@ class MGTree:
             raise self._failure(problem, advice)
         found = branch.member("fClassName")
         if found != EVENT_CLASS:
-            problem = f"branch '{BRANCH}' is of {found}, not {EVENT_CLASS}"
+            problem = f"branch '{BRANCH}' has objects of {found}, not {EVENT_CLASS}"
             raise self._failure(problem, advice)
         return branch
 
     def entries_of(self, number: int) -> tuple[int, int]:
-        """Return the first entry of a basket, and that behind it."""
+        """Return the first entry of a basket, and the first one behind it."""
         return self._first[number], self._first[number + 1]
 
     def read(self, number: int) -> Basket:
@@ -200,14 +199,14 @@ class MGTree:
         Parameters
         ----------
         number
-            its number, from 0.
+            number of the basket, from 0.
 
         Raises
         ------
         DecodeError
-            if it cannot be read; others may be.
+            if it cannot be read; other baskets may be readable.
         MissingUprootError
-            if uproot lacks what decompresses it.
+            if the package that decompresses it is missing.
         """
         first, stop = self.entries_of(number)
         try:
@@ -223,7 +222,7 @@ class MGTree:
             raise DecodeError(problem, self.name) from e
         if len(offsets) != stop - first + 1:
             n = len(offsets) - 1
-            problem = f"basket of entries {first} to {stop - 1} has {n} of them"
+            problem = f"basket of entries {first} to {stop - 1} has {n} entries"
             raise DecodeError(problem, self.name)
         return Basket(first, data, offsets)
 
@@ -247,17 +246,17 @@ class MGTree:
             self.holes.skip()
 
     def _seek(self, number: int) -> int:
-        """Return where a basket is in the file."""
+        """Return the offset of a basket in the file; 0 if unknown."""
         seeks = self._branch.member("fBasketSeek")
         return int(seeks[number]) if number < len(seeks) else 0
 
     def stored_bytes(self, number: int) -> int:
-        """Return how long a basket is in the file."""
+        """Return the length of a basket in the file; 0 if unknown."""
         stored = self._branch.member("fBasketBytes")
         return int(stored[number]) if number < len(stored) else 0
 
     def run(self) -> dict[str, Any]:
-        """Return what the object ``run`` says; nothing if it cannot be read."""
+        """Return the fields of the object ``run``; empty if it cannot be read."""
         with suppress(Exception):
             chunk, cursor = self._file.key("run").get_uncompressed_chunk_cursor()
             data = bytes(np.frombuffer(chunk.raw_data, np.uint8))
@@ -279,17 +278,17 @@ class MGTree:
 
 
 def open_tree(source: Source) -> MGTree:
-    """Open the tree in an input, which is closed.
+    """Open the tree in an input, and close the input.
 
-    ROOT files are read here and there, so what is compressed, or comes through a pipe,
-    is copied to a temporary file first. That has no name any more when it is open.
+    ROOT files need random access, so a compressed input, or a pipe, is copied to a
+    temporary file first. It is deleted once it is open.
 
     Raises
     ------
     MissingUprootError, DecodeError
-        see `MGTree`; a DecodeError also if the copy gets too large.
+        see `MGTree`; a DecodeError also if the copy is too large.
     OSError
-        if it cannot be written.
+        if the copy cannot be written.
     """
     with ExitStack() as stack:
         stack.callback(source.close)
@@ -301,7 +300,7 @@ def open_tree(source: Source) -> MGTree:
         except DecodeError as e:
             if source.error is None:
                 raise
-            problem = f"{source.error}, and what there is cannot be read"
+            problem = f"{source.error}, and the part before it cannot be read"
             raise DecodeError(problem, source.name, advice=ADVICE) from e
         tree.compression, tree.error = source.compression, source.error
         tree.trailing = find_trailing(path)
@@ -310,7 +309,7 @@ def open_tree(source: Source) -> MGTree:
 
 
 def find_trailing(path: str) -> Trailing | None:
-    """Return what follows the end that a ROOT file's header states (``fEND``)."""
+    """Return the bytes behind the end in a ROOT file's header (``fEND``), or None."""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(20)
@@ -327,21 +326,21 @@ def find_trailing(path: str) -> Trailing | None:
 
 @contextmanager
 def _copy_of(source: Source) -> Iterator[str]:
-    """Copy an input to a temporary file, as long as it is wanted."""
+    """Copy an input to a temporary file, deleted at the end of the context."""
     given = os.environ.get(LIMIT_VARIABLE, COPY_LIMIT)
     limit = parse_size(given)
     folder = printable(gettempdir())
     advice = (
-        "decompress it, or write what comes through the pipe to a file, and convert "
-        "that; or set TMPDIR to a folder with more room"
+        "decompress the input, or write the pipe's data to a file, and convert that; "
+        "or set TMPDIR to a folder with more space"
     )
     try:
         with NamedTemporaryFile(prefix="daq2lh5-") as copy:
             while len(window := source.fill(1)):
                 if source.offset + len(window) > limit:
                     problem = (
-                        f"larger than {given} once decompressed, which is the limit "
-                        f"for its copy in the temporary folder {folder}"
+                        f"larger than {given} when decompressed, the limit for its "
+                        f"copy in the temporary folder {folder}"
                     )
                     how = f"{advice} and {LIMIT_VARIABLE} to a larger size"
                     raise DecodeError(problem, source.name, advice=how)
@@ -355,7 +354,7 @@ def _copy_of(source: Source) -> Iterator[str]:
 
 
 def _write(copy: IO[bytes], data: bytes, folder: str, advice: str) -> None:
-    """Append to a copy; what is left of it is written, if there are no data."""
+    """Append to a copy; flush it if `data` is empty."""
     try:
         copy.write(data)
         if not data:
@@ -366,7 +365,7 @@ def _write(copy: IO[bytes], data: bytes, folder: str, advice: str) -> None:
 
 
 def import_uproot() -> Any:
-    """Import uproot; raises `MissingUprootError`, which says what to install."""
+    """Import uproot; raise `MissingUprootError` if that fails."""
     try:
         import uproot  # noqa: PLC0415  (optional, and takes half a second)
     except ImportError as e:
@@ -375,7 +374,7 @@ def import_uproot() -> Any:
 
 
 def _first_line(error: Exception) -> str:
-    """Return what uproot says: it may go on for pages."""
+    """Return the first line of an error's message, which can fill pages."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0].rstrip(",:") if lines else type(error).__name__
 
@@ -386,17 +385,17 @@ def parse_run(data: bytes) -> dict[str, Any]:
     Parameters
     ----------
     data
-        its bytes.
+        bytes of the object.
 
     Returns
     -------
     fields
-        by the names that they have in the output.
+        values by their names in the output.
 
     Raises
     ------
     ValueError
-        if it is of another version, or does not end where it must.
+        if it has another version, or another length than its fields.
     """
     length, version = struct.unpack_from(">IH", data)
     if version != RUN_VERSION or length != 0x40000000 | len(data) - 4:

@@ -1,7 +1,7 @@
 """Wire structs of ROOT's objects in files of MGDO; see :mod:`daq2lh5._core.wire`.
 
-Sections are those of the MGDO format. All numbers are big-endian. The names of fields
-are those of the classes' members, without ``f`` and in snake case.
+Sections are those of the MGDO format. All numbers are big-endian. Fields are named
+after the members of the classes, without ``f`` and in snake case.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ VERSION = Struct(
 
 POINTER = Struct(
     "root_pointer",
-    "byte count and class in front of an object that is pointed to",
+    "byte count and class in front of the target of a pointer",
     "MGDO format, 3",
     8,
     (
@@ -44,7 +44,7 @@ POINTER = Struct(
                 Bits(0, 30, "count", "bytes behind this word"),
             ),
         ),
-        Field(4, "be_u32", "tag", "class: 0xFFFFFFFF, then its name, or where it was"),
+        Field(4, "be_u32", "tag", "class: 0xFFFFFFFF, then its name; or a reference"),
     ),
 )
 
@@ -127,7 +127,7 @@ DIGITIZER = Struct(
     "MGDO format, 4.3",
     28,
     (
-        Field(0, "be_f64", "energy", "energy of the data acquisition"),
+        Field(0, "be_f64", "energy", "energy computed by the data acquisition"),
         Field(8, "be_u64", "time_stamp", "Unix time, whole seconds", "s"),
         Field(16, "be_u32", "channel", "number of the channel"),
         Field(20, "be_u64", "index", "always 0"),

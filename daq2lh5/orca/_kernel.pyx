@@ -25,6 +25,7 @@ from .packets._contents cimport *
 from .packets._damage cimport *
 from .packets._framing cimport *
 
+from ..selection.overflow_tables import TOO_MANY_LENGTHS
 from .packets._framing import KINDS, REASONS
 
 
@@ -187,6 +188,11 @@ cdef class OrcaKernel(Kernel):
         cdef SinkTable table = self.tables[self.detail_table]
         return table.buffers[self.detail_sink]
 
+    @property
+    def detail_width(self):
+        """Number of samples in the rows of that buffer."""
+        return self.detail_buffer.arrays()["waveform/values"].shape[1]
+
     def end(self):
         """Store the fill levels of the buffers, and release the buffers."""
         self.streams.release()
@@ -272,7 +278,7 @@ cdef class OrcaKernel(Kernel):
         """Skip the trace that stopped the kernel: the limit of tables is reached."""
         self.n_too_many += 1
         if self.ids.kind[self.detail_decoder] == KIND_WAVEFORM:
-            self.reject("a trace of more lengths than there can be tables")
+            self.reject(TOO_MANY_LENGTHS)
         else:
             self.inner += 1
 

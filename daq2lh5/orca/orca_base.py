@@ -167,7 +167,8 @@ class KernelDecoder(OrcaDecoder):
                 return self.decode_packet(packet, packet_id, rbl)
             msg = (
                 f"packet {packet_id}: its trace has {kernel.detail_samples} samples, "
-                "other than the rows of its buffer: use another buffer"
+                f"but the rows of its buffer have {kernel.detail_width}: "
+                "use another buffer"
             )
             raise ValueError(msg)
         if not kernel.n_packets:

@@ -1,11 +1,7 @@
 """Decoders of FlashCam data since 2024: FCIO records in ORCA packets.
 
-Each packet has records of one FCIO stream::
-
-    word 2    id of the stream: readout (upper half), listener (lower half)
-    word 3-   the records, and up to three zero bytes
-
-(ORCA format, 4.4). The kernel of native FCIO files decodes the records.
+A packet is :ref:`wire-orca_fcio`, records of one FCIO stream, and up to three zero
+bytes (ORCA format, 4.4). The kernel of native FCIO files decodes the records.
 """
 
 from __future__ import annotations

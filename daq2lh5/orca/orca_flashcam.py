@@ -219,13 +219,9 @@ def _number(value: Any, most: int, otherwise: int = 0) -> int:
 class ORFlashCamListenerConfigDecoder(RecordDecoder):
     """Decode the configurations of listeners (ORCA format, 4.3.1).
 
-    ::
-
-        word 1       id of the readout (upper half), of the listener
-        words 2-12   settings
-        words 13-    card address (upper half) and input of each trace
-
-    Revisions and hardware ids of the cards may follow the trace map.
+    A packet is :ref:`wire-listener_config` and the map of traces:
+    :ref:`wire-listener_trace` for each. Revisions and hardware ids of the cards may
+    follow the map.
     """
 
     kind = "listener_config"
@@ -310,16 +306,10 @@ def configuration_of(settings: dict[str, Any]) -> tuple[int, int, float, np.ndar
 class ORFlashCamListenerStatusDecoder(RecordDecoder):
     """Decode status packets of listeners (ORCA format, 4.3.2): one row each.
 
-    ::
-
-        word 1       id of the readout (upper half), of the listener
-        word 2       whether there are errors
-        words 3-9    times
-        words 13-14  number of cards, bytes per card in FCIO
-        words 15-    39 words per card, then links of the last card
-
-    The writer reserves room for links behind each card, but the next card overwrites
-    them. Packets with links behind each card are decoded too.
+    A packet is :ref:`wire-listener_status`, :ref:`wire-listener_card` for each card,
+    and the links of the last card. The writer reserves room for links behind each card,
+    but the next card overwrites them. Packets with links behind each card are decoded
+    too.
     """
 
     table = LISTENER_STATUS
@@ -401,12 +391,9 @@ def waveform_decoded_values() -> dict[str, Any]:
 class ORFlashCamWaveformDecoder(KernelDecoder):
     """Decode traces (ORCA format, 4.3.3): one row each.
 
-    ::
-
-        word 1    lengths of the headers and the trace, type of the event
-        word 2    crate, slot, card address, input and index of the trace
-        word 3-   FlashCam header: time offsets, dead region, time stamp, baseline
-        then      samples, two per word
+    A packet is :ref:`wire-flashcam_std_trace`, the FlashCam header, and the samples,
+    two per word. The header is :ref:`wire-flashcam_offsets`,
+    :ref:`wire-flashcam_times` and :ref:`wire-flashcam_fpga`.
 
     Attributes
     ----------
@@ -536,7 +523,11 @@ class ORFlashCamWaveformDecoder(KernelDecoder):
 
 
 class ORFlashCamADCWaveformDecoder(ORFlashCamWaveformDecoder):
-    """Decode traces with other bits in word 2 for input and trace index."""
+    """Decode traces of packets that begin with :ref:`wire-flashcam_trace`.
+
+    Otherwise as :class:`ORFlashCamWaveformDecoder`: input and index of the trace have
+    other bits (ORCA format, 4.3.3).
+    """
 
     variant = 0
     fc_input_mask = 0x3C00

@@ -1,13 +1,8 @@
 r"""Decoder of header packets.
 
-::
-
-    word 0    id 0, length of the packet in words (its lowest 18 bits)
-    word 1    length of the text in bytes
-    word 2-   the text: an XML property list, and one to four zero bytes
-
-The text does not depend on the byte order. :func:`find_header` determines length and
-byte order together.
+A packet is :ref:`wire-orca_header`, whose text is an XML property list, and one to four
+zero bytes (ORCA format, 1.2). The text does not depend on the byte order.
+:func:`find_header` determines length and byte order together.
 """
 
 from __future__ import annotations

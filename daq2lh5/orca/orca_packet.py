@@ -1,10 +1,8 @@
 """Id and length of ORCA packets, from their first words.
 
-A packet is an array of 32-bit words in the byte order of the machine::
-
-    short      1 | id (5 more bits) | payload (26 bits)          a single word
-    long       0 | id (13 more bits) | length (18 bits)          length counts word 0
-    extended   0 | id (13 more bits) | 0, then the length as word 1
+A packet is an array of 32-bit words in the byte order of the machine. It is short, long
+or extended, and begins with :ref:`wire-orca_short`, :ref:`wire-orca_long` or
+:ref:`wire-orca_extended` (ORCA format, 1.1).
 
 A *shifted* id is a small number. An *unshifted* id keeps its place in the word, with
 zeros in the lower bits, as in the header's table of ids.

@@ -27,9 +27,7 @@ FLAGS = (
 class ORRunDecoderForRun(RecordDecoder):
     """Decode run records: start, stop and sub-runs, and a heartbeat every 30 s.
 
-    .. wire:: daq2lh5.orca.packets.wire RUN
-
-    See ORCA format, 4.2.
+    A packet is :ref:`wire-orca_run` (ORCA format, 4.2).
     """
 
     table = RUN

@@ -12,6 +12,7 @@ import numpy as np
 from .._core.kernel import FATES
 from ..errors import DecodeError, told
 from ..fc.fc_base import LONE_FSP
+from ..selection.overflow_tables import TOO_MANY_LENGTHS
 from . import orca_packet
 from ._kernel import OrcaKernel
 from .decoder_names import ANY_FCIO, DECODERS, FCIO
@@ -416,9 +417,7 @@ class OrcaStreamer(PacketAccess, TraceTables):
                 self._kernel.n_bad_events
             )
         if self._kernel.n_too_many:
-            report.irregular["trace of more lengths than there can be tables"] = (
-                self._kernel.n_too_many
-            )
+            report.irregular[TOO_MANY_LENGTHS] = self._kernel.n_too_many
         for crate, slot in self._kernel.flashcam.adopted:
             report.note(
                 f"FlashCam: the header has no card in crate {crate}, slot {slot}"

@@ -109,8 +109,8 @@ class TraceTables(FcioPackets):
         rb = kernel.detail_buffer
         if rb.table is None:
             msg = (
-                f"the rows of buffer '{rb.out_name}' do not fit traces of "
-                f"{kernel.detail_samples} samples: use another buffer"
+                f"a trace has {kernel.detail_samples} samples, but the rows of its "
+                f"buffer '{rb.out_name}' have {kernel.detail_width}: use another buffer"
             )
             raise ValueError(msg)
         key = kernel.detail_key

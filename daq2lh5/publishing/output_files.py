@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ..buffers.garbage import Garbage
     from ..raw_buffer import RawBufferLibrary
     from ..report import ConversionReport
+    from ..writing.layout import Layout
 
 __all__ = ["COLUMNS_ATTRIBUTE", "REPORT_ATTRIBUTE", "OutputFiles"]
 
@@ -209,8 +210,8 @@ class OutputFiles:
         """
         self.plan = plan
         self.pipeline.limit = plan.in_flight
-        layouts = [rb.layout for _, rb in rb_lib.buffers()]
-        check_settings(self.settings, filter(None, dict.fromkeys(layouts)))
+        for settings, layouts in _layouts_by_settings(rb_lib):
+            check_settings(self.settings, layouts, settings)
         files = rb_lib.files()
         self.check(files)
         for file in files:
@@ -383,6 +384,18 @@ class OutputFiles:
             for file in self._files.values():
                 _close_unfinished(file)
             self._files = {}
+
+
+def _layouts_by_settings(
+    rb_lib: RawBufferLibrary,
+) -> Iterator[tuple[dict[str, Any], list[Layout]]]:
+    """Yield the different settings of tables, with the layouts of these tables."""
+    kinds: dict[str, tuple[dict[str, Any], list[Layout | None]]] = {}
+    for _, rb in rb_lib.buffers():
+        settings = rb.settings.hdf5_settings
+        kinds.setdefault(repr(settings), (settings, []))[1].append(rb.layout)
+    for settings, layouts in kinds.values():
+        yield settings, [*filter(None, dict.fromkeys(layouts))]
 
 
 def _faults(faults: list[tuple[str, int]]) -> Iterator[str]:

@@ -91,7 +91,7 @@ def notice_signals() -> Iterator[Interruption]:
     global _noticed  # noqa: PLW0603  (signals belong to the process)
     interruption = Interruption()
     before: dict[int, Any] = {}
-    _noticed = interruption
+    outer, _noticed = _noticed, interruption
     try:
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
@@ -101,7 +101,7 @@ def notice_signals() -> Iterator[Interruption]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        _noticed = None
+        _noticed = outer
 
 
 def check_interruption() -> None:

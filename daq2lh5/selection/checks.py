@@ -7,9 +7,47 @@ from typing import TYPE_CHECKING
 from ..errors import OutSpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..raw_buffer import RawBuffer
 
-__all__ = ["check_processing"]
+__all__ = ["check_aliases", "check_processing"]
+
+
+def check_aliases(tables: Iterable[tuple[tuple[str, str], list[str]]]) -> None:
+    """Check that aliases are no names of other tables, and not inside of tables.
+
+    Parameters
+    ----------
+    tables
+        file and path of each table, and the paths of its aliases.
+
+    Raises
+    ------
+    OutSpecError
+        (a ValueError) if they are.
+    """
+    tables = list(tables)
+    if not any(aliases for _, aliases in tables):
+        return
+    # the table of each name
+    owners = {place: place[1] for place, _ in tables}
+    for (file, path), aliases in tables:
+        for alias in aliases:
+            owner = owners.setdefault((file, alias), path)
+            if owner != path or alias == path:
+                msg = (
+                    f"alias '{alias}' of the table '{path}': the table '{owner}' has "
+                    f"this name in {file}; give another"
+                )
+                raise OutSpecError(msg)
+    for file, name in owners:
+        parts = name.split("/")
+        above = ["/".join(parts[:n]) for n in range(1, len(parts))]
+        inside = next((a for a in above if (file, a) in owners), None)
+        if inside is not None:
+            msg = f"'{name}' in {file} would be inside of the table '{inside}'"
+            raise OutSpecError(msg)
 
 
 def check_processing(rb: RawBuffer) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..buffers.column import VECTOR_DATATYPE
 from ..errors import did_you_mean
 from ..writing.codecs import codec_of
+from ..writing.merging import merge_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,8 +26,38 @@ class _Settings(NamedTuple):
     codec: Any
 
 
+class _Given:
+    """A dictionary of settings by path, parsed; and the paths that datasets had."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        # kept: its id stands for it
+        self.given = given
+        self.parsed = {str(p): _parsed(str(p), value) for p, value in given.items()}
+        self.used: set[str] = set()
+
+    def everywhere(self, path: str) -> Iterator[_Settings]:
+        """Yield the settings of a path alone."""
+        if path in self.parsed:
+            self.used.add(path)
+            yield self.parsed[path]
+
+    def of_tables(self, path: str, names: list[str]) -> Iterator[_Settings]:
+        """Yield the settings of a path behind a name, if one of `names` fits."""
+        for given, settings in self.parsed.items():
+            pattern = given.removesuffix(f"/{path}")
+            if pattern != given and any(fnmatchcase(n, pattern) for n in names):
+                self.used.add(given)
+                yield settings
+
+
+NOTHING = _Given({})
+
+
 class ColumnSettings:
     """Settings of single columns, by path.
+
+    Settings for the column of one table win over those for all tables; of two such, the
+    argument wins over the specification.
 
     Parameters
     ----------
@@ -34,6 +65,8 @@ class ColumnSettings:
         by the path of a column in its table (``"baseline"``, ``"waveform/values"``),
         which may follow the name of a table or decoder and a slash, also with the
         wildcards of :mod:`fnmatch`: HDF5 settings, or a codec of waveforms.
+    specified
+        the same, from the top level of the specification.
 
     Raises
     ------
@@ -41,15 +74,20 @@ class ColumnSettings:
         if a codec is unknown, or has unknown parameters.
     """
 
-    def __init__(self, given: Mapping[str, Any]) -> None:
-        self._given = {
-            str(path): _parsed(str(path), value) for path, value in given.items()
-        }
-        self._used: set[str] = set()
+    def __init__(
+        self, given: Mapping[str, Any], specified: Mapping[str, Any] | None = None
+    ) -> None:
+        self._argument = _Given(given)
+        self._specified = _Given(specified or {})
+        # of single buffers, by id of the dictionary
+        self._own: dict[int, _Given] = {}
         self._seen: set[str] = set()
 
     def applied(
-        self, columns: dict[str, dict[str, Any]], names: Iterable[str]
+        self,
+        columns: dict[str, dict[str, Any]],
+        names: Iterable[str],
+        own: Mapping[str, Any] | None = None,
     ) -> dict[str, dict[str, Any]]:
         """Return the columns of a table with their settings.
 
@@ -59,47 +97,57 @@ class ColumnSettings:
             as in `decoded_values` of a decoder; they are not changed.
         names
             of the table and its decoder.
+        own
+            settings in the specification for this table.
 
         Raises
         ------
         ValueError
             if settings are given for a waveform as a whole.
         """
-        if not self._given:
+        mine = self._given_for(own) if own else NOTHING
+        if not any(g.parsed for g in (self._argument, self._specified, mine)):
             return columns
         changed = dict(columns)
         names = list(names)
         for name, description in columns.items():
             members = _members_of(description)
-            if members == WAVEFORM_MEMBERS and [*self._of(name, names)]:
+            if members == WAVEFORM_MEMBERS and [*self._of(name, names, mine)]:
                 wanted = ", ".join(f"'{name}/{m}'" for m in WAVEFORM_MEMBERS)
                 msg = f"column_settings: '{name}' is a waveform: give {wanted}"
                 raise ValueError(msg)
             for member in members:
                 path = f"{name}/{member}" if member else name
                 self._seen.add(path)
-                for settings in self._of(path, names):
+                for settings in self._of(path, names, mine):
                     changed[name] = _with_settings(changed[name], member, settings)
         return changed
 
-    def _of(self, path: str, names: list[str]) -> Iterator[_Settings]:
-        """Yield the settings of a column: of all tables, then of its own."""
-        if path in self._given:
-            self._used.add(path)
-            yield self._given[path]
-        for given, settings in self._given.items():
-            pattern = given.removesuffix(f"/{path}")
-            if pattern != given and any(fnmatchcase(n, pattern) for n in names):
-                self._used.add(given)
-                yield settings
+    def _given_for(self, own: Mapping[str, Any]) -> _Given:
+        if id(own) not in self._own:
+            self._own[id(own)] = _Given(own)
+        return self._own[id(own)]
+
+    def _of(self, path: str, names: list[str], mine: _Given) -> Iterator[_Settings]:
+        """Yield the settings of a column; later ones win."""
+        yield from self._specified.everywhere(path)
+        yield from self._argument.everywhere(path)
+        yield from self._specified.of_tables(path, names)
+        yield from mine.everywhere(path)
+        yield from self._argument.of_tables(path, names)
 
     def unused(self) -> list[str]:
         """Return a message for each path that no dataset had."""
+        unused = [
+            path
+            for given in (self._specified, self._argument, *self._own.values())
+            for path in given.parsed
+            if path not in given.used
+        ]
         return [
             f"column_settings: no table has a dataset '{path}'"
             f"{did_you_mean(path, self._seen)}"
-            for path in self._given
-            if path not in self._used
+            for path in dict.fromkeys(unused)
         ]
 
 
@@ -136,10 +184,11 @@ def _with_settings(
     if not member:
         if settings.codec is not None:
             changed["compression"] = settings.codec
-        changed["hdf5_settings"] = changed.get("hdf5_settings", {}) | settings.hdf5
+        before = changed.get("hdf5_settings", {})
+        changed["hdf5_settings"] = merge_settings(before, settings.hdf5)
         return changed
     own = dict(changed.get("hdf5_settings", {}))
-    own[member] = own.get(member, {}) | settings.hdf5
+    own[member] = merge_settings(own.get(member, {}), settings.hdf5)
     changed["hdf5_settings"] = own
     compression = dict(changed.get("compression", {}))
     if settings.codec is not None:

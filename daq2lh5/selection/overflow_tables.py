@@ -10,10 +10,16 @@ if TYPE_CHECKING:
     from ..data_decoder import DataDecoder
     from ..raw_buffer import RawBuffer
 
-__all__ = ["MAX_OVERFLOW", "OverflowTables"]
+__all__ = ["MAX_OVERFLOW", "TOO_MANY_LENGTHS", "TOO_MANY_TABLES", "OverflowTables"]
 
 MAX_OVERFLOW = 64
 """Largest number of overflow tables beside one table."""
+
+TOO_MANY_LENGTHS = "trace not decoded: too many different lengths"
+"""Report of rows beyond the overflow tables, see `MAX_OVERFLOW`."""
+
+TOO_MANY_TABLES = "row not decoded: too many tables"
+"""Report of rows beyond the largest number of tables."""
 
 Shape = TypeVar("Shape", bound=Hashable)
 

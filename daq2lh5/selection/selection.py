@@ -13,7 +13,7 @@ from ..buffers.table_buffer import TableBuffer
 from ..data_decoder import DataDecoder
 from ..errors import OutSpecError
 from ..resources.memory import MemoryPlan
-from .checks import check_processing
+from .checks import check_aliases, check_processing
 from .templates import (
     buffer_for,
     buffers_for,
@@ -34,6 +34,9 @@ __all__ = ["MAX_TABLES", "Selection"]
 
 MAX_TABLES = 4096
 """Largest number of tables of a decoder for keys that appear in mid-stream."""
+
+TOLD_CHANNELS = 20
+"""Channels that a message names."""
 
 
 class Selection:
@@ -128,6 +131,11 @@ class Selection:
             if count > 1:
                 msg = f"{count} buffers would write the table '{table}' of {file}"
                 raise OutSpecError(msg)
+        check_aliases(
+            (self._place_of(rb), [rb.place.beside(a) for a in rb.settings.aliases])
+            for name, rb in self.rb_lib.buffers()
+            if name in decoders and rb.out_stream
+        )
 
     def _check_selection(self, keys: dict[str, set]) -> None:
         """Warn of decoders and keys that the stream lacks.
@@ -144,14 +152,24 @@ class Selection:
                 )
         self.selects_anything = False
         for name, there in keys.items():
+            channels = self.rb_lib.channels.get(name, {})
+            absent = {k: n for k, n in channels.items() if k not in there}
             for rb in self.rb_lib.get(name, ()):
                 if self._had_rows(rb) or there.intersection(rb.key_list):
                     self.selects_anything = True
-                elif rb.key_list and name not in self._wildcards:
+                    if len(rb.key_list) == 1:
+                        absent.pop(rb.key_list[0], None)
+                elif (
+                    rb.key_list
+                    and name not in self._wildcards
+                    and not absent.keys() >= set(rb.key_list)
+                ):
                     self.report.warn(
                         f"{name}: the stream has none of the keys of buffer "
                         f"'{rb.out_name}'"
                     )
+            if absent:
+                self.report.warn(_about_absent(name, absent))
 
     def _had_rows(self, rb: RawBuffer) -> bool:
         """Whether a buffer has, or had, rows."""
@@ -186,7 +204,9 @@ class Selection:
                 rb.make_later(make, decoder.describe_lgdo)
                 continue
             names = (type(decoder).__name__, rb.out_name, rb.place.path)
-            columns = self.column_settings.applied(decoder.columns_of(key), names)
+            columns = self.column_settings.applied(
+                decoder.columns_of(key), names, rb.settings.column_settings
+            )
             if columns != described:
                 table = TableBuffer(columns, 0, type(decoder).__name__)
                 described = columns
@@ -385,6 +405,9 @@ class Selection:
         while self._place_of(rb) in self._places:
             number += 1
             rb.out_name = self._other_name(wanted, number)
+        if number > 1:
+            rename = partial(self._other_name, number=number)
+            rb.settings = rb.settings.renamed(rename)
         self._places.add(self._place_of(rb))
         self.rb_lib[name].append(rb)
 
@@ -399,3 +422,13 @@ class Selection:
         if file not in self._real_files:
             self._real_files[file] = os.path.realpath(file)
         return self._real_files[file], rb.place.path
+
+
+def _about_absent(decoder: str, channels: dict[int, str]) -> str:
+    """Return a message on channels of the channel map that the stream lacks."""
+    names = [f"{name} ({key})" for key, name in channels.items()]
+    more = f" and {len(names) - TOLD_CHANNELS} more" * (len(names) > TOLD_CHANNELS)
+    return (
+        f"{decoder}: the data lack channels of the channel map: "
+        f"{', '.join(names[:TOLD_CHANNELS])}{more}"
+    )

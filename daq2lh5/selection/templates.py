@@ -99,7 +99,10 @@ def buffer_for(
         return fill_in_field(text, short, show(text), ("key",), again)
 
     rb = template.derive(
-        key_list, filled(template.out_stream), filled(template.out_name) + suffix
+        key_list,
+        filled(template.out_stream),
+        filled(template.out_name) + suffix,
+        lambda alias: filled(alias) + suffix,
     )
     rb.names_are_final = not again
     return rb
@@ -108,7 +111,10 @@ def buffer_for(
 def for_key(template: RawBuffer, key: object) -> RawBuffer:
     """Make the buffer of one key from a template with ``{key}``."""
     rb = template.derive(
-        [key], _with_key(template.out_stream, key), _with_key(template.out_name, key)
+        [key],
+        _with_key(template.out_stream, key),
+        _with_key(template.out_name, key),
+        lambda alias: _with_key(alias, key),
     )
     rb.names_are_final = True
     return rb

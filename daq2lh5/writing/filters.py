@@ -13,12 +13,13 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 
 from .._core.codecs.chunks import fletcher32, pack_chunk
 from .._core.codecs.deflate import WaveformDeflater
 from ..errors import VerificationError
+from .merging import merge_settings
+from .plugin_filters import with_plugin
 
 if TYPE_CHECKING:
     from h5py.h5p import PropDCID
@@ -40,8 +41,6 @@ DEFLATE, SHUFFLE, FLETCHER32, ZSTD = 1, 2, 3, 32015
 FAST_LEVEL = 1
 """Level of zlib for all columns but waveforms. ISA-L is faster, but its output depends
 on the content of unused memory: files would differ from run to run."""
-
-H5PY_FILTERS = ("gzip", "lzf", "szip")
 
 
 MARGIN = 1.02
@@ -285,10 +284,10 @@ def dataset_settings(given: dict[str, Any], own: dict[str, Any]) -> dict[str, An
     """
     lh5_settings = sys.modules.get("lh5.io.settings")
     default = getattr(lh5_settings, "DEFAULT_HDF5_SETTINGS", DEFAULT_SETTINGS)
-    settings = {**default, **given, **own}
+    settings = merge_settings(default, given, own)
     if isinstance(settings.get("chunks"), list):
         settings["chunks"] = tuple(settings["chunks"])
-    return _with_plugin(settings)
+    return with_plugin(settings)
 
 
 def level_is_asked(settings: dict[str, Any]) -> bool:
@@ -297,45 +296,3 @@ def level_is_asked(settings: dict[str, Any]) -> bool:
         settings.get("compression_opts") is not None
         or type(settings.get("compression")) is int
     )
-
-
-def _with_plugin(settings: dict[str, Any]) -> dict[str, Any]:
-    """Make the filters of hdf5plugin available, also by their names.
-
-    Raises
-    ------
-    ValueError
-        if the filter is not available.
-    """
-    name = settings.get("compression")
-    if isinstance(name, str) and name not in H5PY_FILTERS:
-        filters = _plugin_filters(name)
-        options = settings.get("compression_opts")
-        settings = {k: v for k, v in settings.items() if k != "compression_opts"}
-        settings |= dict(filters[name.lower()]())
-        if options is not None:
-            settings["compression_opts"] = (
-                (options,) if isinstance(options, int) else tuple(options)
-            )
-    elif type(name) is int and name > 9 and not h5py.h5z.filter_avail(name):
-        _plugin_filters(name)
-    return settings
-
-
-def _plugin_filters(wanted: object) -> dict[str, type]:
-    """Return the filters of hdf5plugin by lower-case name; `wanted` must be one."""
-    try:
-        import hdf5plugin  # noqa: PLC0415  (few ask for it)
-    except ImportError:
-        msg = f"compression {wanted!r} needs hdf5plugin: pip install hdf5plugin"
-        raise ValueError(msg) from None
-    found = {
-        name.lower(): value
-        for name, value in vars(hdf5plugin).items()
-        if isinstance(value, type) and hasattr(value, "filter_id")
-    }
-    if isinstance(wanted, str) and wanted.lower() not in found:
-        names = ", ".join(sorted({*H5PY_FILTERS, *found}))
-        msg = f"unknown compression {wanted!r}; available: {names}"
-        raise ValueError(msg)
-    return found

@@ -37,9 +37,12 @@ from .datasets import (
     write_scalar,
 )
 from .layout import layout_of_lgdo
+from .links import Links
+from .merging import merge_settings
 from .objects import WrittenObject, open_object
 from .parents import Parents
 from .pipeline import Pipeline
+from .plugin_filters import with_plugin
 from .settings import check_settings, split_settings
 from .syncer import Syncer
 from .templates import Template
@@ -97,6 +100,11 @@ class LH5Writer:
         then get chunks as large as all others.
     sync
         whether to send data to the disk while the conversion goes on.
+
+    Attributes
+    ----------
+    links
+        further names of objects, which :meth:`finish` writes.
     """
 
     def __init__(
@@ -117,9 +125,12 @@ class LH5Writer:
         self._encoder = self.pipeline.new_encoder()
         self._more_to_come = more_to_come
         self._parents = Parents(file)
+        self.links = Links(file, self._parents)
         self._objects: dict[str, WrittenObject] = {}
-        self._planned: dict[Layout, ChunkPlan] = {}
-        self._templates: dict[tuple[Layout, tuple[int, ...]], Template] = {}
+        # settings of objects; plans and templates by layout and id of the settings
+        self._own_settings: dict[str, dict[str, Any]] = {}
+        self._planned: dict[tuple[Layout, int], ChunkPlan] = {}
+        self._templates: dict[tuple[Layout, int, tuple[int, ...]], Template] = {}
         self._memory: h5py.File | None = None
         self._open: OrderedDict[str, h5d.DatasetID] = OrderedDict()
         self._syncer = Syncer(file) if sync and self.pipeline.threads > 1 else None
@@ -127,14 +138,22 @@ class LH5Writer:
     # ---- appending -----------------------------------------------------------------
 
     def append_lgdo(
-        self, obj: lgdo.LGDO, name: str, group: str = "/", n_rows: int | None = None
+        self,
+        obj: lgdo.LGDO,
+        name: str,
+        group: str = "/",
+        n_rows: int | None = None,
+        settings: dict[str, Any] | None = None,
     ) -> None:
-        """Append the first `n_rows` rows of an LGDO; the caller may change it then."""
+        """Append the first `n_rows` rows of an LGDO; the caller may change it then.
+
+        `settings` as for :meth:`append`.
+        """
         described = layout_of_lgdo(obj, n_rows)
         if described is None:
-            self._write_with_lh5(obj, name, group, n_rows)
+            self._write_with_lh5(obj, name, group, n_rows, settings)
         else:
-            self.append(*described, name, group)
+            self.append(*described, name, group, settings=settings)
             self.drain()
 
     def append(
@@ -144,6 +163,7 @@ class LH5Writer:
         name: str,
         group: str = "/",
         release: Callable[[], None] | None = None,
+        settings: dict[str, Any] | None = None,
     ) -> None:
         """Append rows to an object, which is created if it is new.
 
@@ -159,6 +179,8 @@ class LH5Writer:
             where the object is.
         release
             called when the rows may change.
+        settings
+            HDF5 settings of a new object, which win over those for all datasets.
 
         Raises
         ------
@@ -168,7 +190,7 @@ class LH5Writer:
         path = "/".join(p for p in f"{group}/{name}".split("/") if p)
         target = self._objects.get(path)
         if target is None:
-            target = self._enter(path, name, group, layout)
+            target = self._enter(path, name, group, layout, settings)
         elif target.layout is not layout:
             # rows that are being encoded come before these
             self.pipeline.drain()
@@ -209,7 +231,9 @@ class LH5Writer:
             target.altered = {}
         self.pipeline.drain()
         with self._timed():
+            self.links.register()
             self._parents.write()
+            self.links.make()
             if self._syncer is not None:
                 self._syncer.wait()
             self.close()
@@ -226,18 +250,27 @@ class LH5Writer:
 
     # ---- new objects and those in the file -----------------------------------------
 
-    def _enter(self, path: str, name: str, group: str, layout: Layout) -> WrittenObject:
+    def _enter(
+        self,
+        path: str,
+        name: str,
+        group: str,
+        layout: Layout,
+        settings: dict[str, Any] | None,
+    ) -> WrittenObject:
         """Register an object at its first rows: open it, or plan a new one."""
+        merged = self._merged(settings)
         if self._parents.has(path) and not self._remove_if_bare(path):
-            target = open_object(self.file, path, layout)
+            target = open_object(self.file, path, layout, merged)
             self._rewrite_scalars(target, layout)
         else:
-            target = WrittenObject(path, layout, self._plan_columns(path, layout))
+            columns = self._plan_columns(path, layout, merged)
+            target = WrittenObject(path, layout, columns, merged)
             self._parents.add(group, name)
             if "" in layout.groups:
                 datatype = layout.groups[""].get("datatype", "")
                 self._parents.add_group(path, datatype, layout.members)
-            if self._more_to_come or self._planned[layout].given:
+            if self._more_to_come or self._plan_of(target).given:
                 self._use_template(target)
         self._objects[path] = target
         return target
@@ -250,10 +283,25 @@ class LH5Writer:
             del self.file[path]
         return bare
 
-    def _plan_columns(self, path: str, layout: Layout) -> list[Column]:
-        if layout not in self._planned:
-            self._planned[layout] = plan_chunks(layout, self.settings, self.plan)
-        chunk_rows = self._planned[layout].rows
+    def _merged(self, settings: dict[str, Any] | None) -> dict[str, Any]:
+        """Return the settings of an object: the same dictionary for equal ones."""
+        if not settings:
+            return self.settings
+        key = repr(settings)
+        if key not in self._own_settings:
+            self._own_settings[key] = merge_settings(self.settings, settings)
+        return self._own_settings[key]
+
+    def _plan_of(self, target: WrittenObject) -> ChunkPlan:
+        return self._planned[target.layout, id(target.settings)]
+
+    def _plan_columns(
+        self, path: str, layout: Layout, settings: dict[str, Any]
+    ) -> list[Column]:
+        key = layout, id(settings)
+        if key not in self._planned:
+            self._planned[key] = plan_chunks(layout, settings, self.plan)
+        chunk_rows = self._planned[key].rows
         return [
             Column(dataset, join(path, dataset.path), rows)
             for dataset, rows in zip(layout.datasets, chunk_rows, strict=True)
@@ -271,13 +319,13 @@ class LH5Writer:
     def _use_template(self, target: WrittenObject) -> Template:
         """Set the template of an object, and the shapes of its chunks from it."""
         rows = tuple(c.chunk_rows for c in target.columns)
-        key = target.layout, rows
+        key = target.layout, id(target.settings), rows
         if key not in self._templates:
             if self._memory is None:
                 self._memory = memory_file(self.file.libver)
             group = self._memory.create_group(str(len(self._templates)))
             self._templates[key] = Template(
-                group, target.layout, list(rows), self.settings
+                group, target.layout, list(rows), target.settings
             )
         template = self._templates[key]
         for i, column in enumerate(target.columns):
@@ -376,7 +424,7 @@ class LH5Writer:
         del self.file[old.path]
         dataset = replace(target.layout.datasets[number], dtype=np.dtype(np.int64))
         created, _ = create_dataset(
-            self.file, old.path, dataset, old.chunk_rows, self.settings
+            self.file, old.path, dataset, old.chunk_rows, target.settings
         )
         target.columns[number] = Column.of_dataset(dataset, created)
         self._write_now(target, target.columns[number].append(rows))
@@ -409,7 +457,7 @@ class LH5Writer:
         An object that is not in the file yet is copied there with all its rows.
         """
         if target.template is None and not target.exists:
-            compressed = self._planned[target.layout].compressed
+            compressed = self._plan_of(target).compressed
             for column, packed in zip(target.columns, compressed, strict=True):
                 smallest = rows_of_small_chunk(column.rows, packed)
                 column.chunk_rows = min(column.chunk_rows, smallest)
@@ -488,7 +536,12 @@ class LH5Writer:
         return opened
 
     def _write_with_lh5(
-        self, obj: lgdo.LGDO, name: str, group: str, n_rows: int | None
+        self,
+        obj: lgdo.LGDO,
+        name: str,
+        group: str,
+        n_rows: int | None,
+        settings: dict[str, Any] | None,
     ) -> None:
         """Let lh5 write an object of a type that this module does not know."""
         import lh5  # noqa: PLC0415  (takes a second)
@@ -499,7 +552,14 @@ class LH5Writer:
             self._ensure(target)
         self._parents.write()
         rows = {} if n_rows is None else {"n_rows": n_rows}
-        lh5.write(obj, name, self.file, group=group, **rows, **self.settings)
+        lh5.write(
+            obj,
+            name,
+            self.file,
+            group=group,
+            **rows,
+            **with_plugin(self._merged(settings)),
+        )
         self._parents.reload()
 
     @contextmanager

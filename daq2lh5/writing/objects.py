@@ -32,6 +32,8 @@ class WrittenObject:
         its HDF5 objects.
     columns
         its datasets, in the order of the layout.
+    settings
+        HDF5 settings of all its datasets.
     template
         the template that it is copied from; None until the first chunk is complete.
     exists
@@ -42,10 +44,17 @@ class WrittenObject:
         number of waveforms, by the path of their column, that their codec changed.
     """
 
-    def __init__(self, path: str, layout: Layout, columns: list[Column]) -> None:
+    def __init__(
+        self,
+        path: str,
+        layout: Layout,
+        columns: list[Column],
+        settings: dict[str, Any],
+    ) -> None:
         self.path = path
         self.layout = layout
         self.columns = columns
+        self.settings = settings
         self.template: Template | None = None
         self.exists = False
         self.held: list[tuple[Chunk, Any, int]] = []
@@ -100,7 +109,9 @@ class WrittenObject:
         return [by_path[d.path] for d in old.datasets]
 
 
-def open_object(file: h5py.File, path: str, layout: Layout) -> WrittenObject:
+def open_object(
+    file: h5py.File, path: str, layout: Layout, settings: dict[str, Any]
+) -> WrittenObject:
     """Return an object of a file, to append rows of a layout.
 
     A last chunk that is not full is taken back: its rows come before the new ones.
@@ -127,7 +138,7 @@ def open_object(file: h5py.File, path: str, layout: Layout) -> WrittenObject:
         if isinstance(node, h5py.Dataset):
             size = (int(node[()]),)
             _compare_rows(join(path, coding.path), size, (coding.n_samples,))
-    target = WrittenObject(path, layout, columns)
+    target = WrittenObject(path, layout, columns, settings)
     target.exists = True
     return target
 

@@ -135,6 +135,35 @@ class Parents:
             parent, _, child = parent.rpartition("/")
             group = self._get(parent)
 
+    def add_link(self, path: str, alias: str) -> None:
+        """Register a further name of an object; all groups above it list it.
+
+        Raises
+        ------
+        ValueError
+            if a part of its path is not a struct.
+        """
+        parent, _, child = alias.rpartition("/")
+        while True:
+            group = self._get(parent)
+            if group.fields is None and not group.children:
+                group.fields = []
+            if group.fields is None or group.kind != "struct":
+                msg = (
+                    f"{self.file.filename}: cannot add '{alias}': the group "
+                    f"'/{parent}' is not a struct"
+                )
+                raise ValueError(msg)
+            group.children.add(child)
+            if child not in group.fields:
+                group.fields.append(child)
+                group.changed = True
+            if parent == "":
+                break
+            parent, _, child = parent.rpartition("/")
+        if path in self._groups:
+            self._groups[alias] = self._groups[path]
+
     def add_group(self, path: str, datatype: str, members: Iterable[str]) -> None:
         """Set datatype and members of an object that is a group."""
         kind, fields = _parse(datatype)

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import did_you_mean, lacks_memory
 from .datasets import SMALLEST_CHUNK, create_dataset, memory_file
 from .layout import Dataset, Layout
+from .merging import merge_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,14 +50,36 @@ def split_settings(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, 
     return of_file, of_datasets
 
 
-def check_settings(settings: dict[str, Any], layouts: Iterable[Layout] = ()) -> None:
+def check_settings(
+    settings: dict[str, Any],
+    layouts: Iterable[Layout] = (),
+    of_tables: dict[str, Any] | None = None,
+) -> None:
     """Check the settings of files and datasets.
+
+    Parameters
+    ----------
+    settings
+        of files and all datasets.
+    layouts
+        HDF5 objects of tables, with settings of single columns.
+    of_tables
+        settings of these tables, which win over the former.
 
     Raises
     ------
     ValueError
-        if h5py refuses the settings of files or datasets.
+        if h5py refuses the settings of files or datasets, or one of a file is among
+        those of tables.
     """
+    of_file, _ = split_settings(of_tables or {})
+    if of_file.keys() - NOT_THE_USERS:
+        msg = (
+            f"hdf5_settings of a buffer: {', '.join(of_file)} is for whole files; put "
+            "it in the hdf5_settings at the top level of the specification"
+        )
+        raise ValueError(msg)
+    settings = merge_settings(settings, of_tables or {})
     _, of_datasets = split_settings(settings)
     own = [d for layout in layouts for d in layout.settings if d]
     for name in [name for given in (settings, *own) for name in given]:
@@ -76,7 +99,7 @@ def check_settings(settings: dict[str, Any], layouts: Iterable[Layout] = ()) -> 
             except Exception as e:
                 if lacks_memory(e):
                     raise MemoryError(str(e)) from e
-                msg = f"hdf5_settings {of_datasets | wanted}: {e}"
+                msg = f"hdf5_settings {merge_settings(of_datasets, wanted)}: {e}"
                 unknown = re.search(r"unexpected keyword argument '(\w+)'", str(e))
                 if unknown is not None:
                     hint = did_you_mean(unknown[1], COMMON)

@@ -20,8 +20,9 @@ from kit.places import ENVIRONMENT
 from kit.writers import fcio
 
 from daq2lh5 import build_raw
-from daq2lh5.batch import Job, Listener, Result, convert_all
-from daq2lh5.batch.cluster import ClusterError, convert_on_cluster
+from daq2lh5.batch import ClusterError, Listener, Result, convert_files
+from daq2lh5.batch.cluster import convert_on_cluster
+from daq2lh5.batch.work import Job, convert_all
 from daq2lh5.conversion.targets import target_of
 
 COMMAND = [
@@ -174,6 +175,19 @@ def test_the_command_gives_what_it_gives_without_a_cluster(cluster, tmp_path):
             entry.pop("seconds")
             entry.pop("peak_memory")
         assert one == other
+
+
+def test_the_function_gives_what_it_gives_without_a_cluster(cluster, tmp_path):
+    files = [job.file for job in make_jobs(tmp_path, 3)]
+    outputs = []
+    for options in ({}, {"scheduler": cluster.address, "jobs": 1}):
+        results = by_name(
+            convert_files(files, f"{tmp_path}/{{orig_basename}}.lh5", **options)
+        )
+        assert [r.status for r in results.values()] == [0] * 3
+        assert sorted(results) == ["run_0.fcio", "run_1.fcio", "run_2.fcio"]
+        outputs.append(take_outputs(tmp_path))
+    assert outputs[0] == outputs[1]
 
 
 def test_names_are_relative_to_the_folder_of_the_batch(cluster, tmp_path, monkeypatch):

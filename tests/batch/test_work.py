@@ -17,7 +17,7 @@ from kit.places import ENVIRONMENT
 from kit.writers import fcio
 
 from daq2lh5 import build_raw
-from daq2lh5.batch import Job, Listener, convert_all
+from daq2lh5.batch.work import Job, Listener, convert_all
 from daq2lh5.conversion.targets import target_of
 
 LONG = 400
@@ -35,7 +35,7 @@ def make_jobs(folder: Path, n: int, n_events: int = 3, **arguments) -> list[Job]
 
 
 def job_for(file: Path, output: Path, **arguments) -> Job:
-    return Job(str(file), target_of(output, str(file), {}), arguments)
+    return Job([str(file)], target_of(output, str(file), {}), arguments)
 
 
 def output_of(job: Job) -> Path:
@@ -142,7 +142,7 @@ def test_workers_end_with_the_process_that_started_them(tmp_path):
     program = textwrap.dedent(
         """
         import os, sys
-        from daq2lh5.batch import Job, Listener, convert_all
+        from daq2lh5.batch.work import Job, Listener, convert_all
         from daq2lh5.conversion.targets import target_of
 
         class Say(Listener):

@@ -67,11 +67,11 @@ def test_many_inputs_parse_a_file_once(tmp_path, monkeypatch):
     )
     parsed = []
 
-    def parse(config):
+    def parse(config, channel_map):
         parsed.append(config)
-        return parse_out_spec(config)
+        return parse_out_spec(config, channel_map)
 
     monkeypatch.setattr(targets, "parse_out_spec", parse)
-    found = targets_of(("a.fcio", "b.fcio"), str(path), {})
+    found = targets_of(("a.fcio", "b.fcio"), (str(path),), {})
     assert [t.files for t in found.values()] == [["a.lh5"], ["b.lh5"]]
     assert len(parsed) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from kit.writers import fcio
 
-from daq2lh5.batch import InputError, expand_inputs, natural_key
+from daq2lh5.command.inputs import InputError, expand_inputs, natural_key
 
 DATA = fcio.make_stream(2, n_channels=1, n_samples=10)
 

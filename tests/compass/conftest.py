@@ -1,4 +1,4 @@
-"""What the tests of CoMPASS share."""
+"""Shared by the tests of CoMPASS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings files of CoMPASS, and what comes from them.
+"""Settings files of CoMPASS, and the values taken from them.
 
 "Format N" means section N of the CoMPASS format.
 """
@@ -115,7 +115,7 @@ def test_sampling_period(model, sample_time, dt, file, write):
     [("DT5730", 2000, 2), ("DT5730", None, 8), ("unknown", None, 8), (None, 0, 8)],
 )
 def test_sampling_period_of_the_user(model, sample_time, dt, file, write):
-    """It comes behind the settings' own, and before that of the model (format 4.1)."""
+    """The settings have precedence, the period of the model comes last (format 4.1)."""
     config = write(writer.Board(model=model, period_ps=sample_time))
     kwargs = {"compass_config_file": config, "compass_sampling_period": 8}
     with daq2lh5.open_stream(str(file), **kwargs) as (streamer, _):
@@ -130,7 +130,7 @@ def times_of(rb: RawBuffer) -> np.ndarray:
 
 
 def test_sampling_period_without_settings(tmp_path):
-    """It is that of all boards, as many as there are."""
+    """All boards of the file have it."""
     path = tmp_path / "run.BIN"
     made = writer.events(FORM, 40, channels=[(0, 0), (1, 9), (7, 3)])
     path.write_bytes(writer.file(FORM, made))
@@ -154,7 +154,7 @@ def test_sampling_period_that_is_none(period, file, tmp_path):
 
 
 def test_times_are_those_of_each_board_and_channel(tmp_path, write):
-    """`t0` has the pre-trigger of channel or board; NaN if that is no number."""
+    """`t0` has the pre-trigger of channel or board; NaN if it is not a number."""
     channels = [(0, 0), (0, 1), (1, 0), (1, 2)]
     on = {"SRV_PARAM_CH_ENABLED": "true"}
     config = write(
@@ -168,14 +168,14 @@ def test_times_are_those_of_each_board_and_channel(tmp_path, write):
     times = {(r["board"], r["channel"]): (r["dt"], r["t0"]) for r in decoded.rows}
     unknown = [times.pop((1, channel)) for channel in (0, 2)]
     assert times == {(0, 0): (2, -8), (0, 1): (2, -20)}
-    # that board's pre-trigger is no number
+    # that board's pre-trigger is not a number
     assert np.array_equal(unknown, [(4, math.nan)] * 2, equal_nan=True)
 
 
 @pytest.mark.parametrize("by_default", [False, True])
 @pytest.mark.parametrize("n_boards", [1, 2, 5])
 def test_channels_of_the_header(by_default, n_boards, write):
-    """Enabled are those that say so, or else those of boards that do."""
+    """Channels have their own setting, otherwise the default of their board."""
     channels: dict[int, dict[str, str | None]] = {
         0: {},
         1: {"SRV_PARAM_CH_ENABLED": "true"},
@@ -309,9 +309,9 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><configuration/>
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no valid XML"),
-        ("not XML", "no valid XML"),
-        ("<configuration><board>", "no valid XML"),
+        ("", "not valid XML"),
+        ("not XML", "not valid XML"),
+        ("<configuration><board>", "not valid XML"),
         ("<configuration/>", "no <board>"),
         ("<other><board/></other>", "no <board>"),
         (BOMB, "declare entities"),

@@ -41,10 +41,10 @@ CHANNELS = [(0, 0), (0, 1), (2, 5)]
 SOURCES = examples.compass_files(60, 300)
 
 IN_A_ROW = dict.fromkeys(examples.COMPASS_LISTS, 4)
-"""Records that must follow each other behind damage, where none speaks for itself."""
+"""Consecutive records required after damage, for formats with weak checks."""
 
 MAY_BE_MISTAKEN = 2
-"""Records of these at the edges of damage that what is broken can be taken for."""
+"""Records of these at the edges of damage that broken bytes can imitate."""
 
 
 class Sample:
@@ -77,7 +77,7 @@ class Sample:
 
 
 def signature(row: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what the bytes of a record say."""
+    """Return the values that the bytes of a record determine."""
     names = ("board", "channel", "timestamp_ps", "energy", "energy_short", "flags")
     values = [int(row[name]) for name in names]
     return (*values, str(float(row["energy_calibrated"])), tuple(row["samples"]))
@@ -108,7 +108,7 @@ def file(tmp_path):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_cut_at_many_places(name, file):
-    """What ends before the cut is there, the rest is counted as cut off."""
+    """Records that end before the cut are decoded, the rest is cut off."""
     of = sample(name)
     rng = np.random.default_rng(len(of.data))
     chosen = {*rng.integers(2, len(of.data), 20).tolist()}
@@ -224,8 +224,8 @@ def test_impossible_number_of_samples(name, n, file):
 @pytest.mark.parametrize("name", SOURCES)
 @pytest.mark.parametrize("value", [b"\0", b"\xff"])
 @pytest.mark.parametrize("length", [100, 5000])
-def test_filled_stretch(name, value, length, file):
-    """Space that was never written, or erased, is no data."""
+def test_filled_range(name, value, length, file):
+    """Space that was never written, or erased, counts as damaged."""
     of = sample(name)
     at = of.events[30].offset
     data = of.data[:at] + value * length + of.data[at:]
@@ -256,7 +256,7 @@ WITH_HEADER = [n for n in SOURCES if sample(n).form.has_header]
 
 @pytest.mark.parametrize("first", SOURCES)
 def test_joined_files_of_other_layouts(first, file):
-    """Every file begins with its header word: it says what follows (format 1.1)."""
+    """Every file begins with its header word: it determines the layout (format 1.1)."""
     of = sample(first)
     data, wanted = joined(first, *WITH_HEADER, first if of.form.has_header else "list")
     file.write_bytes(data)
@@ -401,7 +401,9 @@ def test_header_with_a_flipped_bit(name, bit, file):
         pytest.skip("no energy is left")
     decoded = of.read(file, bytes([of.data[0] ^ 1 << bit]) + of.data[1:])
     assert [signature(row) for row in decoded.rows] == [*of.rows.values()]
-    assert any("laid out as " + of.form.name in note for note in decoded.report.notes)
+    assert any(
+        f"have the layout {of.form.name}:" in note for note in decoded.report.notes
+    )
 
 
 @pytest.mark.parametrize("name", WITH_HEADER)
@@ -418,7 +420,7 @@ def test_header_that_is_lost(name, file):
 @pytest.mark.parametrize("name", ["CoMPASS 1", "CoMPASS 1, list", "waveforms", "list"])
 @pytest.mark.parametrize("which", [0, 1, 5, 20])
 def test_layout_is_found_in_a_damaged_file(name, which, file):
-    """A file without header, of which one of the first records is no record."""
+    """One of the first records of a file without header is damaged."""
     of = sample(name)
     start = 2 * of.form.has_header
     event = of.events[which]
@@ -435,9 +437,9 @@ def test_layout_is_found_in_a_damaged_file(name, which, file):
 def test_layout_is_found_after_random_damage(name, file):
     """If ten records are in a row somewhere."""
     of = sample(name)
-    for number, what, pieces in cases(name, N_FILES // 10, SEED):
+    for number, kind, pieces in cases(name, N_FILES // 10, SEED):
         spans = [piece for piece in pieces if not isinstance(piece, bytes)]
-        if what == "splice of another file" or not any(
+        if kind == "splice of another file" or not any(
             sum(a <= e.offset and e.offset + e.length <= b for e in of.events) >= 10
             for a, b in spans
         ):
@@ -533,7 +535,7 @@ def test_noise(seed, file):
 
 
 def test_many_channels_take_no_time(file):
-    """Each record of another channel: as many as there can be."""
+    """Each record of another channel, up to the largest number."""
     form = writer.form(0xCAE5)
     channels = [(i // 256, i % 256) for i in range(20_000)]
     made = [writer.Event(b, c, 1000 + i) for i, (b, c) in enumerate(channels)]
@@ -550,36 +552,35 @@ def test_many_channels_take_no_time(file):
 def intact(of: Sample, pieces: list[Any]) -> Counter[Any]:
     """Count the rows of records that are in the file with all of their bytes.
 
-    Of records that do not speak for themselves so many must be in a row, or up to the
-    end of the file.
+    Records with weak checks count in runs of `IN_A_ROW`, or up to the end of the file.
     """
     least = IN_A_ROW.get(of.name, 1)
     found: Counter[Any] = Counter()
-    stretches: list[list[int]] = []
+    ranges: list[list[int]] = []
     position = 0
     for piece in pieces:
         if isinstance(piece, bytes):
             position += len(piece)
             continue
-        if stretches and stretches[-1][1] == piece[0] and stretches[-1][3] == position:
-            stretches[-1][1] = piece[1]
-            stretches[-1][3] += piece[1] - piece[0]
+        if ranges and ranges[-1][1] == piece[0] and ranges[-1][3] == position:
+            ranges[-1][1] = piece[1]
+            ranges[-1][3] += piece[1] - piece[0]
         else:
             end = position + piece[1] - piece[0]
-            stretches.append([*piece, position, end])
+            ranges.append([*piece, position, end])
         position += piece[1] - piece[0]
-    for start, end, at, _ in stretches:
+    for start, end, at, _ in ranges:
         inside = [
             e for e in of.events if start <= e.offset and e.offset + e.length <= end
         ]
-        # what begins the file is in its place
+        # the start of the file is in its place
         if len(inside) >= least or (start == 0 and at == 0):
             found.update(of.rows[e.offset] for e in inside)
     return found
 
 
 def check(of: Sample, pieces: list[Any], path: Any) -> list[str]:
-    """Read a damaged file; list what is not as it must be."""
+    """Read a damaged file; list the problems."""
     data = b"".join(
         piece if isinstance(piece, bytes) else of.data[slice(*piece)]
         for piece in pieces
@@ -616,11 +617,11 @@ def cases(name: str, n: int, seed: int) -> Any:
 def test_random_damage(name, file):
     """No crash, no hang, bytes add up, and every whole record is there."""
     wrong = []
-    for number, what, pieces in cases(name, N_FILES // len(SOURCES) + 1, SEED):
+    for number, kind, pieces in cases(name, N_FILES // len(SOURCES) + 1, SEED):
         problems = check(sample(name), pieces, file)
         if problems:
             shown = [p if isinstance(p, tuple) else p[:40] for p in pieces]
-            wrong.append((number, what, shown, *problems))
+            wrong.append((number, kind, shown, *problems))
     assert wrong == []
 
 
@@ -643,7 +644,7 @@ def test_random_damage_of_the_real_file(file):
 
 
 def test_undamaged_rows_of_a_damaged_file_are_right(file):
-    """They are those of the undamaged one, in order."""
+    """They equal the rows of the undamaged file, in order."""
     of = sample("waveforms")
     at = of.events[10].offset
     data = of.data[:at] + b"\xff" * 7 + of.data[at:]

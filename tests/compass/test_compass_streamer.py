@@ -143,7 +143,7 @@ def test_layout_that_cannot_be_told(file):
     file.write_bytes(b"\x00\x01" * 500)
     with pytest.raises(DecodeError, match=r"no layout.*compass_layout"):
         decode(file)
-    with pytest.raises(ValueError, match="no layout of CoMPASS records"):
+    with pytest.raises(ValueError, match="not a layout of CoMPASS records"):
         decode(file, layout="CAFE")
 
 
@@ -167,7 +167,7 @@ def test_every_board_and_channel(file):
 
 @pytest.mark.parametrize("word", [0xCAED, 0xCAE5])
 def test_channels_that_appear_late(word, file, tmp_path):
-    """What is not among the first records gets its place when it comes."""
+    """Channels that the first records lack get their place at their first record."""
     form = writer.form(word)
     made = writer.events(form, 5000, channels=[(0, 0)], n_samples=20)
     made += writer.events(form, 30, channels=[(3, 9), (0, 0)], n_samples=20)
@@ -460,13 +460,13 @@ def test_packets_that_do_not_fit(file):
     rb = RawBuffer(lgdo=events.make_lgdo(size=1))
     packet = data[2 : 2 + 25 + 80]
     assert events.decode_packet(packet, {0: rb}, 1, header)
-    for bad, what in (
+    for bad, words in (
         (packet, "full"),
-        (packet[:-1], "no record"),
+        (packet[:-1], "not a record"),
         (packet[:10], "only 10 bytes"),
-        (packet + b"\0", "no record"),
+        (packet + b"\0", "not a record"),
     ):
-        with pytest.raises(DecodeError, match=what):
+        with pytest.raises(DecodeError, match=words):
             events.decode_packet(bad, {0: rb}, 2, header)
     rb.loc = 0
     shorter = writer.record(form, writer.Event(samples=[1, 2]))
@@ -513,7 +513,7 @@ def test_unselected_channels(file, tmp_path):
         assert list(f) == ["h"]
 
 
-def test_waveforms_that_nobody_wants(file, monkeypatch):
+def test_dropped_waveforms(file, monkeypatch):
     """The user may drop the column, as with other decoders."""
     monkeypatch.delitem(compass_decoded_values, "waveform")
     form = writer.form(0xCAED)
@@ -528,7 +528,7 @@ def test_waveforms_that_nobody_wants(file, monkeypatch):
 
 
 def test_tables_of_the_users_own(file):
-    """What the user puts into a buffer is filled; it must fit."""
+    """The columns of the user's table are filled; the samples must fit."""
     form = writer.form(0xCAED)
     file.write_bytes(writer.file(form, writer.events(form, 40, n_samples=30)))
     for samples, fits in ((30, True), (29, False)):
@@ -672,7 +672,7 @@ def test_real_file_rewritten(version, file):
 
 @real_files
 def test_every_column_is_written():
-    """Each differs from what the memory held, in some row."""
+    """Each differs from the former content of the memory, in some row."""
     rows = decode(REAL, config=str(REAL_SETTINGS)).rows
     for name in (*COLUMNS, "dt", "t0"):
         assert name == "board" or any(row[name] for row in rows), name

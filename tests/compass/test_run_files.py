@@ -50,11 +50,11 @@ def columns_of(path: Path, table: str = "CompassEvent") -> dict[str, Any]:
     with h5py.File(path) as f:
 
         def add(name: str, item: Any) -> None:
-            what = dict(item.attrs)
+            facts = dict(item.attrs)
             if isinstance(item, h5py.Dataset):
-                what |= {"dtype": item.dtype, "shape": item.shape[1:]}
+                facts |= {"dtype": item.dtype, "shape": item.shape[1:]}
                 found[f"{name} rows"] = item.shape[0] if item.shape else None
-            found[name] = what
+            found[name] = facts
 
         f[table].visititems(add)
         found[""] = dict(f[table].attrs)
@@ -141,15 +141,19 @@ def test_periods_that_can_be_set_are_not_guessed(model, tmp_path):
     )
     decoded = decode(path)
     assert math.isnan(decoded.rows[0]["dt"])
-    assert any(f"{model} depends on how" in note for note in decoded.report.notes)
+    assert any(f"{model} is adjustable" in note for note in decoded.report.notes)
 
 
 @pytest.mark.parametrize(
     ("text", "t0", "note"),
-    [("20.0", -20, None), ("abc", math.nan, "'abc', is no number"), (None, 0, "is 0")],
+    [
+        ("20.0", -20, None),
+        ("abc", math.nan, "'abc', is not a number"),
+        (None, 0, "is 0"),
+    ],
 )
 def test_pre_trigger(text, t0, note, tmp_path):
-    """A setting that is no number gives NaN and a note."""
+    """A setting that is not a number gives NaN and a note."""
     path = put(tmp_path / "run.BIN", FORM, 5)
     (tmp_path / "settings.xml").write_text(
         writer.settings([writer.Board(pre_trigger_ns=text)])
@@ -167,12 +171,12 @@ def test_other_settings_that_make_no_sense(tmp_path):
     text = text.replace("<index>1</index>", "<index>one</index>")
     (tmp_path / "settings.xml").write_text(text)
     notes = " ".join(decode(path).report.notes)
-    assert "sampleTime, 'abc', is no time" in notes
-    assert "'one' is no number of a channel" in notes
+    assert "sampleTime, 'abc', is not a time" in notes
+    assert "'one' is not a channel number" in notes
 
 
 def test_channels_that_the_settings_lack(tmp_path):
-    """They have rows and notes, of which each kind is limited."""
+    """They have rows, and a limited number of notes of each kind."""
     channels = [(0, 0), (0, 1), *((b, 3) for b in range(1, 400))]
     data = writer.file(FORM, writer.events(FORM, 900, channels=channels))
     (tmp_path / "settings.xml").write_text(writer.settings([writer.Board()]))
@@ -291,7 +295,11 @@ def test_single_record_that_nothing_tells_of(named, tmp_path):
     path = put(tmp_path / named, OLD, 1)
     with pytest.raises(DecodeError, match="a single record fits") as caught:
         decode(path)
-    for word in ("compass_config_file", "compass_layout", "another file of the run"):
+    for word in (
+        "compass_config_file",
+        "compass_layout",
+        "another file of the same run",
+    ):
         assert word in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -333,7 +341,7 @@ def test_layout_of_any_file_of_the_run(tmp_path):
     decoded = decode(single, layout=str(other))
     wanted = reference.read_records(single.read_bytes(), OLD.name)
     assert differences(decoded.rows, wanted) == []
-    with pytest.raises(ValueError, match="its records do not tell"):
+    with pytest.raises(ValueError, match="the layout of its records is in doubt"):
         decode(other, layout=str(single))
 
 

@@ -18,7 +18,7 @@ from daq2lh5.fc.fc_streamer import FCStreamer
 
 
 class TestGarbage:
-    def test_stretches_are_in_a_file_beside_the_output(self, tmp_path):
+    def test_ranges_are_in_a_file_beside_the_output(self, tmp_path):
         data = damaged_stream()
         source = tmp_path / "run.fcio"
         source.write_bytes(data)

@@ -262,7 +262,7 @@ def test_other_length_of_waveforms_has_a_table_of_its_own(file, tmp_path):
     assert list(tables["FCEvent_7"]["eventnumber"]) == wanted[12:27]
 
 
-def test_more_lengths_of_waveforms_than_there_can_be_tables(file):
+def test_more_lengths_of_waveforms_than_tables(file):
     """The rest is irregular, status 3; events of known lengths are still written."""
     lengths = [*range(10, 80), 10, 11]
     options = {"n_events": 1, "n_channels": 2}
@@ -270,7 +270,7 @@ def test_more_lengths_of_waveforms_than_there_can_be_tables(file):
     decoded = decode(file)
     assert decoded.n_rows("FCEvent") == 2 * 67
     report = decoded.report
-    assert report.irregular == {"trace of more lengths than there can be tables": 10}
+    assert report.irregular == {"trace not decoded: too many different lengths": 10}
     assert report.packets["skipped"] == report.bytes["skipped"] == 0
     assert report.packets["unknown"] == 5
     assert report.skipped_channels == {}

@@ -100,9 +100,9 @@ def test_every_cut_leaves_the_records_before_it(name, tmp_path):
             problems.append(f"bytes {dict(report.bytes)}, whole up to {end}")
         if report.exit_status != (3 if cut > end else 0):
             problems.append(f"exit status {report.exit_status}")
-        # stray bytes behind an FSP record are a stretch of their own
-        stretches = [(d.offset, d.offset + d.length) for d in report.damage]
-        if [end, *(stop for _, stop in stretches)] != [*(a for a, _ in stretches), cut]:
+        # stray bytes behind an FSP record are a range of their own
+        ranges = [(d.offset, d.offset + d.length) for d in report.damage]
+        if [end, *(stop for _, stop in ranges)] != [*(a for a, _ in ranges), cut]:
             problems.append(f"damage {report.damage}")
         if problems:
             wrong.append((cut, *problems))

@@ -128,8 +128,7 @@ def _stream_case(
     first = next((r.start for r in sample.records), 0)
     truth = truth_of(sample.records, sample.rules, stream, data, first)
     if any(
-        _touches_settings(foreign, *stretch, len(foreign.data))
-        for stretch in changes.taken
+        _touches_settings(foreign, *taken, len(foreign.data)) for taken in changes.taken
     ):
         truth.is_sure = False
     # a record of the other stream may hide the one behind it

@@ -17,7 +17,7 @@ from daq2lh5.errors import DecodeError, UnknownFormatError
 from .rows import Row, garbage_in, in_file, rows_of
 
 MAX_LISTED = 100
-"""Damaged stretches that a report lists."""
+"""Damaged ranges that a report lists."""
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Outcome:
     error
         the message with which it was refused.
     garbage
-        offset and bytes of each damaged stretch.
+        offset and bytes of each damaged range.
     """
 
     rows: Counter[Row] = field(default_factory=Counter)
@@ -103,10 +103,10 @@ def problems_of(out: Outcome, data: bytes | None) -> list[str]:
     bad = report.bytes["corrupt"] + report.bytes["cut_off"]
     listed = [(d.offset, d.length) for d in report.damage]
     if report.n_damage <= MAX_LISTED and sum(n for _, n in listed) != bad:
-        problems.append("the damaged stretches do not add up to the damaged bytes")
+        problems.append("the damaged ranges do not add up to the damaged bytes")
     ends = [e for at, n in listed for e in (at, at + n)]
     if any(a > b for a, b in pairwise([0, *ends, report.n_bytes])):
-        problems.append("damaged stretches overlap")
+        problems.append("damaged ranges overlap")
     if (report.exit_status == 0) != report.clean or report.exit_status not in (0, 3):
         problems.append(f"status {report.exit_status}")
     if out.garbage:
@@ -130,8 +130,8 @@ def _garbage_problems(out: Outcome, data: bytes | None, bad: int) -> list[str]:
         data[at : at + len(packet)] != packet for at, packet in out.garbage
     ):
         problems.append("the garbage is not what the input has there")
-    stretches = [(at, len(packet)) for at, packet in out.garbage]
+    ranges = [(at, len(packet)) for at, packet in out.garbage]
     listed = [(d.offset, d.length) for d in report.damage]
-    if stretches[: len(listed)] != listed:
+    if ranges[: len(listed)] != listed:
         problems.append("the garbage has other places than the report")
     return problems

@@ -11,7 +11,6 @@ of one conversion are all old or all new.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import os
 import random
@@ -26,6 +25,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import h5py
+from fuzz.numbered import run_command
 from kit.writers import fcio
 
 from daq2lh5 import build_raw
@@ -129,8 +129,14 @@ class Kills:
                     with h5py.File(path) as file:
                         file.visititems(lambda _, obj: obj.attrs.get("datatype"))
 
-    def problems(self, case: Case, number: int) -> list[str]:
-        """Kill a conversion; return what is wrong with what it leaves."""
+    def summary(self) -> str:
+        """Return the number of kills, and the state of the files after them."""
+        moments = ", ".join(f"{k} {n}" for k, n in self.moments.items())
+        return f"{self.moments.total()} kills ({moments})"
+
+    def problems(self, seed: int, number: int) -> list[str]:
+        """Kill a conversion; return the faults of the files that it leaves."""
+        case = Case.of(seed, number)
         old, new = (
             {n: hashlib.sha256(c).hexdigest() for n, c in self.made[key].items()}
             for key in ((case.spec is ONE, 0), (case.spec is ONE, 1))
@@ -178,34 +184,8 @@ class Kills:
                 wrong.append(f"healed to a mixture: {sorted(digests(folder))}")
             if hidden(folder):
                 wrong.append(f"hidden files are left: {hidden(folder)}")
-            return wrong
-
-
-def main() -> int:
-    made = argparse.ArgumentParser(
-        prog="tests/fuzz/kill.py",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    made.add_argument("--seed", type=int, default=1)
-    made.add_argument("--count", type=int, default=1000, help="default 1000")
-    made.add_argument("--only", type=int, metavar="NUMBER", help="this one alone")
-    options = made.parse_args()
-    numbers = range(options.count) if options.only is None else [options.only]
-    failed = 0
-    start = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="daq2lh5-kills.") as folder:
-        kills = Kills(Path(folder))
-        for number in numbers:
-            case = Case.of(options.seed, number)
-            for problem in kills.problems(case, number):
-                failed += 1
-                print(f"--seed {options.seed} --only {number}: {problem}: {case}")
-    seconds = time.perf_counter() - start
-    moments = ", ".join(f"{k} {n}" for k, n in kills.moments.items())
-    print(f"{len(numbers)} kills ({moments}), {failed} problems, {seconds:.0f} s")
-    return 1 if failed else 0
+            return [f"{problem}: {case}" for problem in wrong]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command("kill.py", __doc__, 1000, Kills))

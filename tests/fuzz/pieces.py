@@ -1,6 +1,6 @@
 """Damaged streams as pieces of an undamaged one, and the changes that make them.
 
-A piece is a stretch of the undamaged stream or foreign bytes, so that the origin of
+A piece is a range of the undamaged stream or foreign bytes, so that the origin of
 every byte is known.
 """
 
@@ -50,7 +50,7 @@ class Stream:
         return sum(map(size_of, self.pieces))
 
     def part(self, start: int, end: int) -> list[Piece]:
-        """Return the pieces of a stretch of the stream as it is now."""
+        """Return the pieces of a range of the stream as it is now."""
         out: list[Piece] = []
         at = 0
         for piece in self.pieces:
@@ -65,11 +65,11 @@ class Stream:
         return out
 
     def replace(self, start: int, end: int, new: Iterable[Piece]) -> None:
-        """Put pieces in the place of a stretch."""
+        """Put pieces in the place of a range."""
         self.pieces = [*self.part(0, start), *new, *self.part(end, len(self))]
 
     def bytes(self, start: int = 0, end: int | None = None) -> bytes:
-        """Return the bytes of a stretch as they are now."""
+        """Return the bytes of a range as they are now."""
         part = self.part(start, len(self) if end is None else end)
         return b"".join(
             p if isinstance(p, bytes) else self.data[slice(*p)] for p in part
@@ -111,7 +111,7 @@ class Changes:
         self.spared = spared
         self.other = other
         self.taken: list[tuple[int, int]] = []
-        """Stretches of the other stream that were spliced in."""
+        """Ranges of the other stream that were spliced in."""
 
     def make(self, stream: Stream, kinds: Sequence[str] = ()) -> str:
         """Make one change; return what was done."""
@@ -129,8 +129,8 @@ class Changes:
                 return at
         return int(self.rng.integers(self.spared, n))
 
-    def _stretch(self, stream: Stream) -> tuple[int, int]:
-        """Choose a stretch: of any length, or up to the edge of a record."""
+    def _choose_range(self, stream: Stream) -> tuple[int, int]:
+        """Choose a range: of any length, or up to the edge of a record."""
         n = len(stream)
         at = self._place(stream)
         end = at + int(min(2 ** self.rng.uniform(0, LONGEST), n - at))
@@ -154,15 +154,15 @@ class Changes:
         stream.replace(at, at + 1, [bytes([flipped])])
 
     def zeros(self, stream: Stream) -> None:
-        at, end = self._stretch(stream)
+        at, end = self._choose_range(stream)
         stream.replace(at, end, [bytes(end - at)])
 
     def ones(self, stream: Stream) -> None:
-        at, end = self._stretch(stream)
+        at, end = self._choose_range(stream)
         stream.replace(at, end, [b"\xff" * (end - at)])
 
     def noise(self, stream: Stream) -> None:
-        at, end = self._stretch(stream)
+        at, end = self._choose_range(stream)
         stream.replace(at, end, [self.rng.bytes(end - at)])
 
     def _block(self, stream: Stream) -> int:
@@ -184,12 +184,12 @@ class Changes:
         stream.replace(at, len(stream), [bytes(len(stream) - at)])
 
     def splice(self, stream: Stream) -> None:
-        at, end = self._stretch(stream)
-        start, _ = self._stretch(stream)
+        at, end = self._choose_range(stream)
+        start, _ = self._choose_range(stream)
         stream.replace(at, end, stream.part(start, start + end - at))
 
     def splice_other(self, stream: Stream) -> None:
-        at, end = self._stretch(stream)
+        at, end = self._choose_range(stream)
         if not self.other:
             return
         start = int(self.rng.integers(len(self.other)))
@@ -197,26 +197,28 @@ class Changes:
         stream.replace(at, end, [self.other[start : start + end - at]])
 
     def duplicate(self, stream: Stream) -> None:
-        at, end = self._stretch(stream)
+        at, end = self._choose_range(stream)
         stream.replace(end, end, stream.part(at, end))
 
     def copy(self, stream: Stream) -> None:
-        at, end = self._stretch(stream)
+        at, end = self._choose_range(stream)
         to = self._place(stream)
         stream.replace(to, to, stream.part(at, end))
 
     def swap(self, stream: Stream) -> None:
-        (a, b), (c, d) = sorted((self._stretch(stream), self._stretch(stream)))
+        (a, b), (c, d) = sorted(
+            (self._choose_range(stream), self._choose_range(stream))
+        )
         c, d = max(c, b), max(d, b)
         new = [*stream.part(c, d), *stream.part(b, c), *stream.part(a, b)]
         stream.replace(a, d, new)
 
     def insert(self, stream: Stream) -> None:
-        at, end = self._stretch(stream)
+        at, end = self._choose_range(stream)
         stream.replace(at, at, [self.rng.bytes(end - at)])
 
     def delete(self, stream: Stream) -> None:
-        stream.replace(*self._stretch(stream), [])
+        stream.replace(*self._choose_range(stream), [])
 
     def number(self, stream: Stream) -> None:
         """Overwrite a number near the start of a record, where lengths are."""

@@ -75,12 +75,12 @@ def _plain(name: str, array: np.ndarray) -> np.ndarray:
 
 
 def garbage_in(path: str) -> list[tuple[int, bytes]]:
-    """Read the damaged stretches of a garbage file: offset and bytes of each."""
+    """Read the damaged ranges of a garbage file: offset and bytes of each."""
     with h5py.File(path) as file:
         arrays = dict(_arrays(file["garbage"]))
     flat = arrays["packets/flattened_data"].tobytes()
-    stretches = [flat[a:b] for a, b in pairwise(arrays["packets/offsets"].tolist())]
-    return list(zip(arrays["offset"].tolist(), stretches, strict=True))
+    ranges = [flat[a:b] for a, b in pairwise(arrays["packets/offsets"].tolist())]
+    return list(zip(arrays["offset"].tolist(), ranges, strict=True))
 
 
 def in_file(path: str) -> Counter[Row]:

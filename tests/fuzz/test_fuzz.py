@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 from fuzz import pool, targets
 from fuzz.cases import FORMATS, run_case
+from fuzz.kill_batch import BatchKills
 from fuzz.pieces import KINDS, Changes, Stream
 from kit.generators.damage import N_FILES, SEED
 
@@ -52,6 +53,12 @@ def test_changes(kind):
         assert changed[:50] == data[:50]
         for start, end, at in stream.placed():
             assert changed[at : at + end - start] == data[start:end]
+
+
+def test_killed_batches_go_on(tmp_path):
+    """Only unfinished files are converted again, to the same bytes."""
+    kills = BatchKills(tmp_path)
+    assert [kills.problems(SEED, number) for number in range(3)] == [[]] * 3
 
 
 def test_a_process_that_ends_is_reported_and_replaced(monkeypatch, tmp_path):

@@ -246,7 +246,7 @@ def _settings_hold(records: list[Record], found: list[Copy]) -> bool:
 
 
 def _hidden(singles: list[Copy]) -> list[tuple[int, int]]:
-    """Return stretches in which no record is looked for, or none is sure."""
+    """Return ranges in which no record is looked for, or none is sure."""
     out = [(c.place, c.end) for c in singles if c.has_head and not c.is_intact]
     whole = [c for c in singles if c.is_intact]
     for before, after in pairwise(whole):

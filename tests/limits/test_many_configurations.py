@@ -9,8 +9,7 @@ import pytest
 from kit.writers import fcio, llama, orca
 
 from daq2lh5 import build_raw
-from daq2lh5.fc.fc_streamer import TOO_MANY_LENGTHS
-from daq2lh5.selection.overflow_tables import MAX_OVERFLOW
+from daq2lh5.selection.overflow_tables import MAX_OVERFLOW, TOO_MANY_LENGTHS
 
 TRACES = 6
 
@@ -102,7 +101,7 @@ def test_time_goes_with_the_length(tmp_path, make, few, rows):
 
 
 @pytest.mark.parametrize("make", [in_fcio, in_orca])
-def test_channels_that_nobody_wants(tmp_path, make):
+def test_channels_that_are_not_selected(tmp_path, make):
     """They are counted, each, in a time that goes with their number."""
     name = "FCEventDecoder" if make is in_fcio else "ORFCIOEventDecoder"
     spec = {
@@ -170,7 +169,10 @@ def test_llama_headers_beyond_the_limit_are_told(tmp_path):
     report, _ = convert(tmp_path, llama_headers(n))
     tables = report.tables[str(tmp_path / "o.lh5")]
     assert sum(name.startswith("LLAMAHeader") for name in tables) == MAX_OVERFLOW
-    assert report.irregular["header that is not written"] == n - MAX_OVERFLOW
+    assert (
+        report.irregular["header not written: too many different ones"]
+        == n - MAX_OVERFLOW
+    )
     assert report.exit_status == 3
     assert sum(t.rows for name, t in tables.items() if "Event" in name) == 2 * n
 

@@ -64,17 +64,17 @@ def events_of(data: bytes, n: int, channel: Channel) -> list[bytes]:
         ),
         (writer.header([Channel()], number=2**32 - 1), "4294967295 channels"),
         (writer.header([Channel()], number=3), "3 channels need 280"),
-        (writer.header([]) + b"x", "no channel is configured, but data follow"),
+        (writer.header([]) + b"x", "the header has no channels, but data follow"),
         (
             writer.header([Channel(fadc=3, channel=2)] * 2),
-            "FADC 3, channel 2: it is there twice",
+            "FADC 3, channel 2: duplicate of another",
         ),
         (writer.header([Channel(fadc=256)]), "FADC 256.*key is 4096"),
         (writer.header([Channel(fadc=2**32 - 1)]), "12 bits"),
     ],
 )
 def test_bad_headers(tmp_path, data, words):
-    """An error that says what is wrong and where; no output."""
+    """An error with problem and place; no output."""
     path = write(tmp_path, data)
     with pytest.raises(DecodeError, match=words) as caught:
         daq2lh5.build_raw(path, in_stream_type="LlamaDaq")
@@ -88,7 +88,7 @@ def test_bad_headers(tmp_path, data, words):
         ({"event_length": 0}, "event_length 0"),
         ({"event_length": 2**32 - 1}, "event_length 4294967295"),
         ({"event_header_length": 12}, "event_header_length 12"),
-        ({"sample_length": 7}, "sample_length is 7: it must be even"),
+        ({"sample_length": 7}, "sample_length is 7, expected an even"),
         ({"avg_sample_length": 131072}, "avg_sample_length is 131072"),
         ({"sample_length": 2**27}, "sample_length is 134217728"),
         ({"sample_freq": 0.0}, "sample_freq is 0.0"),
@@ -132,7 +132,7 @@ def test_header_only(tmp_path):
 
 
 def damaged_in_the_middle(tmp_path, change, channel=None) -> Any:
-    """Read three events, the second of which is changed: keys must not be."""
+    """Read three events, the second one changed; its key stays."""
     channel = channel or Channel()
     data, _ = writer.make_file([channel], n_events=3)
     events = events_of(data, 3, channel)
@@ -210,7 +210,7 @@ def test_maw_test_data(tmp_path, caplog):
 
 
 def test_other_format_bits_than_configured(tmp_path):
-    """Format L11: the event's bits say what is where; missing columns are 0."""
+    """Format L11: the event's bits determine its layout; missing columns are 0."""
     channel = Channel(format_bits=2)
     rng = np.random.default_rng(1)
     events = [writer.random_event(rng, channel, i) for i in range(3)]
@@ -314,7 +314,7 @@ def test_every_cut_in_the_header_is_an_error(tmp_path):
 
 
 def test_cut_gzip_file(tmp_path):
-    """What can be decompressed is decoded; the damage is told."""
+    """The readable part is decoded; the damage is reported."""
     data, _ = writer.make_file(n_events=200)
     path = tmp_path / "run.bin.gz"
     packed = gzip.compress(data)
@@ -344,7 +344,7 @@ def make_source(name: str) -> tuple[bytes, list[writer.Place]]:
 
 
 def signature(row: dict[str, Any]) -> bytes:
-    """Describe a row by what is in its event."""
+    """Return the values of a row that its event determines."""
     names = sorted(set(row) - {"packet_id"})
     return b"|".join(np.asarray(row[n], float).tobytes() for n in names)
 
@@ -370,8 +370,8 @@ def change(rng: np.random.Generator, data: bytes, other: bytes) -> tuple[str, li
         "zeros": [(0, at), bytes(length), (end, n)],
         "ones": [(0, at), b"\xff" * length, (end, n)],
     }
-    what = str(rng.choice(list(kinds)))
-    return what, kinds[what]
+    kind = str(rng.choice(list(kinds)))
+    return kind, kinds[kind]
 
 
 def whole_events(places: list[writer.Place], pieces: list, head: int) -> Counter[int]:
@@ -419,7 +419,7 @@ def test_damaged_files(name, tmp_path):
     for number in range(N_FILES // len(SOURCES)):
         rng = np.random.default_rng([SEED, number, sum(name.encode())])
         other = make_source(list(SOURCES)[int(rng.integers(len(SOURCES)))])[0]
-        what, pieces = change(rng, data, other)
+        kind, pieces = change(rng, data, other)
         damaged = b"".join(
             p if isinstance(p, bytes) else data[slice(*p)] for p in pieces
         )
@@ -429,7 +429,7 @@ def test_damaged_files(name, tmp_path):
             decoded = decode(write(tmp_path, damaged), in_stream_type="LlamaDaq")
         except DecodeError:
             if damaged[:head] == data[:head]:
-                wrong.append((number, what, "refused"))
+                wrong.append((number, kind, "refused"))
             continue
         if time.monotonic() - began > SECONDS:
             problems.append("too slow")
@@ -445,7 +445,7 @@ def test_damaged_files(name, tmp_path):
                 problems.append(f"{missing} of {wanted.total()} rows are missing")
         if problems:
             shown = [p if isinstance(p, tuple) else p[:40] for p in pieces]
-            wrong.append((number, what, shown, *problems))
+            wrong.append((number, kind, shown, *problems))
     assert wrong == []
 
 

@@ -1,7 +1,7 @@
-"""The real llamaDAQ file: reference reader, streamer, and what the peer writes.
+"""The real llamaDAQ file: reference reader, streamer, and the output of the peer.
 
 Expected values come from the llamaDAQ format, 6, and from
-the digest of what legend-daq2lh5 1.7.1 writes in the time zone UTC.
+the digest of the output of legend-daq2lh5 1.7.1 in the time zone UTC.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def test_what_the_peer_writes(converted):
     ],
 )
 def test_values_of_the_document(converted, key, windowed, presummed, sums):
-    """Waveforms, sums, and that averages are those of the raw samples (format 2.1)."""
+    """Waveforms, sums, and averages, which agree with the raw samples (format 2.1)."""
     with h5py.File(converted) as file:
         table = file[f"LLAMAEvent_{key}"]
         raw = table["waveform_windowed/values"][:]

@@ -287,7 +287,7 @@ def test_block_sizes(tmp_path, block, monkeypatch):
     ],
 )
 def test_time_of_the_file_name(name, time_):
-    """Format 2.2; format L6: what is no date does not count."""
+    """Format 2.2; format L6: invalid dates are ignored."""
     found = parse_filename_for_timestamp(name)
     assert found == time_
     assert isinstance(found, float)
@@ -389,7 +389,7 @@ def test_output_is_read_by_lh5(tmp_path):
 
 
 def test_selected_channels(tmp_path):
-    """What nobody asks for is counted; keys that are not there do no harm."""
+    """Unselected events are counted; unknown keys are ignored."""
     data, _ = writer.make_file(VARIED, n_events=4)
     path = tmp_path / "run.bin"
     path.write_bytes(data)

@@ -139,7 +139,7 @@ def test_headers_at_random(folder, channels, n_announced, spec, seed):
             else:
                 np.testing.assert_array_equal(row[name], value, name)
     for channel in channels[n_announced:]:
-        text = f"channel {channel.key} has events, and no configuration"
+        text = f"channel {channel.key} has events without a configuration"
         assert any(text in note for note in report.notes)
     assert (report.exit_status == 0) == (n_announced >= len(channels))
 

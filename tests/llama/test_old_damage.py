@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @st.composite
 def channels_of_file(draw: Any) -> list[OldChannel]:
-    """Draw channels of one or two FADCs, any of which may have equal first words."""
+    """Draw channels of one or two FADCs; first words may be equal."""
     keys = draw(st.lists(st.integers(0, 31), min_size=1, max_size=6, unique=True))
     kinds = draw(st.integers(1, 3))
     return [
@@ -136,7 +136,7 @@ def test_every_cut_of_a_small_file(tmp_path):
     fill=st.sampled_from(["zeros", "ones", "random"]),
 )
 @settings(max_examples=100, deadline=None)
-def test_overwritten_stretches(folder, file, data, fill):
+def test_overwritten_ranges(folder, file, data, fill):
     """Sound events keep their channels and all their values; nothing is invented."""
     n = len(file.data)
     start = data.draw(st.integers(file.head, n - 1))
@@ -171,7 +171,7 @@ def test_overwritten_stretches(folder, file, data, fill):
 
 @given(file=files(min_banks=2), data=st.data())
 @settings(max_examples=100, deadline=None)
-def test_missing_and_inserted_stretches(folder, file, data):
+def test_missing_and_inserted_ranges(folder, file, data):
     """Bytes add up, events in front are complete, and damage is reported."""
     n = len(file.data)
     start = data.draw(st.integers(file.head, n - 1))
@@ -237,8 +237,8 @@ def test_damage_inside_a_chunk(tmp_path):
         at = place.offset + 44
         damaged = file.data[:at] + b"\x11" * 4 + file.data[at + 4 :]
         decoded = read(tmp_path, damaged)
-        (stretch,) = decoded.report.damage
-        assert stretch.offset == place.start
+        (damage,) = decoded.report.damage
+        assert damage.offset == place.start
         found = [signature(r) for r in rows_of(decoded)]
         wanted = [signature(r) for r in file.rows[:i] + file.rows[i + 1 :]]
         assert found == wanted, i
@@ -265,9 +265,9 @@ def test_unknown_fadc(tmp_path):
     at = file.chunk_ends[3]
     damaged = file.data[:at] + struct.pack("<I", 77) + file.data[at + 4 :]
     decoded = read(tmp_path, damaged)
-    (stretch,) = decoded.report.damage
-    assert stretch.offset == at
-    assert "no chunk" in stretch.reason
+    (damage,) = decoded.report.damage
+    assert damage.offset == at
+    assert "no chunk" in damage.reason
     assert [signature(r) for r in rows_of(decoded)] == [signature(r) for r in file.rows]
 
 

@@ -119,7 +119,7 @@ def test_writer_writes_the_vectors_of_the_document():
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("buffer_size", [7, 8192])
 def test_real_files(name, buffer_size, tmp_path):
-    """All values agree with those of an independent reader (format 8.6)."""
+    """All values agree with an independent reader (format 8.6)."""
     path = TESTDATA / "llama" / name
     digests = json.loads(DIGESTS.read_text())
     if not path.is_file() or name not in digests:
@@ -369,11 +369,11 @@ def test_no_events(tmp_path, size, n_banks):
         ),
         (writer.header([OldChannel()], lengths=(0, 68)), r"0 bytes \(then 68\)"),
         (writer.header([OldChannel()], lengths=(88, 0)), r"88 bytes \(then 0\)"),
-        (writer.header([OldChannel()] * 2), "it is there twice"),
+        (writer.header([OldChannel()] * 2), "duplicate of another"),
         (writer.header([OldChannel(fadc=256)]), "key is 4096"),
         (writer.header([OldChannel()], number=5000), "5000 channels"),
-        (writer.header([]) + b"x", "no channel is configured"),
-        (writer.header([OldChannel(sample_length=7)]), "must be even"),
+        (writer.header([]) + b"x", "the header has no channels"),
+        (writer.header([OldChannel(sample_length=7)]), "expected an even number"),
         (writer.header([OldChannel(sample_freq=0.0)]), "sample_freq is 0.0"),
         (writer.header([OldChannel(event_length=0)]), "event_length 0"),
         (writer.header([OldChannel(event_header_length=13)]), "header_length 13"),
@@ -408,7 +408,11 @@ def test_decode_packet(tmp_path):
         decoder.decode_packet(packet, rb, i + 1, place.key)
     assert rb.lgdo["fadc_channel_id"].nda[:3].tolist() == [0, 0, 4]
     assert rb.lgdo["packet_id"].nda[:3].tolist() == [1, 2, 3]
-    for key, words in ((1, "no channel 1"), (-1, "no channel -1"), (2**12, "4096")):
+    for key, words in (
+        (1, "channel 1 has no configuration"),
+        (-1, "channel -1 has no configuration"),
+        (2**12, "4096"),
+    ):
         with pytest.raises(ValueError, match=words):
             decoder.decode_packet(packet, rb, 4, key)
     with pytest.raises(ValueError, match="must have one"):

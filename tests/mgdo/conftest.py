@@ -1,4 +1,4 @@
-"""What the tests of MGDO data share."""
+"""Shared by the tests of MGDO data."""
 
 from __future__ import annotations
 

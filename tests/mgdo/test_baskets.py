@@ -110,7 +110,7 @@ def test_whatever_is_damaged_is_left_to_uproot():
 
 
 def test_baskets_in_advance(tmp_path, monkeypatch):
-    """All baskets come in order, in pieces of any size; those that fail as well."""
+    """All baskets come in order, in pieces of any size; unreadable ones as errors."""
     path = tmp_path / "tree"
     entry = writer.Entry([writer.Wave([1, 2])], [writer.Digitizer()], None).pack()
     path.write_bytes(writer.container([[entry], [], [entry] * 2, [], [entry]]))

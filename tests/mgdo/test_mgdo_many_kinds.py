@@ -17,7 +17,7 @@ def test_more_kinds_than_tables(tmp_path):
     decoded = decode(write(tmp_path, es))
     report = decoded.report
     assert len(decoded.rows) == 65
-    assert report.irregular == {"row that there can be no more tables for": 5}
+    assert report.irregular == {"row not decoded: too many tables": 5}
     assert report.skipped_channels == {}
     assert report.packets["skipped"] == report.bytes["skipped"] == 0
     assert report.exit_status == 3

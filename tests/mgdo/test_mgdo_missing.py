@@ -1,4 +1,4 @@
-"""MGDO files where packages are missing: what is said, and what is done anyway."""
+"""MGDO files without packages: messages, and conversions that need no package."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from daq2lh5.mgdo.mgdo_streamer import MGDOStreamer
 from daq2lh5.mgdo.tree import MGTree
 
 ADVICE = "pip install 'daq2lh5[mgdo]'"
-LACK = f"all that it needs ('cramjam' is missing): {ADVICE}"
+MISSING = f"(its dependency 'cramjam' is missing): {ADVICE}"
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_errors_of_both_kinds(inputs, monkeypatch):
 
 
 def test_command_line_with_several_inputs(inputs, monkeypatch):
-    """All others are converted; one line says what to install, and the status is 2."""
+    """Others are converted; one line names the package to install; status 2."""
     monkeypatch.setitem(sys.modules, "uproot", None)
     result = CliRunner().invoke(cli.main, ["convert", *inputs])
     assert result.exit_code == 2
@@ -64,7 +64,7 @@ def test_command_line_with_several_inputs(inputs, monkeypatch):
 
 
 def test_package_that_uproot_needs(inputs):
-    """uproot is there, and cannot be imported: the message names what it lacks."""
+    """uproot cannot be imported: the message names the missing package."""
     code = (
         "import sys\n"
         "sys.modules['cramjam'] = None\n"
@@ -81,7 +81,7 @@ def test_package_that_uproot_needs(inputs):
     assert done.returncode == 2, done.stderr
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: run.root: ")
-    assert LACK in line
+    assert MISSING in line
     assert os.path.exists("b.lh5")
 
 
@@ -100,7 +100,7 @@ def test_package_for_a_basket(tmp_path, first, monkeypatch):
     out = tmp_path / "out.lh5"
     result = CliRunner().invoke(cli.main, ["convert", str(FILE), "-o", str(out)])
     assert result.exit_code == 2
-    assert LACK in result.stderr
+    assert MISSING in result.stderr
     assert not list(tmp_path.iterdir())
     with pytest.raises(ImportError, match="cramjam"):
         read_all(str(FILE))

@@ -1,7 +1,7 @@
 """Waveforms that go to the output as the tree has them encoded.
 
-They must be those that decoding and encoding give, byte for byte, whatever the entries
-are like. "Format N" means section N of the MGDO format.
+They must equal the result of decoding and encoding, byte for byte, for all kinds of
+entries. "Format N" means section N of the MGDO format.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def passed(monkeypatch) -> set[str]:
 
 
 def convert(source: str, out_spec: Any, out: Path, **options: Any) -> tuple:
-    """Return the bytes of the output, and what the report says of the entries."""
+    """Return the bytes of the output, and the report's counts of entries."""
     report = daq2lh5.build_raw(
         source, "MGDO", copy.deepcopy(out_spec), overwrite=True, **options
     )
@@ -74,7 +74,7 @@ def both_ways(source: str, out_spec: Any, out: Path, **options: Any) -> tuple:
     return passing
 
 
-# --- what is passed on --------------------------------------------------------------
+# --- passed on ----------------------------------------------------------------------
 
 
 @real_file
@@ -113,7 +113,7 @@ def test_tables_of_channels(tmp_path, passed):
 
 
 def lengthened(data: bytes, number: int) -> bytes:
-    """Write a number of a waveform with one more byte, in which there is nothing."""
+    """Write a number of a waveform with one more byte without content."""
     ends = [i for i, byte in enumerate(data) if byte < 128]
     at = ends[number]
     return data[:at] + bytes([data[at] | 128, 0]) + data[at + 1 :]
@@ -200,7 +200,7 @@ def test_waveforms_of_all_kinds(tmp_path, with_aux, passed):
         assert len([name for name in f if name.startswith("data")]) > 3
 
 
-# --- what is decoded all the same ---------------------------------------------------
+# --- decoded nevertheless -----------------------------------------------------------
 
 
 RADWARE = "RadwareSigcompress(codec_shift=-32768)"
@@ -330,4 +330,4 @@ def test_damaged_samples(tmp_path, seed, passed):
     assert passed == {ONE}
     assert found[1]["corrupt"] > 50
     assert found[1]["decoded"] > 300
-    assert any("samples do not end" in reason for _, reason in found[3])
+    assert any("samples contradicts their number" in reason for _, reason in found[3])

@@ -1,4 +1,4 @@
-"""The real MGDO file: the numbers of the document, and what is wrong with ROOT files.
+"""The real MGDO file: the numbers of the document, and errors of ROOT files.
 
 "Format N" means section N of the MGDO format.
 """
@@ -230,7 +230,7 @@ def with_bits_of(written: bytes, data: bytes) -> bytes:
 
 @real_file
 def test_cut_and_damaged_files(tmp_path):
-    """Format 11: what could be read, or an error; never a crash."""
+    """Format 11: the readable part, or an error; never a crash."""
     data = FILE.read_bytes()
     rng = np.random.default_rng(int(os.environ.get("DAQ2LH5_DAMAGE_SEED", "1")))
     path = tmp_path / "run.root"
@@ -300,14 +300,14 @@ def other_root_file(path: Path, trees: dict[str, dict[str, Any]]) -> Path:
 @pytest.mark.parametrize(
     ("trees", "words"),
     [
-        ({}, "no 'MGTree' in the file, but nothing"),
-        ({"other": {"x": np.arange(3)}}, "no 'MGTree' in the file, but other"),
-        ({"MGTree": {"x": np.arange(3)}}, "'MGTree' has no branch 'event', but x"),
+        ({}, "no 'MGTree' in the file, found nothing"),
+        ({"other": {"x": np.arange(3)}}, "no 'MGTree' in the file, found other"),
+        ({"MGTree": {"x": np.arange(3)}}, "'MGTree' has no branch 'event', found x"),
         ({"MGTree": {"event": np.arange(3)}}, "branch 'event' is a TBranch"),
     ],
 )
 def test_other_root_files(tmp_path, trees, words):
-    """Format 11: what was found is named."""
+    """Format 11: the error names the objects found."""
     path = other_root_file(tmp_path / "other.root", trees)
     with pytest.raises(DecodeError, match=words) as caught:
         daq2lh5.build_raw(path)
@@ -325,7 +325,7 @@ def test_no_root_files(tmp_path, data):
 @real_file
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
 def test_compressed_file(tmp_path, compress, converted, monkeypatch):
-    """Copied to a temporary file, of which nothing is left, whatever the name."""
+    """Copied to a temporary file, which is removed, for any name."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
@@ -371,14 +371,14 @@ def test_standard_input(tmp_path):
 
 @real_file
 def test_damaged_compression(tmp_path, monkeypatch):
-    """What is wrong with the compressed file is told."""
+    """The error describes the problem of the compressed file."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     path = tmp_path / "run.root.gz"
     data = gzip.compress(FILE.read_bytes())
     path.write_bytes(data[: len(data) // 2])
-    with pytest.raises(DecodeError, match=r"gzip.*what there is cannot be read"):
+    with pytest.raises(DecodeError, match=r"gzip.*the part before it cannot be read"):
         daq2lh5.build_raw(path, out_spec=tmp_path / "o.lh5")
     assert list(temporary.iterdir()) == []
     # all of it is there, but for the checksum

@@ -336,11 +336,11 @@ BAD = [
     (changed(digitizer_class="GETGERDADigitizerData;2"), "2, not 1"),
     (changed(wave_class="Other;5"), "object of another class (MGTWaveform"),
     (changed(array_options={"version": 3}), "(MGTClonesArray, 3, not 2"),
-    (changed(array_options={"bits": 0x1000}), "written by members"),
+    (changed(array_options={"bits": 0x1000}), "member-wise array"),
     (changed(array_options={"count": -1}), "impossible number of objects"),
     (changed(array_options={"count": 10**9}), "impossible number of objects"),
-    (changed(array_options={"count": 1}), "does not end where it says"),
-    (changed(array_options={"count": 3}), "behind the end"),
+    (changed(array_options={"count": 1}), "length of an object contradicts its fields"),
+    (changed(array_options={"count": 3}), "a field exceeds its object"),
     (changed(reference=5), "unknown kind of pointer"),
     (changed(waves=None), "arrays of different lengths"),
     (changed(aux=[]), "arrays of different lengths"),
@@ -353,15 +353,21 @@ BAD = [
     (changed(waves__encoding=-1, waves__encoded=b""), "unknown encoding"),
     (changed(waves__frequency=0.0), "frequency (MGTWaveform, channel 7"),
     (changed(aux__frequency=float("nan")), "impossible sampling frequency"),
-    (changed(waves__n=41), "samples do not end where they must (MGTWaveform, ch"),
-    (changed(waves__encoded=b"\x80" * 40), "samples do not end"),
-    (changed(waves__encoded=b"\x80" * 5 + b"\0" * 40), "samples do not end"),
-    (changed(waves__encoded=b""), "samples do not end"),
-    (changed(aux__encoding=2, aux__encoded=b"\0" * 49), "samples do not end"),
-    (b"", "no MGTEvent"),
+    (changed(waves__n=41), "samples contradicts their number (MGTWaveform, ch"),
+    (changed(waves__encoded=b"\x80" * 40), "samples contradicts their number"),
+    (
+        changed(waves__encoded=b"\x80" * 5 + b"\0" * 40),
+        "samples contradicts their number",
+    ),
+    (changed(waves__encoded=b""), "samples contradicts their number"),
+    (
+        changed(aux__encoding=2, aux__encoded=b"\0" * 49),
+        "samples contradicts their number",
+    ),
+    (b"", "not an MGTEvent"),
     (b"\x08MGTEvent\0" + bytes(6), "no byte count"),
-    (changed().pack() + b"\0", "does not end where it says (MGTEvent"),
-    (changed().pack()[:-1], "behind the end"),
+    (changed().pack() + b"\0", "object contradicts its fields (MGTEvent"),
+    (changed().pack()[:-1], "a field exceeds its object"),
 ]
 
 
@@ -394,7 +400,7 @@ def test_only_bad_entries_are_an_error(tmp_path):
 
 
 def test_unreadable_basket(tmp_path):
-    """Its entries are counted as damaged; those of the others are kept."""
+    """Its entries are counted as damaged; the other baskets are decoded."""
     good = entries(6)
     path = write(tmp_path, [], good[:3], [], good[3:])
     report = daq2lh5.build_raw(path, out_spec=str(tmp_path / "out.lh5"))

@@ -423,7 +423,7 @@ STRANGE_PLISTS: dict[str, Any] = {
     "texts": dict.fromkeys(writer.header(), "text"),
     "numbers": dict.fromkeys(writer.header(), 7),
     "description of texts": {"dataDescription": {"a": {"b": "c"}, "d": "e"}},
-    "id that is no number": {
+    "id that is not a number": {
         "dataDescription": {"a": {"b": {"decoder": RUN, "dataId": "x"}}}
     },
     "ids out of range": {
@@ -466,7 +466,7 @@ def test_strange_property_lists(name, where, file):
 
 LISTENER_INFO = writer.listener(1)
 STRANGE_LISTENERS: dict[str, dict[str, Any]] = {
-    "listener that is no number": {"readouts": [writer.readout("x", [(0, 1)])]},
+    "listener that is not a number": {"readouts": [writer.readout("x", [(0, 1)])]},
     "listener zero": {"readouts": [writer.readout(0, [(0, 1)])]},
     "negative listener": {"readouts": [writer.readout(-1, [(0, 1)])]},
     "large listener": {"readouts": [writer.readout(2**40, [(0, 1)])]},
@@ -477,7 +477,7 @@ STRANGE_LISTENERS: dict[str, dict[str, Any]] = {
         "readouts": [writer.readout(1, [(99, 99)])],
         "crates": [writer.crate(99, [writer.flashcam_adc(99, 0x120)])],
     },
-    "address that is no number": {
+    "address that is not a number": {
         "crates": [writer.crate(0, [writer.flashcam_adc(1, "x")])]
     },
     "large address": {"crates": [writer.crate(0, [writer.flashcam_adc(1, 2**40)])]},

@@ -11,8 +11,8 @@ from kit.generators.orca_packets import config_packet, event_packet, fcio_file
 from kit.writers import fcio
 from kit.writers import orca as writer
 
-from daq2lh5.orca.flashcam.fcio_packets import TOO_MANY_LENGTHS
 from daq2lh5.orca.orca_header import OrcaHeader
+from daq2lh5.selection.overflow_tables import TOO_MANY_LENGTHS
 
 if TYPE_CHECKING:
     from pathlib import Path

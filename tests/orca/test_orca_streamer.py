@@ -334,7 +334,7 @@ def test_one_table_for_each_channel(name, decoder, buffer_size, file, tmp_path):
     [("flashcam, three listeners", OLD_WAVEFORM), ("fcio, many channels", EVENT)],
 )
 def test_some_channels(name, decoder, file, tmp_path):
-    """Others are left out; packets that nobody asked for are skipped."""
+    """Others are left out; packets that are not selected are skipped."""
     data = make(name)
     file.write_bytes(data)
     wanted = channel_tables(data, decoder)

@@ -25,9 +25,8 @@ __all__ = [
 class ORCV1730WaveformDecoder(OneTableDecoder):
     """Decode events of V1730 cards (ORCA format, 5.5): one row per channel.
 
-    .. wire:: daq2lh5.orca.digitizers.wire CAEN_EVENT
-
-    The samples follow, two per word, one channel after the other.
+    An event is :ref:`wire-caen_event` and the samples, two per word, one channel after
+    the other.
 
     ORCA does not write the lowest bit of the crate's number.
     """
@@ -75,12 +74,8 @@ class ORCV1721WaveformDecoder(OneTableDecoder):
 class ORDT5725Decoder(DigitizerDecoder):
     """Decode events of DT5725 units (ORCA format, 5.6): one row per channel.
 
-    ::
-
-        word 1     number of the unit
-        word 2-    one event, see :class:`ORCV1730WaveformDecoder`
-
-    Keys are ``100 * unit + channel``.
+    A packet is :ref:`wire-caen_usb` and one event, see
+    :class:`ORCV1730WaveformDecoder`. Keys are ``100 * unit + channel``.
     """
 
     kind = "dt5725"
@@ -103,7 +98,7 @@ class ORDT5725Decoder(DigitizerDecoder):
 class ORDT5720Decoder(ORDT5725Decoder):
     """Decode events of DT5720 units, as :class:`ORDT5725Decoder` does.
 
-    Samples may be packed, five in two words (bit 0 of word 1). Events with zero-length
+    Samples may be packed, five in two words. Events with zero-length
     encoding are counted and passed over.
     """
 

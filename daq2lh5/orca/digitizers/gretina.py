@@ -19,9 +19,8 @@ GRETINA4M_SAMPLES = 2018
 class ORGretina4MWaveformDecoder(DigitizerDecoder):
     """Decode events of Gretina4M cards (ORCA format, 5.1): one row each.
 
-    .. wire:: daq2lh5.orca.digitizers.wire GRETINA GRETINA4M
-
-    2018 samples follow, two per word.
+    A packet is :ref:`wire-gretina` and the events: :ref:`wire-gretina4m` and 2018
+    samples, two per word.
     """
 
     kind = "gretina4m"
@@ -48,11 +47,10 @@ class ORGretina4MWaveformDecoder(DigitizerDecoder):
 class ORGretina4AWaveformDecoder(DigitizerDecoder):
     """Decode events of Gretina4A cards (ORCA format, 5.2): one row each.
 
-    .. wire:: daq2lh5.orca.digitizers.wire GRETINA GRETINA4A
-
-    The samples follow, two per word. The lowest 14 bits of each are the sample; the two
-    highest bits go to the column ``waveform_flags``, which is only written if `extras`
-    names it.
+    A packet is :ref:`wire-gretina` and the events: :ref:`wire-gretina4a` and the
+    samples, two per word. The lowest 14 bits of each are the sample; the two highest
+    bits go to the column ``waveform_flags``, which is only written if `extras` names
+    it.
     """
 
     kind = "gretina4a"

@@ -30,10 +30,9 @@ SIS3320_PERIODS = {0: 5, 1: 10, 2: 20, 7: 4}
 class ORSIS3302DecoderForEnergy(DigitizerDecoder):
     """Decode traces of SIS3302 cards (ORCA format, 4.5): one row each.
 
-    .. wire:: daq2lh5.orca.digitizers.wire SIS3302 SIS3302_RING SIS3302_END
-
-    The first part is followed by the ring (only if the samples form one), the samples,
-    two per word, the trace of the energy filter, one value per word, and the end.
+    A packet is :ref:`wire-sis3302`, :ref:`wire-sis3302_ring` if the samples form a
+    ring, the samples, two per word, the trace of the energy filter, one value per word,
+    and :ref:`wire-sis3302_end`.
 
     Columns ``flags`` and ``energy_waveform`` are only written if `extras` names them.
     """
@@ -59,10 +58,8 @@ class ORSIS3302DecoderForEnergy(DigitizerDecoder):
 class ORSIS3316WaveformDecoder(DigitizerDecoder):
     """Decode events of SIS3316 cards (ORCA format, 4.6): one row each.
 
-    .. wire:: daq2lh5.orca.digitizers.wire SIS3316
-
-    Events have the layout of llamaDAQ's (llamaDAQ format, 2). A value whose format bit
-    is not set is 0xFFFFFFFF.
+    A packet is :ref:`wire-sis3316` and the events, which have the layout of llamaDAQ's
+    (llamaDAQ format, 2). A value whose format bit is not set is 0xFFFFFFFF.
 
     Attributes
     ----------
@@ -117,7 +114,8 @@ class ORSIS3316WaveformDecoder(DigitizerDecoder):
 class ORSIS3305DecoderForWaveform(OneTableDecoder):
     """Decode events of SIS3305 cards (ORCA format, 5.3): one row each.
 
-    .. wire:: daq2lh5.orca.digitizers.wire SIS3305 SIS3305_EVENT
+    A packet is :ref:`wire-sis3305` and the events: :ref:`wire-sis3305_event` and the
+    samples, three per word.
 
     The rate in the packet determines the sampling period. Packets whose samples form a
     ring, or have an unknown layout, are counted and passed over.
@@ -132,9 +130,8 @@ class ORSIS3305DecoderForWaveform(OneTableDecoder):
 class ORSIS3320WaveformDecoder(DigitizerDecoder):
     """Decode events of SIS3320 cards (ORCA format, 5.4): one row each.
 
-    .. wire:: daq2lh5.orca.digitizers.wire SIS3320 SIS3320_EVENT
-
-    An event without samples has a row of zeros.
+    A packet is :ref:`wire-sis3320` and the events: :ref:`wire-sis3320_event` and the
+    samples, two per word. An event without samples has a row of zeros.
     """
 
     kind = "sis3320"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...errors import DecodeError
 from ...fc.fc_base import FcioKernel
+from ...selection.overflow_tables import TOO_MANY_LENGTHS, TOO_MANY_TABLES
 from ...selection.templates import names_key
 from ...streaming.kernel_streamer import KernelStreamer
 from ..orca_fcio import (
@@ -26,8 +27,6 @@ __all__ = ["FcioPackets"]
 
 CONFIG_TAGS = (-1000000001, -1, -8)
 """First words of packets with the configuration of an FCIO stream."""
-
-TOO_MANY_LENGTHS = "traces of more lengths than there can be tables"
 
 
 class FcioPackets(KernelStreamer):
@@ -99,7 +98,7 @@ class FcioPackets(KernelStreamer):
                     # the header does not list all cards with a status
                     self._offer(decoder, key, isinstance(decoder, ORFCIOStatusDecoder))
                 if key in self._without_table:
-                    self._refuse(stream_id, "rows that there can be no more tables for")
+                    self._refuse(stream_id, TOO_MANY_TABLES)
             if isinstance(decoder, ORFCIOStatusDecoder):
                 keys = self._cards_of(fcid, keys)
             buffers = {key: all_buffers[key] for key in keys if key in all_buffers}

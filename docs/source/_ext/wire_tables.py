@@ -1,20 +1,26 @@
-"""Tables of wire structs, made from their declarations when the docs are built.
+"""Wire structs in pages, made from their declarations when the docs are built.
 
 ``wire``
-    one table for each struct: ``.. wire:: MODULE NAME [NAME ...]``, where the names are
-    those of the constants in the module. A struct of the module's ``STRUCTS`` that no
-    page shows is a warning, once the module is shown at all.
+    a table for each struct: ``.. wire:: MODULE NAME [NAME ...]``, where the names are
+    those of the constants in the module. If a row of 32 bits has several parts, a bit
+    diagram stands above the table; ``:nodiagram:`` leaves it out. The label of a struct
+    is ``wire-`` and its name. A struct of the module's ``STRUCTS`` that no page shows
+    is a warning, once the module is shown at all, and so is one shown twice.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
-from typing import TYPE_CHECKING
+from html import escape
+from typing import TYPE_CHECKING, ClassVar
 
+from bit_diagrams import caption_of, draw
+from bit_layout import says_more
 from citations import citations, label_of
 from daq2lh5_tables import TableDirective, literal
 from docutils import nodes
+from docutils.parsers.rst import directives
 from format_citations import reference
 from sphinx.util import logging
 
@@ -49,6 +55,7 @@ class Wire(TableDirective):
 
     required_arguments = 2
     optional_arguments = 100
+    option_spec: ClassVar = {"nodiagram": directives.flag}
 
     def run(self) -> list[nodes.Node]:
         module_name, *names = self.arguments
@@ -62,14 +69,21 @@ class Wire(TableDirective):
             shown.setdefault(module_name, {}).setdefault(struct.name, set()).add(
                 self.env.docname
             )
-            result += [self.title_of(struct), self.table_of(struct)]
+            result.append(self.title_of(struct))
+            if says_more(struct) and "nodiagram" not in self.options:
+                result.append(self.diagram_of(struct))
+            result.append(self.table_of(struct))
         return result
 
     def title_of(self, struct: Struct) -> nodes.paragraph:
         """Return a line with the name, the size and the section of a struct."""
         (cited,) = citations(struct.section)
         label = label_of(cited.document, cited.item)
-        title = nodes.paragraph()
+        anchor = nodes.make_id(f"wire-{struct.name}")
+        title = nodes.paragraph(ids=[anchor])
+        std = self.env.get_domain("std")
+        std.labels[f"wire-{struct.name}"] = (self.env.docname, anchor, struct.name)
+        std.anonlabels[f"wire-{struct.name}"] = (self.env.docname, anchor)
         title += literal(struct.name)
         size = f"{struct.size} bytes"
         if any(f.offset is None for f in struct.fields):
@@ -77,6 +91,13 @@ class Wire(TableDirective):
         title += nodes.Text(f": {struct.description} ({size}; ")
         title += [reference(self.env, label, struct.section), nodes.Text(")")]
         return title
+
+    def diagram_of(self, struct: Struct) -> nodes.raw:
+        """Return the bit diagram of a struct; only HTML shows it."""
+        style = "font-size: 0.8em; opacity: 0.75"
+        caption = f'<figcaption style="{style}">{escape(caption_of(struct))}'
+        figure = f'<figure class="bits" style="margin: 1rem 0">{draw(struct)}{caption}'
+        return nodes.raw("", f"{figure}</figcaption></figure>", format="html")
 
     def table_of(self, struct: Struct) -> nodes.table:
         """Return the table of a struct."""
@@ -106,6 +127,8 @@ def check(_app: Sphinx, env: object) -> None:
         for struct in importlib.import_module(module_name).STRUCTS:
             if not shown.get(struct.name):
                 log.warning("no page shows %s of %s", struct.name, module_name)
+            elif len(shown[struct.name]) > 1:
+                log.warning("several pages show %s of %s", struct.name, module_name)
 
 
 def setup(app: Sphinx) -> dict:

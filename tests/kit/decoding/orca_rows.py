@@ -156,13 +156,13 @@ def add_lone_packets(
 
     It believes in three or more that follow each other only.
     """
-    stretches = [*framing.damaged]
+    ranges = [*framing.damaged]
     if framing.truncated is not None:
-        stretches.append((framing.truncated, len(data)))
+        ranges.append((framing.truncated, len(data)))
     scanner = reference.Scanner(data, "<")
     scanner.ids = ids
     order = [p.offset for p in framing.packets]
-    for start, end in stretches:
+    for start, end in ranges:
         for kind, content in of.events_and_configurations:
             at = data.find(content, start, end)
             while at >= 0:

@@ -91,7 +91,7 @@ def length(n: int) -> bytes:
 
 @dataclass
 class Lost:
-    """Parts of a stream that the report must call damaged, as one stretch."""
+    """Parts of a stream that the report must call damaged, as one range."""
 
     first: int
     reason: str

@@ -18,7 +18,7 @@ MAKE = {
 
 
 def damaged_stream() -> bytes:
-    """A stream with a damaged stretch in the middle, and cut off at the end."""
+    """A stream with a damaged range in the middle, and cut off at the end."""
     data, index = writer.make_indexed_stream(**MAKE)
     third = index[3]
     junk = b"\x77" * 50

@@ -221,7 +221,7 @@ def make_file(
                 places.append(Place(at if i else begin, at, end, channel.key))
                 rows.append(row(channel, e, len(rows) + 1, start))
                 at = end
-            # in the layout of 80 bytes the word is no number of events
+            # in the layout of 80 bytes the word is not a number of events
             count = None if size == 68 else 2 * (n > 0)
             parts.append(chunk(channel, events, count))
             ends.append(at)
