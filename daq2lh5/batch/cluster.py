@@ -209,7 +209,7 @@ class _Batch:
     timeout: float | None
     listener: Listener
     topic: str = field(default_factory=lambda: f"daq2lh5-{uuid4().hex}")
-    inbox: SimpleQueue[tuple[str, ...]] = field(default_factory=SimpleQueue)
+    inbox: SimpleQueue[tuple[Any, ...]] = field(default_factory=SimpleQueue)
     tasks: dict[str, _Task] = field(default_factory=dict)
 
     def results(
@@ -318,9 +318,10 @@ class _Batch:
             raise outcome
         if isinstance(outcome, CancelledError):
             raise self._lost_connection() from outcome
+        why = str(outcome).partition("\n")[0]
         msg = (
-            f"the workers cannot convert: {type(outcome).__name__}: {outcome}. "
-            f"They and the scheduler need daq2lh5 {__version__}: install it there"
+            f"the scheduler and the workers need daq2lh5 {__version__}, install it "
+            f"there: {type(outcome).__name__}: {why}"
         )
         raise ClusterError(msg) from outcome
 
@@ -338,9 +339,10 @@ class _Batch:
         futures = [task.future for task in self.tasks.values()]
         if not futures or self.client.status != "running":
             return
-        self.client.cancel(futures, force=True)
         end = time.monotonic() + STOP_SECONDS
-        with suppress(Empty):
+        # the connection may be lost
+        with suppress(Empty, OSError):
+            self.client.cancel(futures, force=True)
             while any(task.is_running for task in self.tasks.values()):
                 kind, key, *values = self.inbox.get(
                     timeout=max(0.0, end - time.monotonic())

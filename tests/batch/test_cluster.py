@@ -332,6 +332,28 @@ def test_a_file_whose_workers_are_lost(tmp_path, monkeypatch, retries):
     assert "the workers that converted it were lost" in failed.error
 
 
+def test_the_cluster_stops_when_the_command_is_killed(cluster, tmp_path):
+    with endless(tmp_path / "pipe.fcio") as begun:
+        process = subprocess.Popen(
+            [*COMMAND[:4], "pipe.fcio", "--scheduler", cluster.address],
+            cwd=tmp_path,
+            env=ENVIRONMENT,
+        )
+        assert begun.wait(60)
+        process.kill()
+        process.wait()
+    assert not take_outputs(tmp_path)
+
+
+def test_the_scheduler_needs_the_package(tmp_path):
+    (tmp_path / "without.py").write_text("import sys; sys.modules['daq2lh5'] = None")
+    (job,) = make_jobs(tmp_path, 1)
+    with dask_cluster(tmp_path / "dask", "--preload", tmp_path / "without.py") as it:
+        it.have(1)
+        with pytest.raises(ClusterError, match="the scheduler and the workers need"):
+            list(convert_on_cluster([job], it.address))
+
+
 def test_a_limit_of_conversions_at_a_time(cluster, tmp_path):
     jobs = make_jobs(tmp_path, 5)
     busy: set[str] = set()

@@ -26,13 +26,17 @@ class DaskCluster:
     ----------
     folder
         where their files go.
+    options
+        of the scheduler.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: object) -> None:
         self.folder = folder
         self.file = folder / "scheduler.json"
         self.workers: list[subprocess.Popen] = []
-        self.scheduler = self._start("scheduler", "--port=0", "--no-dashboard")
+        self.scheduler = self._start(
+            "scheduler", "--port=0", "--no-dashboard", *options
+        )
         with self.client() as client:
             self.address = client.scheduler.address
 
@@ -89,10 +93,10 @@ class DaskCluster:
 
 
 @contextmanager
-def dask_cluster(folder: Path) -> Iterator[DaskCluster]:
+def dask_cluster(folder: Path, *options: object) -> Iterator[DaskCluster]:
     """Start a scheduler; end it and all workers in the end."""
     os.makedirs(folder, exist_ok=True)
-    cluster = DaskCluster(folder)
+    cluster = DaskCluster(folder, *options)
     try:
         yield cluster
     finally:
