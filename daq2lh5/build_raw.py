@@ -20,7 +20,7 @@ from .conversion.arguments import (
     yes_or_no,
 )
 from .conversion.loop import convert_opened
-from .conversion.provenance import FileHash, provenance_of
+from .conversion.provenance import FileHash, common_folder, provenance_of
 from .conversion.targets import Target, target_of
 from .errors import OutSpecError
 from .reading.joined import open_joined
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .conversion.channel_maps import ChannelMaps
+    from .conversion.outputs import Outputs
     from .conversion.targets import OutSpecs
     from .data_streamer import DataStreamer
-    from .publishing.output_files import OutputFiles
     from .raw_buffer import RawBuffer, RawBufferLibrary
 
 log = logging.getLogger(__name__)
@@ -374,6 +374,7 @@ def convert(
     keywords: dict[str, Any] | None = None,
     progress: Callable[[DataStreamer], None] | None = None,
     report: ConversionReport | None = None,
+    outputs: Outputs | None = None,
 ) -> ConversionReport:
     """Convert a DAQ file; see :func:`build_raw`.
 
@@ -387,6 +388,8 @@ def convert(
         called with the streamer after each chunk.
     report
         report to fill; after an error it says how far the conversion got.
+    outputs
+        takes the rows; by default files that are written.
     """
     start = time.perf_counter()
     names = names_of(in_stream)
@@ -422,13 +425,13 @@ def convert(
     streamer = get_streamer(
         names, in_stream_type, extra_columns=extra_columns, **options
     )
-    outputs: OutputFiles | None = None
     file_hash: FileHash | None = None
     try:
         if report is not None:
             report.format = streamer.report.format
             streamer.report = report
         report = streamer.report
+        report.folder = common_folder(target)
         report.provenance = provenance_of(
             names,
             target,
@@ -450,8 +453,11 @@ def convert(
         # with two cores, which compress, reading ahead gained nothing
         streamer.read_ahead = threads > 2
         streamer.to_files_only = True
-        settings = merge_settings(target.settings.hdf5_settings, hdf5_settings or {})
-        outputs = OutputFiles(overwrite, names, settings, threads, verify)
+        if outputs is None:
+            settings = merge_settings(
+                target.settings.hdf5_settings, hdf5_settings or {}
+            )
+            outputs = OutputFiles(overwrite, names, settings, threads, verify)
         with outputs:
             outputs.check(target.files)
             header_data = streamer.open_stream(

@@ -411,6 +411,59 @@ def info(files: tuple[str, ...], as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("output", metavar="OUT.lh5")
+@click.argument("daq_files", nargs=-1, metavar="[DAQ_FILE]...")
+@_with_resources
+@click.option(
+    "-k",
+    "--kwargs",
+    default="{}",
+    metavar="JSON",
+    help="Settings files that the conversion used, such as compass_config_file.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    metavar="FILE",
+    help="Write the result as JSON ('-': to stdout).",
+)
+@_with_verbosity
+@_with_debug
+def verify(
+    output: str,
+    daq_files: tuple[str, ...],
+    threads: int | None,
+    memory_limit: str,
+    kwargs: str,
+    json_file: str | None,
+    verbose: bool,
+    quiet: bool,
+    debug: bool,
+) -> None:
+    """Verify OUT.lh5, alone or against the DAQ file that it was made from.
+
+    Alone: its structure, each chunk of data with its checksum, and its report. With
+    DAQ_FILE (several, in order, if it was made with --join) it is decoded again with the
+    settings in the report, and each value is compared. The exit status is 0 if all is good, 3 if something differs, 1 if
+    something could not be verified, 2 if the arguments are wrong.
+    """
+    from .command.verify import run_verify  # noqa: PLC0415  (--help needs none)
+
+    status = run_verify(
+        output,
+        daq_files,
+        threads=threads,
+        memory_limit=memory_limit,
+        kwargs=kwargs,
+        json_file=json_file,
+        level=_level(verbose, quiet) if verbose else logging.ERROR,
+        quiet=quiet,
+        debug=debug,
+    )
+    leave(status)
+
+
+@main.command()
 def formats() -> None:
     """List the input formats."""
     from .formats import FORMATS  # noqa: PLC0415  (--help needs none)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import os
 import time
+import zlib
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +20,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-__all__ = ["FATES", "ConversionReport", "Damage", "TableSummary", "sizeof_fmt"]
+__all__ = [
+    "FATES",
+    "ConversionReport",
+    "Damage",
+    "TableSummary",
+    "sizeof_fmt",
+    "unpacked",
+]
 
 FATES = ("decoded", "skipped", "unknown", "corrupt", "cut_off")
 """Fates of a byte: decoded; not selected by the specification; in a record without a
@@ -38,6 +47,9 @@ MAX_NOTES_SHOWN = 50
 
 MAX_KINDS = 1000
 """Kinds of unknown records that are told apart."""
+
+PACKED = "packed"
+"""Name of the stored report's compressed parts."""
 
 MAX_ATTRIBUTE_BYTES = 60000
 """An HDF5 attribute holds at most 64 kB."""
@@ -102,6 +114,8 @@ class ConversionReport:
         offsets in the stream of the files of a joined input, by their names.
     provenance
         version, arguments, specification and input: see :ref:`provenance`.
+    folder
+        folder of all outputs of a specification, which names them relative to it.
     """
 
     source: str = ""
@@ -131,6 +145,7 @@ class ConversionReport:
     notes_dropped: int = 0
     starts: dict[str, int] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    folder: str | None = None
     _known_notes: set[str] = field(default_factory=set, repr=False, compare=False)
 
     @property
@@ -254,7 +269,8 @@ class ConversionReport:
         """Return the short form that is stored in an output file, as JSON.
 
         It has no run times and no paths, so that equal inputs give equal files. Parts
-        that are too long for an attribute are left out, and named in ``left_out``.
+        that are too long for an attribute are compressed (:func:`unpacked` reverses
+        that), or left out, and named in ``left_out``.
         """
         full = self.as_dict()
         bulky = {"arguments", "specification"}
@@ -270,6 +286,8 @@ class ConversionReport:
             "n_damage": self.n_damage,
             "garbage_bytes_dropped": self.garbage_bytes_dropped,
         }
+        if self.folder is not None:
+            short["output"] = os.path.relpath(file, self.folder)
         optional = {
             **{k: v for k, v in self.provenance.items() if k in bulky},
             "container_error": self.container_error,
@@ -282,13 +300,21 @@ class ConversionReport:
         }
         for name in ("container_error", "notes", "damage"):
             optional[name] = self._without_paths(optional[name])
+        packed: dict[str, str] = {}
         left_out = []
         for name, value in optional.items():
             # (200 bytes for the list of parts that are left out)
-            if len(json.dumps(short | {name: value})) <= MAX_ATTRIBUTE_BYTES - 200:
+            room = MAX_ATTRIBUTE_BYTES - 200 - len(json.dumps(packed))
+            if len(json.dumps(short | {name: value})) <= room:
                 short[name] = value
+                continue
+            text = _packed(value)
+            if len(json.dumps(short)) + len(name) + len(text) + 10 <= room:
+                packed[name] = text
             else:
                 left_out.append(name)
+        if packed:
+            short[PACKED] = packed
         if left_out:
             short["left_out"] = left_out
         return json.dumps(short)
@@ -369,6 +395,30 @@ class ConversionReport:
             n = len(self.notes) + self.notes_dropped - MAX_NOTES_SHOWN
             out.append(f"  and {n} more notes")
         return out
+
+
+def _packed(value: Any) -> str:
+    """Return the compressed JSON of a value, as text."""
+    data = zlib.compress(json.dumps(value).encode())
+    return base64.b64encode(data).decode()
+
+
+def unpacked(report: dict[str, Any]) -> dict[str, Any]:
+    """Return a stored report with the parts that were compressed.
+
+    Raises
+    ------
+    ValueError
+        if they cannot be read.
+    """
+    report = dict(report)
+    for name, text in report.pop(PACKED, {}).items():
+        try:
+            report[name] = json.loads(zlib.decompress(base64.b64decode(text)))
+        except zlib.error as e:
+            msg = f"{name} of the stored report is damaged: {e}"
+            raise ValueError(msg) from e
+    return report
 
 
 def sizeof_fmt(num: float, suffix: str = "B") -> str:

@@ -28,6 +28,11 @@ ELSEWHERE = {
     "buffers/fields": "buffers/test_expansion",
     "buffers/keys": "buffers/test_expansion",
     "conversion/loop": "test_build_raw",
+    "conversion/outputs": "verification/test_verification",
+    "conversion/restored": "conversion/test_provenance",
+    "verification/files": "verification/test_verification",
+    "verification/objects": "verification/test_verification",
+    "writing/appending": "writing/test_lh5_writer",
     "_version": "test_cli",
     # what a format does shows through its streamer alone
     "*/_framing": "*/test_*_streamer",

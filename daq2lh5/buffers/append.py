@@ -129,7 +129,7 @@ def append_buffer(
     """
     processing = processing or nullcontext()
     for alias in rb.settings.aliases:
-        writer.links.add(rb.place.path, rb.place.beside(alias))
+        writer.add_alias(rb.place.path, rb.place.beside(alias))
     name, group = rb.place.name, rb.place.group
     settings = rb.settings.hdf5_settings
     described = rb.describe_unmade()

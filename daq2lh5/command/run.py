@@ -182,7 +182,7 @@ def _convert_one(
     from ..build_raw import convert as convert_file  # noqa: PLC0415
 
     def work() -> None:
-        with _progress_bar(names, quiet) as show_progress:
+        with progress_bar(names, quiet) as show_progress:
 
             def progress(streamer: DataStreamer) -> None:
                 check_interruption()
@@ -323,7 +323,7 @@ def total_size(names: list[str]) -> int | None:
 
 
 @contextmanager
-def _progress_bar(
+def progress_bar(
     names: list[str], quiet: bool
 ) -> Iterator[Callable[[DataStreamer], None]]:
     """Show progress on a terminal, in bytes of the input."""

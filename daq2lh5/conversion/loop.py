@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..data_streamer import DataStreamer
-    from ..publishing.output_files import OutputFiles
     from ..raw_buffer import RawBuffer
     from ..report import ConversionReport
+    from .outputs import Outputs
 
 __all__ = ["convert_opened"]
 
@@ -24,7 +24,7 @@ TIME_COLUMNS = ("timestamp", "server_time", "log_time", "unixtime")
 def convert_opened(
     streamer: DataStreamer,
     header_data: list[RawBuffer],
-    outputs: OutputFiles,
+    outputs: Outputs,
     db_dict: dict | None,
     progress: Callable[[DataStreamer], None] | None,
     check: Callable[[], None],
@@ -36,7 +36,7 @@ def convert_opened(
     streamer, header_data
         the open stream, and the buffers of its header.
     outputs
-        the output files.
+        takes the rows.
     db_dict
         values for the processing of buffers.
     progress
@@ -76,7 +76,7 @@ def convert_opened(
 
 def _write(
     chunk: list[RawBuffer],
-    outputs: OutputFiles,
+    outputs: Outputs,
     report: ConversionReport,
     db_dict: dict | None,
     exchange: bool,
@@ -90,7 +90,7 @@ def _write(
 
 def _write_rows(
     rb: RawBuffer,
-    outputs: OutputFiles,
+    outputs: Outputs,
     report: ConversionReport,
     db_dict: dict | None,
     exchange: bool,
@@ -101,7 +101,8 @@ def _write_rows(
     report.add_rows(rb.place.file, rb.place.path, rb.loc, _times_of(rb))
     processing = report.timed("process") if rb.proc_spec else nullcontext()
     writer = outputs.writer_of(rb.place.file)
-    append_buffer(rb, writer, exchange, db_dict, processing)
+    if writer is not None:
+        append_buffer(rb, writer, exchange, db_dict, processing)
 
 
 def _times_of(rb: RawBuffer) -> tuple[float, float] | None:

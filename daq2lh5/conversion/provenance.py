@@ -9,17 +9,21 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .. import formats
 from .._version import __version__
 from ..buffers.places import Place
+from ..buffers.table_settings import SETTINGS
+from ..report import unpacked
 from ..resources.paths import expand_path
 from ..resources.threads import Task, start_thread
+from ..utils import load_dict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..buffers.table_settings import TableSettings
     from .targets import Target
@@ -27,8 +31,11 @@ if TYPE_CHECKING:
 __all__ = [
     "FileHash",
     "Provenance",
+    "common_folder",
+    "hash_of_settings",
     "input_of",
     "inputs_of",
+    "keys_of",
     "provenance_of",
     "read_report",
 ]
@@ -47,9 +54,17 @@ CHANGE_OUTPUTS: dict[str, Any] = {
 }
 """Arguments of :func:`.build_raw.convert` that change outputs, with their defaults."""
 
+KINDS = ("out_stream", "proc_spec", *SETTINGS)
+"""Parts of an entry of the specification that its tables have in common."""
+
 Provenance = dict[str, Any]
 """``version``, ``arguments``, ``specification``, ``settings`` (a hash of the three),
-``input``, and of joined files ``continued_by``: a list of the others."""
+``input``, and of joined files ``continued_by``: a list of the others.
+
+The specification has for each decoder a list of entries: ``tables`` (the keys of each),
+``out_stream`` (relative to the folder that all outputs have in common), ``proc_spec``,
+``aliases`` (of each table), and settings. Settings for all tables stand beside the
+decoders. For one table of each decoder it is None, or has a ``group``."""
 
 
 def provenance_of(
@@ -73,8 +88,7 @@ def provenance_of(
         "arguments": _arguments_of(arguments),
         "specification": _specification_of(target),
     }
-    text = json.dumps(made, sort_keys=True)
-    made["settings"] = hashlib.sha256(text.encode()).hexdigest()
+    made["settings"] = hash_of_settings(made)
     made["input"] = input_of(names[0])
     if len(names) > 1:
         made["continued_by"] = [input_of(name) for name in names[1:]]
@@ -130,25 +144,29 @@ def inputs_of(provenance: Provenance) -> list[dict[str, Any]]:
 
 
 def _specification_of(target: Target) -> dict[str, Any] | None:
-    """Return the specification with all keywords filled in, without folders.
-
-    None stands for all tables, each with its decoder's name. Settings for all tables
-    stand beside the decoders, as in the user's specification.
-    """
+    """Return the specification with all keywords filled in, see :data:`Provenance`."""
     if target.rb_lib is None:
-        group = Place.of(target.file, "").group
-        return None if group == "/" else {"group": group}
-    found = _settings_of(target.settings)
+        group = Place.of(target.file, "").path
+        return {"group": group} if group else None
+    folder = common_folder(target)
+    found: dict[str, Any] = _settings_of(target.settings)
     for decoder, rb in target.rb_lib.buffers():
         entry = {
-            "key_list": _ranges(rb.key_list),
-            "file": os.path.basename(rb.place.file),
-            "group": rb.place.group,
-            "proc_spec": _plain(rb.proc_spec),
+            "out_stream": _without_folder(rb.out_stream, rb.place.file, folder),
+            "proc_spec": _proc_spec_of(rb.proc_spec),
             **_settings_of(rb.settings),
         }
-        kept = {k: v for k, v in entry.items() if v}
-        found.setdefault(decoder, {})[rb.out_name] = kept
+        entry = {k: v for k, v in entry.items() if v}
+        aliases = entry.pop("aliases", None)
+        entries = found.setdefault(decoder, [])
+        # tables that differ only in name and keys share an entry: often all channels
+        if not entries or {k: entries[-1].get(k) for k in KINDS} != {
+            k: entry.get(k) for k in KINDS
+        }:
+            entries.append({"tables": {}} | entry)
+        entries[-1]["tables"][rb.out_name] = _ranges(rb.key_list)
+        if aliases:
+            entries[-1].setdefault("aliases", {})[rb.out_name] = aliases
     return found
 
 
@@ -156,18 +174,67 @@ def _settings_of(settings: TableSettings) -> dict[str, Any]:
     return {k: _plain(v) for k, v in vars(settings).items() if v}
 
 
-def _ranges(keys: Any) -> list[Any]:
-    """Write runs of keys as text: ``[1, 2, 3, 7]`` as ``["1-3", 7]``."""
+def common_folder(target: Target) -> str | None:
+    """Return the folder of all outputs of a specification.
+
+    None for a single output without a specification, and for outputs that have only the
+    root directory in common: their paths are those of a machine.
+    """
+    if target.rb_lib is None:
+        return None
+    files = {rb.place.file for _, rb in target.rb_lib.buffers()} - {""}
+    folders = [os.path.dirname(os.path.abspath(f)) for f in files]
+    folder = os.path.commonpath(folders)
+    alone = len(set(folders)) == 1
+    return folder if alone or folder != os.path.abspath(os.sep) else None
+
+
+def _without_folder(out_stream: str, file: str, folder: str | None) -> str:
+    if not file:
+        return ""
+    name = os.path.basename(file) if folder is None else os.path.relpath(file, folder)
+    return name + out_stream[len(file) :]
+
+
+def _proc_spec_of(spec: Any) -> Any:
+    """Return the processing of a buffer, with the content of files that it names."""
+    if isinstance(spec, (str, os.PathLike)):
+        spec = load_dict(spec)
+    if isinstance(spec, dict) and isinstance(
+        spec.get("dsp_config"), (str, os.PathLike)
+    ):
+        spec = spec | {"dsp_config": load_dict(spec["dsp_config"])}
+    return _plain(spec)
+
+
+def _ranges(keys: Iterable[Any]) -> list[Any]:
+    """Write runs of keys as specifications do: ``[1, 2, 3, 7]`` as ``[[1, 3], 7]``."""
     out: list[Any] = []
-    numbers = [k for k in keys if isinstance(k, int)]
-    for _, run in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0]):
-        first, *rest = (key for _, key in run)
-        out.append(f"{first}-{rest[-1]}" if rest else first)
-    return out + [_plain(k) for k in keys if not isinstance(k, int)]
+    for key in keys:
+        if not isinstance(key, int):
+            out.append(_plain(key))
+        elif out and isinstance(out[-1], int) and key == out[-1] + 1:
+            out[-1] = [out[-1], key]
+        elif out and isinstance(out[-1], list) and key == out[-1][1] + 1:
+            out[-1][1] = key
+        else:
+            out.append(key)
+    return out
+
+
+def keys_of(ranges: Iterable[Any]) -> Iterator[int | str]:
+    """Go through the keys of a table in a stored specification."""
+    for item in ranges:
+        if isinstance(item, list):
+            yield from range(item[0], item[1] + 1)
+        else:
+            yield item
 
 
 def _plain(value: Any) -> Any:
     """Return a value as JSON has it; objects as their text, without addresses."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
     if isinstance(value, Mapping):
         # (filters of hdf5plugin, too)
         return {str(k): _plain(v) for k, v in value.items()}
@@ -183,6 +250,15 @@ def _plain(value: Any) -> Any:
     return type(value).__qualname__ if " at 0x" in text else text
 
 
+def hash_of_settings(made: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of version, arguments and specification."""
+    hashed = {
+        name: made.get(name) for name in ("version", "arguments", "specification")
+    }
+    text = json.dumps(hashed, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def read_report(file: str) -> dict[str, Any] | None:
     """Return the report that a conversion stored in an output; None without one."""
     import h5py  # noqa: PLC0415  (slow to import)
@@ -196,9 +272,9 @@ def read_report(file: str) -> dict[str, Any] | None:
         return None
     try:
         report = json.loads(text)
+        return unpacked(report) if isinstance(report, dict) else None
     except (TypeError, ValueError):
         return None
-    return report if isinstance(report, dict) else None
 
 
 class FileHash:

@@ -34,7 +34,13 @@ if TYPE_CHECKING:
     from ..report import ConversionReport
     from ..writing.layout import Layout
 
-__all__ = ["COLUMNS_ATTRIBUTE", "REPORT_ATTRIBUTE", "OutputFiles"]
+__all__ = [
+    "COLUMNS_ATTRIBUTE",
+    "GARBAGE_ENDING",
+    "REPORT_ATTRIBUTE",
+    "OutputFiles",
+    "columns_text",
+]
 
 REPORT_ATTRIBUTE = "daq2lh5_report"
 """Attribute of a file's root group with the report, as JSON."""
@@ -309,15 +315,8 @@ class OutputFiles:
         return self.name_beside(GARBAGE_ENDING)
 
     def describe(self, columns: dict[str, dict[str, str]]) -> None:
-        """Set the descriptions of the columns, by kind of table, for all files.
-
-        Kinds of tables beyond the size of an attribute are left out.
-        """
-        kept: dict[str, dict[str, str]] = {}
-        for kind, descriptions in columns.items():
-            longer = json.dumps(kept | {kind: descriptions})
-            if len(longer) <= MAX_ATTRIBUTE_BYTES:
-                kept[kind], self._columns = descriptions, longer
+        """Set the descriptions of the columns, by kind of table, for all files."""
+        self._columns = columns_text(columns)
 
     def describe_as(self, file: h5py.File) -> None:
         """Take over the descriptions of the columns from a converted file."""
@@ -396,6 +395,20 @@ def _layouts_by_settings(
         kinds.setdefault(repr(settings), (settings, []))[1].append(rb.layout)
     for settings, layouts in kinds.values():
         yield settings, [*filter(None, dict.fromkeys(layouts))]
+
+
+def columns_text(columns: dict[str, dict[str, str]]) -> str:
+    """Return the attribute with the descriptions of the columns.
+
+    Kinds of tables beyond the size of an attribute are left out.
+    """
+    text = ""
+    kept: dict[str, dict[str, str]] = {}
+    for kind, descriptions in columns.items():
+        longer = json.dumps(kept | {kind: descriptions})
+        if len(longer) <= MAX_ATTRIBUTE_BYTES:
+            kept[kind], text = descriptions, longer
+    return text
 
 
 def _faults(faults: list[tuple[str, int]]) -> Iterator[str]:

@@ -10,20 +10,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .codecs import Codec, codec_of
+from .codecs import Codec, Encoded, codec_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import lgdo
 
+    from .filters import ChunkEncoder
+
 __all__ = [
     "ENCODED_LENGTHS",
+    "TASK_BYTES",
     "Coding",
     "Dataset",
     "Layout",
@@ -35,6 +38,9 @@ __all__ = [
     "scalar",
     "table_type",
 ]
+
+TASK_BYTES = 2**20
+"""Bytes of rows that a thread works on at a time, at least."""
 
 NOT_ATTRIBUTES = ("compression", "hdf5_settings")
 """Attributes of an array that are settings, and are not written to the file."""
@@ -110,6 +116,22 @@ class Coding(NamedTuple):
     def decoded_size(self) -> str:
         """Path of the number of samples of a waveform."""
         return f"{self.path}/decoded_size"
+
+    def work(
+        self, waveforms: np.ndarray | Encoded
+    ) -> Iterator[tuple[int, Callable[[ChunkEncoder], Encoded]]]:
+        """Yield the bytes of some rows, and a function that encodes them, in order."""
+        if isinstance(waveforms, Encoded):
+            yield waveforms.data.nbytes, lambda _: waveforms.copy()
+            return
+        row_bytes = waveforms.itemsize * self.n_samples
+        step = max(1, TASK_BYTES // max(row_bytes, 1))
+        for start in range(0, len(waveforms), step):
+            some = waveforms[start : start + step]
+            yield some.nbytes, partial(self._encode, some)
+
+    def _encode(self, waveforms: np.ndarray, encoder: ChunkEncoder) -> Encoded:
+        return self.codec.encode(waveforms, room=encoder.room)
 
 
 @dataclass(eq=False)

@@ -17,14 +17,15 @@ from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 from h5py import h5d
 
 from ..resources.memory import MemoryPlan
-from .codecs import Encoded, use_lh5_codecs
+from .appending import Appender, Job, in_tasks
+from .codecs import use_lh5_codecs
 from .columns import Chunk, Column
 from .datasets import (
     access_properties,
@@ -36,7 +37,6 @@ from .datasets import (
     rows_of_small_chunk,
     write_scalar,
 )
-from .layout import layout_of_lgdo
 from .links import Links
 from .merging import merge_settings
 from .objects import WrittenObject, open_object
@@ -48,10 +48,11 @@ from .syncer import Syncer
 from .templates import Template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     import lgdo
 
+    from .codecs import Encoded
     from .datasets import ChunkPlan
     from .filters import ChunkEncoder
     from .layout import Coding, Layout
@@ -60,27 +61,14 @@ log = logging.getLogger(__name__)
 
 __all__ = ["LH5Writer", "check_settings", "split_settings"]
 
-TASK_BYTES = 2**20
-"""Bytes of rows that a thread works on at a time, at least."""
-
 OPEN_DATASETS = 1024
 """Datasets that are kept open; each takes 19 kB in HDF5."""
 
 UINT32_MAX = 2**32 - 1
 """Largest length that 32 bits can hold; beyond, lengths of encoded waveforms get 64."""
 
-NO_BYTES = np.empty(0, np.uint8)
 
-
-class _Job(NamedTuple):
-    """Work on `size` bytes for any thread, and a function that takes its result."""
-
-    size: int
-    work: Callable[[ChunkEncoder], Any]
-    done: Callable[[Any], None]
-
-
-class LH5Writer:
+class LH5Writer(Appender):
     """Writes LH5 objects to an HDF5 file, by appending rows to them.
 
     The caller must call :meth:`finish`, which writes all rows that are still in memory.
@@ -116,17 +104,16 @@ class LH5Writer:
         more_to_come: bool = False,
         sync: bool = False,
     ) -> None:
+        super().__init__(pipeline or Pipeline())
         self.file = file
         self.settings = settings or {}
         self.plan = plan or MemoryPlan()
-        self.pipeline = pipeline or Pipeline()
         self.write_seconds = 0.0
         self._held_bytes = 0
         self._encoder = self.pipeline.new_encoder()
         self._more_to_come = more_to_come
         self._parents = Parents(file)
-        self.links = Links(file, self._parents)
-        self._objects: dict[str, WrittenObject] = {}
+        self._links = Links(file, self._parents)
         # settings of objects; plans and templates by layout and id of the settings
         self._own_settings: dict[str, dict[str, Any]] = {}
         self._planned: dict[tuple[Layout, int], ChunkPlan] = {}
@@ -135,81 +122,9 @@ class LH5Writer:
         self._open: OrderedDict[str, h5d.DatasetID] = OrderedDict()
         self._syncer = Syncer(file) if sync and self.pipeline.threads > 1 else None
 
-    # ---- appending -----------------------------------------------------------------
-
-    def append_lgdo(
-        self,
-        obj: lgdo.LGDO,
-        name: str,
-        group: str = "/",
-        n_rows: int | None = None,
-        settings: dict[str, Any] | None = None,
-    ) -> None:
-        """Append the first `n_rows` rows of an LGDO; the caller may change it then.
-
-        `settings` as for :meth:`append`.
-        """
-        described = layout_of_lgdo(obj, n_rows)
-        if described is None:
-            self._write_with_lh5(obj, name, group, n_rows, settings)
-        else:
-            self.append(*described, name, group, settings=settings)
-            self.drain()
-
-    def append(
-        self,
-        layout: Layout,
-        rows: Sequence[np.ndarray | Encoded],
-        name: str,
-        group: str = "/",
-        release: Callable[[], None] | None = None,
-        settings: dict[str, Any] | None = None,
-    ) -> None:
-        """Append rows to an object, which is created if it is new.
-
-        Parameters
-        ----------
-        layout
-            HDF5 objects of the LH5 object.
-        rows
-            new rows of each dataset of the layout (for waveforms that are written
-            encoded, see :func:`.add_encoded`). They must not change until `release` is
-            called.
-        name, group
-            where the object is.
-        release
-            called when the rows may change.
-        settings
-            HDF5 settings of a new object, which win over those for all datasets.
-
-        Raises
-        ------
-        RuntimeError
-            if the object exists with other columns or attributes.
-        """
-        path = "/".join(p for p in f"{group}/{name}".split("/") if p)
-        target = self._objects.get(path)
-        if target is None:
-            target = self._enter(path, name, group, layout, settings)
-        elif target.layout is not layout:
-            # rows that are being encoded come before these
-            self.pipeline.drain()
-        rows = list(rows)
-        jobs = []
-        for coding in layout.codings:
-            number = layout.numbers[coding.data]
-            jobs += self._encoding(target, coding, rows[number])
-            rows[number] = NO_BYTES
-        if target.layout is not layout:
-            rows = target.in_order(layout, rows)
-            if repr(target.layout.scalars) != repr(layout.scalars):
-                self._ensure(target)
-                self._rewrite_scalars(target, layout)
-        self._submit([*jobs, *self._filtering(target, target.append(rows))], release)
-
-    def drain(self) -> None:
-        """Wait until all appended rows are compressed: the caller may change them."""
-        self.pipeline.drain()
+    def add_alias(self, path: str, alias: str) -> None:
+        """Give an object a further name, which is written with the last rows."""
+        self._links.add(path, alias)
 
     def has(self, name: str) -> bool:
         """Whether the root group has an object of that name."""
@@ -217,9 +132,9 @@ class LH5Writer:
 
     def finish(self) -> None:
         """Write all rows that are still in memory: the file is complete."""
-        if any(target.layout.codings for target in self._objects.values()):
+        if any(target.layout.codings for target in self.objects.values()):
             self.pipeline.drain()
-        for target in self._objects.values():
+        for target in self.objects.values():
             self._submit_last(target)
             for path, n in target.altered.items():
                 log.warning(
@@ -231,9 +146,9 @@ class LH5Writer:
             target.altered = {}
         self.pipeline.drain()
         with self._timed():
-            self.links.register()
+            self._links.register()
             self._parents.write()
-            self.links.make()
+            self._links.make()
             if self._syncer is not None:
                 self._syncer.wait()
             self.close()
@@ -250,7 +165,7 @@ class LH5Writer:
 
     # ---- new objects and those in the file -----------------------------------------
 
-    def _enter(
+    def enter(
         self,
         path: str,
         name: str,
@@ -272,7 +187,6 @@ class LH5Writer:
                 self._parents.add_group(path, datatype, layout.members)
             if self._more_to_come or self._plan_of(target).given:
                 self._use_template(target)
-        self._objects[path] = target
         return target
 
     def _remove_if_bare(self, path: str) -> bool:
@@ -307,6 +221,11 @@ class LH5Writer:
             for dataset, rows in zip(layout.datasets, chunk_rows, strict=True)
         ]
 
+    def replace_scalars(self, target: WrittenObject, layout: Layout) -> None:
+        """Write the scalars of a layout over those of an object."""
+        self._ensure(target)
+        self._rewrite_scalars(target, layout)
+
     def _rewrite_scalars(self, target: WrittenObject, layout: Layout) -> None:
         """Replace the scalars of an object in the file by those of a layout."""
         for below, (value, attrs) in layout.scalars.items():
@@ -336,57 +255,24 @@ class LH5Writer:
 
     # ---- chunks --------------------------------------------------------------------
 
-    def _submit(
-        self, jobs: list[_Job], release: Callable[[], None] | None = None
-    ) -> None:
-        """Hand jobs to the threads; call `release` when all are done."""
-        if not jobs and release is not None:
-            release()
-        for i, (size, work, done) in enumerate(jobs):
-            last = i == len(jobs) - 1
-            finished = partial(_released, release, done) if last and release else done
-            self.pipeline.submit(size, work, finished)
-
-    def _filtering(self, target: WrittenObject, chunks: list[Chunk]) -> list[_Job]:
+    def jobs(self, target: WrittenObject, chunks: list[Chunk]) -> list[Job]:
         """Return jobs that filter chunks; the results are written."""
         if chunks:
             self._know_filters(target)
-        jobs = []
-        start = size = 0
-        for i, chunk in enumerate(chunks):
-            size += chunk.size
-            if size >= TASK_BYTES or i == len(chunks) - 1:
-                some = chunks[start : i + 1]
-                done = partial(self._take, target, some)
-                jobs.append(self._filter_job(some, size, done))
-                start, size = i + 1, 0
-        return jobs
+        return [
+            self._filter_job(some, size, partial(self._take, target, some))
+            for some, size in in_tasks(chunks)
+        ]
 
     def _filter_job(
         self, chunks: list[Chunk], size: int, done: Callable[[Any], None]
-    ) -> _Job:
+    ) -> Job:
         for chunk in chunks:
             # here, in order: the choice does not depend on the threads
             chunk.column.choose(chunk, self._encoder)
-        return _Job(size, partial(_encode, chunks), done)
+        return Job(size, partial(_encode, chunks), done)
 
-    def _encoding(
-        self, target: WrittenObject, coding: Coding, waveforms: np.ndarray | Encoded
-    ) -> list[_Job]:
-        """Return jobs that encode waveforms; the results are appended as rows."""
-        done = partial(self._append_encoded, target, coding)
-        if isinstance(waveforms, Encoded):
-            return [_Job(waveforms.data.nbytes, lambda _: waveforms.copy(), done)]
-        row_bytes = waveforms.itemsize * coding.n_samples
-        step = max(1, TASK_BYTES // max(row_bytes, 1))
-        jobs = []
-        for start in range(0, len(waveforms), step):
-            some = waveforms[start : start + step]
-            work = partial(_encode_waveforms, coding, some)
-            jobs.append(_Job(some.nbytes, work, done))
-        return jobs
-
-    def _append_encoded(
+    def take_encoded(
         self, target: WrittenObject, coding: Coding, encoded: Encoded
     ) -> None:
         """Append encoded waveforms, which come in order.
@@ -394,15 +280,10 @@ class LH5Writer:
         Their chunks are made at once, in this thread, which takes little time: so the
         order in the file is the same for any number of threads.
         """
-        if encoded.altered:
-            known = target.altered.get(coding.path, 0)
-            target.altered[coding.path] = known + encoded.altered
-        data = target.column(coding.data)
-        ends = encoded.ends + data.rows
-        if ends[-1] > UINT32_MAX and target.column(coding.lengths).dtype == np.uint32:
+        end = target.column(coding.data).rows + len(encoded.data)
+        if end > UINT32_MAX and target.column(coding.lengths).dtype == np.uint32:
             self._widen(target, coding.lengths)
-        chunks = data.append(encoded.data) + target.column(coding.lengths).append(ends)
-        self._write_now(target, chunks)
+        self._write_now(target, target.append_encoded(coding, encoded))
 
     def _write_now(self, target: WrittenObject, chunks: list[Chunk]) -> None:
         """Make chunks in this thread, and write them."""
@@ -447,7 +328,7 @@ class LH5Writer:
         with self._timed():
             self._hold(target, chunks, results)
             if self._held_bytes > self.plan.held:
-                for other in self._objects.values():
+                for other in self.objects.values():
                     if other.held:
                         self._write_object(other)
 
@@ -478,7 +359,7 @@ class LH5Writer:
                     self._forget_held(target)
 
         size = sum(c.size for c in chunks)
-        self._submit([self._filter_job(chunks, size, done)])
+        self.submit([self._filter_job(chunks, size, done)])
 
     def _hold(
         self, target: WrittenObject, chunks: list[Chunk], results: list[tuple[Any, int]]
@@ -535,7 +416,7 @@ class LH5Writer:
         self._open[column.path] = opened
         return opened
 
-    def _write_with_lh5(
+    def append_unknown(
         self,
         obj: lgdo.LGDO,
         name: str,
@@ -548,7 +429,7 @@ class LH5Writer:
 
         use_lh5_codecs(obj)
         self.pipeline.drain()
-        for target in self._objects.values():
+        for target in self.objects.values():
             self._ensure(target)
         self._parents.write()
         rows = {} if n_rows is None else {"n_rows": n_rows}
@@ -573,16 +454,3 @@ class LH5Writer:
 
 def _encode(chunks: list[Chunk], encoder: ChunkEncoder) -> list[tuple[Any, int]]:
     return [chunk.encode(encoder) for chunk in chunks]
-
-
-def _encode_waveforms(
-    coding: Coding, waveforms: np.ndarray, encoder: ChunkEncoder
-) -> Encoded:
-    return coding.codec.encode(waveforms, room=encoder.room)
-
-
-def _released(
-    release: Callable[[], None], done: Callable[[Any], None], result: Any
-) -> None:
-    release()
-    done(result)

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from .codecs import Encoded
     from .columns import Chunk
-    from .layout import Layout
+    from .layout import Coding, Layout
     from .templates import Template
 
 __all__ = ["WrittenObject", "open_object"]
@@ -77,6 +78,15 @@ class WrittenObject:
         for column, new in zip(self.columns, rows, strict=True):
             chunks += column.append(new)
         return chunks
+
+    def append_encoded(self, coding: Coding, encoded: Encoded) -> list[Chunk]:
+        """Take encoded waveforms; return the chunks that are complete."""
+        if encoded.altered:
+            known = self.altered.get(coding.path, 0)
+            self.altered[coding.path] = known + encoded.altered
+        data, lengths = self.column(coding.data), self.column(coding.lengths)
+        ends = encoded.ends + data.rows
+        return data.append(encoded.data) + lengths.append(ends)
 
     def in_order(self, layout: Layout, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return rows of another layout in the order of this one.

@@ -11,9 +11,10 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Parents", "write_attributes"]
+__all__ = ["STRING", "Parents", "write_attributes"]
 
 STRING = h5py.string_dtype(encoding="ascii")
+"""Type of text in attributes."""
 
 
 def write_attributes(obj: h5py.HLObject, attrs: Mapping[str, object]) -> None:
@@ -49,12 +50,17 @@ class Parents:
 
     They are the same as from :func:`lh5.write` (LH5 format, 1.4), but written once, by
     :meth:`write`, instead of with each object.
+
+    Parameters
+    ----------
+    file
+        the file; None for a new one that is not written.
     """
 
-    def __init__(self, file: h5py.File) -> None:
+    def __init__(self, file: h5py.File | None = None) -> None:
         self.file = file
         # a new file is empty: no need to look
-        self._new = not len(file)
+        self._new = file is None or not len(file)
         self._groups: dict[str, _Group] = {}
 
     def has(self, path: str) -> bool:
@@ -169,15 +175,21 @@ class Parents:
         kind, fields = _parse(datatype)
         self._groups[path] = _Group(fields, kind, set(members))
 
+    def new_datatypes(self) -> dict[str, str]:
+        """Return the datatypes that are not in the file yet, by path."""
+        return {
+            path: f"struct{{{','.join(sorted(group.fields))}}}"
+            for path, group in self._groups.items()
+            if group.changed
+        }
+
     def write(self) -> None:
         """Write the attributes that are new."""
         dtype = np.dtype(STRING)
-        for path, group in self._groups.items():
-            if group.changed:
-                node = self.file.require_group(path or "/")
-                text = f"struct{{{','.join(sorted(group.fields))}}}"
-                node.attrs.create("datatype", text.encode(), dtype=dtype)
-                group.changed = False
+        for path, text in self.new_datatypes().items():
+            node = self.file.require_group(path or "/")
+            node.attrs.create("datatype", text.encode(), dtype=dtype)
+            self._groups[path].changed = False
 
     def reload(self) -> None:
         """Load all groups again, after lh5 has written to the file."""

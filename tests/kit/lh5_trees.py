@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -127,3 +128,11 @@ def datasets(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
     with h5py.File(path, "r") as file:
         file.visititems(look)
     return found
+
+
+def values_of(described: dict[str, Any]) -> str:
+    """Return a hash of what :func:`describe` finds and readers see, bit by bit."""
+    values = np.asarray(described.get("values", ()))
+    shown = values.tolist() if values.dtype.hasobject else values.tobytes()
+    seen = (values.dtype, values.shape, shown, described["attributes"])
+    return hashlib.sha256(repr(seen).encode()).hexdigest()

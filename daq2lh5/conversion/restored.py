@@ -1,0 +1,120 @@
+"""The arguments of a conversion, restored from the report in an output."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from .. import formats
+from ..buffers.table_settings import SETTINGS, TableSettings
+from ..raw_buffer import RawBuffer, RawBufferLibrary, RawBufferList
+from .provenance import hash_of_settings, keys_of
+from .targets import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "LostSettingsError",
+    "restored_arguments",
+    "restored_name",
+    "restored_target",
+]
+
+
+class LostSettingsError(ValueError):
+    """A report lacks the settings of its conversion, or they were changed."""
+
+
+def restored_name(report: Mapping[str, Any], output: str) -> str:
+    """Return the name that an output had, in the folder where it is now."""
+    name = report.get("output")
+    if name is None:
+        return output
+    return os.path.join(os.path.dirname(os.path.abspath(output)), name)
+
+
+def restored_target(report: Mapping[str, Any], output: str) -> Target:
+    """Return the target of a conversion.
+
+    Parameters
+    ----------
+    report
+        the report in one of its outputs.
+    output
+        that output: the folder for all of them is where it is.
+
+    Raises
+    ------
+    LostSettingsError
+        if the report lacks the specification, or it was changed.
+    """
+    if "specification" in report.get("left_out", ()) or "settings" not in report:
+        msg = "its report lacks the specification: it cannot be decoded in the same way"
+        raise LostSettingsError(msg)
+    if hash_of_settings(report) != report["settings"]:
+        msg = "the settings in its report were changed: their hash is another"
+        raise LostSettingsError(msg)
+    specification = report.get("specification")
+    if specification is None or "group" in specification:
+        group = (specification or {}).get("group", "")
+        return Target(None, f"{output}:/{group}", [])
+    folder = os.path.dirname(os.path.abspath(output))
+    library = RawBufferLibrary()
+    library.settings = TableSettings.parse(specification, "the stored specification")
+    for decoder, entries in specification.items():
+        if decoder in SETTINGS:
+            continue
+        library[decoder] = RawBufferList()
+        for entry in entries:
+            library[decoder].extend(_buffers(entry, folder))
+    return Target(library, "", [])
+
+
+def _buffers(entry: Mapping[str, Any], folder: str) -> list[RawBuffer]:
+    out_stream = entry.get("out_stream", "")
+    if out_stream:
+        out_stream = os.path.join(folder, out_stream)
+    aliases = entry.get("aliases", {})
+    buffers = []
+    for name, keys in entry["tables"].items():
+        rb = RawBuffer(
+            key_list=keys_of(keys),
+            out_stream=out_stream,
+            out_name=name,
+            proc_spec=entry.get("proc_spec"),
+        )
+        settings = {**entry, "aliases": aliases.get(name)}
+        rb.settings = TableSettings.parse(settings, f"the stored table {name}")
+        buffers.append(rb)
+    return buffers
+
+
+def restored_arguments(
+    report: Mapping[str, Any], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the arguments of :func:`.build_raw.convert` that changed the output.
+
+    Parameters
+    ----------
+    report
+        the report in the output, see :func:`restored_target`.
+    options
+        options of formats; they replace stored ones.
+
+    Raises
+    ------
+    LostSettingsError
+        if a settings file was given, whose content the report does not have.
+    """
+    stored = dict(report.get("arguments") or {})
+    of_formats = {k: stored.pop(k) for k in [*stored] if k in formats.OPTIONS}
+    of_formats |= options
+    for name, value in of_formats.items():
+        if isinstance(value, dict):
+            msg = (
+                f"it was made with {name}={value['name']}: give that file with -k "
+                f'\'{{"{name}": "FILE"}}\''
+            )
+            raise LostSettingsError(msg)
+    return {**stored, "options": of_formats}

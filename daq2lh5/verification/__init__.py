@@ -1,0 +1,1 @@
+"""Outputs verified: their structure, and their values by decoding again."""

@@ -1,0 +1,270 @@
+"""The structure of LH5 files: datatypes, lengths of columns, and chunks."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import h5py
+import numpy as np
+
+from .objects import attributes_of
+from .stored import StoredDataset, UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..writing.pipeline import Pipeline
+    from .differences import Differences
+
+__all__ = ["Structure", "check_structure"]
+
+KINDS = {
+    "real": "iuf",
+    "bool": "bu",
+    "complex": "c",
+    "string": "SO",
+    "blob": "V",
+}
+"""Kinds of NumPy types that the elements of an LH5 type may have."""
+
+SMALL_BYTES = 2**16
+"""Bytes of a chunk that is read faster than it is handed to a thread."""
+
+NAME = re.compile(r"(\w+)(?:<([\d,]+)>)?(?:\{(.*)\})?", re.DOTALL)
+
+MEMBERS = {
+    "array<1>": ("flattened_data", "cumulative_length"),
+    "array_of_encoded_equalsized_arrays": ("encoded_data", "decoded_size"),
+    "array_of_encoded_arrays": ("encoded_data", "decoded_size"),
+}
+"""Members of groups that are arrays."""
+
+
+class _Type(NamedTuple):
+    """An LH5 datatype: ``name<sizes>{content}``."""
+
+    name: str
+    sizes: tuple[int, ...]
+    content: str | None
+
+    @classmethod
+    def of(cls, text: object) -> _Type | None:
+        match = NAME.fullmatch(text) if isinstance(text, str) else None
+        if match is None:
+            return None
+        sizes = tuple(int(n) for n in (match[2] or "").split(",") if n)
+        return cls(match[1], sizes, match[3])
+
+    @property
+    def fields(self) -> list[str]:
+        return [name for name in (self.content or "").split(",") if name]
+
+
+class Structure:
+    """What a check of the structure found.
+
+    Attributes
+    ----------
+    tables
+        number of rows of each table by path; None if its columns disagree.
+    n_bytes
+        bytes of rows that were read.
+    """
+
+    def __init__(self) -> None:
+        self.tables: dict[str, int | None] = {}
+        self.n_bytes = 0
+
+
+class _Checker:
+    def __init__(
+        self,
+        file: h5py.File,
+        differences: Differences,
+        pipeline: Pipeline,
+        progress: Callable[[], None],
+    ) -> None:
+        self.file = file
+        self.differences = differences
+        self.pipeline = pipeline
+        self.progress = progress
+        self.found = Structure()
+
+    def check(self, path: str) -> int | None:
+        """Check an object; return its number of rows, if it has rows."""
+        try:
+            node = self.file[path or "/"]
+            attrs = attributes_of(node.id)
+        except (OSError, RuntimeError, KeyError, ValueError) as e:
+            self.differences.add(path, f"cannot be read: {e}")
+            return None
+        text = attrs.get("datatype")
+        kind = _Type.of(text)
+        if text is None and not path:
+            kind = _Type("struct", (), ",".join(node))
+        elif kind is None:
+            shown = "no datatype" if text is None else f"datatype {text!r}"
+            self.differences.add(path, f"{shown}: it is not an LH5 object")
+            return None
+        if isinstance(node, h5py.Dataset):
+            return self._check_dataset(path, node, kind)
+        return self._check_group(path, node, kind, str(text))
+
+    # ---- groups --------------------------------------------------------------------
+
+    def _check_group(
+        self, path: str, node: h5py.Group, kind: _Type, text: str
+    ) -> int | None:
+        if kind.name in ("struct", "table", "histogram"):
+            wanted: set[str] = set(kind.fields)
+        else:
+            name = "array<1>" if kind.name == "array" else kind.name
+            wanted = set(MEMBERS.get(name, ()))
+            if not wanted:
+                self.differences.add(path, f"datatype {text} is not that of a group")
+                return None
+        members = set(node)
+        for name in sorted(wanted - members):
+            what = f"is missing: the datatype is {text}"
+            self.differences.add(f"{path}/{name}".strip("/"), what)
+        if kind.name != "struct":
+            # (groups around tables do not list them all, in lh5 either)
+            for name in sorted(members - wanted):
+                what = f"is not in the datatype {text}"
+                self.differences.add(f"{path}/{name}".strip("/"), what)
+        rows = {
+            name: self.check(f"{path}/{name}".strip("/")) for name in sorted(members)
+        }
+        if kind.name == "table":
+            return self._check_table(path, rows)
+        if kind.name == "array":
+            return self._check_vectors(path, rows)
+        return rows.get("encoded_data")
+
+    def _check_table(self, path: str, rows: dict[str, int | None]) -> int | None:
+        lengths = {n for n in rows.values() if n is not None}
+        self.found.tables[path] = lengths.pop() if len(lengths) == 1 else None
+        if lengths:
+            usual = max(rows.values(), key=list(rows.values()).count)
+            for name, n in rows.items():
+                if n not in (usual, None):
+                    text = f"{n} rows, other columns of the table have {usual}"
+                    self.differences.add(f"{path}/{name}", text)
+        return self.found.tables[path]
+
+    def _check_vectors(self, path: str, rows: dict[str, int | None]) -> int | None:
+        """Check that cumulative lengths grow, up to the length of the data."""
+        n, size = rows.get("cumulative_length"), rows.get("flattened_data")
+        if n is None or size is None:
+            return n
+        place = f"{path}/cumulative_length"
+        node = self.file[place]
+        if node.ndim != 1:
+            return n
+        stored = StoredDataset(self.file, place, node.id)
+        end = 0
+        for start in stored.starts():
+            try:
+                ends = stored.read(start, min(start + stored.chunk_rows, n))
+            except UnreadableError:
+                # told where chunks are read
+                return n
+            values = np.concatenate([[end], ends.astype(np.int64)])
+            falls = np.flatnonzero(np.diff(values) < 0)
+            if len(falls):
+                row = start + int(falls[0])
+                text = f"{ends[falls[0]]} after {values[falls[0]]}: lengths never fall"
+                self.differences.add(place, text, row, len(falls))
+            end = int(values[-1])
+        if end != size:
+            text = f"the last length is {end}, flattened_data has {size} rows"
+            self.differences.add(place, text)
+        return n
+
+    # ---- datasets ------------------------------------------------------------------
+
+    def _check_dataset(self, path: str, node: h5py.Dataset, kind: _Type) -> int | None:
+        dims = sum(kind.sizes)
+        element = kind.name
+        if kind.sizes and kind.content is not None:
+            element = kind.content
+        if node.ndim != dims:
+            text = f"{node.ndim} dimensions do not fit the datatype {_written(kind)}"
+            self.differences.add(path, text)
+        kinds = KINDS.get(element)
+        if kinds is not None and node.dtype.kind not in kinds:
+            text = f"elements {node.dtype} do not fit the datatype {_written(kind)}"
+            self.differences.add(path, text)
+        if not node.ndim:
+            self._read_whole(path, node)
+            return None
+        self._read_chunks(StoredDataset(self.file, path, node.id))
+        return node.shape[0]
+
+    def _read_whole(self, path: str, node: h5py.Dataset) -> None:
+        try:
+            node[()]
+        except (OSError, RuntimeError, ValueError) as e:
+            self.differences.add(path, f"cannot be read: {e}")
+
+    def _read_chunks(self, stored: StoredDataset) -> None:
+        """Read each chunk of a dataset; long ones in the threads."""
+        for start in stored.starts():
+            n = min(stored.chunk_rows, stored.n - start)
+            size = n * stored.row_bytes
+            self.progress()
+            self.found.n_bytes += size
+            if size < SMALL_BYTES:
+                self._take(stored, start, n, _readable(stored, start, n))
+                continue
+            self.pipeline.submit(
+                size,
+                lambda _, start=start, n=n: _readable(stored, start, n),
+                partial(self._take, stored, start, n),
+            )
+
+    def _take(self, stored: StoredDataset, start: int, n: int, error: Any) -> None:
+        if error is not None:
+            self.differences.add(stored.path, error, start, n)
+
+
+def _written(kind: _Type) -> str:
+    sizes = f"<{','.join(map(str, kind.sizes))}>" if kind.sizes else ""
+    content = "" if kind.content is None else f"{{{kind.content}}}"
+    return f"{kind.name}{sizes}{content}"
+
+
+def _readable(stored: StoredDataset, start: int, n: int) -> str | None:
+    """Read rows; return what is wrong with them."""
+    try:
+        stored.read(start, start + n)
+    except UnreadableError as e:
+        return str(e)
+    return None
+
+
+def check_structure(
+    file: h5py.File,
+    differences: Differences,
+    pipeline: Pipeline,
+    progress: Callable[[], None],
+) -> Structure:
+    """Check the structure of an LH5 file, and read each chunk.
+
+    Parameters
+    ----------
+    file
+        the file.
+    differences
+        gets what is wrong.
+    pipeline
+        threads that read long chunks.
+    progress
+        called before each chunk.
+    """
+    checker = _Checker(file, differences, pipeline, progress)
+    checker.check("")
+    pipeline.drain()
+    return checker.found

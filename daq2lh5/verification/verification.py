@@ -1,0 +1,307 @@
+"""Verification of an output: its structure, its report, and all of its values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .._version import __version__
+from ..build_raw import convert
+from ..conversion.arguments import names_of, whole_number
+from ..conversion.provenance import inputs_of, read_report
+from ..conversion.restored import (
+    LostSettingsError,
+    restored_arguments,
+    restored_name,
+    restored_target,
+)
+from ..errors import lacks_memory
+from ..report import ConversionReport
+from ..resources.memory import (
+    DEFAULT_LIMIT,
+    MIN_LIMIT,
+    MemoryPlan,
+    default_threads,
+    parse_size,
+)
+from ..resources.paths import expand_path
+from .differences import Difference, Differences
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    import h5py
+
+    from ..conversion.arguments import Input
+    from ..data_streamer import DataStreamer
+
+__all__ = ["Verification", "verify"]
+
+
+@dataclass
+class Verification:
+    """Result of a verification.
+
+    Attributes
+    ----------
+    output, in_stream
+        names of the output and of the DAQ file, if one was given; of files that
+        continue each other, that of the first.
+    differences
+        the first differences.
+    n_differences
+        number of all differences. Each row of a column counts once.
+    counts
+        number of differences by path of the object; ``""`` for the file itself.
+    unverified
+        for each thing that could not be verified the reason.
+    tables
+        rows of each table, by path.
+    n_bytes
+        bytes of rows that were compared, or read.
+    """
+
+    output: str
+    in_stream: str | None = None
+    differences: list[Difference] = field(default_factory=list)
+    n_differences: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    unverified: list[str] = field(default_factory=list)
+    tables: dict[str, int | None] = field(default_factory=dict)
+    n_bytes: int = 0
+
+    @property
+    def good(self) -> bool:
+        """Whether all was verified, without a difference."""
+        return not (self.n_differences or self.unverified)
+
+    @property
+    def exit_status(self) -> int:
+        """0 good, 3 with differences, 1 if something could not be verified."""
+        if self.n_differences:
+            return 3
+        return 1 if self.unverified else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as plain Python objects."""
+        differences = [d.as_dict() for d in self.differences]
+        return vars(self) | {"differences": differences, "status": self.exit_status}
+
+
+def verify(
+    output: str | os.PathLike[str],
+    in_stream: Input | None = None,
+    *,
+    threads: int | None = None,
+    memory_limit: int | str = DEFAULT_LIMIT,
+    progress: Callable[[DataStreamer | None], None] | None = None,
+    **options: Any,
+) -> Verification:
+    """Verify an output of a conversion.
+
+    Without the DAQ file: its structure (datatypes, lengths of columns, each chunk and
+    its checksum), and its report. With it the DAQ file is decoded again, with the
+    settings in the report, and each value is compared, bit by bit.
+
+    Parameters
+    ----------
+    output
+        the LH5 file.
+    in_stream
+        the DAQ file that it was made from, or a list of files that continue each other.
+    threads
+        number of threads; by default the number of cores that this process may use.
+    memory_limit
+        bytes that buffers and queues may take together, also as text: ``"512M"``.
+    progress
+        called now and then; while decoding with the streamer.
+    **options
+        options of the format that are files: ``compass_config_file``. All others are
+        in the report.
+
+    Returns
+    -------
+    verification
+        the differences; true if all is good.
+
+    Raises
+    ------
+    FileNotFoundError
+        if a file does not exist.
+    OSError
+        if a file cannot be read.
+    ValueError
+        if `threads` or `memory_limit` is too small.
+    """
+    import h5py  # noqa: PLC0415  (slow to import)
+
+    output = expand_path(output)
+    with open(output, "rb"):
+        pass
+    if isinstance(memory_limit, str):
+        memory_limit = parse_size(memory_limit)
+    memory_limit = whole_number("memory_limit", memory_limit, MIN_LIMIT)
+    threads = default_threads() if threads is None else threads
+    threads = whole_number("threads", threads, 1)
+    result = Verification(output)
+    differences = Differences()
+    try:
+        file = h5py.File(output, "r", locking=False)
+    except (OSError, RuntimeError) as e:
+        differences.add("", f"HDF5 cannot open it: {e}")
+    else:
+        with file:
+            work = _Work(file, result, differences, threads, memory_limit, progress)
+            if in_stream is None:
+                work.check_alone()
+            else:
+                names = names_of(in_stream)
+                result.in_stream = names[0]
+                work.compare(names, options)
+    result.differences = differences.listed
+    result.counts = differences.counts
+    result.n_differences = len(differences)
+    return result
+
+
+class _Work:
+    """The steps of a verification."""
+
+    def __init__(
+        self,
+        file: h5py.File,
+        result: Verification,
+        differences: Differences,
+        threads: int,
+        memory_limit: int,
+        progress: Callable[[DataStreamer | None], None] | None,
+    ) -> None:
+        self.file = file
+        self.result = result
+        self.differences = differences
+        self.threads = threads
+        self.memory_limit = memory_limit
+        self.progress = progress
+        self.stored = read_report(result.output)
+
+    def check_alone(self) -> None:
+        """Check the structure and read all chunks."""
+        from ..writing.pipeline import Pipeline  # noqa: PLC0415  (imports h5py)
+
+        pipeline = Pipeline(self.threads, MemoryPlan(self.memory_limit).in_flight)
+        try:
+            self._check_structure(pipeline)
+        finally:
+            pipeline.close()
+
+    def _check_structure(self, pipeline: Any) -> None:
+        from .structure import check_structure  # noqa: PLC0415  (imports h5py)
+
+        found = check_structure(self.file, self.differences, pipeline, self._go_on)
+        self.result.tables = {
+            path: n
+            for path, n in found.tables.items()
+            if not any(path[:i] in found.tables for i in _slashes(path))
+        }
+        self.result.n_bytes = found.n_bytes
+        if self.stored is None:
+            self.result.unverified.append(
+                "the report: the file has none (made by another program, or an old "
+                "version)"
+            )
+            return
+        self._check_report(found.tables)
+
+    def _go_on(self) -> None:
+        if self.progress is not None:
+            self.progress(None)
+
+    def _check_report(self, tables: dict[str, int | None]) -> None:
+        """Compare the stored report with the content."""
+        report = self.stored
+        if sum(report.get("bytes", {}).values()) != report.get("input_bytes"):
+            self.differences.add("", "report, bytes: they do not add up to input_bytes")
+        if "tables" in report.get("left_out", ()):
+            self.result.unverified.append("rows by the report: it lacks the tables")
+            return
+        told = report.get("tables", {})
+        for path, table in told.items():
+            if path not in self.file:
+                self.differences.add(path, "missing: it is in the report")
+            elif path in tables and tables[path] != table["rows"]:
+                text = f"{tables[path]} rows, {table['rows']} in the report"
+                self.differences.add(path, text)
+        for path in tables:
+            inside = [path[: i or None] for i in (0, *_slashes(path))]
+            if not any(outer in told for outer in inside):
+                self.differences.add(path, "is not in the report")
+
+    def compare(self, names: list[str], options: dict[str, Any]) -> None:
+        """Decode the DAQ file again, and compare."""
+        from .files import ComparedFiles  # noqa: PLC0415  (imports h5py)
+
+        if self.stored is None:
+            self.check_alone()
+            self.result.unverified.append("the values: the settings are in the report")
+            return
+        output = self.result.output
+        try:
+            target = restored_target(self.stored, output)
+            arguments = restored_arguments(self.stored, options)
+        except LostSettingsError as e:
+            self.check_alone()
+            self.result.unverified.append(f"the values: {e}")
+            return
+        version = self.stored.get("version")
+        compared = ComparedFiles(
+            self.file,
+            restored_name(self.stored, output),
+            self.stored,
+            self.differences,
+            self.threads,
+        )
+        report = ConversionReport(source=names[0])
+        hashes = [source.get("sha256") for source in inputs_of(self.stored)]
+        if len(hashes) != len(names):
+            text = f"made from {len(hashes)} files, compared with {len(names)}"
+            self.differences.add("", text)
+        try:
+            convert(
+                names,
+                out_spec=target,
+                threads=self.threads,
+                memory_limit=self.memory_limit,
+                hash_input=None not in hashes,
+                progress=self.progress,
+                report=report,
+                outputs=compared,
+                **arguments,
+            )
+        except (FileNotFoundError, PermissionError, IsADirectoryError):
+            raise
+        except (RuntimeError, ValueError, KeyError, NotImplementedError) as e:
+            if lacks_memory(e):
+                raise
+            self.differences.add("", f"decoding {names[0]} again fails: {e}")
+        self.result.n_bytes = compared.objects.n_bytes
+        self.result.tables = compared.objects.tables()
+        fresh = report.provenance
+        found = [source.get("sha256") for source in inputs_of(fresh)]
+        for name, wanted, digest in zip(names, hashes, found, strict=False):
+            if wanted is not None and digest not in (wanted, None):
+                self.differences.add("", f"{name} has another SHA-256 than stored")
+        if version != __version__:
+            if self.differences:
+                self.result.unverified.append(
+                    f"made by version {version}, this is {__version__}: differences "
+                    "may come from that"
+                )
+        elif fresh.get("settings") != self.stored["settings"]:
+            self.result.unverified.append(
+                "the settings: those in the report cannot be restored"
+            )
+
+
+def _slashes(path: str) -> list[int]:
+    return [i for i, c in enumerate(path) if c == "/"]
