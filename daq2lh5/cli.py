@@ -111,6 +111,12 @@ _with_batch = _options(
         metavar="SECONDS",
         help="Stop the conversion of a file after this time, as failed.",
     ),
+    click.option(
+        "--scheduler",
+        metavar="local|ADDRESS",
+        help="Convert on a Dask cluster: of processes on this computer, or with the "
+        "scheduler at this address (tcp://HOST:PORT).",
+    ),
 )
 _with_verification = click.option(
     "--verify-compression",
@@ -221,6 +227,7 @@ def convert(
     fail_fast: bool,
     retries: int,
     timeout: float | None,
+    scheduler: str | None,
     json_file: str | None,
     verbose: bool,
     quiet: bool,
@@ -258,6 +265,7 @@ def convert(
             fail_fast=fail_fast,
             retries=retries,
             timeout=timeout,
+            scheduler=scheduler,
         ),
         json_file=json_file,
         level=_level(verbose, quiet),
@@ -536,7 +544,6 @@ def _batch_of(**options: Any) -> Callable[..., int] | None:
         return None
     from .batch.command import BatchOptions, run_batch  # noqa: PLC0415
 
-    options["jobs"] = options["jobs"] or 1
     return partial(run_batch, batch=BatchOptions(**options))
 
 

@@ -21,12 +21,12 @@ from ..command.run import (
 )
 from ..errors import printable
 from ..resources.interruption import notice_signals
+from .cluster import ClusterError, convert_jobs
 from .display import Summary, display
 from .plan import plan
-from .work import convert_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from ..conversion.targets import Target
     from .plan import Planned
@@ -39,12 +39,13 @@ __all__ = ["BatchOptions", "run_batch"]
 class BatchOptions:
     """Options of batches; see ``daq2lh5 convert --help``."""
 
-    jobs: int = 1
+    jobs: int | None = None
     skip_existing: bool = False
     dry_run: bool = False
     fail_fast: bool = False
     retries: int = 0
     timeout: float | None = None
+    scheduler: str | None = None
 
 
 def run_batch(
@@ -76,7 +77,8 @@ def run_batch(
         inputs,
         targets,
         arguments,
-        n_jobs=batch.jobs,
+        n_jobs=batch.jobs or 1,
+        scheduler=batch.scheduler,
         skip_existing=batch.skip_existing,
         debug=debug,
     )
@@ -100,9 +102,10 @@ def run_batch(
         for one in planned:
             if one.done is not None:
                 take(one.done)
-        results: Iterator[Result] = convert_all(
+        results = convert_jobs(
             jobs,
             batch.jobs,
+            batch.scheduler,
             retries=batch.retries,
             timeout=batch.timeout,
             fail_fast=batch.fail_fast,
@@ -115,6 +118,9 @@ def run_batch(
             except KeyboardInterrupt:
                 results.close()
                 statuses.add(EXIT_SIGNAL + (interruption.number or signal.SIGINT))
+            except ClusterError as e:
+                say(f"error: {e}")
+                statuses.add(EXIT_FAILED)
     tell(click.echo, summary.line(), err=json_file == "-")
     if max(statuses) > EXIT_SIGNAL:
         return max(statuses)

@@ -10,8 +10,8 @@ from ..command.arguments import check_inputs, targets_of
 from ..command.inputs import InputError, expand_inputs, natural_key
 from ..command.run import check_outputs
 from ..resources.memory import DEFAULT_LIMIT, parse_size
+from .cluster import convert_jobs
 from .plan import plan
-from .work import convert_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,7 +44,8 @@ def convert_files(
     out_spec: OutSpecs = None,
     *,
     channel_map: ChannelMaps = None,
-    jobs: int = 1,
+    jobs: int | None = None,
+    scheduler: str | None = None,
     join: bool = False,
     skip_existing: bool = False,
     retries: int = 0,
@@ -68,7 +69,12 @@ def convert_files(
         see :func:`.build_raw.build_raw`. ``{orig_basename}`` stands for the name of an
         input without its extension.
     jobs
-        number of processes; with 1 and without a `timeout` this process converts.
+        number of processes; by default one. With one, and without a `timeout`, this
+        process converts.
+    scheduler
+        Dask cluster that converts: ``local`` for one of processes on this computer, or
+        the address of its scheduler. `jobs` is then the largest number of conversions
+        at a time, by default as many as there are threads.
     join
         convert all files, in numeric order, as one stream to one output.
     skip_existing
@@ -98,6 +104,8 @@ def convert_files(
         for wrong inputs, specifications and arguments, before data are read.
     OSError
         if a folder or a list cannot be read.
+    ClusterError
+        (a RuntimeError) while results are taken, if the cluster cannot be used.
 
     Examples
     --------
@@ -126,15 +134,17 @@ def convert_files(
         by_first,
         targets,
         arguments,
-        n_jobs=jobs,
+        n_jobs=jobs or 1,
+        scheduler=scheduler,
         skip_existing=skip_existing,
     )
 
     def results() -> Iterator[Result]:
         yield from (one.done for one in planned if one.done is not None)
-        yield from convert_all(
+        yield from convert_jobs(
             [one.job for one in planned if one.done is None],
             jobs,
+            scheduler,
             retries=retries,
             timeout=timeout,
             fail_fast=fail_fast,

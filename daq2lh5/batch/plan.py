@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..conversion.targets import Target
 
-__all__ = ["Planned", "plan"]
+__all__ = ["Planned", "plan", "share"]
 
 
 @dataclass
@@ -43,6 +43,7 @@ def plan(
     arguments: Mapping[str, Any],
     *,
     n_jobs: int = 1,
+    scheduler: str | None = None,
     skip_existing: bool = False,
     debug: bool = False,
 ) -> list[Planned]:
@@ -56,12 +57,14 @@ def plan(
         further arguments of :func:`.build_raw.convert`.
     n_jobs
         number of conversions at a time, which share threads and memory.
+    scheduler
+        the Dask cluster, if any: threads and memory are shared there.
     skip_existing
         skip inputs whose outputs are up to date; other outputs are replaced.
     debug
         whether conversions print tracebacks.
     """
-    shared = _share(arguments, n_jobs)
+    shared = share(arguments, n_jobs) if scheduler is None else dict(arguments)
     if skip_existing:
         shared["overwrite"] = True
     planned = []
@@ -75,8 +78,22 @@ def plan(
     return planned
 
 
-def _share(arguments: Mapping[str, Any], n_jobs: int) -> dict[str, Any]:
-    """Divide memory and threads among conversions at a time."""
+def share(arguments: Mapping[str, Any], n_jobs: int) -> dict[str, Any]:
+    """Divide memory and threads among conversions at a time.
+
+    Parameters
+    ----------
+    arguments
+        of :func:`.build_raw.convert`, with the threads (None: one for each core) and
+        the memory of all conversions.
+    n_jobs
+        number of conversions at a time.
+
+    Returns
+    -------
+    arguments
+        of each conversion.
+    """
     threads = arguments.get("threads") or default_threads()
     return {
         **arguments,

@@ -7,9 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
@@ -22,10 +23,13 @@ from .worker import Job, Progress, run_job
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Job", "Listener", "convert_all"]
+__all__ = ["Job", "Listener", "Pool", "convert_all"]
 
 WORKER = "from daq2lh5.batch.worker import main; main()"
 """Program of a worker process. With ``-m`` its classes would belong to ``__main__``."""
+
+TICK_SECONDS = 1.0
+"""Time between two calls of :meth:`Listener.tick`, at most."""
 
 STOP_SECONDS = 10.0
 """Time that a worker has to remove its unfinished output before it is killed."""
@@ -39,6 +43,9 @@ class Listener:
 
     def progress(self, file: str, n_bytes: int, n_rows: int) -> None:
         """Take note of the bytes of the file read and the rows written so far."""
+
+    def tick(self) -> None:
+        """Do what is due about every second, while processes convert; it may raise."""
 
     def line(self, text: str) -> None:
         """Take a line that a worker wrote to its standard error."""
@@ -55,6 +62,7 @@ def convert_all(
     timeout: float | None = None,
     fail_fast: bool = False,
     listener: Listener | None = None,
+    pool: Pool | None = None,
 ) -> Iterator[Result]:
     """Convert files in worker processes.
 
@@ -63,7 +71,8 @@ def convert_all(
     jobs
         the files.
     n_workers
-        number of processes; with 1 the files are converted in this one.
+        number of processes; with 1 the files are converted in this one, unless there
+        is a pool or a timeout.
     retries
         how often a conversion that failed is tried again: not one with wrong arguments.
     timeout
@@ -73,6 +82,8 @@ def convert_all(
         and publish nothing.
     listener
         told of the progress.
+    pool
+        processes to use; those without a file stay in it.
 
     Yields
     ------
@@ -81,10 +92,12 @@ def convert_all(
     """
     listener = listener or Listener()
     queue = deque((job, 1) for job in jobs)
-    if n_workers == 1 and timeout is None:
+    own = Pool() if pool is None else None
+    if own is not None and n_workers == 1 and timeout is None:
         done = _one_by_one(queue, listener)
     else:
-        done = _side_by_side(queue, min(n_workers, len(queue)), timeout, listener)
+        n_workers = min(n_workers, len(queue))
+        done = _side_by_side(queue, n_workers, timeout, listener, pool or own)
     try:
         for job, result in done:
             if result.status == EXIT_FAILED and result.attempts <= retries:
@@ -96,6 +109,8 @@ def convert_all(
                 return
     finally:
         done.close()
+        if own is not None:
+            own.end()
 
 
 def _one_by_one(
@@ -132,7 +147,7 @@ class _Worker:
     text: bytearray = field(default_factory=bytearray)
 
     @classmethod
-    def start(cls) -> _Worker:
+    def start(cls, folder: str | None) -> _Worker:
         ours, theirs = socket.socketpair()
         with theirs:
             read, write = os.pipe()
@@ -141,6 +156,7 @@ class _Worker:
                     [sys.executable, "-c", WORKER, str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     stderr=write,
+                    cwd=folder,
                     pass_fds=[theirs.fileno()],
                 )
             finally:
@@ -190,22 +206,56 @@ class _Worker:
         self.errors = -1
 
 
+class Pool:
+    """Worker processes, which may serve several batches.
+
+    Parameters
+    ----------
+    folder
+        their current folder; None for that of this process.
+    """
+
+    def __init__(self, folder: str | None = None) -> None:
+        self.folder = folder
+        self.workers: list[_Worker] = []
+
+    def end(self) -> None:
+        """End all processes; those with a file remove its unfinished output."""
+        self._end(self.workers)
+
+    def end_busy(self) -> None:
+        """End the processes that have a file, and those that died."""
+        self._end([w for w in self.workers if w.job or w.process.poll() is not None])
+
+    def _end(self, workers: list[_Worker]) -> None:
+        self.workers = [w for w in self.workers if w not in workers]
+        for worker in workers:
+            # all at once
+            if worker.job is not None:
+                worker.process.send_signal(signal.SIGTERM)
+        for worker in workers:
+            worker.stop()
+
+
 def _side_by_side(
     queue: deque[tuple[Job, int]],
     n_workers: int,
     timeout: float | None,
     listener: Listener,
+    pool: Pool,
 ) -> Iterator[tuple[Job, Result]]:
     """Convert the files in worker processes."""
-    workers: list[_Worker] = []
+    pool.end_busy()
+    workers = pool.workers
     try:
         while queue or any(w.job for w in workers):
             for worker in workers:
                 if worker.job is None and queue:
                     _begin(worker, queue, listener)
             while queue and len(workers) < n_workers:
-                workers.append(_Worker.start())
+                workers.append(_Worker.start(pool.folder))
                 _begin(workers[-1], queue, listener)
+            listener.tick()
             for worker in _ready(workers, timeout):
                 yield from _hear(worker, listener)
             for worker in [w for w in workers if _is_late(w, timeout)]:
@@ -216,12 +266,7 @@ def _side_by_side(
                 yield outcome
             workers[:] = [w for w in workers if w.errors >= 0]
     finally:
-        for worker in workers:
-            # all at once
-            if worker.job is not None:
-                worker.process.send_signal(signal.SIGTERM)
-        for worker in workers:
-            worker.stop()
+        pool.end_busy()
 
 
 def _begin(worker: _Worker, queue: deque[tuple[Job, int]], listener: Listener) -> None:
@@ -233,16 +278,18 @@ def _begin(worker: _Worker, queue: deque[tuple[Job, int]], listener: Listener) -
 
 
 def _ready(workers: list[_Worker], timeout: float | None) -> list[_Worker]:
-    """Wait until workers have something to say."""
-    seconds = None
+    """Wait a moment for workers that have something to say."""
+    seconds = TICK_SECONDS
     if timeout is not None:
         ends = [w.began + timeout for w in workers if w.job is not None and w.ready]
         if ends:
-            seconds = max(0.0, min(ends) - time.monotonic())
+            seconds = min(seconds, max(0.0, min(ends) - time.monotonic()))
     doors: dict[Any, _Worker] = {}
     for worker in workers:
         doors |= {worker.connection: worker, worker.errors: worker}
-    with interruptible:
+    # signals are for the main thread
+    is_main = threading.current_thread() is threading.main_thread()
+    with interruptible if is_main else nullcontext():
         found = wait(list(doors), seconds)
     return list({id(doors[door]): doors[door] for door in found}.values())
 
