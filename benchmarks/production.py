@@ -1,4 +1,4 @@
-"""Measure what a production needs: time, memory and disk of conversions, and ``verify``.
+"""Measure time, memory and disk space of conversions, and of ``daq2lh5 verify``.
 
 Each run is a process of its own. The table of ``docs/source/production.rst`` is made by
 this program.
@@ -20,7 +20,7 @@ import inputs
 
 EXAMPLES = inputs.CHECKOUT / "examples"
 MB = 1_000_000
-KINDS = {"6ch": "production_fcio.yaml", "orca": "production_orca.yaml"}
+KINDS = {"6ch": "production_fcio.yaml", "orca-fcio": "production_orca.yaml"}
 LIMITS = ("256M", "1G")
 
 
@@ -51,10 +51,8 @@ def measure(source: Path, settings: list[str], limit: str, repeat: int) -> list[
         verifying.append(run(["verify", "-q", str(output), str(source), *common]))
         output.unlink()
     rate = source.stat().st_size / MB
-    seconds, cores, memory = (
-        median(column) for column in zip(*converting, strict=True)
-    )
-    checking, _, more = (median(column) for column in zip(*verifying, strict=True))
+    seconds, cores, memory = map(median, zip(*converting, strict=True))
+    checking, _, more = map(median, zip(*verifying, strict=True))
     return [
         f"{rate / seconds:.0f} MB/s",
         f"{1000 * cores / rate:.1f} s",
