@@ -194,7 +194,11 @@ def _convert_one(
 
 
 def attempt(
-    file: str, report: ConversionReport, debug: bool, work: Callable[[], None]
+    file: str,
+    report: ConversionReport,
+    debug: bool,
+    work: Callable[[], None],
+    writes: bool = True,
 ) -> int:
     """Process a file and report errors; return the exit status.
 
@@ -202,6 +206,8 @@ def attempt(
     ----------
     work
         does the processing; it must call :func:`.check_interruption` between chunks.
+    writes
+        whether it writes an output.
 
     Returns
     -------
@@ -216,9 +222,11 @@ def attempt(
             work()
             check_interruption()
     except KeyboardInterrupt:
-        what = "interrupted, no output written"
+        what = "interrupted"
         if report.outputs:
-            what = "interrupted after its output was complete"
+            what += " after its output was complete"
+        elif writes:
+            what += ", no output written"
         say(f"error: {file}: {what}")
         return EXIT_SIGNAL + (interruption.number or signal.SIGINT)
     except Exception as e:

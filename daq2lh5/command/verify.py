@@ -87,7 +87,8 @@ def run_verify(
                 )
             )
 
-    status = attempt(output, ConversionReport(source=output), debug, work)
+    report = ConversionReport(source=output)
+    status = attempt(output, report, debug, work, writes=False)
     for result in results:
         status = status or result.exit_status
         if not quiet or status:
