@@ -64,17 +64,22 @@ def plan(
     debug
         whether conversions print tracebacks.
     """
-    shared = share(arguments, n_jobs) if scheduler is None else dict(arguments)
-    if skip_existing:
-        shared["overwrite"] = True
     planned = []
     for file, names in inputs.items():
-        one = Planned(Job(names, targets[file], shared, debug))
+        one = Planned(Job(names, targets[file], dict(arguments), debug))
         if skip_existing:
             one.outdated, status = existing_outputs(names, targets[file], arguments)
             if one.outdated is None:
                 one.done = Result(file, status, skipped="up to date")
         planned.append(one)
+    n_files = sum(one.done is None for one in planned)
+    shared = dict(arguments)
+    if scheduler is None:
+        shared = share(arguments, max(1, min(n_jobs, n_files)))
+    if skip_existing:
+        shared["overwrite"] = True
+    for one in planned:
+        one.job.arguments = shared
     return planned
 
 

@@ -21,7 +21,16 @@ TARGET = Target(None, "x.lh5", [])
 )
 def test_shares(threads, memory, n_jobs, wanted):
     arguments = {"threads": threads, "memory_limit": memory}
-    (one,) = plan({"x": ["x"]}, {"x": TARGET}, arguments, n_jobs=n_jobs)
-    got = one.job.arguments
-    assert (got["threads"], got["memory_limit"]) == wanted
+    names = {f"{n}": [f"{n}"] for n in range(n_jobs)}
+    planned = plan(names, dict.fromkeys(names, TARGET), arguments, n_jobs=n_jobs)
+    for one in planned:
+        got = one.job.arguments
+        assert (got["threads"], got["memory_limit"]) == wanted
     assert arguments == {"threads": threads, "memory_limit": memory}
+
+
+def test_fewer_files_than_jobs():
+    """A single file gets all threads."""
+    arguments = {"threads": 8, "memory_limit": 1 << 30}
+    (one,) = plan({"x": ["x"]}, {"x": TARGET}, arguments, n_jobs=4)
+    assert one.job.arguments == arguments
