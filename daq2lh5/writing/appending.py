@@ -1,6 +1,6 @@
 """LH5 objects that grow by rows, with work on complete chunks for several threads.
 
-The base of the writer, and of the comparison with a file that exists.
+The base of the writer, and of the comparison with an existing file.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Appender:
         raise NotImplementedError
 
     def replace_scalars(self, target: WrittenObject, layout: Layout) -> None:
-        """Replace the scalars of an object by those of a layout."""
+        """Replace the scalars of an object by the scalars of a layout."""
         raise NotImplementedError
 
     def append_unknown(
@@ -109,7 +109,19 @@ class Appender:
     ) -> None:
         """Append the first `n_rows` rows of an LGDO; the caller may change it then.
 
-        `settings` as for :meth:`append`.
+        Parameters
+        ----------
+        obj
+            the LGDO.
+        name, group, settings
+            see :meth:`append`.
+        n_rows
+            number of rows; by default all.
+
+        Raises
+        ------
+        RuntimeError
+            if the object exists with other columns or attributes.
         """
         described = layout_of_lgdo(obj, n_rows)
         if described is None:
@@ -138,7 +150,7 @@ class Appender:
             encoded, see :func:`.add_encoded`). They must not change until `release` is
             called.
         name, group
-            where the object is.
+            name and group of the object.
         release
             called when the rows may change.
         settings
@@ -155,7 +167,7 @@ class Appender:
             target = self.enter(path, name, group, layout, settings)
             self.objects[path] = target
         elif target.layout is not layout:
-            # rows that are being encoded come before these
+            # rows whose encoding is not done come before these
             self.pipeline.drain()
         rows = list(rows)
         jobs = []
@@ -187,7 +199,7 @@ class Appender:
 
 
 def in_tasks(chunks: list[Chunk]) -> Iterator[tuple[list[Chunk], int]]:
-    """Divide chunks into tasks of `TASK_BYTES` or more; yields their bytes, too."""
+    """Yield tasks of `TASK_BYTES` or more: their chunks, and their number of bytes."""
     start = size = 0
     for i, chunk in enumerate(chunks):
         size += chunk.size
