@@ -254,7 +254,6 @@ class _Work:
             self.check_alone()
             self.result.unverified.append(f"the values: {e}")
             return
-        version = self.stored.get("version")
         compared = ComparedFiles(
             self.file,
             restored_name(self.stored, output),
@@ -287,18 +286,22 @@ class _Work:
             self.differences.add("", f"decoding {names[0]} again fails: {e}")
         self.result.n_bytes = compared.objects.n_bytes
         self.result.tables = compared.objects.tables()
-        fresh = report.provenance
-        found = [source.get("sha256") for source in inputs_of(fresh)]
+        found = [source.get("sha256") for source in inputs_of(report.provenance)]
         for name, wanted, digest in zip(names, hashes, found, strict=False):
             if wanted is not None and digest not in (wanted, None):
                 self.differences.add("", f"{name} has another SHA-256 than stored")
+        self._check_settings(report.provenance.get("settings"))
+
+    def _check_settings(self, settings: str | None) -> None:
+        """Compare version and settings of decoding again with the stored ones."""
+        version = self.stored.get("version")
         if version != __version__:
             if self.differences:
                 self.result.unverified.append(
                     f"made by version {version}, this is {__version__}: differences "
                     "may come from that"
                 )
-        elif fresh.get("settings") != self.stored["settings"]:
+        elif settings != self.stored["settings"]:
             self.result.unverified.append(
                 "the settings: those in the report cannot be restored"
             )

@@ -5,6 +5,7 @@ The base of the writer, and of the comparison with an existing file.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,7 +38,7 @@ class Job(NamedTuple):
     done: Callable[[Any], None]
 
 
-class Appender:
+class Appender(ABC):
     """Takes rows for the objects of a file.
 
     Parameters
@@ -57,6 +58,7 @@ class Appender:
 
     # ---- for subclasses ------------------------------------------------------------
 
+    @abstractmethod
     def enter(
         self,
         path: str,
@@ -66,22 +68,22 @@ class Appender:
         settings: dict[str, Any] | None,
     ) -> WrittenObject:
         """Return a new object of the file."""
-        raise NotImplementedError
 
+    @abstractmethod
     def jobs(self, target: WrittenObject, chunks: list[Chunk]) -> list[Job]:
         """Return the work on complete chunks of an object."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take_encoded(
         self, target: WrittenObject, coding: Coding, encoded: Encoded
     ) -> None:
         """Append encoded waveforms, which come in order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def replace_scalars(self, target: WrittenObject, layout: Layout) -> None:
         """Replace the scalars of an object by the scalars of a layout."""
-        raise NotImplementedError
 
+    @abstractmethod
     def append_unknown(
         self,
         obj: lgdo.LGDO,
@@ -91,11 +93,10 @@ class Appender:
         settings: dict[str, Any] | None,
     ) -> None:
         """Append an object that has no layout."""
-        raise NotImplementedError
 
+    @abstractmethod
     def add_alias(self, path: str, alias: str) -> None:
         """Give an object a further name."""
-        raise NotImplementedError
 
     # ---- appending -----------------------------------------------------------------
 
