@@ -1,7 +1,7 @@
-"""Measure batches: many files, against a loop over the established command.
+"""Measure batches of many files, against a loop over legend-daq2lh5.
 
-The loop runs over a few of the files only, chosen evenly: its time for all is scaled,
-since 2000 files would take it hours. Everything else is measured in full, by turns.
+The loop runs over a few evenly chosen files, and its time is scaled to all: 2000 files
+would take hours. Everything else is measured in full, by turns.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ KINDS = ("6ch", "orca")
 
 
 def make_inputs(data: Path, folder: Path, n_files: int, n_bytes: int) -> list[Path]:
-    """Write files, FCIO and ORCA by turns, each of about a size."""
+    """Write FCIO and ORCA files by turns, each of about `n_bytes`."""
     made = []
     for name in KINDS:
         kind = next(k for k in inputs.INPUTS if k.name == name)
@@ -50,7 +50,7 @@ def make_inputs(data: Path, folder: Path, n_files: int, n_bytes: int) -> list[Pa
 
 
 def timed(command: list[str], **options: object) -> float:
-    """Run a command; return its seconds."""
+    """Run a command; return its run time in seconds."""
     start = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **options)
     return time.perf_counter() - start

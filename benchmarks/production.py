@@ -1,7 +1,7 @@
 """Measure time, memory and disk space of conversions, and of ``daq2lh5 verify``.
 
-Each run is a process of its own. The table of ``docs/source/production.rst`` is made by
-this program.
+Each run is a process of its own. This program makes the table of
+``docs/source/production.rst``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LIMITS = ("256M", "1G")
 
 
 def run(arguments: list[str]) -> tuple[float, float, float]:
-    """Run daq2lh5; return seconds, seconds of all processors, and MB of memory."""
+    """Run daq2lh5; return run time and processor time (seconds), and memory (MB)."""
     command = [sys.executable, "-m", "daq2lh5", *arguments]
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

@@ -2,7 +2,7 @@
 
 :func:`build_raw` converts a file; :func:`open_stream` yields the decoded data, a batch
 of buffers at a time; :func:`verify` compares an output with its DAQ file; ``daq2lh5``
-is the command line. For what is where in the code see ``docs/source/architecture.rst``.
+is the command line. ``docs/source/architecture.rst`` is a map of the code.
 """
 
 from ._version import __version__

@@ -389,7 +389,7 @@ def convert(
     report
         report to fill; after an error it says how far the conversion got.
     outputs
-        takes the rows; by default files that are written.
+        takes the rows; by default they are written to files.
     """
     start = time.perf_counter()
     names = names_of(in_stream)

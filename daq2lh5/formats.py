@@ -77,7 +77,7 @@ class Format:
     options
         keywords of its streamer.
     can_join
-        whether files behind each other are a stream, too.
+        whether several files can be read as one stream.
     """
 
     name: str
@@ -353,8 +353,8 @@ def check_joined(names: Sequence[str], format_: Format) -> None:
     """
     if not format_.can_join:
         msg = (
-            f"{format_.name} files cannot be joined: each has an index of its own; "
-            "convert each to an output"
+            f"{format_.name} files cannot be joined: each has its own index; "
+            "convert each file to its own output"
         )
         raise NotImplementedError(msg)
     for name in names[1:]:
@@ -364,7 +364,7 @@ def check_joined(names: Sequence[str], format_: Format) -> None:
             with open_source(name) as source:
                 other = detect(name, source)
         except (UnknownFormatError, DecodeError):
-            # damaged, perhaps: the report will tell
+            # perhaps damaged: then the report says so
             continue
         if other is not format_:
             msg = (

@@ -471,7 +471,7 @@ class RawBufferLibrary(dict):
     Attributes
     ----------
     settings, channels
-        those of :class:`.OutSpec`.
+        see :class:`.OutSpec`.
     """
 
     def __init__(

@@ -49,7 +49,7 @@ MAX_KINDS = 1000
 """Kinds of unknown records that are told apart."""
 
 PACKED = "packed"
-"""Name of the stored report's compressed parts."""
+"""Name in the stored report for its compressed parts."""
 
 MAX_ATTRIBUTE_BYTES = 60000
 """An HDF5 attribute holds at most 64 kB."""
@@ -336,16 +336,16 @@ class ConversionReport:
 
     def place(self, offset: int) -> str:
         """Say where an offset in the stream is, in words."""
-        begun = [name for name, start in self.starts.items() if start <= offset]
         if len(self.starts) < 2:
             return f"byte {offset}"
-        return f"{begun[-1]}: byte {offset - self.starts[begun[-1]]}"
+        *_, name = (name for name, start in self.starts.items() if start <= offset)
+        return f"{name}: byte {offset - self.starts[name]}"
 
     def lines(self) -> list[str]:
         """Return the short form for people, line by line."""
         unit = UNITS.get(self.format, "records")
-        n = len(self.starts)
-        more = f" and {n - 1} more files" if n > 2 else " and 1 more file" * (n > 1)
+        others = max(0, len(self.starts) - 1)
+        more = f" and {others} more file{'s' * (others > 1)}" if others else ""
         out = [
             (
                 f"{self.source}{more}: {self.format}, {sizeof_fmt(self.n_bytes)}, "
@@ -404,7 +404,7 @@ def _packed(value: Any) -> str:
 
 
 def unpacked(report: dict[str, Any]) -> dict[str, Any]:
-    """Return a stored report with the parts that were compressed.
+    """Return a stored report with its compressed parts unpacked.
 
     Raises
     ------

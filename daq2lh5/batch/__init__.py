@@ -1,4 +1,4 @@
-"""Conversions of many files: worker processes, order, outputs that are up to date."""
+"""Conversions of many files, in worker processes or on a cluster."""
 
 from .cluster import ClusterError
 from .files import convert_files

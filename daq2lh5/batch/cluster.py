@@ -1,9 +1,8 @@
 """Many conversions at a time on a cluster, by Dask (``dask.distributed``).
 
-Each file is a task. For each of its threads a Dask worker keeps a process that
-converts, as a batch on one computer has them: a conversion can be stopped, and if it
-crashes the Dask worker goes on. Events tell the progress; those of a file come in
-order, and before its result.
+Each file is a task. A Dask worker keeps a process of :mod:`.work` for each of its
+threads: a conversion can be stopped, and if it crashes the Dask worker goes on. Events
+tell the progress. The events of a file come in order, and before its result.
 """
 
 from __future__ import annotations
@@ -38,11 +37,11 @@ if TYPE_CHECKING:
 __all__ = ["LOCAL", "ClusterError", "convert_jobs", "convert_on_cluster"]
 
 LOCAL = "local"
-"""Scheduler that stands for a cluster of processes on this computer."""
+"""Name in place of an address: a cluster of processes on this computer."""
 
 MIN_IN_FLIGHT = 100
-"""Files that the scheduler has at a time, if there are few workers: enough for a
-cluster that grows with its tasks."""
+"""Least number of files that the scheduler has at a time: enough for a cluster that
+grows with its tasks."""
 
 PROGRESS_SECONDS = 1.0
 """Time between two events about the progress of a file."""
@@ -52,7 +51,7 @@ STOP_SECONDS = 10.0
 
 
 class ClusterError(RuntimeError):
-    """The cluster cannot be used: the files without a result are not converted."""
+    """The cluster cannot be used; files without a result are not converted."""
 
 
 def convert_jobs(
@@ -75,6 +74,11 @@ def convert_jobs(
     -------
     results
         iterator of the results, each as its file is done.
+
+    Raises
+    ------
+    ClusterError
+        while results are taken, see :func:`convert_on_cluster`.
     """
     if scheduler is None:
         return convert_all(jobs, n_jobs or 1, **options)
@@ -91,17 +95,16 @@ def convert_on_cluster(
     fail_fast: bool = False,
     listener: Listener | None = None,
 ) -> Iterator[Result]:
-    """Convert files on a Dask cluster; the results are those of :func:`.convert_all`.
+    """Convert files on a Dask cluster, with the same results as :func:`.convert_all`.
 
     The workers need this version of daq2lh5, and the files under the same names. Dask
-    gives the files of a lost worker to another one, and the listener is told.
+    gives the files of a lost worker to another one, which the listener is told.
 
     Parameters
     ----------
     jobs
-        the files. Their `threads` and `memory_limit` are those of each worker, whose
-        conversions share them; of this computer, if that is the cluster. Without
-        `threads` each conversion has one.
+        the files. The conversions of a worker share `threads` and `memory_limit`; on a
+        local cluster, all conversions do. Without `threads` each conversion has one.
     scheduler
         address of the scheduler (``tcp://HOST:PORT``), or ``local`` for a cluster of
         processes on this computer.
@@ -118,8 +121,8 @@ def convert_on_cluster(
     Raises
     ------
     ClusterError
-        if dask is not installed, the scheduler cannot be reached, or a worker has
-        another version.
+        if dask is not installed, the scheduler cannot be reached, the connection to it
+        is lost, or a worker has another version.
     """
     with ExitStack() as stack:
         listener = listener or Listener()
@@ -137,20 +140,20 @@ def convert_on_cluster(
 
 
 def _connect(stack: ExitStack, scheduler: str, n_workers: int | None) -> Client:
-    """Connect to a cluster until the stack is left."""
+    """Connect to a cluster; leaving the stack disconnects."""
     try:
         from distributed import Client, LocalCluster  # noqa: PLC0415  (optional)
         from distributed.utils import silence_logging_cmgr  # noqa: PLC0415
     except ImportError as e:
         msg = f"--scheduler needs dask ({e}): pip install 'daq2lh5[dask]'"
         raise ClusterError(msg) from e
-    # the listener is told what matters
+    # the listener gets the messages that matter
     stack.enter_context(silence_logging_cmgr("CRITICAL"))
     address: Any = scheduler
     if scheduler == LOCAL:
         stack.callback(_end_idle)
         address = stack.enter_context(
-            # its worker is in this process; conversions have theirs
+            # its worker is in this process; conversions have processes of their own
             LocalCluster(
                 n_workers=1,
                 threads_per_worker=n_workers,
@@ -177,8 +180,10 @@ class _Task:
 
     Attributes
     ----------
+    job
+        its conversion.
     future
-        of its result.
+        future of its result.
     begun
         how often a worker began it.
     failed
@@ -186,9 +191,9 @@ class _Task:
     worker
         address of the last worker that began this future; None before.
     is_running
-        whether that worker has not ended it.
+        whether that worker is still converting it.
     is_lost
-        whether a worker was lost that had it.
+        whether a worker was lost while it had the file.
     """
 
     job: Job
@@ -202,7 +207,7 @@ class _Task:
 
 @dataclass
 class _Batch:
-    """Files on a cluster: what is there, and what comes back."""
+    """Files on a cluster: submits them, and takes events and results."""
 
     client: Client
     n_workers: int | None
@@ -232,7 +237,7 @@ class _Batch:
                 kind, key, *values = self.inbox.get()
             task = self.tasks.get(key)
             if task is None:
-                # of a worker that was believed lost
+                # from a worker that was taken for lost
                 continue
             if kind != "result":
                 self._hear(task, kind, *values)
@@ -312,7 +317,7 @@ class _Batch:
             outcome.attempts = max(1, task.begun)
             return outcome
         if isinstance(outcome, KilledWorker):
-            # as often as the scheduler allows
+            # more often than the scheduler allows
             return _lost(task, "the workers that converted it were lost")
         if isinstance(outcome, ClusterError):
             raise outcome
@@ -326,7 +331,7 @@ class _Batch:
         raise ClusterError(msg) from outcome
 
     def _is_own(self, task: _Task, result: Result) -> bool:
-        """Whether what is in the way is the output of a worker that was lost."""
+        """Whether the output that exists was published by a worker that was lost."""
         if not (task.is_lost and result.status == EXIT_USAGE):
             return False
         job = task.job
@@ -335,7 +340,7 @@ class _Batch:
         return existing_outputs(job.names, job.target, job.arguments).outdated is None
 
     def stop(self) -> None:
-        """Cancel what is in progress, and wait until it has stopped."""
+        """Cancel the conversions in progress, and wait until they have stopped."""
         futures = [task.future for task in self.tasks.values()]
         if not futures or self.client.status != "running":
             return
@@ -356,21 +361,21 @@ def _lost(task: _Task, why: str) -> Result:
 
 
 def _outcome(future: Future) -> Result | BaseException:
-    """Return the result of a task, or the exception that is its end."""
+    """Return the result of a task, or the exception that ended it."""
     try:
         return future.result()
-    except BaseException as e:  # for the thread that waits
+    except BaseException as e:  # raised in the main thread
         return e
 
 
-# what runs on the workers
+# ---- on the workers ----------------------------------------------------------------
 
 _idle: list[Pool] = []
-"""The processes that wait for a file, each in a pool of its own."""
+"""Processes that wait for a file, each in a pool of its own."""
 
 
 def _pool_in(folder: str) -> Pool:
-    """Return a pool in a folder; end those in other folders."""
+    """Return a pool in a folder; end idle pools in other folders."""
     while True:
         try:
             # another thread may have taken the last one
@@ -388,7 +393,7 @@ def _end_idle() -> None:
 
 
 class _Events(Listener):
-    """Sends events about a file; stops its conversion if it is wanted no longer."""
+    """Sends events about a file; stops its conversion if the result is not wanted."""
 
     def __init__(self, topic: str) -> None:
         from distributed import get_worker  # noqa: PLC0415  (optional)
@@ -410,7 +415,7 @@ class _Events(Listener):
         task = self.worker.state.tasks.get(self.key)
         is_cancelled = task is None or task.state != "executing"
         if is_cancelled or self.worker.status in (Status.closing, Status.closed):
-            # if the result is wanted after all, another worker begins
+            # if the result is wanted after all, another worker begins again
             raise Reschedule
 
     def progress(self, file: str, n_bytes: int, n_rows: int) -> None:  # noqa: ARG002

@@ -1,4 +1,4 @@
-"""``convert --jobs N`` and its relatives: many files, with a line and a result each."""
+"""``daq2lh5 convert`` with ``--jobs N`` or another option of batches."""
 
 from __future__ import annotations
 
@@ -63,15 +63,19 @@ def run_batch(
     Parameters
     ----------
     inputs
-        names of the files of each input, by the first.
+        names of the files of each input, by the first name.
     targets
-        the outputs of each.
+        the outputs of each input, by the same name.
     batch
         options of batches.
     arguments
         further arguments of :func:`.build_raw.convert`.
     json_file
-        where a line of JSON for each file goes, as it is done.
+        file for a line of JSON with the result of each input, as it is done.
+    quiet
+        write only errors and the totals.
+    debug
+        print tracebacks.
     """
     planned = plan(
         inputs,

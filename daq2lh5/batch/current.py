@@ -1,4 +1,4 @@
-"""Outputs that are up to date: their inputs need no conversion."""
+"""Outputs of earlier conversions, and whether they are up to date."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Existing(NamedTuple):
     Attributes
     ----------
     outdated
-        why the input must be converted again; None if they are up to date.
+        reason to convert the input again; None if the outputs are up to date.
     status
         exit status of the earlier conversion.
     """
@@ -37,8 +37,8 @@ def existing_outputs(
 
     They are up to date if they are complete, not older than the input, and made by this
     version, with the same settings, from an input of the same name, size and
-    modification time. Only complete outputs have their name. Outputs whose names
-    depend on the content of the input are published with the others.
+    modification time. Only complete outputs have their final name. Outputs whose names
+    depend on the content of the input are not looked at: all are published together.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def existing_outputs(
     target
         its outputs.
     arguments
-        of the conversion, see :func:`.provenance_of`.
+        arguments of the conversion, see :func:`.provenance_of`.
     """
     if not all(map(os.path.isfile, names)):
         return Existing("it is not a file: nothing tells whether it has changed")

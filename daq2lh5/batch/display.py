@@ -48,7 +48,7 @@ class Summary:
 
     @property
     def n_done(self) -> int:
-        """Files that are done, those with nothing to do included."""
+        """Number of files that are done, or were up to date."""
         return self.statuses.total() + self.n_skipped
 
     def add(self, result: Result) -> None:
@@ -82,14 +82,14 @@ class Summary:
 
 
 class Plain(Listener):
-    """Writes lines: of the workers, and one for each file.
+    """Writes the lines of the workers, and a line for each file.
 
     Parameters
     ----------
     write
-        takes a line.
+        writes a line.
     quiet
-        whether good files have no line.
+        whether to write only errors.
     """
 
     def __init__(self, write: Callable[[str], None], quiet: bool = False) -> None:
@@ -108,7 +108,7 @@ class Plain(Listener):
     def done(self, result: Result, summary: Summary) -> None:
         """Write the line of a file."""
         if result.report is None and result.error is not None:
-            # a process that died had no words
+            # a process that died wrote no message
             self.write(printable(f"error: {result.file}: {result.error}"))
         if not self.quiet:
             place = f"[{summary.n_done}/{summary.n_files}] "
@@ -188,7 +188,7 @@ class Live(Plain):
         super().again(result)
 
     def done(self, result: Result, summary: Summary) -> None:
-        """Write the line of a file, which is shown no longer."""
+        """Write the line of a file, and remove it from the table."""
         self._forget(result.file)
         self.read[result.file] = self.sizes.get(result.file, 0)
         super().done(result, summary)

@@ -1,4 +1,4 @@
-"""Conversion of many files from Python: a list of inputs, an iterator of results."""
+"""Conversion of many files from Python."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import formats
 from ..command.arguments import check_inputs, targets_of
-from ..command.inputs import InputError, expand_inputs, natural_key
+from ..command.inputs import InputError, expand_inputs, group_inputs
 from ..command.run import check_outputs
 from ..resources.memory import DEFAULT_LIMIT, parse_size
 from .cluster import convert_jobs
@@ -72,9 +72,9 @@ def convert_files(
         number of processes; by default one. With one, and without a `timeout`, this
         process converts.
     scheduler
-        Dask cluster that converts: ``local`` for one of processes on this computer, or
-        the address of its scheduler. `jobs` is then the largest number of conversions
-        at a time, by default as many as there are threads.
+        Dask cluster that converts: the address of its scheduler, or ``local`` for
+        processes on this computer. `jobs` is then the largest number of conversions at
+        a time, by default the number of threads.
     join
         convert all files, in numeric order, as one stream to one output.
     skip_existing
@@ -118,10 +118,7 @@ def convert_files(
     if not files:
         msg = "no input: the list of files is empty"
         raise InputError(msg)
-    by_first = {file: [file] for file in files}
-    if join:
-        first, *others = sorted(files, key=natural_key)
-        by_first = {first: [first, *others]}
+    by_first = group_inputs(files, join)
     options = {name: kwargs.pop(name) for name in [*kwargs] if name in formats.OPTIONS}
     arguments = {name: kwargs.pop(name) for name in [*kwargs] if name in ARGUMENTS}
     if isinstance(memory_limit, str):

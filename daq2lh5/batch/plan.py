@@ -1,4 +1,4 @@
-"""The plan of a batch: the inputs to convert, and those whose output is up to date."""
+"""The plan of a batch: inputs to convert, and inputs whose output is up to date."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Planned:
     done
         the result of an earlier conversion that is up to date, otherwise None.
     outdated
-        why outputs of an earlier conversion are replaced, otherwise None.
+        reason to replace the outputs of an earlier conversion, otherwise None.
     """
 
     job: Job
@@ -52,7 +52,7 @@ def plan(
     Parameters
     ----------
     inputs, targets
-        names of the files of each input, and its outputs, by the first name.
+        names of the files of each input, and its outputs, by the input's first name.
     arguments
         further arguments of :func:`.build_raw.convert`.
     n_jobs
@@ -84,20 +84,20 @@ def plan(
 
 
 def share(arguments: Mapping[str, Any], n_jobs: int) -> dict[str, Any]:
-    """Divide memory and threads among conversions at a time.
+    """Divide memory and threads among simultaneous conversions.
 
     Parameters
     ----------
     arguments
-        of :func:`.build_raw.convert`, with the threads (None: one for each core) and
-        the memory of all conversions.
+        arguments of :func:`.build_raw.convert`, with the threads (None: one for each
+        core) and the memory of all conversions, in bytes.
     n_jobs
         number of conversions at a time.
 
     Returns
     -------
     arguments
-        of each conversion.
+        arguments of each conversion.
     """
     threads = arguments.get("threads") or default_threads()
     return {

@@ -13,24 +13,24 @@ __all__ = ["Result"]
 
 @dataclass
 class Result:
-    """The end of one conversion of a batch.
+    """The outcome of one conversion of a batch.
 
     Attributes
     ----------
     file
-        the input.
+        name of the input: of its first file.
     status
         exit status of the conversion: 0 good, 1 failed, 2 wrong arguments, 3 damaged.
     report
-        what became of every byte; None if the process of the conversion died.
+        account of every byte; None if there was no conversion, or its process died.
     error
-        why it failed; None if it did not.
+        reason of a failure, otherwise None.
     attempts
-        how often it was tried.
+        number of attempts.
     seconds
-        time of the last attempt.
+        time of the last attempt, in seconds.
     skipped
-        why nothing was to do (`skip_existing`); None if the file was converted.
+        reason to skip the file (`skip_existing`); None if it was to be converted.
     """
 
     file: str

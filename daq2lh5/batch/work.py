@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["Job", "Listener", "Pool", "convert_all"]
 
 WORKER = "from daq2lh5.batch.worker import main; main()"
-"""Program of a worker process. With ``-m`` its classes would belong to ``__main__``."""
+"""Program of a worker process: with ``-m`` its classes would be in ``__main__``."""
 
 TICK_SECONDS = 1.0
-"""Time between two calls of :meth:`Listener.tick`, at most."""
+"""Longest time between two calls of :meth:`Listener.tick`."""
 
 STOP_SECONDS = 10.0
 """Time that a worker has to remove its unfinished output before it is killed."""
@@ -39,13 +39,13 @@ class Listener:
     """Observer of a batch; the methods of this class do nothing."""
 
     def begin(self, file: str, pid: int | None) -> None:
-        """Take note of the start of a conversion, in process `pid` (None: this one)."""
+        """Take note of the start of a conversion in process `pid` (None: this one)."""
 
     def progress(self, file: str, n_bytes: int, n_rows: int) -> None:
         """Take note of the bytes of the file read and the rows written so far."""
 
     def tick(self) -> None:
-        """Do what is due about every second, while processes convert; it may raise."""
+        """Do regular work, about once a second during conversions; it may raise."""
 
     def line(self, text: str) -> None:
         """Take a line that a worker wrote to its standard error."""
@@ -71,10 +71,11 @@ def convert_all(
     jobs
         the files.
     n_workers
-        number of processes; with 1 the files are converted in this one, unless there
-        is a pool or a timeout.
+        number of processes; with 1 the files are converted in this process, unless
+        there is a pool or a timeout.
     retries
-        how often a conversion that failed is tried again: not one with wrong arguments.
+        how often a failed conversion is tried again; wrong arguments are not tried
+        again.
     timeout
         seconds after which a conversion is stopped, as failed.
     fail_fast
@@ -83,7 +84,7 @@ def convert_all(
     listener
         told of the progress.
     pool
-        processes to use; those without a file stay in it.
+        processes to use; idle processes stay in it.
 
     Yields
     ------
@@ -169,7 +170,7 @@ class _Worker:
         self.connection.send(job)
 
     def lines(self) -> Iterator[str]:
-        """Go through the new lines on its standard error."""
+        """Yield the new lines on its standard error."""
         while True:
             try:
                 data = os.read(self.errors, 65536)
@@ -186,13 +187,13 @@ class _Worker:
                 yield line.decode(errors="replace")
 
     def result(self, status: int, report: Any, error: str | None) -> tuple[Job, Result]:
-        """Return the result of its file, which it has no more."""
+        """Return the result of its file; the worker is idle then."""
         job, self.job = self.job, None
         seconds = time.monotonic() - self.began
         return job, Result(job.file, status, report, error, self.attempt, seconds)
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """End the process: politely, so that it removes its unfinished output."""
+        """End the process, after time to remove its unfinished output."""
         self.connection.close()
         if self.job is not None:
             self.process.send_signal(signal.SIGTERM)
@@ -212,7 +213,7 @@ class Pool:
     Parameters
     ----------
     folder
-        their current folder; None for that of this process.
+        current folder of the processes; None for the folder of this process.
     """
 
     def __init__(self, folder: str | None = None) -> None:
@@ -220,17 +221,17 @@ class Pool:
         self.workers: list[_Worker] = []
 
     def end(self) -> None:
-        """End all processes; those with a file remove its unfinished output."""
+        """End all processes; they remove unfinished outputs."""
         self._end(self.workers)
 
     def end_busy(self) -> None:
-        """End the processes that have a file, and those that died."""
+        """End the processes that have a file, and forget dead ones."""
         self._end([w for w in self.workers if w.job or w.process.poll() is not None])
 
     def _end(self, workers: list[_Worker]) -> None:
         self.workers = [w for w in self.workers if w not in workers]
         for worker in workers:
-            # all at once
+            # first to all, then wait for each
             if worker.job is not None:
                 worker.process.send_signal(signal.SIGTERM)
         for worker in workers:
@@ -271,27 +272,27 @@ def _side_by_side(
 
 def _begin(worker: _Worker, queue: deque[tuple[Job, int]], listener: Listener) -> None:
     job, attempt = queue.popleft()
-    # if the worker has died that is met where it is waited for
+    # a worker that has died is noticed when it is waited for
     with suppress(OSError):
         worker.give(job, attempt)
     listener.begin(job.file, worker.process.pid)
 
 
 def _ready(workers: list[_Worker], timeout: float | None) -> list[_Worker]:
-    """Wait a moment for workers that have something to say."""
+    """Wait a moment for workers that have sent something."""
     seconds = TICK_SECONDS
     if timeout is not None:
         ends = [w.began + timeout for w in workers if w.job is not None and w.ready]
         if ends:
             seconds = min(seconds, max(0.0, min(ends) - time.monotonic()))
-    doors: dict[Any, _Worker] = {}
+    owners: dict[Any, _Worker] = {}
     for worker in workers:
-        doors |= {worker.connection: worker, worker.errors: worker}
-    # signals are for the main thread
+        owners |= {worker.connection: worker, worker.errors: worker}
+    # only the main thread handles signals
     is_main = threading.current_thread() is threading.main_thread()
     with interruptible if is_main else nullcontext():
-        found = wait(list(doors), seconds)
-    return list({id(doors[door]): doors[door] for door in found}.values())
+        found = wait(list(owners), seconds)
+    return list({id(owners[x]): owners[x] for x in found}.values())
 
 
 def _is_late(worker: _Worker, timeout: float | None) -> bool:
@@ -301,19 +302,19 @@ def _is_late(worker: _Worker, timeout: float | None) -> bool:
 
 
 def _hear(worker: _Worker, listener: Listener) -> Iterator[tuple[Job, Result]]:
-    """Take what a worker sent; yields the result of its file if that is done."""
+    """Take the messages of a worker; yield the result of its file if it is done."""
     try:
         while worker.connection.poll():
             message = worker.connection.recv()
             if message is None:
-                # only now the time of its first file runs
+                # imports are done: the time of its first file begins now
                 worker.ready, worker.began = True, time.monotonic()
                 continue
             if isinstance(message, Progress):
                 listener.progress(worker.job.file, message.n_bytes, message.n_rows)
                 continue
             status, report = message
-            # its messages come before its result
+            # lines come before the result
             _pass_on(worker, listener)
             if status > EXIT_SIGNAL:
                 yield worker.result(EXIT_FAILED, report, "its process was told to stop")

@@ -1,7 +1,7 @@
 """A worker process of a batch: converts the files that it is sent, one by one.
 
-It talks through the inherited socket that its argument names, and ends when the other
-side is closed, also in the middle of a file, whose output is not published.
+It talks through an inherited socket, whose number is its argument, and ends when the
+other side is closed; the output of a file in progress is not published.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Job:
     Attributes
     ----------
     names
-        names of the input's files: several continue each other.
+        names of the input's files, which continue each other if there are several.
     target
         its outputs.
     arguments
@@ -73,8 +73,10 @@ def run_job(
 
     Parameters
     ----------
+    job
+        the conversion.
     on_progress
-        called after each chunk.
+        called with the streamer after each batch of rows.
     """
     report = ConversionReport(source=job.file)
 
@@ -106,7 +108,7 @@ def serve(connection: Connection) -> None:
             return
         last = now
         if connection.poll():
-            # the batch is over: closed, or told to stop
+            # the batch has ended
             raise KeyboardInterrupt
         report = streamer.report
         connection.send(Progress(streamer.source.bytes_read, report.n_rows))

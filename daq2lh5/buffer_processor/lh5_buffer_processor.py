@@ -365,12 +365,12 @@ class _Selection:
         all_settings = [self.settings, *(rb.settings for _, rb in self._buffers)]
         if any(s.column_settings for s in all_settings):
             self.warnings.append(
-                "column_settings are for conversions: not used here (hdf5_settings in "
-                "a proc_spec are)"
+                "column_settings are for conversions and have no effect here; use "
+                "hdf5_settings in a proc_spec"
             )
 
     def hdf5_settings_of(self, path: str) -> dict[str, Any]:
-        """Return the HDF5 settings of a table alone."""
+        """Return the HDF5 settings for a single table."""
         rb = self._buffer_of(path)
         return {} if rb is None else rb.settings.hdf5_settings
 

@@ -1,4 +1,4 @@
-"""Channel maps: the names of channels, and which of them a specification selects."""
+"""Channel maps: names of channels, and their selection by a specification."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHANNEL = "channel"
 """Field in braces for the name of a channel."""
 
 RAWID = "daq.rawid"
-"""Field of an entry with the channel's key."""
+"""Field of an entry that has the key of the channel."""
 
 
 class ChannelMap:
@@ -32,7 +32,7 @@ class ChannelMap:
     Raises
     ------
     OutSpecError
-        (a ValueError) if it is no such dictionary, or names are not unique.
+        (a ValueError) if `entries` has another form, or two channels one name.
     """
 
     def __init__(self, entries: Any, where: str = "the channel map") -> None:
@@ -57,7 +57,7 @@ class ChannelMap:
 
     @cached_property
     def names(self) -> dict[int, str]:
-        """Names of the channels by key; those without a key are left out."""
+        """Names of the channels by key; channels without a key are left out."""
         return {key: names[0] for key, names in self._by_key.items()}
 
     @cached_property
@@ -82,8 +82,8 @@ class ChannelMap:
         Raises
         ------
         OutSpecError
-            (a ValueError) if a field or value is in no entry, or no channel has all of
-            them.
+            (a ValueError) if no entry has a field or value, or no channel has all of
+            them; or if a selected channel has no key, or shares it with another.
         """
         if not wanted:
             msg = f"{whose}: {{}} in key_list; expected fields of the channel map"
@@ -122,7 +122,7 @@ class ChannelMap:
         return names[0]
 
     def _with_values(self, field: str, values: Any, whose: str) -> set[str]:
-        """Return the names of the channels with one of the values in a field."""
+        """Return the names of the channels whose field has one of the values."""
         there = {n: f[field] for n, f in self._fields.items() if field in f}
         if not there:
             known = {name for fields in self._fields.values() for name in fields}
@@ -162,7 +162,7 @@ def _is_key(value: Any) -> bool:
 
 
 def _fields_of(entry: Mapping, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the fields of an entry: those inside of others have dots."""
+    """Yield the fields of an entry; names of nested fields have dots."""
     for name, value in entry.items():
         if isinstance(value, Mapping):
             yield from _fields_of(value, f"{path}{name}.")

@@ -40,7 +40,7 @@ def keys_of(
     ----------
     key_list
         list, tuple, range, set or array of keys; an inner list or tuple of two integers
-        is a range, from the first to the last, an inner dictionary a selection.
+        is a range, from the first to the last; an inner dictionary selects channels.
     whose
         owner of the keys, for messages.
     channel_map

@@ -13,8 +13,8 @@ __all__ = ["merge_specs"]
 def merge_specs(fragments: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
     """Merge fragments of a specification, in order.
 
-    Dictionaries are merged at every level. Of other values the last wins: also of
-    lists, which are not joined. None (null) takes the place of anything.
+    Dictionaries are merged at every level. Other values replace earlier ones, lists
+    too: they are not joined. None (null) replaces anything.
 
     Parameters
     ----------

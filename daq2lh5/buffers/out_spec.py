@@ -113,7 +113,7 @@ class BufferSpec(NamedTuple):
         )
 
     def for_key(self, key: int | str) -> BufferSpec:
-        """Return the buffer of one key, with the key or its channel in its name."""
+        """Return the buffer of one key, with the key or channel filled in its name."""
         values = {"key": key}
         if self.is_by_channel([self.name]):
             values[CHANNEL] = self._channel_of(key)
@@ -123,7 +123,7 @@ class BufferSpec(NamedTuple):
 
     @property
     def channels(self) -> dict[int, str]:
-        """Names of its keys that the channel map has."""
+        """Names of the keys that are in the channel map."""
         names = {} if self.channel_map is None else self.channel_map.names
         return {key: names[key] for key in self.key_list if key in names}
 
@@ -131,7 +131,7 @@ class BufferSpec(NamedTuple):
         return self.channel_map.name_of(key, f"buffer {show(self.name)}")
 
     def is_by_channel(self, texts: Iterable[str]) -> bool:
-        """Whether texts have the field for a channel's name, which the map gives.
+        """Whether texts have the field for a channel's name, and there is a map.
 
         Raises
         ------
@@ -165,12 +165,12 @@ class BufferSpec(NamedTuple):
     def fill_in_all(
         self, decoder: str, keywords: Mapping[str, Any], lenient: bool = True
     ) -> list[BufferSpec]:
-        """Fill in as :meth:`fill_in`; names with a channel make a buffer for each key.
+        """Fill in, see :meth:`fill_in`; a channel in names makes a buffer for each key.
 
         Raises
         ------
         OutSpecError
-            (a ValueError) if the map lacks a key, or a keyword is called as the field.
+            (a ValueError) if the map lacks a key, or a keyword has the field's name.
         """
         if not self.is_by_channel(self._texts):
             return [self.fill_in(decoder, keywords, lenient)]

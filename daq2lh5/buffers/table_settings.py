@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["SETTINGS", "TableSettings"]
 
 SETTINGS = ("hdf5_settings", "column_settings")
-"""Settings that stand in a buffer, or at the top level of a specification."""
+"""Settings in the description of a buffer, or beside the decoders."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class TableSettings:
     Attributes
     ----------
     hdf5_settings
-        arguments of h5py's ``create_dataset`` for all datasets; of all tables also
-        those of files.
+        arguments of h5py's ``create_dataset`` for all datasets; for all tables also
+        settings of files.
     column_settings
         settings of single columns, by path in the table.
     aliases
         further names of the table: in its group, or from the root if they begin with a
-        slash. Those of a template are templates.
+        slash. Aliases of a template are templates.
     """
 
     hdf5_settings: dict[str, Any] = field(default_factory=dict)
@@ -51,7 +51,8 @@ class TableSettings:
         Raises
         ------
         OutSpecError
-            (a ValueError) if one is not a dictionary with names.
+            (a ValueError) if one is not a dictionary with text as keys, or aliases are
+            not names.
         """
         found: dict[str, dict[str, Any]] = {}
         for name in SETTINGS:

@@ -1,4 +1,4 @@
-"""``daq2lh5 info``: the provenance and the report that an output carries."""
+"""``daq2lh5 info``: the provenance and the report in an output."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["show_info"]
 
 SHOWN_TABLES = 20
-"""Tables that are listed; ``--json`` has them all."""
+"""Number of tables that are listed; ``--json`` has all."""
 
 
 def show_info(files: tuple[str, ...], as_json: bool) -> int:
-    """Print what outputs were made from, and how; return the exit status.
+    """Print the provenance and the report of outputs; return the exit status.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def show_info(files: tuple[str, ...], as_json: bool) -> int:
 
 
 def _lines(file: str, report: dict[str, Any]) -> Iterator[str]:
-    """Go through the lines for one output."""
+    """Yield the lines about one output."""
     from ..conversion.provenance import inputs_of  # noqa: PLC0415
 
     yield file
@@ -64,9 +64,9 @@ def _lines(file: str, report: dict[str, Any]) -> Iterator[str]:
         yield line
         if "sha256" in source:
             yield f"    SHA-256: {source['sha256']}"
-    packed = f", {report['compression']}" if report.get("compression") else ""
-    yield f"  format: {report.get('format')}{packed}"
-    yield f"  made by: daq2lh5 {report.get('version', 'of before 0.1')}"
+    compression = f", {report['compression']}" if report.get("compression") else ""
+    yield f"  format: {report.get('format')}{compression}"
+    yield f"  made by: daq2lh5 {report.get('version', 'before 0.1')}"
     for name in ("arguments", "specification"):
         if report.get(name):
             yield f"  {name}:"
@@ -74,10 +74,10 @@ def _lines(file: str, report: dict[str, Any]) -> Iterator[str]:
                 report[name], sort_keys=False, default_flow_style=None
             )
             yield from (f"    {line}" for line in text.splitlines())
-    for what in ("bytes", "packets"):
-        counts = report.get(what) or {}
-        told = ", ".join(f"{n} {fate}" for fate, n in counts.items() if n)
-        yield f"  {what}: {told or 'none'}"
+    for unit in ("bytes", "packets"):
+        counts = report.get(unit) or {}
+        fates = ", ".join(f"{n} {fate}" for fate, n in counts.items() if n)
+        yield f"  {unit}: {fates or 'none'}"
     tables = report.get("tables") or {}
     for name, table in list(tables.items())[:SHOWN_TABLES]:
         yield f"  table {name}: {table['rows']} rows"

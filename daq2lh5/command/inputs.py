@@ -18,16 +18,16 @@ from ..resources.paths import expand_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["InputError", "expand_inputs", "natural_key"]
+__all__ = ["InputError", "expand_inputs", "group_inputs", "natural_key"]
 
 _NUMBER = re.compile(r"(\d+)")
 
 LISTED = 5
-"""Names that a message lists."""
+"""Number of names that a message lists."""
 
 
 class InputError(ValueError):
-    """A folder or a list without inputs."""
+    """A folder or list has no inputs, or a list names another list."""
 
 
 def natural_key(name: str | os.PathLike[str]) -> tuple[object, ...]:
@@ -54,24 +54,40 @@ def expand_inputs(
     Parameters
     ----------
     names
-        files; folders, for the DAQ files in each, but not in its folders, in numeric
-        order; ``@LIST``, for the names in the file ``LIST``, one a line (``@-``: on
-        standard input), without empty lines and those that begin with ``#``.
+        files; folders, which stand for the DAQ files directly in them, in numeric
+        order; and ``@LIST``, which stands for the names in the file ``LIST``, one a
+        line (``@-``: on standard input); empty lines and comments (``#``) are ignored.
     note
         called with a text for each folder that has other files, too.
 
     Raises
     ------
     InputError
-        for a folder without DAQ files, and a list without names.
+        for a folder without DAQ files, a list without names, and a list in a list.
     OSError
         if a folder or a list cannot be read.
     """
     return [file for name in names for file in _files_of(os.fspath(name), note)]
 
 
+def group_inputs(files: Iterable[str], join: bool) -> dict[str, list[str]]:
+    """Return the names of the files of each input, by the first.
+
+    Parameters
+    ----------
+    files
+        the files.
+    join
+        whether all files, in numeric order, are one input.
+    """
+    if not join:
+        return {file: [file] for file in files}
+    names = sorted(files, key=natural_key)
+    return {names[0]: names}
+
+
 def _files_of(name: str, note: Callable[[str], None] | None) -> Iterator[str]:
-    """Go through the files for one name."""
+    """Yield the files for one name."""
     if name.startswith("@") and not os.path.exists(name):
         for listed in _read_list(name.removeprefix("@")):
             if listed.startswith("@"):
@@ -101,11 +117,11 @@ def _read_list(name: str) -> list[str]:
 
 
 def _in_folder(folder: str, note: Callable[[str], None] | None) -> Iterator[str]:
-    """Go through the DAQ files of a folder in numeric order."""
+    """Yield the DAQ files of a folder in numeric order."""
     with os.scandir(folder) as entries:
         listed = [e for e in entries if not e.name.startswith(".")]
     files = sorted((e.path for e in listed if e.is_file()), key=natural_key)
-    n_folders = sum(e.is_dir() for e in listed)
+    has_folders = any(e.is_dir() for e in listed)
     found = [file for file in files if is_daq_file(file)]
     known = set(found)
     others = [
@@ -115,8 +131,8 @@ def _in_folder(folder: str, note: Callable[[str], None] | None) -> Iterator[str]
     ]
     if not found:
         msg = f"no DAQ file in {folder}"
-        if n_folders:
-            msg += f" (its {n_folders} folders were not looked into: name one of them)"
+        if has_folders:
+            msg += " (folders in it are not searched: name one of them)"
         raise InputError(msg)
     if others and note is not None:
         names = ", ".join(others[:LISTED])
@@ -134,6 +150,6 @@ def is_daq_file(file: str) -> bool:
         with open_source(file) as source:
             formats.detect(file, source)
     except Exception:
-        # the reasons are many: packages that are missing, damage, permissions
+        # there are many reasons: a missing package, damage, permissions
         return False
     return True

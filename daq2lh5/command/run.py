@@ -40,7 +40,7 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_DAMAGED = 3
 EXIT_SIGNAL = 128
-"""Exit status of an interruption, less the number of the signal."""
+"""An interruption has this exit status plus the number of the signal."""
 
 
 def run(
@@ -74,11 +74,11 @@ def run(
     join
         convert all files, in numeric order, as one stream to one output.
     batch
-        converts the checked files, in place of one after the other.
+        converts the checked files; by default they are converted one after the other.
     """
     from .. import logging as our_logging  # noqa: PLC0415  (--help needs none)
     from ..report import ConversionReport  # noqa: PLC0415
-    from .inputs import expand_inputs, natural_key  # noqa: PLC0415
+    from .inputs import expand_inputs, group_inputs  # noqa: PLC0415
 
     open_standard_streams()
     our_logging.setup(logging.DEBUG if debug else level)
@@ -94,10 +94,7 @@ def run(
         named = {name: value for name, value in options.items() if name in KINDS}
         keywords = {k: v for k, v in options.items() if k not in named}
         of_formats = {k: named.pop(k) for k in [*named] if k in FORMAT_OPTIONS}
-        inputs = {file: [file] for file in files}
-        if join:
-            first, *others = sorted(files, key=natural_key)
-            inputs = {first: [first, *others]}
+        inputs = group_inputs(files, join)
         targets = targets_of(tuple(inputs), out_spec, keywords, channel_map)
         outputs = [f for target in targets.values() for f in target.files]
         check_outputs(files, outputs, overwrite)
@@ -212,7 +209,7 @@ def attempt(
     Returns
     -------
     status
-        exit status; after an interruption more than ``EXIT_SIGNAL``.
+        exit status; above ``EXIT_SIGNAL`` after an interruption.
     """
     from ..errors import OutSpecError  # noqa: PLC0415
 
@@ -222,12 +219,12 @@ def attempt(
             work()
             check_interruption()
     except KeyboardInterrupt:
-        what = "interrupted"
+        text = "interrupted"
         if report.outputs:
-            what += " after its output was complete"
+            text += " after its output was complete"
         elif writes:
-            what += ", no output written"
-        say(f"error: {file}: {what}")
+            text += ", no output written"
+        say(f"error: {file}: {text}")
         return EXIT_SIGNAL + (interruption.number or signal.SIGINT)
     except Exception as e:
         report.error = text = message_of(e)
@@ -324,7 +321,7 @@ def leave(status: int) -> None:
 
 
 def total_size(names: list[str]) -> int | None:
-    """Return the bytes of all files; None if one is not a file."""
+    """Return the number of bytes of all files; None if one is a pipe, for instance."""
     if not all(map(os.path.isfile, names)):
         return None
     return sum(map(os.path.getsize, names))

@@ -1,4 +1,4 @@
-"""``daq2lh5 verify``: an output, compared with the DAQ file that it was made from."""
+"""``daq2lh5 verify``: compare an output with the DAQ file that it was made from."""
 
 from __future__ import annotations
 
@@ -49,7 +49,11 @@ def run_verify(
     Parameters
     ----------
     output, daq_files
-        the output, and the DAQ files of its input, if any.
+        the output, and the files of its input, if any.
+    threads, memory_limit, kwargs, json_file, quiet, debug
+        see ``daq2lh5 verify --help``.
+    level
+        level of logging.
     """
     from .. import logging as our_logging  # noqa: PLC0415  (--help needs none)
 
@@ -100,7 +104,13 @@ def run_verify(
 
 
 def _options_of(kwargs: str) -> dict[str, Any]:
-    """Return the settings files that --kwargs gives."""
+    """Return the settings files in --kwargs.
+
+    Raises
+    ------
+    UsageError
+        if it has anything else.
+    """
     options = parse_kwargs(kwargs)
     paths = [name for name, (_, o) in FORMAT_OPTIONS.items() if o.is_path]
     for name in options:
@@ -116,16 +126,16 @@ def _write_json(file: str, result: Verification) -> None:
 
 
 def _lines(result: Verification) -> Iterator[str]:
-    """Go through the lines for people."""
+    """Yield the lines for people."""
     tables, size = len(result.tables), sizeof_fmt(result.n_bytes)
-    what = "read" if result.in_stream is None else f"compared with {result.in_stream}"
+    done = "read" if result.in_stream is None else f"compared with {result.in_stream}"
     if result.good:
         verdict = "good"
     elif result.n_differences:
         verdict = f"{result.n_differences} differences"
     else:
         verdict = "not verified"
-    yield f"{result.output}: {verdict}; {tables} tables, {size} {what}"
+    yield f"{result.output}: {verdict}; {tables} tables, {size} {done}"
     for text in result.unverified:
         yield f"  not verified: {text}"
     for difference in result.differences:

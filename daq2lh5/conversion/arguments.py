@@ -97,7 +97,7 @@ def names_of(in_stream: Input) -> list[str]:
     Raises
     ------
     ValueError
-        if there is no name, or the same twice.
+        if the list is empty, or has a file twice.
     """
     if isinstance(in_stream, (str, os.PathLike)):
         return [expand_path(in_stream)]

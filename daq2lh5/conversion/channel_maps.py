@@ -28,18 +28,18 @@ def load_channel_map(given: ChannelMaps) -> ChannelMap | None:
     Parameters
     ----------
     given
-        its dictionary; the name of a JSON, YAML or TOML file; or a directory of text
-        files with a validity file, and behind ``@`` a time as in
-        ``channelmaps@20230311T235840Z``, which needs the package dbetto.
+        a dictionary; the name of a JSON, YAML or TOML file; or a directory of text
+        files with a validity file, followed by ``@`` and a time, such as
+        ``channelmaps@20230311T235840Z``. That needs the package dbetto.
 
     Raises
     ------
     FileNotFoundError
-        if there is no such file.
+        if the file or directory does not exist.
     OutSpecError
-        (a ValueError) if it is not a channel map.
+        (a ValueError) if the content is not a channel map, or a directory has no time.
     ModuleNotFoundError
-        if dbetto is needed, and not installed.
+        if dbetto is needed, but not installed.
     TypeError
         if `given` is of another type.
     """
@@ -69,7 +69,7 @@ def load_channel_map(given: ChannelMaps) -> ChannelMap | None:
 def _query(folder: str, time: str) -> Any:
     """Return the channel map of a data base that is valid at a time."""
     try:
-        from dbetto import TextDB  # noqa: PLC0415  (few have one)
+        from dbetto import TextDB  # noqa: PLC0415  (optional)
     except ImportError:
         msg = f"channel map {folder}@{time} needs dbetto: pip install dbetto"
         raise ModuleNotFoundError(msg) from None

@@ -1,4 +1,4 @@
-"""The interface between a conversion and what takes its rows."""
+"""The interface between a conversion and its outputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Outputs"]
 
 
 class Outputs(Protocol):
-    """Takes the rows of a conversion: writes them, or compares them with a file's.
+    """Takes the rows of a conversion: writes them, or compares them with a file.
 
     :class:`.OutputFiles` describes the methods. ``writer_of`` returns None for a file
     whose rows are not wanted.

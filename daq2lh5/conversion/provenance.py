@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 BLOCK_BYTES = 1 << 20
-"""Bytes that are hashed at a time."""
+"""Number of bytes that are hashed at a time."""
 
 CHANGE_OUTPUTS: dict[str, Any] = {
     "in_stream_type": None,
@@ -54,17 +54,18 @@ CHANGE_OUTPUTS: dict[str, Any] = {
 }
 """Arguments of :func:`.build_raw.convert` that change outputs, with their defaults."""
 
-KINDS = ("out_stream", "proc_spec", *SETTINGS)
-"""Parts of an entry of the specification that its tables have in common."""
+SHARED = ("out_stream", "proc_spec", *SETTINGS)
+"""Parts of an entry of the specification that all its tables share."""
 
 Provenance = dict[str, Any]
-"""``version``, ``arguments``, ``specification``, ``settings`` (a hash of the three),
-``input``, and of joined files ``continued_by``: a list of the others.
+"""``version``, ``arguments``, ``specification``, ``settings`` (a hash of these three),
+``input``, and for joined files ``continued_by``: a list of the other files.
 
-The specification has for each decoder a list of entries: ``tables`` (the keys of each),
-``out_stream`` (relative to the folder that all outputs have in common), ``proc_spec``,
-``aliases`` (of each table), and settings. Settings for all tables stand beside the
-decoders. For one table of each decoder it is None, or has a ``group``."""
+The specification has a list of entries for each decoder. An entry has ``tables`` (the
+keys of each), ``out_stream`` (relative to the common folder of all outputs),
+``proc_spec``, ``aliases`` (of each table), and settings. Settings for all tables stand
+beside the decoders. Without a specification from the user it is None, or has only the
+``group`` of the tables."""
 
 
 def provenance_of(
@@ -72,7 +73,7 @@ def provenance_of(
 ) -> Provenance:
     """Return the provenance of the outputs of a conversion.
 
-    It contains no paths, threads or limits of memory: they do not change the outputs.
+    Paths, threads and limits of memory are left out: they do not change the outputs.
 
     Parameters
     ----------
@@ -81,7 +82,12 @@ def provenance_of(
     target
         its outputs.
     arguments
-        of :func:`.build_raw.convert`.
+        arguments of :func:`.build_raw.convert`.
+
+    Raises
+    ------
+    OSError
+        if a settings file cannot be read.
     """
     made: Provenance = {
         "version": __version__,
@@ -96,7 +102,7 @@ def provenance_of(
 
 
 def _arguments_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments that change outputs, but for those with default values."""
+    """Return the arguments that change outputs, without default values."""
     found = {
         name: _plain(arguments[name])
         for name, default in CHANGE_OUTPUTS.items()
@@ -113,7 +119,7 @@ def _arguments_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _file_of(path: str) -> dict[str, Any]:
-    """Return name and content's hash of a file of settings."""
+    """Return the name of a settings file, and the SHA-256 of its content."""
     with open(path, "rb") as file:
         content = file.read()
     return {
@@ -123,7 +129,7 @@ def _file_of(path: str) -> dict[str, Any]:
 
 
 def input_of(in_stream: str) -> dict[str, Any]:
-    """Return name, size and modification time of an input, as far as it is a file."""
+    """Return the name of an input; of a file also size and modification time."""
     path = in_stream.removeprefix("file://")
     if path == "-" or not os.path.isfile(path):
         return {"name": os.path.basename(path)}
@@ -138,7 +144,7 @@ def input_of(in_stream: str) -> dict[str, Any]:
 
 
 def inputs_of(provenance: Provenance) -> list[dict[str, Any]]:
-    """Return the files of the input, each as from :func:`input_of`."""
+    """Return the entries of all files of the input; see :func:`input_of`."""
     first = provenance.get("input") or {}
     return [dict(entry) for entry in (first, *provenance.get("continued_by", ()))]
 
@@ -160,9 +166,7 @@ def _specification_of(target: Target) -> dict[str, Any] | None:
         aliases = entry.pop("aliases", None)
         entries = found.setdefault(decoder, [])
         # tables that differ only in name and keys share an entry: often all channels
-        if not entries or {k: entries[-1].get(k) for k in KINDS} != {
-            k: entry.get(k) for k in KINDS
-        }:
+        if not entries or any(entries[-1].get(k) != entry.get(k) for k in SHARED):
             entries.append({"tables": {}} | entry)
         entries[-1]["tables"][rb.out_name] = _ranges(rb.key_list)
         if aliases:
@@ -177,8 +181,8 @@ def _settings_of(settings: TableSettings) -> dict[str, Any]:
 def common_folder(target: Target) -> str | None:
     """Return the folder of all outputs of a specification.
 
-    None for a single output without a specification, and for outputs that have only the
-    root directory in common: their paths are those of a machine.
+    None for a single output without a specification, and for outputs that share only
+    the root directory: such paths depend on the machine.
     """
     if target.rb_lib is None:
         return None
@@ -197,7 +201,7 @@ def _without_folder(out_stream: str, file: str, folder: str | None) -> str:
 
 
 def _proc_spec_of(spec: Any) -> Any:
-    """Return the processing of a buffer, with the content of files that it names."""
+    """Return the processing of a buffer, with the content of the files it names."""
     if isinstance(spec, (str, os.PathLike)):
         spec = load_dict(spec)
     if isinstance(spec, dict) and isinstance(
@@ -232,11 +236,11 @@ def keys_of(ranges: Iterable[Any]) -> Iterator[int | str]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON has it; objects as their text, without addresses."""
+    """Return a value for JSON: objects as their text, without addresses in memory."""
     if isinstance(value, (np.ndarray, np.generic)):
         value = value.tolist()
     if isinstance(value, Mapping):
-        # (filters of hdf5plugin, too)
+        # filters of hdf5plugin are mappings, too
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
@@ -260,7 +264,7 @@ def hash_of_settings(made: Mapping[str, Any]) -> str:
 
 
 def read_report(file: str) -> dict[str, Any] | None:
-    """Return the report that a conversion stored in an output; None without one."""
+    """Return the report in an output; None if it has no report, or a damaged one."""
     import h5py  # noqa: PLC0415  (slow to import)
 
     from ..publishing.output_files import REPORT_ATTRIBUTE  # noqa: PLC0415
@@ -317,7 +321,7 @@ class FileHash:
         return self._task.result()
 
     def stop(self) -> None:
-        """Give up."""
+        """Stop the thread before its end."""
         self._is_over = True
         with suppress(OSError):
             self._task.result()

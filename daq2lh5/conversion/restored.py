@@ -23,11 +23,11 @@ __all__ = [
 
 
 class LostSettingsError(ValueError):
-    """A report lacks the settings of its conversion, or they were changed."""
+    """The report lacks settings of its conversion, or they were changed."""
 
 
 def restored_name(report: Mapping[str, Any], output: str) -> str:
-    """Return the name that an output had, in the folder where it is now."""
+    """Return the name that the conversion gave an output, in its current folder."""
     name = report.get("output")
     if name is None:
         return output
@@ -42,7 +42,7 @@ def restored_target(report: Mapping[str, Any], output: str) -> Target:
     report
         the report in one of its outputs.
     output
-        that output: the folder for all of them is where it is.
+        path of that output; the folder of all outputs follows from it.
 
     Raises
     ------
@@ -100,12 +100,12 @@ def restored_arguments(
     report
         the report in the output, see :func:`restored_target`.
     options
-        options of formats; they replace stored ones.
+        options of formats; they replace the stored ones.
 
     Raises
     ------
     LostSettingsError
-        if a settings file was given, whose content the report does not have.
+        if a settings file was given: its content is not in the report.
     """
     stored = dict(report.get("arguments") or {})
     of_formats = {k: stored.pop(k) for k in [*stored] if k in formats.OPTIONS}

@@ -137,7 +137,7 @@ def _refuse_map(channel_map: ChannelMaps) -> None:
 
 
 def _merged(fragments: list | tuple) -> dict[str, Any]:
-    """Return the specification that several fragments make."""
+    """Load the fragments of a specification and merge them."""
     loaded: list[tuple[str, dict]] = []
     for number, fragment in enumerate(fragments, 1):
         if isinstance(fragment, RawBufferLibrary):

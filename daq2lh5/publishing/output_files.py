@@ -388,7 +388,7 @@ class OutputFiles:
 def _layouts_by_settings(
     rb_lib: RawBufferLibrary,
 ) -> Iterator[tuple[dict[str, Any], list[Layout]]]:
-    """Yield the different settings of tables, with the layouts of these tables."""
+    """Yield each distinct settings of tables, with the layouts of these tables."""
     kinds: dict[str, tuple[dict[str, Any], list[Layout | None]]] = {}
     for _, rb in rb_lib.buffers():
         settings = rb.settings.hdf5_settings
@@ -398,9 +398,9 @@ def _layouts_by_settings(
 
 
 def columns_text(columns: dict[str, dict[str, str]]) -> str:
-    """Return the attribute with the descriptions of the columns.
+    """Return the text of the attribute with the descriptions of the columns.
 
-    Kinds of tables beyond the size of an attribute are left out.
+    Kinds of tables that do not fit an attribute are left out.
     """
     text = ""
     kept: dict[str, dict[str, str]] = {}

@@ -39,7 +39,7 @@ class JoinedReader:
 
     @property
     def bytes_read(self) -> int:
-        """Return the bytes taken from all files so far."""
+        """Number of bytes taken from all files so far."""
         return self._read_before + self._reader.bytes_read
 
     def readinto(self, view: memoryview) -> int:
@@ -97,7 +97,7 @@ class JoinedSource(Source):
             block_size=block_size,
             input_size=sum(sizes) if len(sizes) == len(names) else None,
         )
-        # not known before all files are read: some may be compressed
+        # unknown until all files are read: some may be compressed
         self.size = None
         self.seekable = False
         self.names = list(names)

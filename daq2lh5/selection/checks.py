@@ -15,7 +15,7 @@ __all__ = ["check_aliases", "check_processing"]
 
 
 def check_aliases(tables: Iterable[tuple[tuple[str, str], list[str]]]) -> None:
-    """Check that aliases are no names of other tables, and not inside of tables.
+    """Check that aliases differ from the names of tables, and are outside of tables.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def check_aliases(tables: Iterable[tuple[tuple[str, str], list[str]]]) -> None:
     Raises
     ------
     OutSpecError
-        (a ValueError) if they are.
+        (a ValueError) if an alias is the name of another table, or inside a table.
     """
     tables = list(tables)
     if not any(aliases for _, aliases in tables):
@@ -46,7 +46,7 @@ def check_aliases(tables: Iterable[tuple[tuple[str, str], list[str]]]) -> None:
         above = ["/".join(parts[:n]) for n in range(1, len(parts))]
         inside = next((a for a in above if (file, a) in owners), None)
         if inside is not None:
-            msg = f"'{name}' in {file} would be inside of the table '{inside}'"
+            msg = f"'{name}' in {file} would be inside the table '{inside}'"
             raise OutSpecError(msg)
 
 

@@ -27,16 +27,16 @@ class _Settings(NamedTuple):
 
 
 class _Given:
-    """A dictionary of settings by path, parsed; and the paths that datasets had."""
+    """Settings by path, parsed, and the paths of existing datasets."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:
-        # kept: its id stands for it
+        # kept, because its id identifies it
         self.given = given
         self.parsed = {str(p): _parsed(str(p), value) for p, value in given.items()}
         self.used: set[str] = set()
 
     def everywhere(self, path: str) -> Iterator[_Settings]:
-        """Yield the settings of a path alone."""
+        """Yield the settings of a path in any table."""
         if path in self.parsed:
             self.used.add(path)
             yield self.parsed[path]
@@ -56,8 +56,8 @@ NOTHING = _Given({})
 class ColumnSettings:
     """Settings of single columns, by path.
 
-    Settings for the column of one table win over those for all tables; of two such, the
-    argument wins over the specification.
+    Settings for one table win over settings for all tables; otherwise the argument wins
+    over the specification.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ MAX_TABLES = 4096
 """Largest number of tables of a decoder for keys that appear in mid-stream."""
 
 TOLD_CHANNELS = 20
-"""Channels that a message names."""
+"""Number of channels that a message names."""
 
 
 class Selection:
@@ -425,9 +425,10 @@ class Selection:
 
 
 def _about_absent(decoder: str, channels: dict[int, str]) -> str:
-    """Return a message on channels of the channel map that the stream lacks."""
+    """Return a message about channels of the channel map that the stream lacks."""
     names = [f"{name} ({key})" for key, name in channels.items()]
-    more = f" and {len(names) - TOLD_CHANNELS} more" * (len(names) > TOLD_CHANNELS)
+    rest = len(names) - TOLD_CHANNELS
+    more = f" and {rest} more" if rest > 0 else ""
     return (
         f"{decoder}: the data lack channels of the channel map: "
         f"{', '.join(names[:TOLD_CHANNELS])}{more}"

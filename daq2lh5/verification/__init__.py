@@ -1,1 +1,1 @@
-"""Outputs verified: their structure, and their values by decoding again."""
+"""Verification of outputs: the structure, and the values by decoding again."""

@@ -1,4 +1,4 @@
-"""Differences between an output and the output that it should be."""
+"""Differences between an output and the expected output."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 __all__ = ["Difference", "Differences"]
 
 LISTED = 100
-"""Differences that are listed; all are counted."""
+"""Number of differences that are listed; all are counted."""
 
 LISTED_OF_PATH = 3
-"""Differences of one column that are listed."""
+"""Number of differences of one column that are listed."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Difference:
     path
         path of the object in the file; ``""`` for the file itself.
     text
-        the kind of difference, with the stored and the expected value.
+        kind of difference, with the stored and the expected value.
     row
-        number of the row, if it is in one.
+        number of the row, if the difference is in a row.
     """
 
     path: str
@@ -51,7 +51,7 @@ class Differences:
     listed
         the first of each column, in the order in which they were found.
     counts
-        number of all differences, by path. Each row of a column counts once.
+        number of all differences by path. Each row of a column counts once.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The files of a conversion that compares with an output instead of writing."""
+"""Outputs of a conversion that compares its rows with a file instead of writing."""
 
 from __future__ import annotations
 
@@ -28,16 +28,29 @@ if TYPE_CHECKING:
 
 __all__ = ["ComparedFiles"]
 
-REPORTED = (
-    *("format", "input_bytes", "bytes", "packets", "unknown_records", "irregular"),
-    *("n_damage", "damage", "container_error", "garbage_bytes_dropped"),
-    *("skipped_channels", "tables", "status"),
+COMPARED = (
+    "format",
+    "input_bytes",
+    "bytes",
+    "packets",
+    "unknown_records",
+    "irregular",
+    "n_damage",
+    "damage",
+    "container_error",
+    "garbage_bytes_dropped",
+    "skipped_channels",
+    "tables",
+    "status",
 )
-"""Parts of a stored report that must be those of decoding again."""
+"""Parts of the stored report that decoding again must reproduce."""
+
+SHOWN_CHARACTERS = 200
+"""Largest length of a value in a message."""
 
 
 class ComparedFiles:
-    """Compares one output with what a conversion would write to it.
+    """Compares one output with the rows that a conversion would write to it.
 
     Parameters
     ----------
@@ -48,7 +61,7 @@ class ComparedFiles:
     stored
         its report.
     differences
-        gets what differs.
+        collects the differences.
     threads
         number of threads.
     """
@@ -69,7 +82,6 @@ class ComparedFiles:
         self._stored = stored
         self._differences = differences
         self._first: str | None = None
-        self._garbage = 0
 
     def __enter__(self) -> ComparedFiles:  # noqa: PYI034  (Self is of Python 3.11)
         return self
@@ -89,10 +101,10 @@ class ComparedFiles:
         """Check nothing: no file is written."""
 
     def writer_of(self, file: str) -> ComparedObjects | None:
-        """Return what takes the rows of a file; None for other outputs."""
+        """Return the objects that take the rows of the output; None for other files."""
         if not self._is_own(file):
             return None
-        # with the spelling of the report's tables
+        # the tables in the report have this spelling
         self._file = file
         return self.objects
 
@@ -100,7 +112,7 @@ class ComparedFiles:
         return os.path.normpath(file) == self._name
 
     def write_garbage(self, garbage: Garbage) -> None:
-        """Compare the damaged ranges with those in the file beside the first output."""
+        """Compare the damaged ranges with the garbage file of the first output."""
         if not len(garbage) or self._first is None or not self._is_own(self._first):
             return
         file = self._output.filename + GARBAGE_ENDING
@@ -133,10 +145,10 @@ class ComparedFiles:
         self.pipeline.close()
 
     def finish(self, report: ConversionReport) -> None:
-        """Compare the stored report with that of decoding again."""
+        """Compare the stored report with the report of decoding again."""
         fresh = unpacked(json.loads(report.as_attribute(self._file)))
         left_out = {*self._stored.get("left_out", ()), *fresh.get("left_out", ())}
-        for name in REPORTED:
+        for name in COMPARED:
             if name in left_out:
                 continue
             found, wanted = self._stored.get(name), fresh.get(name)
@@ -151,4 +163,6 @@ class ComparedFiles:
 
 def _short(value: object) -> str:
     text = json.dumps(value)
-    return text if len(text) <= 200 else f"{text[:197]}..."
+    if len(text) <= SHOWN_CHARACTERS:
+        return text
+    return f"{text[: SHOWN_CHARACTERS - 3]}..."

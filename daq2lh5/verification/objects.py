@@ -39,14 +39,14 @@ TEXT = h5t.py_create(STRING, logical=True)
 """Type of text in attributes."""
 
 OF_FILE = (REPORT_ATTRIBUTE, COLUMNS_ATTRIBUTE)
-"""Attributes of the root group that are not those of an object."""
+"""Attributes of the root group that belong to the file, not to an LH5 object."""
 
 UNREAD_ROWS = 1024
-"""Rows of a column that is missing which are passed over at a time."""
+"""Rows of a chunk of a missing column, which are not compared."""
 
 
 class ComparedObjects(Appender):
-    """Compares rows with those of a file, instead of writing them.
+    """Compares rows with the rows of a file, instead of writing them.
 
     The caller must call :meth:`finish`, which compares all rows that are still in
     memory.
@@ -56,7 +56,7 @@ class ComparedObjects(Appender):
     file
         the output.
     differences
-        gets what differs.
+        collects the differences.
     pipeline
         threads for the work.
 
@@ -128,21 +128,21 @@ class ComparedObjects(Appender):
         return column
 
     def _node(self, path: str, kind: type) -> Any:
-        """Return an object of the file; None, with a difference, without one.
+        """Return an object of the file; None, and add a difference, if it is missing.
 
-        Of the interface of HDF5, which is several times as fast as that of h5py.
+        h5py's low-level interface is several times as fast as the high-level one.
         """
-        what = "it is missing"
         try:
             node = h5o.open(self.file.id, path.encode() or b"/")
+        except KeyError:
+            text = "it is missing"
+        except (OSError, RuntimeError) as e:
+            text = f"cannot be read: {e}"
+        else:
             if isinstance(node, kind):
                 return node
-            what = "expected a dataset" if kind is h5d.DatasetID else "expected a group"
-        except KeyError:
-            pass
-        except (OSError, RuntimeError) as e:
-            what = f"cannot be read: {e}"
-        self.differences.add(path, what)
+            text = "expected a dataset" if kind is h5d.DatasetID else "expected a group"
+        self.differences.add(path, text)
         return None
 
     def _compare_attributes(
@@ -152,7 +152,7 @@ class ComparedObjects(Appender):
         wanted: dict[str, Any],
         others: tuple[str, ...] = (),
     ) -> None:
-        """Compare all attributes but those called in `others`."""
+        """Compare all attributes, except those named in `others`."""
         try:
             if not others and _has_attributes(node, wanted):
                 return
@@ -190,7 +190,7 @@ class ComparedObjects(Appender):
         ]
 
     def _compare(self, chunks: list[Chunk], _: ChunkEncoder) -> list[_Result]:
-        """Compare chunks, in any thread; return the differences."""
+        """Compare chunks; return the differences. Runs in any thread."""
         found = []
         for chunk in chunks:
             stored = self._stored[chunk.column]
@@ -218,7 +218,7 @@ class ComparedObjects(Appender):
         n_rows: int | None,  # noqa: ARG002
         settings: dict[str, Any] | None,  # noqa: ARG002
     ) -> None:
-        """Say that an object cannot be compared."""
+        """Add the difference that an object cannot be compared."""
         path = join(group.strip("/"), name)
         kind = type(obj).__name__
         self.differences.add(path, f"{kind} objects cannot be compared")
@@ -262,17 +262,17 @@ class ComparedObjects(Appender):
             if found is None:
                 self.differences.add(alias, f"it is missing: the alias of {path}")
             elif found != self.file.get(path):
-                self.differences.add(alias, f"another object, expected that of {path}")
+                self.differences.add(alias, f"another object, expected {path}")
 
     def _without_alias(self, path: str) -> str:
-        """Return the first name of an object that was found below an alias."""
+        """Return the path of an object by names of tables, not by aliases."""
         for outer in _with_parents(path):
             if outer != path and outer in self._aliases:
                 return self._aliases[outer] + path[len(outer) :]
         return path
 
     def tables(self) -> dict[str, int]:
-        """Return the rows of each table that were expected, by path."""
+        """Return the expected number of rows of each table, by path."""
         found = {}
         for path, target in self.objects.items():
             layout = target.layout
@@ -297,13 +297,13 @@ class ComparedObjects(Appender):
             self.differences.add(column.path, text, min(stored.n, column.rows), n)
 
     def _compare_scalars(self, target: WrittenObject, memory: h5py.File) -> None:
-        """Compare the single values of an object with those in another file."""
+        """Compare the single values of an object, which are written to `memory`."""
         for below, (value, attrs) in target.layout.scalars.items():
             path = join(target.path, below)
             node = self._node(path, h5d.DatasetID)
             if node is None:
                 continue
-            # as it is in a file
+            # the value has its type in a file only after writing
             write_scalar(memory, path, value, attrs)
             self._compare_attributes(path, node, attrs)
             self._compare_value(path, h5py.Dataset(node), memory[path])
@@ -343,14 +343,14 @@ class ComparedObjects(Appender):
 
 
 def _with_parents(path: str) -> Iterator[str]:
-    """Go through a path and those of all groups around it."""
+    """Yield a path and the paths of all groups around it."""
     while path:
         yield path
         path = path.rpartition("/")[0]
 
 
 def _has_attributes(node: h5py.h5i.ObjectID, wanted: dict[str, Any]) -> bool:
-    """Whether an object has attributes that are text, and no others: fast."""
+    """Whether an object has exactly these attributes, all of them text: fast."""
     if h5a.get_num_attrs(node) != len(wanted):
         return False
     value = np.empty((), STRING)
@@ -367,7 +367,7 @@ def _has_attributes(node: h5py.h5i.ObjectID, wanted: dict[str, Any]) -> bool:
 
 
 def attributes_of(node: h5py.h5i.ObjectID) -> dict[str, Any]:
-    """Return the attributes of an object, with text as such."""
+    """Return the attributes of an object; text is decoded."""
     found = {}
     for i in range(h5a.get_num_attrs(node)):
         attribute = h5a.open(node, index=i)

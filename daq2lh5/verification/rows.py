@@ -1,4 +1,4 @@
-"""Rows of a stored dataset, compared bit by bit with those that it should have."""
+"""Comparison of the rows of a stored dataset with the expected rows, bit by bit."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from .stored import StoredDataset, UnreadableError
 __all__ = ["compare_rows"]
 
 WIDEST = 8
-"""Bytes that are compared at a time."""
+"""Number of bytes that are compared at a time."""
 
 
 def compare_rows(
     stored: StoredDataset, start: int, pieces: list[np.ndarray]
 ) -> tuple[str, int, int] | None:
-    """Compare the rows of one chunk, in any thread.
+    """Compare the rows of one chunk. It runs in any thread.
 
     Parameters
     ----------
@@ -24,18 +24,18 @@ def compare_rows(
     start
         first row of the chunk.
     pieces
-        the rows that it should have, in order.
+        the expected rows, in order.
 
     Returns
     -------
     difference
-        None if all are equal; else text, number of the first row that differs, and
-        number of rows that differ.
+        None if all are equal; otherwise text, number of the first row that differs,
+        and number of rows that differ.
     """
     n = sum(len(p) for p in pieces)
     stop = min(start + n, stored.n)
     if stop <= start:
-        # rows that are missing are counted at the end
+        # missing rows are counted at the end
         return None
     try:
         found = stored.read(start, stop)
@@ -64,7 +64,7 @@ def compare_rows(
 def _compare_refiltered(
     stored: StoredDataset, start: int, found: np.ndarray, expected: np.ndarray
 ) -> tuple[str, int, int] | None:
-    """Compare rows again, with the values that the dataset's filters make of them."""
+    """Compare rows again, after the dataset's filters were applied to the expected."""
     expected = stored.refiltered(expected)
     if _same(found, expected):
         return None
@@ -102,7 +102,7 @@ def _rows_that_differ(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
 
 def _told(found: np.ndarray, expected: np.ndarray) -> str:
-    """Return the text on a row that differs: its first value that does."""
+    """Describe a row that differs by its first value that differs."""
     found, expected = np.asarray(found).reshape(-1), np.asarray(expected).reshape(-1)
     i = int(_rows_that_differ(found, expected)[0])
     where = f" (element {i})" if len(found) > 1 else ""

@@ -1,6 +1,6 @@
-"""Datasets of an output, read by other means than those that wrote them.
+"""Datasets of an output, read independently of the code that writes them.
 
-Chunks are taken from the file as they are, and decompressed by stock libraries in any
+Chunks are taken from the file as they are, and decompressed by common libraries in any
 thread. HDF5 itself reads datasets with other filters.
 """
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 __all__ = ["StoredDataset", "UnreadableError", "fletcher32"]
 
 PLAIN_BYTES = 2**20
-"""Bytes of rows that are read at a time if the dataset has no chunks."""
+"""Number of bytes that are read at a time if the dataset has no chunks."""
 
 LARGEST_FACTOR, LARGEST_SMALL = 2, 4096
-"""Bounds of the size of a compressed chunk: a factor, and bytes beyond that."""
+"""Limit of the size of a compressed chunk: factor times its data, plus bytes."""
 
 FLETCHER_WORDS = 2**16
-"""Words whose sums fit 64 bits."""
+"""Number of words whose sums fit 64 bits."""
 
 WEIGHTS = np.arange(FLETCHER_WORDS, 0, -1, dtype=np.uint64)
 
@@ -43,7 +43,7 @@ class StoredDataset:
     Parameters
     ----------
     file, path
-        where it is.
+        file and path of the dataset.
     node
         the dataset, open; it must have rows.
 
@@ -89,17 +89,17 @@ class StoredDataset:
         return iter(range(0, self.n, self.chunk_rows))
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Read rows of one chunk, in any thread.
+        """Read rows of one chunk. It runs in any thread.
 
         Parameters
         ----------
         start, stop
-            first row, which must be that of a chunk; end of the rows.
+            first row, which must be the first of a chunk; end of the rows.
 
         Raises
         ------
         UnreadableError
-            if the chunk is missing, damaged, or of another size.
+            if the chunk is missing, damaged, or has a wrong size.
         """
         if not self.direct:
             return self._read_by_hdf5(start, stop)
@@ -167,7 +167,7 @@ class StoredDataset:
             created = h5d.create(file.id, b"rows", kind, space, self.properties)
             dataset = h5py.Dataset(created)
             dataset[...] = rows
-            # (only closing the dataset sends its chunk through the filters)
+            # the chunk is filtered only when the dataset is closed
             del dataset, created
             file.flush()
             return file["rows"][...]
@@ -175,7 +175,7 @@ class StoredDataset:
 
 def _decompressed(payload: bytes, compressor: str, size: int) -> bytes:
     if compressor == "zstd":
-        import zstandard  # noqa: PLC0415  (few ask for it)
+        import zstandard  # noqa: PLC0415  (seldom needed)
 
         try:
             return zstandard.ZstdDecompressor().decompress(payload)
@@ -190,7 +190,7 @@ def _decompressed(payload: bytes, compressor: str, size: int) -> bytes:
 
 
 def _unshuffled(data: np.ndarray, itemsize: int) -> np.ndarray:
-    """Put the bytes of each element together again."""
+    """Reverse the shuffle filter: put the bytes of each element together again."""
     out = np.empty((len(data) // itemsize, itemsize), np.uint8)
     for k, plane in enumerate(data.reshape(itemsize, -1)):
         out[:, k] = plane
@@ -209,5 +209,5 @@ def fletcher32(data: bytes) -> int:
 
 
 def _reduced(value: int) -> int:
-    """Return a sum modulo 65535; a sum that is not 0 never becomes 0."""
+    """Return a sum modulo 65535, with 65535 in place of 0 for sums above 0."""
     return (value - 1) % 65535 + 1 if value else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import h5py
 import numpy as np
@@ -27,10 +27,10 @@ KINDS = {
     "string": "SO",
     "blob": "V",
 }
-"""Kinds of NumPy types that the elements of an LH5 type may have."""
+"""Kinds of NumPy types for the elements of an LH5 type."""
 
 SMALL_BYTES = 2**16
-"""Bytes of a chunk that is read faster than it is handed to a thread."""
+"""Smaller chunks, in bytes, are read at once: handing them to a thread costs more."""
 
 NAME = re.compile(r"(\w+)(?:<([\d,]+)>)?(?:\{(.*)\})?", re.DOTALL)
 
@@ -63,7 +63,7 @@ class _Type(NamedTuple):
 
 
 class Structure:
-    """What a check of the structure found.
+    """Result of a check of the structure.
 
     Attributes
     ----------
@@ -79,6 +79,8 @@ class Structure:
 
 
 class _Checker:
+    """Checks the objects of a file, from its root; see :func:`check_structure`."""
+
     def __init__(
         self,
         file: h5py.File,
@@ -123,17 +125,19 @@ class _Checker:
             name = "array<1>" if kind.name == "array" else kind.name
             wanted = set(MEMBERS.get(name, ()))
             if not wanted:
-                self.differences.add(path, f"datatype {text} is not that of a group")
+                self.differences.add(
+                    path, f"datatype {text} is not a datatype of groups"
+                )
                 return None
         members = set(node)
         for name in sorted(wanted - members):
-            what = f"is missing: the datatype is {text}"
-            self.differences.add(f"{path}/{name}".strip("/"), what)
+            difference = f"is missing: the datatype is {text}"
+            self.differences.add(f"{path}/{name}".strip("/"), difference)
         if kind.name != "struct":
-            # (groups around tables do not list them all, in lh5 either)
+            # groups may hold tables that they do not list, also with lh5
             for name in sorted(members - wanted):
-                what = f"is not in the datatype {text}"
-                self.differences.add(f"{path}/{name}".strip("/"), what)
+                difference = f"is not in the datatype {text}"
+                self.differences.add(f"{path}/{name}".strip("/"), difference)
         rows = {
             name: self.check(f"{path}/{name}".strip("/")) for name in sorted(members)
         }
@@ -169,7 +173,7 @@ class _Checker:
             try:
                 ends = stored.read(start, min(start + stored.chunk_rows, n))
             except UnreadableError:
-                # told where chunks are read
+                # reported when its chunks are read
                 return n
             values = np.concatenate([[end], ends.astype(np.int64)])
             falls = np.flatnonzero(np.diff(values) < 0)
@@ -217,15 +221,17 @@ class _Checker:
             self.progress()
             self.found.n_bytes += size
             if size < SMALL_BYTES:
-                self._take(stored, start, n, _readable(stored, start, n))
+                self._take(stored, start, n, _read_error(stored, start, n))
                 continue
             self.pipeline.submit(
                 size,
-                lambda _, start=start, n=n: _readable(stored, start, n),
+                lambda _, start=start, n=n: _read_error(stored, start, n),
                 partial(self._take, stored, start, n),
             )
 
-    def _take(self, stored: StoredDataset, start: int, n: int, error: Any) -> None:
+    def _take(
+        self, stored: StoredDataset, start: int, n: int, error: str | None
+    ) -> None:
         if error is not None:
             self.differences.add(stored.path, error, start, n)
 
@@ -236,8 +242,8 @@ def _written(kind: _Type) -> str:
     return f"{kind.name}{sizes}{content}"
 
 
-def _readable(stored: StoredDataset, start: int, n: int) -> str | None:
-    """Read rows; return what is wrong with them."""
+def _read_error(stored: StoredDataset, start: int, n: int) -> str | None:
+    """Read rows; return a message if that fails."""
     try:
         stored.read(start, start + n)
     except UnreadableError as e:
@@ -258,11 +264,16 @@ def check_structure(
     file
         the file.
     differences
-        gets what is wrong.
+        collects the faults.
     pipeline
         threads that read long chunks.
     progress
         called before each chunk.
+
+    Returns
+    -------
+    structure
+        the tables, and the number of bytes read.
     """
     checker = _Checker(file, differences, pipeline, progress)
     checker.check("")

@@ -1,4 +1,4 @@
-"""Verification of an output: its structure, its report, and all of its values."""
+"""Verification of an output: its structure, its report, and all its values."""
 
 from __future__ import annotations
 
@@ -46,8 +46,7 @@ class Verification:
     Attributes
     ----------
     output, in_stream
-        names of the output and of the DAQ file, if one was given; of files that
-        continue each other, that of the first.
+        names of the output and, if given, of the DAQ file (of several, the first).
     differences
         the first differences.
     n_differences
@@ -55,7 +54,7 @@ class Verification:
     counts
         number of differences by path of the object; ``""`` for the file itself.
     unverified
-        for each thing that could not be verified the reason.
+        a message for each part that could not be verified, with the reason.
     tables
         rows of each table, by path.
     n_bytes
@@ -73,12 +72,12 @@ class Verification:
 
     @property
     def good(self) -> bool:
-        """Whether all was verified, without a difference."""
+        """Whether everything was verified, without a difference."""
         return not (self.n_differences or self.unverified)
 
     @property
     def exit_status(self) -> int:
-        """0 good, 3 with differences, 1 if something could not be verified."""
+        """0 if good, 3 with differences, 1 if a part could not be verified."""
         if self.n_differences:
             return 3
         return 1 if self.unverified else 0
@@ -115,15 +114,15 @@ def verify(
     memory_limit
         bytes that buffers and queues may take together, also as text: ``"512M"``.
     progress
-        called now and then; while decoding with the streamer.
+        called regularly: while decoding with the streamer, otherwise with None.
     **options
-        options of the format that are files: ``compass_config_file``. All others are
-        in the report.
+        options of the format that are files: ``compass_config_file``. The report has
+        all others.
 
     Returns
     -------
     verification
-        the differences; true if all is good.
+        the result; its `good` is true if everything was verified, without a difference.
 
     Raises
     ------
@@ -132,7 +131,7 @@ def verify(
     OSError
         if a file cannot be read.
     ValueError
-        if `threads` or `memory_limit` is too small.
+        if `threads` or `memory_limit` is too small, or a DAQ file is given twice.
     """
     import h5py  # noqa: PLC0415  (slow to import)
 
@@ -198,7 +197,9 @@ class _Work:
     def _check_structure(self, pipeline: Any) -> None:
         from .structure import check_structure  # noqa: PLC0415  (imports h5py)
 
-        found = check_structure(self.file, self.differences, pipeline, self._go_on)
+        found = check_structure(
+            self.file, self.differences, pipeline, self._report_progress
+        )
         self.result.tables = {
             path: n
             for path, n in found.tables.items()
@@ -213,7 +214,7 @@ class _Work:
             return
         self._check_report(found.tables)
 
-    def _go_on(self) -> None:
+    def _report_progress(self) -> None:
         if self.progress is not None:
             self.progress(None)
 
@@ -253,7 +254,6 @@ class _Work:
             self.check_alone()
             self.result.unverified.append(f"the values: {e}")
             return
-        version = self.stored.get("version")
         compared = ComparedFiles(
             self.file,
             restored_name(self.stored, output),
@@ -286,18 +286,22 @@ class _Work:
             self.differences.add("", f"decoding {names[0]} again fails: {e}")
         self.result.n_bytes = compared.objects.n_bytes
         self.result.tables = compared.objects.tables()
-        fresh = report.provenance
-        found = [source.get("sha256") for source in inputs_of(fresh)]
+        found = [source.get("sha256") for source in inputs_of(report.provenance)]
         for name, wanted, digest in zip(names, hashes, found, strict=False):
             if wanted is not None and digest not in (wanted, None):
                 self.differences.add("", f"{name} has another SHA-256 than stored")
+        self._check_settings(report.provenance.get("settings"))
+
+    def _check_settings(self, settings: str | None) -> None:
+        """Compare version and settings of decoding again with the stored ones."""
+        version = self.stored.get("version")
         if version != __version__:
             if self.differences:
                 self.result.unverified.append(
                     f"made by version {version}, this is {__version__}: differences "
                     "may come from that"
                 )
-        elif fresh.get("settings") != self.stored["settings"]:
+        elif settings != self.stored["settings"]:
             self.result.unverified.append(
                 "the settings: those in the report cannot be restored"
             )

@@ -1,10 +1,11 @@
 """LH5 objects that grow by rows, with work on complete chunks for several threads.
 
-The base of the writer, and of the comparison with a file that exists.
+The base of the writer, and of the comparison with an existing file.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,7 +38,7 @@ class Job(NamedTuple):
     done: Callable[[Any], None]
 
 
-class Appender:
+class Appender(ABC):
     """Takes rows for the objects of a file.
 
     Parameters
@@ -57,6 +58,7 @@ class Appender:
 
     # ---- for subclasses ------------------------------------------------------------
 
+    @abstractmethod
     def enter(
         self,
         path: str,
@@ -66,22 +68,22 @@ class Appender:
         settings: dict[str, Any] | None,
     ) -> WrittenObject:
         """Return a new object of the file."""
-        raise NotImplementedError
 
+    @abstractmethod
     def jobs(self, target: WrittenObject, chunks: list[Chunk]) -> list[Job]:
         """Return the work on complete chunks of an object."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take_encoded(
         self, target: WrittenObject, coding: Coding, encoded: Encoded
     ) -> None:
         """Append encoded waveforms, which come in order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def replace_scalars(self, target: WrittenObject, layout: Layout) -> None:
-        """Replace the scalars of an object by those of a layout."""
-        raise NotImplementedError
+        """Replace the scalars of an object by the scalars of a layout."""
 
+    @abstractmethod
     def append_unknown(
         self,
         obj: lgdo.LGDO,
@@ -91,11 +93,10 @@ class Appender:
         settings: dict[str, Any] | None,
     ) -> None:
         """Append an object that has no layout."""
-        raise NotImplementedError
 
+    @abstractmethod
     def add_alias(self, path: str, alias: str) -> None:
         """Give an object a further name."""
-        raise NotImplementedError
 
     # ---- appending -----------------------------------------------------------------
 
@@ -109,7 +110,19 @@ class Appender:
     ) -> None:
         """Append the first `n_rows` rows of an LGDO; the caller may change it then.
 
-        `settings` as for :meth:`append`.
+        Parameters
+        ----------
+        obj
+            the LGDO.
+        name, group, settings
+            see :meth:`append`.
+        n_rows
+            number of rows; by default all.
+
+        Raises
+        ------
+        RuntimeError
+            if the object exists with other columns or attributes.
         """
         described = layout_of_lgdo(obj, n_rows)
         if described is None:
@@ -138,7 +151,7 @@ class Appender:
             encoded, see :func:`.add_encoded`). They must not change until `release` is
             called.
         name, group
-            where the object is.
+            name and group of the object.
         release
             called when the rows may change.
         settings
@@ -155,7 +168,7 @@ class Appender:
             target = self.enter(path, name, group, layout, settings)
             self.objects[path] = target
         elif target.layout is not layout:
-            # rows that are being encoded come before these
+            # rows whose encoding is not done come before these
             self.pipeline.drain()
         rows = list(rows)
         jobs = []
@@ -187,7 +200,7 @@ class Appender:
 
 
 def in_tasks(chunks: list[Chunk]) -> Iterator[tuple[list[Chunk], int]]:
-    """Divide chunks into tasks of `TASK_BYTES` or more; yields their bytes, too."""
+    """Yield tasks of `TASK_BYTES` or more: their chunks, and their number of bytes."""
     start = size = 0
     for i, chunk in enumerate(chunks):
         size += chunk.size

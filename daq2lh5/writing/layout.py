@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 TASK_BYTES = 2**20
-"""Bytes of rows that a thread works on at a time, at least."""
+"""Least number of bytes of rows that a thread works on at a time."""
 
 NOT_ATTRIBUTES = ("compression", "hdf5_settings")
 """Attributes of an array that are settings, and are not written to the file."""
@@ -120,7 +120,7 @@ class Coding(NamedTuple):
     def work(
         self, waveforms: np.ndarray | Encoded
     ) -> Iterator[tuple[int, Callable[[ChunkEncoder], Encoded]]]:
-        """Yield the bytes of some rows, and a function that encodes them, in order."""
+        """Yield the number of bytes of some rows, and a function that encodes them."""
         if isinstance(waveforms, Encoded):
             yield waveforms.data.nbytes, lambda _: waveforms.copy()
             return

@@ -198,7 +198,7 @@ class LH5Writer(Appender):
         return bare
 
     def _merged(self, settings: dict[str, Any] | None) -> dict[str, Any]:
-        """Return the settings of an object: the same dictionary for equal ones."""
+        """Return the settings of an object; equal settings are one dictionary."""
         if not settings:
             return self.settings
         key = repr(settings)
@@ -222,7 +222,7 @@ class LH5Writer(Appender):
         ]
 
     def replace_scalars(self, target: WrittenObject, layout: Layout) -> None:
-        """Write the scalars of a layout over those of an object."""
+        """Replace the scalars of an object by the scalars of a layout."""
         self._ensure(target)
         self._rewrite_scalars(target, layout)
 

@@ -1,4 +1,4 @@
-"""Further names of objects: hard links."""
+"""Aliases of objects: hard links."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Links"]
 
 
 class Links:
-    """The hard links to be made in a file when its objects are complete.
+    """Hard links, which are made in a file when its objects are complete.
 
     Parameters
     ----------
@@ -33,9 +33,7 @@ class Links:
         self._paths[alias] = path
 
     def register(self) -> None:
-        """Add the names to the groups around them.
-
-        Objects that were not written get none.
+        """Add the names to the groups around them, for objects that were written.
 
         Raises
         ------
@@ -56,7 +54,7 @@ class Links:
     def make(self) -> None:
         """Make the links that are registered."""
         for alias, path in self._paths.items():
-            # (faster than opening the object)
+            # (faster than by opening the object)
             self._file.id.links.create_hard(
                 alias.encode(), self._file.id, path.encode()
             )

@@ -1,4 +1,4 @@
-"""HDF5 settings merged: those of files, tables and columns."""
+"""Merging of the HDF5 settings of files, tables and columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ __all__ = ["merge_settings"]
 def merge_settings(*levels: Mapping[str, Any]) -> dict[str, Any]:
     """Merge HDF5 settings: later ones win.
 
-    Another ``compression`` does not get the ``compression_opts`` of the one before.
+    A later ``compression`` drops the ``compression_opts`` of the one it replaces.
+
+    Parameters
+    ----------
+    levels
+        settings of each level; they are not changed.
     """
     merged: dict[str, Any] = {}
     for level in levels:

@@ -54,7 +54,7 @@ class Parents:
     Parameters
     ----------
     file
-        the file; None for a new one that is not written.
+        the file; None for a new file that is never written.
     """
 
     def __init__(self, file: h5py.File | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The filters of hdf5plugin, by name: ``"zstd"``, ``"hdf5plugin.Zstd(clevel=9)"``."""
+"""Filters of hdf5plugin by name: ``"zstd"``, ``"hdf5plugin.Zstd(clevel=9)"``."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ..errors import did_you_mean, show
 __all__ = ["H5PY_FILTERS", "with_plugin"]
 
 H5PY_FILTERS = ("gzip", "lzf", "szip")
-"""Filters that h5py brings along."""
+"""Filters that h5py includes."""
 
 PREFIX = "hdf5plugin."
 
 
 def with_plugin(settings: dict[str, Any]) -> dict[str, Any]:
-    """Replace the name of a filter of hdf5plugin, and make such filters available.
+    """Replace the name of a filter by its settings, and make hdf5plugin available.
 
     Parameters
     ----------
     settings
         arguments of ``create_dataset``. ``compression`` may be the name of a filter of
-        hdf5plugin in any letter case, also behind ``hdf5plugin.``; then arguments can
-        follow, as in Python. It may be a filter object, or a dictionary of one.
+        hdf5plugin in any letter case, also after ``hdf5plugin.`` and then with
+        arguments, as in Python; or a filter object, or its dictionary.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def with_plugin(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _filter_of(text: str) -> dict[str, Any]:
-    """Return the settings that the name of a filter, or its expression, stands for."""
+    """Return the settings of a filter, given by its name or by an expression."""
     known = _known_filters(text)
     name, arguments = text.removeprefix(PREFIX), {}
     if "(" in text and text.startswith(PREFIX):
@@ -90,7 +90,7 @@ def _parse_call(text: str) -> tuple[str, dict[str, Any]]:
 def _known_filters(wanted: object) -> dict[str, type]:
     """Return the filters of hdf5plugin by name in lower case."""
     try:
-        import hdf5plugin  # noqa: PLC0415  (few ask for it)
+        import hdf5plugin  # noqa: PLC0415  (optional)
     except ImportError:
         msg = (
             f"compression {show(wanted)} needs hdf5plugin: pip install hdf5plugin "

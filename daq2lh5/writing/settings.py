@@ -60,17 +60,16 @@ def check_settings(
     Parameters
     ----------
     settings
-        of files and all datasets.
+        settings of files and all datasets.
     layouts
         HDF5 objects of tables, with settings of single columns.
     of_tables
-        settings of these tables, which win over the former.
+        settings of these tables; they win over `settings`.
 
     Raises
     ------
     ValueError
-        if h5py refuses the settings of files or datasets, or one of a file is among
-        those of tables.
+        if h5py refuses the settings, or `of_tables` has a setting of files.
     """
     of_file, _ = split_settings(of_tables or {})
     if of_file.keys() - NOT_THE_USERS:

@@ -85,7 +85,7 @@ def by_name(results) -> dict[str, Result]:
 
 
 class Watcher(Listener):
-    """Keeps what it is told; acts when a file begins, or is being read."""
+    """Keeps all events; acts when a file begins, or is being read."""
 
     def __init__(self, name: str = "", at_begin=None, at_progress=None) -> None:
         self.name, self.at_begin, self.at_progress = name, at_begin, at_progress
@@ -115,7 +115,7 @@ class Watcher(Listener):
 
 @contextmanager
 def endless(pipe: Path) -> Iterator[threading.Event]:
-    """Make a named pipe with data that have no end, until its reader is gone.
+    """Make a named pipe with endless data, until its reader is gone.
 
     Yields an event: some of it was read.
     """
@@ -153,7 +153,7 @@ def connecting_for(time: str) -> AbstractContextManager:
     return dask.config.set({"distributed.comm.timeouts.connect": time})
 
 
-def test_the_command_gives_what_it_gives_without_a_cluster(cluster, tmp_path):
+def test_the_command_gives_the_same_outputs_without_a_cluster(cluster, tmp_path):
     make_jobs(tmp_path, 4)
     (tmp_path / "run_4.orca").write_bytes(orca.make("everything"))
     (tmp_path / "cut.fcio").write_bytes(fcio.make_stream(5, n_channels=2)[:-9])
@@ -177,7 +177,7 @@ def test_the_command_gives_what_it_gives_without_a_cluster(cluster, tmp_path):
         assert one == other
 
 
-def test_the_function_gives_what_it_gives_without_a_cluster(cluster, tmp_path):
+def test_the_function_gives_the_same_outputs_without_a_cluster(cluster, tmp_path):
     files = [job.file for job in make_jobs(tmp_path, 3)]
     outputs = []
     for options in ({}, {"scheduler": cluster.address, "jobs": 1}):
@@ -223,7 +223,7 @@ def test_the_files_of_a_killed_worker_are_converted_by_another(cluster, tmp_path
     assert take_outputs(tmp_path) == wanted
 
 
-def test_what_a_lost_worker_has_published_is_not_in_the_way(cluster, tmp_path):
+def test_the_output_of_a_lost_worker_is_replaced(cluster, tmp_path):
     (job,) = make_jobs(tmp_path, 1)
     (tmp_path / "other").mkdir()
     published = tmp_path / "other" / output_of(job).name
@@ -242,7 +242,7 @@ def test_what_a_lost_worker_has_published_is_not_in_the_way(cluster, tmp_path):
     assert len(watcher.failed) == 1
 
 
-def test_outputs_of_others_are_not_replaced(cluster, tmp_path):
+def test_other_existing_outputs_are_not_replaced(cluster, tmp_path):
     jobs = make_jobs(tmp_path, 2)
     output_of(jobs[0]).write_bytes(b"in the way")
     results = by_name(convert_on_cluster(jobs, cluster.address, retries=3))
@@ -309,7 +309,7 @@ def test_files_in_progress_are_stopped_with_the_batch(cluster, tmp_path):
 
 @pytest.mark.parametrize("retries", [0, 1])
 def test_a_file_whose_workers_are_lost(tmp_path, monkeypatch, retries):
-    """As often as the scheduler allows, here never."""
+    """The scheduler allows no loss here."""
     name = "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"
     monkeypatch.setitem(ENVIRONMENT, name, "0")
     (job,) = make_jobs(tmp_path, 1)
@@ -371,7 +371,7 @@ def test_a_limit_of_conversions_at_a_time(cluster, tmp_path):
     assert most == 1
 
 
-def test_inputs_that_a_worker_does_not_have(cluster, tmp_path):
+def test_inputs_missing_on_a_worker(cluster, tmp_path):
     jobs = make_jobs(tmp_path, 2)
     Path(jobs[0].file).unlink()
     jobs.append(Job(["-"], jobs[0].target, {}))

@@ -1,4 +1,4 @@
-"""``convert --jobs`` and its relatives on the command line."""
+"""``daq2lh5 convert --jobs`` and the other options of batches."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class TestSkipExisting:
         ],
         ids=["input", "missing", "cut", "foreign", "old"],
     )
-    def test_others_are_made_again(self, here, change, reason):
+    def test_other_outputs_are_made_again(self, here, change, reason):
         convert(*self.OPTIONS)
         good = outputs(here)
         change()

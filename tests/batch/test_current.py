@@ -1,4 +1,4 @@
-"""Outputs that are up to date: all of an input's, and from the same input."""
+"""Outputs that are up to date: all outputs of an input, made from the same input."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_all_outputs_are_looked_at(here):
     assert existing_outputs(["r.fcio"], target, ARGUMENTS)[0] == "st.lh5 does not exist"
 
 
-def test_pipes_are_read_again(here):
+def test_pipes_are_converted_again(here):
     os.mkfifo(here / "pipe")
     target = target_of("x.lh5", "pipe", {})
     assert "not a file" in existing_outputs(["pipe"], target, ARGUMENTS)[0]

@@ -33,7 +33,7 @@ def test_lines():
 
 
 def test_a_terminal_shows_a_table(tmp_path):
-    """Which is gone at the end: the lines of the files stay."""
+    """The table is removed at the end; the lines of the files stay."""
     data = fcio.make_stream(2000, n_channels=6, n_samples=1000)
     for i in range(3):
         (tmp_path / f"r_{i}.fcio").write_bytes(data)

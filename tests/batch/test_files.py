@@ -58,7 +58,9 @@ def test_join(here):
         (["r_0.fcio"], "r_0.fcio", "input"),
     ],
 )
-def test_mistakes_are_met_before_the_first_conversion(here, inputs, out_spec, message):
+def test_mistakes_are_found_before_the_first_conversion(
+    here, inputs, out_spec, message
+):
     with pytest.raises(ValueError, match=message):
         convert_files(inputs, out_spec)
     assert not list(here.glob("*.lh5"))

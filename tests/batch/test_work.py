@@ -1,4 +1,4 @@
-"""Worker processes: each file's result, whatever becomes of the others."""
+"""Worker processes: the result of a file does not depend on other files."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Killer(Listener):
 
 
 @pytest.mark.parametrize("n_workers", [1, 2, 3])
-def test_outputs_are_those_of_single_conversions(tmp_path, n_workers):
+def test_outputs_equal_the_outputs_of_single_conversions(tmp_path, n_workers):
     jobs = make_jobs(tmp_path, 5)
     results = list(convert_all(jobs, n_workers))
     assert sorted(r.file for r in results) == [j.file for j in jobs]
@@ -89,7 +89,7 @@ def test_a_killed_worker_fails_its_file_alone(tmp_path):
     assert not leftovers(tmp_path)
 
 
-def test_what_failed_is_tried_again(tmp_path):
+def test_failed_files_are_tried_again(tmp_path):
     jobs = make_jobs(tmp_path, 3)
     killer = Killer("run_1.fcio", 2)
     results = list(convert_all(jobs, 2, retries=2, listener=killer))
@@ -138,7 +138,7 @@ def test_messages_of_workers_are_lines_of_the_batch(tmp_path):
 
 
 def test_workers_end_with_the_process_that_started_them(tmp_path):
-    """SIGKILL to the batch: nothing half-done stays, no process goes on."""
+    """After SIGKILL to the batch no process goes on, and no unfinished file stays."""
     program = textwrap.dedent(
         """
         import os, sys

@@ -120,7 +120,7 @@ def test_one_in_a_list_is_like_one(source, tmp_path):
     assert (tmp_path / "one.lh5").exists()
 
 
-def test_outputs_are_no_fragments(source, tmp_path):
+def test_names_of_outputs_cannot_be_merged(source, tmp_path):
     spec = {"FCEventDecoder": {"all": {"key_list": ["*"], "out_stream": "x.lh5"}}}
     with pytest.raises(ValueError, match=r"y\.lh5' is the name of an output"):
         build_raw(source, out_spec=[spec, "y.lh5"])

@@ -1,4 +1,4 @@
-"""``daq2lh5 info``: what an output was made from, and how."""
+"""``daq2lh5 info``: the provenance and the report in an output."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_lines(here):
 
 
 def test_the_specification_is_yaml(here):
-    """It is the one after expansion."""
+    """It is the expanded specification."""
     lines = info("x.lh5").stdout.splitlines()
     at = lines.index("  specification:")
     text = "\n".join(line[4:] for line in lines[at + 1 :] if line.startswith("    "))

@@ -63,7 +63,7 @@ def test_json_to_standard_output(files):
     assert "good" in result.stderr
 
 
-def test_what_cannot_be_verified(files):
+def test_unverified_parts(files):
     with h5py.File(files[0], "r+") as file:
         del file.attrs[REPORT_ATTRIBUTE]
     result = verify(*files)
@@ -84,7 +84,7 @@ def test_wrong_arguments(files, tmp_path):
         assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_file_that_is_no_output(files):
+def test_a_file_of_another_kind(files):
     result = verify(files[1])
     assert result.exit_code == 3
     assert "HDF5 cannot open it" in result.stdout

@@ -106,9 +106,9 @@ def test_a_keyword_without_value_and_shared_tables(source, tmp_path):
         ("..", "cannot be the path of a table"),
         ("all", "alias 'all' of the table 'all'"),
         ("config", "the table 'config' has this name"),
-        ("all/more", "'all/more' in .* would be inside of the table 'all'"),
-        ("config/more", "would be inside of the table 'config'"),
-        ("status", "'status/x' in .* would be inside of the table 'status'"),
+        ("all/more", "'all/more' in .* would be inside the table 'all'"),
+        ("config/more", "would be inside the table 'config'"),
+        ("status", "'status/x' in .* would be inside the table 'status'"),
     ],
 )
 def test_mistakes(source, tmp_path, aliases, words):

@@ -143,7 +143,7 @@ def test_a_shared_table(source, tmp_path, channel_map):
     assert report.tables[str(out)]["together"].rows == 9
 
 
-def test_channels_that_do_not_occur_are_told(source, tmp_path, channel_map):
+def test_missing_channels_are_reported(source, tmp_path, channel_map):
     out = tmp_path / "out.lh5"
     channel_map["V77"] = entry("V77", "geds", 77)
     channel_map["V78"] = entry("V78", "geds", 78)
@@ -303,7 +303,7 @@ def test_a_time_before_the_data_base(database):
         load_channel_map(f"{database}@20200101T000000Z")
 
 
-def test_dbetto_is_named_where_it_is_missing(database, monkeypatch):
+def test_the_message_names_dbetto_if_it_is_missing(database, monkeypatch):
     monkeypatch.setitem(sys.modules, "dbetto", None)
     with pytest.raises(ModuleNotFoundError, match="pip install dbetto"):
         load_channel_map(f"{database}@20230311T235840Z")

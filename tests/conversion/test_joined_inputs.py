@@ -47,7 +47,7 @@ def content_of(path: Path) -> dict[str, tuple[bytes | None, list[str]]]:
     return found
 
 
-def test_output_is_that_of_the_joined_stream(parts, tmp_path):
+def test_the_output_equals_the_output_of_the_joined_stream(parts, tmp_path):
     (tmp_path / "all.fcio").write_bytes(3 * STREAM)
     report = build_raw(parts, out_spec=tmp_path / "joined.lh5")
     build_raw(tmp_path / "all.fcio", out_spec=tmp_path / "all.lh5")

@@ -1,4 +1,4 @@
-"""The stored provenance is enough to convert again."""
+"""The stored provenance suffices to convert again."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_specification_is_stored_without_its_folder(tmp_path):
     assert str(tmp_path) not in json.dumps(spec)
 
 
-def test_it_is_restored_in_another_folder(tmp_path):
+def test_a_specification_is_restored_in_another_folder(tmp_path):
     target = target_of(spec_in(tmp_path), "x", {})
     made = json.loads(json.dumps(provenance_of("x", target, {})))
     found = restored_target(made, f"{tmp_path}/out.lh5")
@@ -136,7 +136,7 @@ def test_each_output_has_its_name(tmp_path):
         assert hash_of_settings(report) == report["settings"]
 
 
-def test_a_damaged_report_is_none(tmp_path):
+def test_a_damaged_report_is_not_read(tmp_path):
     path = tmp_path / "x.lh5"
     for text in ("{", "[]", '{"packed": {"a": "AAAA"}}', '{"packed": {"a": "!"}}'):
         with h5py.File(path, "w") as file:

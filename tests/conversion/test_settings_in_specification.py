@@ -81,7 +81,7 @@ def test_levels(source, tmp_path, given, argument, expected):
     ],
 )
 def test_columns_of_arguments(source, tmp_path, argument, expected):
-    """Of two for the same columns the argument wins; else that for fewer tables."""
+    """Settings for fewer tables win; for the same tables the argument wins."""
     out = tmp_path / "out.lh5"
     spec = spec_of(out, columns={"baseline": "zstd"}, own_columns={"baseline": "lz4"})
     convert(source, out_spec=spec, column_settings=argument)
@@ -154,12 +154,12 @@ def test_mistakes(source, tmp_path, given, words):
     assert not out.exists()
 
 
-def test_a_misspelled_level_is_told(source):
+def test_a_misspelled_level_is_an_error(source):
     with pytest.raises(ValueError, match="did you mean 'hdf5_settings'"):
         convert(source, out_spec={"hdf5_setings": {}})
 
 
-def test_unused_columns_are_told(source, tmp_path):
+def test_unused_columns_are_reported(source, tmp_path):
     spec = spec_of(tmp_path / "o.lh5", own_columns={"basline": LZF})
     report = convert(source, out_spec=spec)
     assert any("'basline' (did you mean 'baseline'?)" in n for n in report.notes)

@@ -1,4 +1,4 @@
-"""The page on many files, run as it stands there."""
+"""The page on many files: its commands run as they stand."""
 
 import pytest
 from kit.pages import PAGES, run_page

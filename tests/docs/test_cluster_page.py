@@ -23,7 +23,7 @@ if not PAGE.exists():
     pytest.skip("the documentation is not here", allow_module_level=True)
 pytest.importorskip("distributed", reason="needs dask: pip install 'daq2lh5[dask]'")
 
-# each runs the job, and prints its number, which is that of a group of processes
+# each runs the job, and prints its number: the id of a process group
 RUN = 'setsid sh "$0.job" >"$0.log" 2>&1 </dev/null &\n'
 COMMANDS = {
     "sbatch": f'cp "$1" "$0.job"\n{RUN}echo "Submitted batch job $!"\n',

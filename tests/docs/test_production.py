@@ -1,4 +1,4 @@
-"""The page on production, run as it stands there."""
+"""The page on production: its commands run as they stand."""
 
 import pytest
 from kit.pages import PAGES, run_page

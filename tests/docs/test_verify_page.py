@@ -1,4 +1,4 @@
-"""The page on verification, run as it stands there."""
+"""The page on verification: its commands run as they stand."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 class BatchKills:
-    """The inputs, and the outputs of batches that nothing disturbs."""
+    """The inputs, and the outputs of undisturbed batches."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -131,7 +131,7 @@ def with_file(spec: dict, output: Path) -> dict:
 
 
 def read(output: Path) -> dict[str, Any]:
-    """Read everything by h5py but for what tells of the conversion."""
+    """Read all objects by h5py, without the report of the conversion."""
     found = tree(output, skip=(REPORT_ATTRIBUTE,))
     return {path: values_of(each) for path, each in found.items()}
 
@@ -207,7 +207,7 @@ def places_of(file: Path) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one case: ``found``, ``missed``, ``same``, ``false alarm``."""
+    """Verdict on one case: ``found``, ``missed``, ``same``, ``false alarm``."""
 
     name: str
     verdict: str
@@ -270,7 +270,7 @@ def good_pairs(pairs: Pairs, formats: list[str]) -> Iterator[Result]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run cases; return 1 if a change is missed, or a good pair not good."""
+    """Run cases; return 1 after a missed change or a false alarm."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--count", type=int, default=1000, help="cases")
     parser.add_argument("--seed", type=int, default=0)

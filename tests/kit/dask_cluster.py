@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECONDS = 60
-"""Time for the cluster to do what it is asked to."""
+"""Longest wait for the cluster."""
 
 
 class DaskCluster:
@@ -27,7 +27,7 @@ class DaskCluster:
     folder
         where their files go.
     options
-        of the scheduler.
+        options of the scheduler.
     """
 
     def __init__(self, folder: Path, *options: object) -> None:

@@ -131,7 +131,7 @@ def datasets(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
 
 
 def values_of(described: dict[str, Any]) -> str:
-    """Return a hash of what :func:`describe` finds and readers see, bit by bit."""
+    """Return a hash of an object of :func:`describe`, as readers see it, bit by bit."""
     values = np.asarray(described.get("values", ()))
     shown = values.tolist() if values.dtype.hasobject else values.tobytes()
     seen = (values.dtype, values.shape, shown, described["attributes"])

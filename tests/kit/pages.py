@@ -26,7 +26,7 @@ ESCAPES = re.compile(r"\x1b\[\d*m")
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
-    """Return ``(kind, text)`` of the blocks: of the console, files, and of Python."""
+    """Return ``(kind, text)`` of the blocks: console, files, and Python."""
     found = re.findall(
         r"^\.\. code-block:: (console|yaml)\n((?:   :\S+: .*\n)*)\n"
         r"((?:(?:   .*)?\n)+)|^(>>> (?:.+\n)+)",
@@ -51,7 +51,7 @@ def commands(console: str) -> list[tuple[list[str], str]]:
 
 
 def run(command: list[str], cwd: Path) -> str:
-    """Run a command, good or with damaged input; return its output."""
+    """Run a command, whose input may be damaged; return its output."""
     done = subprocess.run(
         [sys.executable, "-c", CODE[command[0]], *command[1:]],
         cwd=cwd,
@@ -68,7 +68,7 @@ def run(command: list[str], cwd: Path) -> str:
 
 
 def as_shown(output: str, shown: str) -> bool:
-    """Whether an output is the one that the page shows, where "..." is any text."""
+    """Whether an output is as shown on the page, where "..." stands for any text."""
     pattern = ".*".join(map(re.escape, shown.split("...")))
     return re.fullmatch(pattern, output, re.DOTALL) is not None
 

@@ -34,7 +34,9 @@ def write(folder, parts, packed=()) -> list[str]:
     st.integers(1, 40),
     st.integers(1, 17),
 )
-def test_content_is_that_of_all_files(tmp_path_factory, parts, packed, block, step):
+def test_the_stream_has_the_content_of_all_files(
+    tmp_path_factory, parts, packed, block, step
+):
     names = write(tmp_path_factory.mktemp("parts"), parts, packed)
     data = b""
     with open_joined(names, block) as source:
@@ -80,7 +82,7 @@ def test_damage_of_a_compressed_file_does_not_end_the_stream(tmp_path):
         assert source.error.startswith(f"{names[1]}: the gzip stream is cut off")
 
 
-def test_blocks_of_zeros_are_those_of_each_file(tmp_path):
+def test_blocks_of_zeros_are_found_by_file(tmp_path):
     """They begin at multiples of 4096 bytes of their own file."""
     noise = np.random.default_rng(3).integers(1, 256, 4 * BLOCK, np.uint8).tobytes()
     hole = noise[:BLOCK] + bytes(BLOCK) + noise[2 * BLOCK :]

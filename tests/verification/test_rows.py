@@ -1,4 +1,4 @@
-"""Rows are compared bit by bit; the first that differs is told."""
+"""Rows are compared bit by bit; the message is about the first that differs."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def test_each_changed_bit_is_found_or_changes_rows(file, filters):
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 1000, 131072, 131073, 300001])
-def test_checksums_are_those_of_hdf5(size):
+def test_checksums_equal_hdf5s(size):
     data = np.random.default_rng(size).integers(0, 256, size, np.uint8).tobytes()
     assert fletcher32(data) == of_the_writer(data)
     assert fletcher32(b"\xff" * size) == of_the_writer(b"\xff" * size)

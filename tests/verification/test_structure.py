@@ -123,7 +123,7 @@ def test_lengths_of_vectors(tmp_path, ends, text):
     assert text in texts(path)[0]
 
 
-def test_other_files_are_no_lh5(tmp_path):
+def test_files_of_another_kind(tmp_path):
     path = tmp_path / "x.h5"
     with h5py.File(path, "w") as file:
         file.create_group("a").attrs["datatype"] = "table{b}"

@@ -1,4 +1,4 @@
-"""Outputs verified: good ones of any kind of specification, and changed ones."""
+"""Verification of good outputs, by any specification, and of changed ones."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_good_output(output, daq, threads):
         assert result.as_dict()["status"] == 0
 
 
-# ---- what is restored --------------------------------------------------------------
+# ---- restored settings -------------------------------------------------------------
 
 
 def test_several_outputs_anywhere(daq, tmp_path):
@@ -179,7 +179,7 @@ def test_many_tables_fill_the_report(tmp_path):
     assert is_good(out)
 
 
-# ---- what differs ------------------------------------------------------------------
+# ---- differences -------------------------------------------------------------------
 
 
 def set_value(name, at, value):

@@ -62,7 +62,7 @@ def test_wrong_names(source, name, words):
         convert(source, out_spec="x.lh5", hdf5_settings={"compression": name})
 
 
-def test_without_hdf5plugin_the_message_says_what_to_install(source, monkeypatch):
+def test_the_message_names_hdf5plugin_if_it_is_missing(source, monkeypatch):
     monkeypatch.setitem(sys.modules, "hdf5plugin", None)
     with pytest.raises(ValueError, match="pip install hdf5plugin"):
         convert(source, out_spec="x.lh5", hdf5_settings={"compression": "zstd"})
@@ -100,7 +100,7 @@ def test_of_processed_columns(source, tmp_path):
         assert "32001" in file["ch/baseline"]._filters
 
 
-def test_another_compression_does_not_get_the_options_of_the_one_before():
+def test_another_compression_drops_the_options():
     outer = {"compression": "gzip", "compression_opts": 9, "shuffle": False}
     assert merge_settings(outer, {"compression": "lzf"}) == {
         "compression": "lzf",
