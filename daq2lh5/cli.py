@@ -333,7 +333,7 @@ def process(
                 msg = f"'{name}' in --kwargs: expected db_dict or hdf5_settings"
                 raise UsageError(msg)
         limit = parse_limit(memory_limit)
-        file, spec = check_inputs((file, spec))
+        (file,), (spec,) = check_inputs((file,)), check_inputs((spec,))
         output = None if output is None else expand_path(output)
     except (UsageError, ValueError) as e:
         say(f"error: {message_of(e)}")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ..errors import OutSpecError, show
 
 __all__ = [
+    "GARBAGE_ENDING",
     "HDF5_ENDINGS",
     "Place",
     "as_out_stream",
@@ -18,6 +19,9 @@ __all__ = [
 
 HDF5_ENDINGS = (".lh5", ".h5", ".hdf5", ".hdf", ".he5")
 """File name extensions after which a colon begins a group."""
+
+GARBAGE_ENDING = ".garbage"
+"""Suffix of the garbage file, appended to the name of the first output."""
 
 _AFTER_ENDING = re.compile(
     # the last one: folders may have such an extension, too

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import formats
-from ..buffers.places import HDF5_ENDINGS
-from ..publishing.output_files import GARBAGE_ENDING
+from ..buffers.places import GARBAGE_ENDING, HDF5_ENDINGS
 from ..reading.magic import without_ending
 from ..reading.source import open_source
 from ..resources.paths import expand_path

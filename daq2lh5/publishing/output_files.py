@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 
+from ..buffers.places import GARBAGE_ENDING
 from ..errors import OutSpecError, WriteError
 from ..report import MAX_ATTRIBUTE_BYTES
 from ..resources.interruption import check_interruption, without_signals
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLUMNS_ATTRIBUTE",
-    "GARBAGE_ENDING",
     "REPORT_ATTRIBUTE",
     "OutputFiles",
     "columns_text",
@@ -44,9 +44,6 @@ __all__ = [
 
 REPORT_ATTRIBUTE = "daq2lh5_report"
 """Attribute of a file's root group with the report, as JSON."""
-
-GARBAGE_ENDING = ".garbage"
-"""Suffix of the garbage file, appended to the name of the first output."""
 
 NAME_BYTES = 255
 """Longest file name on common file systems."""

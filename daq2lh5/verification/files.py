@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 
+from ..buffers.places import GARBAGE_ENDING
 from ..publishing.output_files import (
     COLUMNS_ATTRIBUTE,
-    GARBAGE_ENDING,
     columns_text,
 )
 from ..report import unpacked

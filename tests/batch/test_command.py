@@ -203,5 +203,5 @@ def test_interrupted(here, name):
     assert done.returncode == 128 + {"SIGINT": 2, "SIGTERM": 15}[name], done.stderr
     assert "not converted" in done.stdout
     names = [p.name for p in (here / "run").iterdir()]
-    assert all(n.endswith((".fcio", ".lh5")) for n in names), names
+    assert all(n.endswith((".fcio", ".lh5", ".garbage")) for n in names), names
     assert "r_1.lh5" in names

@@ -280,7 +280,6 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     formats = [f for f in EVENTS if given.format in (None, f) and names_of(f)]
     numbers = range(given.count) if given.only is None else [given.only]
-    logging.disable(logging.ERROR)
     start = time.monotonic()
     total: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -302,4 +301,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    logging.disable(logging.ERROR)
     sys.exit(main())

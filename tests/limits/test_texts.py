@@ -178,6 +178,8 @@ def test_same_input_same_bytes(tmp_path, name):
         here = tmp_path / folder
         here.mkdir(parents=True)
         (here / name).write_bytes(INPUTS[name])
+        # the provenance has the time of modification
+        os.utime(here / name, (0, 0))
         (here / "settings.xml").write_text(compass.settings([compass.Board()]))
         given = name if relative else here / name
         out = f"out_{threads}.lh5" if relative else here / f"out_{threads}.lh5"

@@ -114,6 +114,7 @@ class TestPaths:
             source = tmp_path / folder / "run.orca"
             source.parent.mkdir(parents=True)
             source.write_bytes(data)
+            os.utime(source, (0, 0))
             report = daq2lh5.build_raw(source)
             assert report.n_damage
             out = source.with_suffix(".lh5")
