@@ -8,6 +8,7 @@ the number of the signal if interrupted.
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ from .resources.interruption import check_interruption
 from .resources.paths import expand_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -242,37 +243,38 @@ def convert(
     The exit status is 0 if all of the input was good, 3 if it was converted but is
     damaged in places, 1 if a conversion failed, 2 if the arguments are wrong.
     """
-    status = run(
-        files,
-        out_spec=out_spec,
-        channel_map=channel_map,
-        stream_type=stream_type,
-        buffer_size=buffer_size,
-        max_rows=max_rows,
-        overwrite=overwrite,
-        threads=threads,
-        memory_limit=memory_limit,
-        checksum=checksum,
-        verify_compression=verify_compression,
-        extra_columns=extra_columns,
-        hash_input=hash_input,
-        join=join,
-        kwargs=kwargs,
-        batch=_batch_of(
-            jobs=jobs,
-            skip_existing=skip_existing,
-            dry_run=dry_run,
-            fail_fast=fail_fast,
-            retries=retries,
-            timeout=timeout,
-            scheduler=scheduler,
-        ),
-        json_file=json_file,
-        level=_level(verbose, quiet),
-        quiet=quiet,
-        verbose=verbose or debug,
-        debug=debug,
-    )
+    with _batch_of(
+        jobs=jobs,
+        skip_existing=skip_existing,
+        dry_run=dry_run,
+        fail_fast=fail_fast,
+        retries=retries,
+        timeout=timeout,
+        scheduler=scheduler,
+    ) as batch:
+        status = run(
+            files,
+            out_spec=out_spec,
+            channel_map=channel_map,
+            stream_type=stream_type,
+            buffer_size=buffer_size,
+            max_rows=max_rows,
+            overwrite=overwrite,
+            threads=threads,
+            memory_limit=memory_limit,
+            checksum=checksum,
+            verify_compression=verify_compression,
+            extra_columns=extra_columns,
+            hash_input=hash_input,
+            join=join,
+            kwargs=kwargs,
+            batch=batch,
+            json_file=json_file,
+            level=_level(verbose, quiet),
+            quiet=quiet,
+            verbose=verbose or debug,
+            debug=debug,
+        )
     leave(status)
 
 
@@ -538,13 +540,17 @@ def daq2lh5_cli(
     leave(status)
 
 
-def _batch_of(**options: Any) -> Callable[..., int] | None:
+@contextmanager
+def _batch_of(**options: Any) -> Iterator[Callable[..., int] | None]:
     """Return the function that converts a batch; None without options of batches."""
     if not any(options.values()):
-        return None
+        yield None
+        return
     from .batch.command import BatchOptions, run_batch  # noqa: PLC0415
 
-    return partial(run_batch, batch=BatchOptions(**options))
+    batch = BatchOptions(**options)
+    with batch.workers() as pool:
+        yield partial(run_batch, batch=batch, pool=pool)
 
 
 def _level(verbose: bool, quiet: bool) -> int:

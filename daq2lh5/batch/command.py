@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +25,10 @@ from ..resources.interruption import notice_signals
 from .cluster import ClusterError, convert_jobs
 from .display import Summary, display
 from .plan import plan
+from .work import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ..conversion.targets import Target
     from .plan import Planned
@@ -47,12 +49,30 @@ class BatchOptions:
     timeout: float | None = None
     scheduler: str | None = None
 
+    @contextmanager
+    def workers(self) -> Iterator[Pool | None]:
+        """Start the worker processes, if there are to be several on this computer.
+
+        They import the package while this process looks at the inputs.
+        """
+        n = min(self.jobs or 1, os.cpu_count() or 1)
+        if n == 1 or self.dry_run or self.scheduler is not None:
+            yield None
+            return
+        pool = Pool()
+        try:
+            pool.start(n)
+            yield pool
+        finally:
+            pool.end()
+
 
 def run_batch(
     inputs: Mapping[str, list[str]],
     targets: dict[str, Target],
     *,
     batch: BatchOptions,
+    pool: Pool | None = None,
     arguments: dict[str, Any],
     json_file: str | None,
     quiet: bool,
@@ -68,6 +88,8 @@ def run_batch(
         the outputs of each input, by the same name.
     batch
         options of batches.
+    pool
+        the worker processes, if they run already.
     arguments
         further arguments of :func:`.build_raw.convert`.
     json_file
@@ -114,6 +136,7 @@ def run_batch(
             timeout=batch.timeout,
             fail_fast=batch.fail_fast,
             listener=shown,
+            **({} if pool is None else {"pool": pool}),
         )
         with notice_signals() as interruption:
             try:

@@ -220,6 +220,10 @@ class Pool:
         self.folder = folder
         self.workers: list[_Worker] = []
 
+    def start(self, n: int) -> None:
+        """Start processes before there are files: their imports take a while."""
+        self.workers += [_Worker.start(self.folder) for _ in range(n)]
+
     def end(self) -> None:
         """End all processes; they remove unfinished outputs."""
         self._end(self.workers)
