@@ -491,6 +491,11 @@ def convert(
                     report.provenance.get("continued_by", []), others, strict=True
                 ):
                     entry["sha256"] = digest
+            rows = (
+                t.rows for tables in report.tables.values() for t in tables.values()
+            )
+            if streamer.plan.changes_output(max(rows, default=0), report.n_bytes):
+                report.provenance["memory_limit"] = memory_limit
             outputs.finish(report)
     finally:
         if file_hash is not None:

@@ -46,6 +46,9 @@ grows with its tasks."""
 PROGRESS_SECONDS = 1.0
 """Time between two events about the progress of a file."""
 
+CONNECT_SECONDS = 10.0
+"""Time for the scheduler to take a connection."""
+
 STOP_SECONDS = 10.0
 """Time for the workers to remove unfinished output."""
 
@@ -143,6 +146,7 @@ def _connect(stack: ExitStack, scheduler: str, n_workers: int | None) -> Client:
     """Connect to a cluster; leaving the stack disconnects."""
     try:
         from distributed import Client, LocalCluster  # noqa: PLC0415  (optional)
+        from distributed.comm import get_address_host_port  # noqa: PLC0415
         from distributed.utils import silence_logging_cmgr  # noqa: PLC0415
     except ImportError as e:
         msg = f"--scheduler needs dask ({e}): pip install 'daq2lh5[dask]'"
@@ -165,6 +169,11 @@ def _connect(stack: ExitStack, scheduler: str, n_workers: int | None) -> Client:
             )
         )
     try:
+        if scheduler != LOCAL:
+            # (a client that does not connect goes on trying in the background)
+            socket.create_connection(
+                get_address_host_port(scheduler), CONNECT_SECONDS
+            ).close()
         return stack.enter_context(Client(address, set_as_default=False))
     except (OSError, ValueError) as e:
         msg = (

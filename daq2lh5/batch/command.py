@@ -51,17 +51,16 @@ class BatchOptions:
 
     @contextmanager
     def workers(self) -> Iterator[Pool | None]:
-        """Start the worker processes, if there are to be several on this computer.
+        """Start the worker processes, unless a cluster converts.
 
         They import the package while this process looks at the inputs.
         """
-        n = min(self.jobs or 1, os.cpu_count() or 1)
-        if n == 1 or self.dry_run or self.scheduler is not None:
+        if self.dry_run or self.scheduler is not None:
             yield None
             return
         pool = Pool()
         try:
-            pool.start(n)
+            pool.start(min(self.jobs or 1, os.cpu_count() or 1))
             yield pool
         finally:
             pool.end()
@@ -162,9 +161,12 @@ def _plan_line(one: Planned) -> str:
     if one.done is not None:
         return f"{job.file}: skip: its output is up to date"
     outputs = ", ".join(job.target.files) or "outputs named by the content"
+    existing = [name for name in job.target.files if os.path.exists(name)]
     n_bytes = total_size(job.names)
     size = "" if n_bytes is None else f" ({n_bytes} bytes)"
     text = f"{', '.join(job.names)}{size}: convert to {outputs}"
+    if existing and not job.arguments["overwrite"]:
+        return f"{text}: fails, since {existing[0]} exists (-w replaces it)"
     return text if one.outdated is None else f"{text}: {one.outdated}"
 
 

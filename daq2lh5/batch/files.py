@@ -9,7 +9,8 @@ from .. import formats
 from ..command.arguments import check_inputs, targets_of
 from ..command.inputs import InputError, expand_inputs, group_inputs
 from ..command.run import check_outputs
-from ..resources.memory import DEFAULT_LIMIT, parse_size
+from ..conversion.arguments import whole_number
+from ..resources.memory import DEFAULT_LIMIT, MIN_LIMIT, parse_size
 from .cluster import convert_jobs
 from .plan import plan
 
@@ -121,8 +122,17 @@ def convert_files(
     by_first = group_inputs(files, join)
     options = {name: kwargs.pop(name) for name in [*kwargs] if name in formats.OPTIONS}
     arguments = {name: kwargs.pop(name) for name in [*kwargs] if name in ARGUMENTS}
+    if jobs is not None:
+        jobs = whole_number("jobs", jobs, 1)
+    retries = whole_number("retries", retries, 0)
+    if timeout is not None and not timeout > 0:
+        msg = f"timeout must be more than 0 seconds, got {timeout}"
+        raise ValueError(msg)
     if isinstance(memory_limit, str):
         memory_limit = parse_size(memory_limit)
+    memory_limit = whole_number("memory_limit", memory_limit, MIN_LIMIT)
+    if arguments.get("threads") is not None:
+        arguments["threads"] = whole_number("threads", arguments["threads"], 1)
     arguments |= {"options": options, "memory_limit": memory_limit}
     targets = targets_of(tuple(by_first), out_spec, kwargs, channel_map)
     outputs = [name for target in targets.values() for name in target.files]

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from ..build_raw import convert
-from ..command.run import EXIT_SIGNAL, attempt
+from ..command.run import EXIT_SIGNAL, attempt, cannot_clean_up, leave
 from ..report import ConversionReport
 from ..resources.interruption import check_interruption
 
@@ -122,8 +122,8 @@ def serve(connection: Connection) -> None:
             return
         status, report = run_job(job, on_progress)
         connection.send((status, report))
-        if status > EXIT_SIGNAL:
-            return
+        if status > EXIT_SIGNAL or cannot_clean_up():
+            leave(status)
 
 
 def main() -> None:

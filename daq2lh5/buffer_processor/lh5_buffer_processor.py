@@ -283,7 +283,7 @@ def _pieces(source: h5py.File, path: str, plan: MemoryPlan) -> Iterator[_Piece |
 
     node.visititems(add)
     # in memory are the rows read, their results, and decoded waveforms
-    step = min(plan.buffer_rows(4 * sum(sizes), max(sizes, default=1)), CHUNK_ROWS)
+    step = plan.buffer_rows(4 * sum(sizes), max(sizes, default=1), CHUNK_ROWS)
     for start in range(0, max(n_rows, 1), step):
         yield _Piece(start, min(step, n_rows - start))
 

@@ -215,8 +215,8 @@ class BufferSpec(NamedTuple):
         patterns = self.has_patterns
         if len(self.key_list) == 1 and not patterns:
             values.setdefault("key", self.key_list[0])
-        if decoder == ANY_DECODER and "name" not in keywords:
-            # the name is a template
+        is_template = decoder == ANY_DECODER or (patterns and "{key" in self.name)
+        if is_template and "name" not in keywords:
             out_stream = out_stream.replace("{name}", self.name)
             if self.out_name is not None:
                 out_name = out_name.replace("{name}", self.name)

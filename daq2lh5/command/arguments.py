@@ -173,7 +173,7 @@ def targets_of(
         else:
             target = target_for(spec, file, own)
         targets[file] = target
-        for output in target.files:
+        for output in [*target.files, *target.templates]:
             path = os.path.realpath(output)
             if path in writers:
                 msg = f"{writers[path]} and {file} would both write {output}; "

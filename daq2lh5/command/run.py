@@ -91,6 +91,9 @@ def run(
                 "fletcher32": True,
             }
         files = check_inputs(expand_inputs(files, note=say))
+        if batch is not None and "-" in files:
+            msg = "standard input cannot be converted in a batch: leave its options out"
+            raise UsageError(msg)
         named = {name: value for name, value in options.items() if name in KINDS}
         keywords = {k: v for k, v in options.items() if k not in named}
         of_formats = {k: named.pop(k) for k in [*named] if k in FORMAT_OPTIONS}
@@ -144,7 +147,7 @@ def run(
             out_spec=targets[file],
             **arguments,
         )
-        if status > EXIT_SIGNAL:
+        if status > EXIT_SIGNAL or cannot_clean_up():
             return status
         statuses.append(status)
         if status in (0, EXIT_DAMAGED) and not quiet:
@@ -231,8 +234,8 @@ def attempt(
         if debug:
             traceback.print_exc()
         say(f"error: {text}" if file in text else f"error: {file}: {text}")
-        if _cannot_clean_up():
-            leave(EXIT_FAILED)
+        if cannot_clean_up():
+            return EXIT_FAILED
         usage = (OutSpecError, FileExistsError, FileNotFoundError, NotImplementedError)
         plain = (ValueError, KeyError, PermissionError, ModuleNotFoundError)
         if lacks_memory(e):
@@ -306,7 +309,7 @@ def _silence_broken_streams() -> None:
             os.close(sink)
 
 
-def _cannot_clean_up() -> bool:
+def cannot_clean_up() -> bool:
     """Whether HDF5 would crash in closing its files (on a full disk)."""
     output = sys.modules.get("daq2lh5.publishing.output_files")
     return output is not None and bool(output.abandoned)
@@ -315,7 +318,7 @@ def _cannot_clean_up() -> bool:
 def leave(status: int) -> None:
     """Exit; at once if HDF5 would crash in cleaning up."""
     _silence_broken_streams()
-    if _cannot_clean_up():
+    if cannot_clean_up():
         os._exit(status)
     sys.exit(status)
 

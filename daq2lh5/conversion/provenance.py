@@ -73,7 +73,8 @@ def provenance_of(
 ) -> Provenance:
     """Return the provenance of the outputs of a conversion.
 
-    Paths, threads and limits of memory are left out: they do not change the outputs.
+    Paths and threads are left out: they do not change the outputs. So is the limit of
+    memory, which does not change values; see :attr:`.MemoryPlan.changes_output`.
 
     Parameters
     ----------

@@ -81,6 +81,14 @@ class Target:
         return [f for f in dict.fromkeys(files) if f]
 
     @property
+    def templates(self) -> list[str]:
+        """The names of files that depend on the input's content, not filled in."""
+        if self.rb_lib is None:
+            return []
+        found = [rb for d, rb in self.rb_lib.buffers() if final_file(d, rb) is None]
+        return [name for name in dict.fromkeys(rb.out_stream for rb in found) if name]
+
+    @property
     def settings(self) -> TableSettings:
         """How all tables are written, by the specification."""
         return TableSettings() if self.rb_lib is None else self.rb_lib.settings

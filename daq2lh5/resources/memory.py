@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "DEFAULT_LIMIT",
@@ -59,11 +63,44 @@ class MemoryPlan:
 
     limit: int = DEFAULT_LIMIT
     tables: int = 1
+    _changed: set[int] = field(default_factory=set, repr=False, compare=False)
 
     @property
     def share(self) -> int:
         """Bytes for a table's buffer, and for its rows that do not fill a chunk yet."""
         return max(self.limit // (4 * self.tables), 1)
+
+    def changes_output(self, rows: int, n_bytes: int) -> bool:
+        """Whether chunks may have other sizes or another order than usual.
+
+        Parameters
+        ----------
+        rows
+            rows of the longest table.
+        n_bytes
+            bytes of all rows, at most.
+        """
+        smaller = min(self.limit, DEFAULT_LIMIT)
+        if self.limit == DEFAULT_LIMIT or n_bytes <= smaller // (8 * self.tables):
+            # all rows of a table fit into its first chunk
+            return False
+        # compressed chunks are collected before writing
+        collected = self.tables > MANY_TABLES and n_bytes > smaller // 8
+        return collected or any(rows > changed for changed in self._changed)
+
+    def for_more(self) -> MemoryPlan:
+        """Return the plan for one more table."""
+        return replace(self, tables=self.tables + 1)
+
+    def _choose(self, rows_for: Callable[[int], int]) -> int:
+        """Return the rows for the share; note where the default limit gives others."""
+        rows = rows_for(self.share)
+        if self.limit != DEFAULT_LIMIT:
+            usual = MemoryPlan(DEFAULT_LIMIT, self.tables)
+            others = rows_for(usual.share)
+            if others != rows:
+                self._changed.add(min(rows, others))
+        return rows
 
     @property
     def in_flight(self) -> int:
@@ -76,22 +113,28 @@ class MemoryPlan:
         """Bytes of compressed chunks to collect before writing, with many tables."""
         return self.limit // 8 if self.tables > MANY_TABLES else 0
 
-    def buffer_rows(self, row_bytes: int, widest: int) -> int:
+    def buffer_rows(self, row_bytes: int, widest: int, largest: int) -> int:
         """Return the rows of a table's buffer: whole chunks, if at least one fits.
 
         Parameters
         ----------
         row_bytes, widest
             bytes of a row of the table, and of its widest column.
+        largest
+            largest number of rows.
         """
-        rows = min(BUFFER_BYTES, self.share) // max(row_bytes, 1)
-        chunk = self.chunk_rows(widest)
-        return max(1, rows - rows % chunk if rows > chunk else rows)
+
+        def rows_for(share: int) -> int:
+            rows = min(BUFFER_BYTES, share) // max(row_bytes, 1)
+            chunk = _chunk_rows(share, widest)
+            rows = max(1, rows - rows % chunk if rows > chunk else rows)
+            return min(rows, largest)
+
+        return self._choose(rows_for)
 
     def chunk_rows(self, row_bytes: int) -> int:
         """Return the rows of a chunk of waveforms, or other long rows."""
-        rows = min(CHUNK_BYTES, self.share) // max(row_bytes, 1)
-        return max(1, min(CHUNK_ROWS, rows))
+        return self._choose(lambda share: _chunk_rows(share, row_bytes))
 
     def short_chunk_rows(self, row_bytes: int, widest: int = 1) -> int:
         """Return the rows of the chunks of all columns with short rows.
@@ -103,13 +146,24 @@ class MemoryPlan:
         row_bytes, widest
             bytes of a row of all these columns together, and of the widest.
         """
-        rows = min(self.share // 2 // max(row_bytes, 1), CHUNK_BYTES // max(widest, 1))
-        rows = min(CHUNK_ROWS, rows)
-        return 1 << max(4, rows.bit_length() - 1)
+
+        def rows_for(share: int) -> int:
+            rows = min(share // 2 // max(row_bytes, 1), CHUNK_BYTES // max(widest, 1))
+            rows = min(CHUNK_ROWS, rows)
+            return 1 << max(4, rows.bit_length() - 1)
+
+        return self._choose(rows_for)
 
     def chunk_elements(self, itemsize: int) -> int:
         """Return the elements of a chunk of a vector column's flattened data."""
-        return max(16, min(ELEMENT_BYTES, self.share // 4) // itemsize)
+        return self._choose(
+            lambda share: max(16, min(ELEMENT_BYTES, share // 4) // itemsize)
+        )
+
+
+def _chunk_rows(share: int, row_bytes: int) -> int:
+    rows = min(CHUNK_BYTES, share) // max(row_bytes, 1)
+    return max(1, min(CHUNK_ROWS, rows))
 
 
 def parse_size(text: str) -> int:

@@ -216,10 +216,10 @@ class Selection:
             # processed rows take memory, too
             plan = rb.plan
             row_bytes = table.row_bytes() + (plan.copied_bytes if plan else 0)
-            rows = self.plan.buffer_rows(row_bytes, table.widest_bytes())
+            rows = self.plan.buffer_rows(row_bytes, table.widest_bytes(), buffer_size)
             if self.to_files_only and decoder.codec_of_input:
                 rb.pass_encoded(decoder.codec_of_input)
-            rb.table.resize(max(min(rows, buffer_size), rb.fill_safety))
+            rb.table.resize(max(rows, rb.fill_safety))
 
     def offer_keys(
         self,
@@ -395,7 +395,7 @@ class Selection:
 
     def _plan_for_more(self) -> None:
         """Divide the memory limit by one more buffer."""
-        self.plan = MemoryPlan(self.memory_limit, self.plan.tables + 1)
+        self.plan = self.plan.for_more()
 
     def _add_table(self, name: str, rb: RawBuffer) -> None:
         """Add the buffer of a new table to those of a decoder, with a unique name."""

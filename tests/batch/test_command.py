@@ -205,3 +205,29 @@ def test_interrupted(here, name):
     names = [p.name for p in (here / "run").iterdir()]
     assert all(n.endswith((".fcio", ".lh5", ".garbage")) for n in names), names
     assert "r_1.lh5" in names
+
+
+def test_outputs_named_by_the_content_must_differ(here):
+    """Otherwise each input would replace the output of the one before."""
+    buffer = {"key_list": ["*"], "out_stream": "ch{key}.lh5"}
+    Path("spec.json").write_text(json.dumps({"FCEventDecoder": {"ch{key}": buffer}}))
+    result = convert("run", "-o", "spec.json", "-J", "2", "-w")
+    assert result.exit_code == 2
+    assert "would both write ch{key}.lh5" in result.stderr
+    buffer["out_stream"] = "{orig_basename}_{key}.lh5"
+    Path("spec.json").write_text(json.dumps({"FCEventDecoder": {"ch{key}": buffer}}))
+    assert convert("run", "-o", "spec.json", "-J", "2").exit_code == 3
+    assert len(outputs(here)) == 10
+
+
+def test_dry_run_says_that_outputs_exist(here):
+    arguments = ("run/r_0.fcio", "-o", "x.lh5")
+    convert(*arguments)
+    assert "fails, since x.lh5 exists" in convert("--dry-run", *arguments).stdout
+    assert "fails" not in convert("--dry-run", "-w", *arguments).stdout
+
+
+def test_standard_input_is_refused(here):
+    result = convert("-J", "2", "-", "-o", "x.lh5")
+    assert result.exit_code == 2
+    assert "standard input cannot be converted in a batch" in result.stderr

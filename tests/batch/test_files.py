@@ -64,3 +64,20 @@ def test_mistakes_are_found_before_the_first_conversion(
     with pytest.raises(ValueError, match=message):
         convert_files(inputs, out_spec)
     assert not list(here.glob("*.lh5"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"jobs": 0},
+        {"jobs": -1},
+        {"retries": -1},
+        {"timeout": 0},
+        {"memory_limit": "1K"},
+        {"threads": 0},
+    ],
+    ids=str,
+)
+def test_wrong_numbers(here, wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        convert_files("r_0.fcio", "x.lh5", **wrong)

@@ -38,7 +38,7 @@ class TestPlan:
         assert plan.chunk_rows(wide) >= 1
         assert plan.short_chunk_rows(SHORT) >= 1
         assert plan.chunk_elements(8) >= 1
-        assert plan.buffer_rows(wide + SHORT, wide) >= 1
+        assert plan.buffer_rows(wide + SHORT, wide, MANY) >= 1
         assert plan.in_flight >= 0
 
     @given(tables=TABLES, wide=ROWS, limit=st.integers(MIN_LIMIT, 4 * DEFAULT_LIMIT))
@@ -55,7 +55,7 @@ class TestPlan:
         """
         plan = MemoryPlan(limit, tables)
         row = wide + SHORT
-        buffers = tables * plan.buffer_rows(row, wide) * row
+        buffers = tables * plan.buffer_rows(row, wide, MANY) * row
         waiting = tables * (
             plan.chunk_rows(wide) * wide + plan.short_chunk_rows(SHORT) * SHORT
         )
@@ -77,7 +77,7 @@ class TestPlan:
         plan = MemoryPlan(DEFAULT_LIMIT, tables)
         row = wide + SHORT
         total = plan.in_flight + tables * (
-            plan.buffer_rows(row, wide) * row
+            plan.buffer_rows(row, wide, MANY) * row
             + plan.chunk_rows(wide) * wide
             + plan.short_chunk_rows(SHORT) * SHORT
         )
@@ -93,7 +93,7 @@ class TestPlan:
     def test_buffers_hold_whole_chunks(self, wide):
         """Where they hold one: then no rows wait."""
         plan = MemoryPlan()
-        rows, chunk = plan.buffer_rows(wide + SHORT, wide), plan.chunk_rows(wide)
+        rows, chunk = plan.buffer_rows(wide + SHORT, wide, MANY), plan.chunk_rows(wide)
         assert rows < chunk or rows % chunk == 0
 
     def test_says_nothing_of_threads(self):
@@ -158,6 +158,10 @@ def convert(source: Path, out: Path, **options) -> list[int]:
         timeout=120,
     )
     return json.loads(done.stdout)
+
+
+MANY = 1 << 40
+"""More rows than any buffer has."""
 
 
 @pytest.fixture(scope="module")
@@ -243,3 +247,23 @@ def test_buffers_of_many_tables(tmp_path):
         timeout=120,
     )
     assert int(done.stdout) < 60e6
+
+
+@pytest.mark.parametrize(
+    ("limit", "tables", "changes"),
+    [
+        (DEFAULT_LIMIT, 500, False),
+        (DEFAULT_LIMIT // 2, 3, False),
+        (DEFAULT_LIMIT // 2, 33, True),
+        (1 << 26, 3, True),
+        (8 * DEFAULT_LIMIT, 32, False),
+        (8 * DEFAULT_LIMIT, 33, True),
+    ],
+)
+def test_limits_that_change_outputs(limit, tables, changes):
+    """They are stored in the output."""
+    plan = MemoryPlan(limit, tables)
+    plan.chunk_rows(12000)
+    plan.for_more().buffer_rows(12300, 12000, 8192)
+    assert plan.changes_output(10_000, 1 << 40) == changes
+    assert not plan.changes_output(10, 1 << 20)
