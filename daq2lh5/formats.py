@@ -37,6 +37,7 @@ __all__ = [
     "FORMATS",
     "OPTIONS",
     "Format",
+    "by_extension",
     "check_joined",
     "check_options",
     "detect",
@@ -249,7 +250,8 @@ def find(name: str) -> Format:
     raise NotImplementedError(msg)
 
 
-def _by_extension(name: str) -> Format | None:
+def by_extension(name: str) -> Format | None:
+    """Return the first format with a file name's extension, in any letter case."""
     ending = without_ending(Path(name)).suffix.removeprefix(".")
     return next((f for f in FORMATS if f.has_extension(ending)), None)
 
@@ -270,7 +272,7 @@ def detect(name: str, source: Source | None) -> Format:
     UnknownFormatError
         (a RuntimeError) if no format was recognized.
     """
-    by_name = _by_extension(name)
+    by_name = by_extension(name)
     tried = []
     if source is not None:
         head = bytes(source.fill(HEAD_BYTES)[:HEAD_BYTES])
