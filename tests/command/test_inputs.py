@@ -71,11 +71,10 @@ def test_damaged_and_unreadable_files_in_a_folder_are_inputs(tmp_path):
         "c.BIN",
         "d.root",
     ]
-    assert notes == [
-        f"{tmp_path}: 2 files have no DAQ format: e.zst, latest",
-        f"{tmp_path}: 1 pipes or devices are passed over (name them to read them): "
-        "f.fcio",
-    ]
+    others, pipes = notes
+    assert others == f"{tmp_path}: 2 files have no DAQ format: e.zst, latest"
+    assert pipes.startswith(f"{tmp_path}: 1 pipes or devices are passed over")
+    assert pipes.endswith(": f.fcio")
 
 
 @pytest.mark.parametrize("error", [PermissionError, ImportError])
