@@ -132,10 +132,11 @@ def check_inputs(files: tuple[str, ...]) -> tuple[str, ...]:
             raise UsageError(msg)
     first: dict[tuple[int, int] | str, str] = {}
     for file in expanded:
-        other = first.setdefault(identity(file), file)
-        if other is not file:
-            msg = f"an input is given twice: {other} and {file} are one file"
+        key = identity(file)
+        if key in first:
+            msg = f"an input is given twice: {first[key]} and {file} are one file"
             raise UsageError(msg)
+        first[key] = file
     return expanded
 
 

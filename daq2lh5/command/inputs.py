@@ -165,19 +165,19 @@ def _in_folder(folder: str, note: Callable[[str], None] | None) -> Iterator[str]
             found.append(path)
         else:
             others.append(path)
-    if note is not None:
-        if others:
-            note(f"{folder}: {len(others)} files have no DAQ format: {_names(others)}")
-        if pipes:
-            note(
-                f"{folder}: {len(pipes)} pipes or devices are passed over (name them "
-                f"to read them): {_names(pipes)}"
-            )
+    passed_over = (
+        f"{len(pipes)} pipes or devices are passed over (name them to read them): "
+        f"{_names(pipes)}"
+    )
     if not found:
         msg = f"no DAQ file in {folder}"
         if has_folders:
             msg += " (folders in it are not searched: name one of them)"
-        raise InputError(msg)
+        raise InputError(f"{msg}; {passed_over}" if pipes else msg)
+    if others and note is not None:
+        note(f"{folder}: {len(others)} files have no DAQ format: {_names(others)}")
+    if pipes and note is not None:
+        note(f"{folder}: {passed_over}")
     yield from found
 
 

@@ -270,7 +270,9 @@ class TestOptions:
         assert is_refused(result, name, "overwrite")
         assert Path(name).read_bytes() == before
 
-    @pytest.mark.parametrize("name", ["link", "hard_link", "file://{}/run.fcio"])
+    @pytest.mark.parametrize(
+        "name", ["run.fcio", "link", "hard_link", "file://{}/run.fcio"]
+    )
     def test_file_under_two_names(self, here, name):
         os.link("run.fcio", "hard_link")
         os.symlink("run.fcio", "link")

@@ -138,3 +138,6 @@ def test_a_folder_without_daq_files_is_refused(tmp_path):
     (tmp_path / "RAW").mkdir()
     with pytest.raises(InputError, match="folders in it are not searched"):
         expand_inputs([tmp_path])
+    os.mkfifo(tmp_path / "f.fcio")
+    with pytest.raises(InputError, match=r"1 pipes or devices .*: f\.fcio"):
+        expand_inputs([tmp_path])
