@@ -135,7 +135,7 @@ def _streamer_of_several(
             format_ = formats.detect(names[0], source)
         else:
             format_ = formats.find(in_stream_type)
-        formats.check_joined(names, format_)
+        formats.check_joined(names, format_, is_given=in_stream_type is not None)
         streamer = make(format_)
     except BaseException:
         source.close()

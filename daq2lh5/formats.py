@@ -24,7 +24,7 @@ from .llama.options import OPTIONS as LLAMA_OPTIONS
 from .orca.decoder_names import DECODERS as ORCA_DECODERS
 from .reading.magic import without_ending
 from .reading.source import open_source
-from .resources.paths import expand_path
+from .resources.paths import URL_PREFIX, expand_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,6 +37,7 @@ __all__ = [
     "FORMATS",
     "OPTIONS",
     "Format",
+    "by_extension",
     "check_joined",
     "check_options",
     "detect",
@@ -249,7 +250,8 @@ def find(name: str) -> Format:
     raise NotImplementedError(msg)
 
 
-def _by_extension(name: str) -> Format | None:
+def by_extension(name: str) -> Format | None:
+    """Return the first format with a file name's extension, in any letter case."""
     ending = without_ending(Path(name)).suffix.removeprefix(".")
     return next((f for f in FORMATS if f.has_extension(ending)), None)
 
@@ -270,7 +272,7 @@ def detect(name: str, source: Source | None) -> Format:
     UnknownFormatError
         (a RuntimeError) if no format was recognized.
     """
-    by_name = _by_extension(name)
+    by_name = by_extension(name)
     tried = []
     if source is not None:
         head = bytes(source.fill(HEAD_BYTES)[:HEAD_BYTES])
@@ -334,8 +336,12 @@ def make_streamer(format_: Format, **kwargs: Any) -> DataStreamer:
     return getattr(importlib.import_module(f"daq2lh5.{module}"), name)(**kwargs)
 
 
-def check_joined(names: Sequence[str], format_: Format) -> None:
+def check_joined(
+    names: Sequence[str], format_: Format, *, is_given: bool = False
+) -> None:
     """Check that files can be read as one stream of a format.
+
+    Pipes and standard input can be read only once: they are not looked at.
 
     Parameters
     ----------
@@ -343,6 +349,8 @@ def check_joined(names: Sequence[str], format_: Format) -> None:
         names of the files.
     format_
         format of the first.
+    is_given
+        whether the user gives the format: files need not be recognized then.
 
     Raises
     ------
@@ -350,6 +358,10 @@ def check_joined(names: Sequence[str], format_: Format) -> None:
         if files of this format cannot be joined.
     OutSpecError
         (a ValueError) if one of the files is of another format.
+    UnknownFormatError, DecodeError
+        (RuntimeErrors) if the format of a file is not recognized, or it is empty.
+    OSError, ImportError
+        if a file cannot be opened.
     """
     if not format_.can_join:
         msg = (
@@ -357,15 +369,17 @@ def check_joined(names: Sequence[str], format_: Format) -> None:
             "convert each file to its own output"
         )
         raise NotImplementedError(msg)
-    for name in names[1:]:
-        if not can_be_read(name):
+    for name in names:
+        path = name.removeprefix(URL_PREFIX)
+        if name == "-" or (os.path.exists(path) and not os.path.isfile(path)):
             continue
-        try:
-            with open_source(name) as source:
+        with open_source(name) as source:
+            try:
                 other = detect(name, source)
-        except (UnknownFormatError, DecodeError):
-            # perhaps damaged: then the report says so
-            continue
+            except UnknownFormatError:
+                if is_given and source.fill(1):
+                    continue
+                raise
         if other is not format_:
             msg = (
                 f"{names[0]} is {format_.name} data and {name} {other.name} data: "

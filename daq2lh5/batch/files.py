@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from ..conversion.targets import OutSpecs
     from .results import Result
     from .work import Listener
+
+log = logging.getLogger(__name__)
 
 __all__ = ["convert_files"]
 
@@ -65,7 +68,7 @@ def convert_files(
     ----------
     inputs
         names of files; folders stand for the DAQ files in each, ``@LIST`` for the names
-        in the file ``LIST``.
+        in the file ``LIST``. A warning is logged for other files in a folder.
     out_spec, channel_map
         see :func:`.build_raw.build_raw`. ``{orig_basename}`` stands for the name of an
         input without its extension.
@@ -115,7 +118,7 @@ def convert_files(
     """
     if isinstance(inputs, (str, os.PathLike)):
         inputs = [inputs]
-    files = check_inputs(tuple(expand_inputs(inputs)))
+    files = check_inputs(tuple(expand_inputs(inputs, note=log.warning)))
     if not files:
         msg = "no input: the list of files is empty"
         raise InputError(msg)

@@ -454,7 +454,13 @@ def _name_with_key(name: str, values: dict[str, int | str]) -> str:
 
 def _with_decoder(decoder: Any, buffers: Any) -> Any:
     """Return buffers with ``{name}`` in their names replaced by the decoder."""
-    if decoder == ANY_DECODER or not isinstance(buffers, dict):
+    if not isinstance(buffers, dict):
+        msg = (
+            f"{show(decoder)}: expected a dictionary of the decoder's buffers, not "
+            f"{show(buffers)}"
+        )
+        raise OutSpecError(msg)
+    if decoder == ANY_DECODER:
         return buffers
     short = str(decoder).removesuffix("Decoder")
     filled_in: dict[str, Any] = {}

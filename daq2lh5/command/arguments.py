@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import lacks_memory, show
 from ..formats import OPTIONS as FORMAT_OPTIONS
 from ..reading.magic import without_ending
-from ..resources.paths import expand_path
+from ..resources.paths import expand_path, identity
 from ..utils import parse_json
 
 if TYPE_CHECKING:
@@ -99,8 +99,7 @@ def check_json_file(json_file: str | None, others: list[str]) -> None:
     if json_file is None or json_file == "-":
         return
     path = Path(json_file)
-    real = os.path.realpath(path)
-    if any(o and real == os.path.realpath(o) for o in others):
+    if identity(path) in {identity(other) for other in others if other}:
         msg = f"the report would overwrite {json_file}"
         raise UsageError(msg)
     if path.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
@@ -110,6 +109,9 @@ def check_json_file(json_file: str | None, others: list[str]) -> None:
 
 def check_inputs(files: tuple[str, ...]) -> tuple[str, ...]:
     """Check that all inputs exist, each once, before the first is read.
+
+    Links to missing files are left to the conversion: one of them in a folder stops no
+    other input.
 
     Returns
     -------
@@ -122,16 +124,19 @@ def check_inputs(files: tuple[str, ...]) -> tuple[str, ...]:
         if not file:
             msg = "an input has an empty name"
             raise UsageError(msg)
-        if file != "-" and not path.exists():
+        if file != "-" and not (path.exists() or path.is_symlink()):
             msg = f"input file {file} not found"
             raise UsageError(msg)
         if path.is_dir():
             msg = f"input {file} is a directory"
             raise UsageError(msg)
-    paths = {f if f == "-" else os.path.realpath(f) for f in expanded}
-    if len(paths) < len(expanded):
-        msg = "an input is given twice"
-        raise UsageError(msg)
+    first: dict[tuple[int, int] | str, str] = {}
+    for file in expanded:
+        key = identity(file)
+        if key in first:
+            msg = f"an input is given twice: {first[key]} and {file} are one file"
+            raise UsageError(msg)
+        first[key] = file
     return expanded
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import sys
@@ -10,16 +11,17 @@ from typing import TYPE_CHECKING
 
 from .. import formats
 from ..buffers.places import GARBAGE_ENDING, HDF5_ENDINGS
+from ..errors import DecodeError, UnknownFormatError
 from ..reading.magic import without_ending
 from ..reading.source import open_source
-from ..resources.paths import expand_path
+from ..resources.paths import URL_PREFIX, expand_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["InputError", "expand_inputs", "group_inputs", "natural_key"]
+__all__ = ["InputError", "expand_inputs", "group_inputs", "lists_in", "natural_key"]
 
-_NUMBER = re.compile(r"(\d+)")
+_NUMBER = re.compile(r"([0-9]+)")
 
 LISTED = 5
 """Number of names that a message lists."""
@@ -32,16 +34,21 @@ class InputError(ValueError):
 def natural_key(name: str | os.PathLike[str]) -> tuple[object, ...]:
     """Return a key that sorts numbers in names by value: ``_2.BIN`` before ``_10.BIN``.
 
-    The name without an extension comes first: ``run.BIN``, ``run_1.BIN``.
+    Numbers in names of folders, too. The name without an extension comes first:
+    ``run.BIN``, ``run_1.BIN``.
     """
-    path = Path(name)
-    stem = without_ending(path).stem
-    parts: list[tuple[int, int, str]] = [
-        (0, int(part), part) if part.isdigit() else (1, 0, part)
-        for part in _NUMBER.split(stem)
+    path = Path(os.path.abspath(os.fspath(name).removeprefix(URL_PREFIX)))
+    parts = [*path.parent.parts, without_ending(path).stem]
+    return (*map(_by_numbers, parts), ((2, 0, path.name),))
+
+
+def _by_numbers(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a key that sorts numbers before other text, and by value."""
+    return tuple(
+        (0, int(part), part) if _NUMBER.fullmatch(part) else (1, 0, part)
+        for part in _NUMBER.split(text)
         if part
-    ]
-    return (str(path.parent), *parts, (2, 0, path.name))
+    )
 
 
 def expand_inputs(
@@ -55,9 +62,17 @@ def expand_inputs(
     names
         files; folders, which stand for the DAQ files directly in them, in numeric
         order; and ``@LIST``, which stands for the names in the file ``LIST``, one a
-        line (``@-``: on standard input); empty lines and comments (``#``) are ignored.
+        line (``@-``: on standard input). Blank lines, and lines that begin with ``#``,
+        are skipped; other lines are names as they stand, blanks at their ends included.
     note
         called with a text for each folder that has other files, too.
+
+    Returns
+    -------
+    files
+        names of the files. From folders: files, and links to missing files, with the
+        extension of a DAQ format, and other files whose content is of a DAQ format, or
+        that cannot be opened.
 
     Raises
     ------
@@ -85,11 +100,22 @@ def group_inputs(files: Iterable[str], join: bool) -> dict[str, list[str]]:
     return {names[0]: names}
 
 
+def lists_in(names: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Return the files that lists among names on the command line are read from."""
+    texts = map(os.fspath, names)
+    found = [text.removeprefix("@") for text in texts if _is_list(text)]
+    return [expand_path(name) for name in found if name != "-"]
+
+
+def _is_list(name: str) -> bool:
+    return name.startswith("@") and not os.path.exists(name)
+
+
 def _files_of(name: str, note: Callable[[str], None] | None) -> Iterator[str]:
     """Yield the files for one name."""
-    if name.startswith("@") and not os.path.exists(name):
+    if _is_list(name):
         for listed in _read_list(name.removeprefix("@")):
-            if listed.startswith("@"):
+            if _is_list(listed):
                 msg = f"{name}: the list names another list, {listed}"
                 raise InputError(msg)
             yield from _files_of(listed, note)
@@ -104,11 +130,15 @@ def _files_of(name: str, note: Callable[[str], None] | None) -> Iterator[str]:
 def _read_list(name: str) -> list[str]:
     """Read the names in a list."""
     if name == "-":
-        lines = sys.stdin.read().splitlines()
+        content = sys.stdin.buffer.read()
     else:
-        lines = Path(expand_path(name)).read_text(encoding="utf-8-sig").splitlines()
-    names = [line.strip() for line in lines]
-    names = [line for line in names if line and not line.startswith("#")]
+        content = Path(expand_path(name)).read_bytes()
+    lines = content.removeprefix(codecs.BOM_UTF8).split(b"\n")
+    names = [
+        os.fsdecode(line.removesuffix(b"\r"))
+        for line in lines
+        if line.strip() and not line.startswith(b"#")
+    ]
     if not names:
         msg = f"the list {name} has no names of files"
         raise InputError(msg)
@@ -118,37 +148,61 @@ def _read_list(name: str) -> list[str]:
 def _in_folder(folder: str, note: Callable[[str], None] | None) -> Iterator[str]:
     """Yield the DAQ files of a folder in numeric order."""
     with os.scandir(folder) as entries:
-        listed = [e for e in entries if not e.name.startswith(".")]
-    files = sorted((e.path for e in listed if e.is_file()), key=natural_key)
-    has_folders = any(e.is_dir() for e in listed)
-    found = [file for file in files if is_daq_file(file)]
-    known = set(found)
-    others = [
-        os.path.basename(f)
-        for f in files
-        if f not in known and not f.lower().endswith((*HDF5_ENDINGS, GARBAGE_ENDING))
-    ]
+        listed = [e.path for e in entries if not e.name.startswith(".")]
+    found: list[str] = []
+    others: list[str] = []
+    pipes: list[str] = []
+    has_folders = False
+    for path in sorted(listed, key=natural_key):
+        if os.path.isdir(path):
+            has_folders = True
+        elif path.lower().endswith((*HDF5_ENDINGS, GARBAGE_ENDING)):
+            continue
+        elif os.path.exists(path) and not os.path.isfile(path):
+            if formats.by_extension(path) is not None:
+                pipes.append(path)
+        elif is_input(path):
+            found.append(path)
+        else:
+            others.append(path)
+    passed_over = (
+        f"{len(pipes)} pipes or devices are passed over (name them to read them): "
+        f"{_names(pipes)}"
+    )
     if not found:
         msg = f"no DAQ file in {folder}"
         if has_folders:
             msg += " (folders in it are not searched: name one of them)"
-        raise InputError(msg)
+        raise InputError(f"{msg}; {passed_over}" if pipes else msg)
     if others and note is not None:
-        names = ", ".join(others[:LISTED])
-        more = f" and {len(others) - LISTED} more" if len(others) > LISTED else ""
-        note(f"{folder}: {len(others)} files have no DAQ format: {names}{more}")
+        note(f"{folder}: {len(others)} files have no DAQ format: {_names(others)}")
+    if pipes and note is not None:
+        note(f"{folder}: {passed_over}")
     yield from found
 
 
-def is_daq_file(file: str) -> bool:
-    """Whether the format of a file is recognized, by content or by extension."""
+def _names(files: list[str]) -> str:
+    """Return the first names of files, for a message."""
+    names = ", ".join(os.path.basename(file) for file in files[:LISTED])
+    more = f" and {len(files) - LISTED} more" if len(files) > LISTED else ""
+    return names + more
+
+
+def is_input(file: str) -> bool:
+    """Whether a file in a folder is an input.
+
+    It is one by its extension, by its content, or if it cannot be opened, so that its
+    conversion tells the reason.
+    """
+    if formats.by_extension(file) is not None:
+        return True
+    if not os.path.exists(file):
+        return False
     try:
-        if os.path.getsize(file) == 0:
-            formats.detect(file, None)
-            return True
         with open_source(file) as source:
             formats.detect(file, source)
-    except Exception:
-        # there are many reasons: a missing package, damage, permissions
+    except (UnknownFormatError, DecodeError):
         return False
+    except (OSError, ImportError):
+        return True
     return True

@@ -78,7 +78,7 @@ def run(
     """
     from .. import logging as our_logging  # noqa: PLC0415  (--help needs none)
     from ..report import ConversionReport  # noqa: PLC0415
-    from .inputs import expand_inputs, group_inputs  # noqa: PLC0415
+    from .inputs import expand_inputs, group_inputs, lists_in  # noqa: PLC0415
 
     open_standard_streams()
     our_logging.setup(logging.DEBUG if debug else level)
@@ -90,6 +90,7 @@ def run(
                 **options.get("hdf5_settings", {}),
                 "fletcher32": True,
             }
+        lists = lists_in(files)
         files = check_inputs(expand_inputs(files, note=say))
         if batch is not None and "-" in files:
             msg = "standard input cannot be converted in a batch: leave its options out"
@@ -105,7 +106,7 @@ def run(
             json_file = json_file if json_file == "-" else expand_path(json_file)
             given = [*out_spec, channel_map, of_formats.get("compass_config_file")]
             read = map(expand_path, filter(None, given))
-            check_json_file(json_file, [*files, *outputs, *read])
+            check_json_file(json_file, [*files, *lists, *outputs, *read])
     except (UsageError, OSError, ValueError, NotImplementedError, ImportError) as e:
         if debug:
             traceback.print_exc()

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ..errors import show
-from ..resources.paths import expand_path
+from ..resources.paths import expand_path, identity
 
 Input: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 """Type of an input: the name of a file, or names of files that continue each other."""
@@ -105,7 +105,7 @@ def names_of(in_stream: Input) -> list[str]:
     if not names:
         msg = "the input is an empty list: it must have at least one file"
         raise ValueError(msg)
-    if len({os.path.realpath(name) for name in names}) < len(names):
+    if len({identity(name) for name in names}) < len(names):
         msg = f"an input is given twice: {show(names)}"
         raise ValueError(msg)
     return names

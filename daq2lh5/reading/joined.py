@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from ..resources.paths import URL_PREFIX
 from .source import DEFAULT_BLOCK_SIZE, Source, open_reader
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class JoinedReader:
     starts
         offsets in the stream of the files begun so far.
     error
-        damage of the compressed files, with their names.
+        the first damaged compressed file or empty pipe, with its name.
     """
 
     def __init__(self, names: Sequence[str], block_size: int) -> None:
@@ -68,8 +69,11 @@ class JoinedReader:
     def _open_next(self) -> bool:
         """Open the next file, if there is one."""
         number = len(self.starts)
-        if self._reader.error is not None and self.error is None:
-            self.error = f"{self._names[number - 1]}: {self._reader.error}"
+        name, error = self._names[number - 1], self._reader.error
+        if error is None and self._offset == self.starts[-1] and _is_pipe(name):
+            error = "the pipe has no data"
+        if error is not None and self.error is None:
+            self.error = f"{name}: {error}"
         if number == len(self._names):
             return False
         self._read_before += self._reader.bytes_read
@@ -90,7 +94,8 @@ class JoinedSource(Source):
 
     def __init__(self, names: Sequence[str], block_size: int) -> None:
         reader = JoinedReader(names, block_size)
-        sizes = [os.path.getsize(name) for name in names if os.path.isfile(name)]
+        files = [name.removeprefix(URL_PREFIX) for name in names if not _is_pipe(name)]
+        sizes = list(map(os.path.getsize, files))
         super().__init__(
             names[0],
             reader,
@@ -116,6 +121,10 @@ class JoinedSource(Source):
     def starts(self) -> dict[str, int]:
         """Offsets in the stream of the files begun so far, by their names."""
         return dict(zip(self.names, self._joined.starts, strict=False))
+
+
+def _is_pipe(name: str) -> bool:
+    return not os.path.isfile(name.removeprefix(URL_PREFIX))
 
 
 def open_joined(

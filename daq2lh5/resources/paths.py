@@ -39,9 +39,22 @@ def expand_path(path: str | os.PathLike[str]) -> str:
         raise ValueError(msg)
     prefix = URL_PREFIX if text.startswith(URL_PREFIX) else ""
     text = text.removeprefix(prefix)
-    if "$" in text and not os.path.exists(text):
+    if "$" in text and not os.path.lexists(text):
         text = expand_variables(text)
     return prefix + expand_home(text)
+
+
+def identity(name: str | os.PathLike[str]) -> tuple[int, int] | str:
+    """Return a key that all names of one file share, hard links and URLs included."""
+    text = os.fsdecode(name)
+    if text == "-":
+        return text
+    path = text.removeprefix(URL_PREFIX)
+    try:
+        status = os.stat(path)
+    except OSError:
+        return os.path.realpath(path)
+    return status.st_dev, status.st_ino
 
 
 def expand_variables(

@@ -44,6 +44,16 @@ def test_arguments_and_keywords(here):
     assert all(name.startswith("raw/ch") for name in tables)
 
 
+def test_files_that_cannot_be_converted_fail(here, caplog):
+    (here / "r_3.fcio").write_bytes(b"junk")
+    (here / "r_4.fcio").symlink_to(here / "none")
+    (here / "notes.txt").write_text("none")
+    results = list(convert_files(here, "{orig_basename}.lh5"))
+    statuses = {r.file[-8:]: r.status for r in results}
+    assert [statuses[f"r_{i}.fcio"] for i in range(5)] == [0, 0, 0, 1, 2]
+    assert "1 files have no DAQ format: notes.txt" in caplog.text
+
+
 def test_join(here):
     (result,) = convert_files(here, "all.lh5", join=True)
     assert result.report.n_rows == 27

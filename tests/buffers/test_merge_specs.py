@@ -21,11 +21,11 @@ def merged(*fragments):
 
 
 def test_levels_lists_and_null():
-    first = {"a": {"x": 1, "y": [1, 2], "z": {"q": 1}}, "b": 2}
-    second = {"a": {"x": 3, "y": [4], "z": None}, "c": {}}
+    first = {"a": {"e": {"x": 1, "y": [1, 2], "z": {"q": 1}}}, "b": 2}
+    second = {"a": {"e": {"x": 3, "y": [4], "z": None}}, "c": {}}
     before = copy.deepcopy((first, second))
     assert merged(first, second) == {
-        "a": {"x": 3, "y": [4], "z": None},
+        "a": {"e": {"x": 3, "y": [4], "z": None}},
         "b": 2,
         "c": {},
     }
@@ -46,6 +46,27 @@ def test_conflicts_name_the_place(one, other, kinds):
         merged({"a": {"b": {3: one}}}, {"a": {"b": {3: other}}})
     # null between them
     assert merged({"a": one}, {"a": None}, {"a": other}) == {"a": other}
+
+
+@pytest.mark.parametrize(
+    ("nulls", "place"),
+    [({"a": None}, "a"), ({"a": {"b": None}}, "a > b")],
+)
+def test_decoders_and_buffers_that_stay_null_are_refused(nulls, place):
+    first = {"a": {"b": {"key_list": [1]}}}
+    with pytest.raises(ValueError, match=f"part 2: {place} is null"):
+        merged(first, nulls, {"c": {}})
+    with pytest.raises(ValueError, match=f"part 3: {place} is null"):
+        merged(first, nulls, nulls)
+    assert merged(first, nulls, first) == first
+    # settings may be null
+    settings = {"hdf5_settings": None}
+    assert merged({"hdf5_settings": {"shuffle": True}}, settings) == settings
+
+
+def test_one_specification_names_its_decoder(source):
+    with pytest.raises(ValueError, match="FCEventDecoder': expected a dictionary"):
+        build_raw(source, out_spec={"FCEventDecoder": None})
 
 
 def nested(below):

@@ -261,6 +261,25 @@ class TestOptions:
         result = convert("-t", name, "run.fcio")
         assert is_refused(result, "Compass", "LlamaDaq")
 
+    @pytest.mark.parametrize("name", ["list", "run.fcio", "hard_link"])
+    def test_report_over_a_list_or_an_input(self, here, name):
+        os.link("run.fcio", "hard_link")
+        Path("list").write_text(f"file://{here}/run.fcio\n")
+        before = Path(name).read_bytes()
+        result = convert("--json", name, "@list")
+        assert is_refused(result, name, "overwrite")
+        assert Path(name).read_bytes() == before
+
+    @pytest.mark.parametrize(
+        "name", ["run.fcio", "link", "hard_link", "file://{}/run.fcio"]
+    )
+    def test_file_under_two_names(self, here, name):
+        os.link("run.fcio", "hard_link")
+        os.symlink("run.fcio", "link")
+        name = name.format(here)
+        result = convert("--join", "run.fcio", name, "-o", "x.lh5")
+        assert is_refused(result, "twice", "run.fcio", name)
+
     def test_report_over_a_specification_or_settings(self, here):
         Path("spec.json").write_text(json.dumps(SPEC))
         result = convert("-o", "spec.json", "--json", "spec.json", "run.fcio")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import threading
 from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 import pytest
 from kit.places import TESTDATA
-from kit.writers import fcio, llama
+from kit.writers import compass, fcio, llama
 
 from daq2lh5 import build_raw
 from daq2lh5.build_raw import open_stream
@@ -108,6 +110,62 @@ def test_files_of_several_formats_are_refused(parts, tmp_path):
     with pytest.raises(ValueError, match=r"FlashCam data and .*LlamaDaq data: join"):
         build_raw([*parts, other], out_spec=tmp_path / "x.lh5")
     assert not (tmp_path / "x.lh5").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"junk", "not recognized"),
+        (STREAM[:10], "not recognized"),
+        (b"12345678" + STREAM[8:], "not recognized"),
+        (gzip.compress(STREAM)[:15], "gzip"),
+    ],
+)
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_gap_in_a_run_is_refused(parts, tmp_path, number, content, message):
+    parts[number].write_bytes(content)
+    with pytest.raises(RuntimeError, match=message) as found:
+        build_raw(parts, out_spec=tmp_path / "x.lh5")
+    assert str(parts[number]) in str(found.value)
+    assert not (tmp_path / "x.lh5").exists()
+
+
+def test_empty_files_of_a_channel_are_no_gaps(tmp_path):
+    form = compass.form()
+    names = ["DataR_CH0@DT5730S_1_run.BIN", "DataR_CH0@DT5730S_1_run_1.BIN"]
+    (tmp_path / names[0]).write_bytes(compass.file(form, compass.events(form)))
+    (tmp_path / names[1]).write_bytes(b"")
+    files = [tmp_path / name for name in names]
+    report = build_raw(files, out_spec=tmp_path / "x.lh5")
+    assert report.exit_status == 0
+    assert report.starts[str(files[1])] == report.n_bytes
+
+
+def test_files_of_a_given_format_need_not_be_recognized(parts, tmp_path):
+    parts[1].write_bytes(STREAM[8:])
+    report = build_raw(parts, "FlashCam", out_spec=tmp_path / "x.lh5")
+    assert report.exit_status == 3
+    parts[1].write_bytes(b"")
+    with pytest.raises(RuntimeError, match=r"run_1\.fcio\.gz is empty"):
+        build_raw(parts, "FlashCam", out_spec=tmp_path / "y.lh5")
+
+
+def test_a_link_to_a_missing_file_is_refused(parts, tmp_path):
+    parts[1].unlink()
+    parts[1].symlink_to(tmp_path / "none")
+    with pytest.raises(FileNotFoundError, match=r"run_1\.fcio\.gz"):
+        build_raw(parts, out_spec=tmp_path / "x.lh5")
+
+
+def test_pipes_are_read_once(parts, tmp_path):
+    parts[1].unlink()
+    os.mkfifo(parts[1])
+    writer = threading.Thread(target=parts[1].write_bytes, args=(STREAM,))
+    writer.start()
+    report = build_raw(parts, out_spec=tmp_path / "x.lh5")
+    writer.join()
+    assert (report.exit_status, report.n_bytes) == (0, 3 * len(STREAM))
 
 
 @real_files

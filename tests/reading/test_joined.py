@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import threading
 
 import numpy as np
 import pytest
@@ -80,6 +82,18 @@ def test_damage_of_a_compressed_file_does_not_end_the_stream(tmp_path):
         assert data.startswith(b"first")
         assert data.endswith(b"third")
         assert source.error.startswith(f"{names[1]}: the gzip stream is cut off")
+
+
+def test_an_empty_pipe_is_damage(tmp_path):
+    names = write(tmp_path, [b"first", b"", b"third"])
+    os.remove(names[1])
+    os.mkfifo(names[1])
+    writer = threading.Thread(target=lambda: open(names[1], "wb").close())
+    writer.start()
+    with open_joined(names) as source:
+        assert source.read() == b"firstthird"
+        assert source.error == f"{names[1]}: the pipe has no data"
+    writer.join()
 
 
 def test_blocks_of_zeros_are_found_by_file(tmp_path):
