@@ -201,7 +201,10 @@ class ComparedObjects(Appender):
 
     def _report(self, results: list[_Result]) -> None:
         for path, text, row, n in results:
-            self.differences.add(path, text, row, n)
+            if n:
+                self.differences.add(path, text, row, n)
+            else:
+                self.differences.skip(path, text)
 
     def take_encoded(
         self, target: WrittenObject, coding: Coding, encoded: Encoded

@@ -161,6 +161,9 @@ def verify(
     result.differences = differences.listed
     result.counts = differences.counts
     result.n_differences = len(differences)
+    result.unverified += [
+        f"{path}: {text}" for path, text in differences.skipped.items()
+    ]
     return result
 
 
