@@ -29,12 +29,14 @@ from .differences import Difference, Differences
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import h5py
 
     from ..conversion.arguments import Input
     from ..data_streamer import DataStreamer
+    from .objects import ComparedObjects
+    from .structure import Structure
 
 __all__ = ["Verification", "verify"]
 
@@ -215,13 +217,13 @@ class _Work:
                 "version)"
             )
             return
-        self._check_report(found.tables)
+        self._check_report(found)
 
     def _report_progress(self) -> None:
         if self.progress is not None:
             self.progress(None)
 
-    def _check_report(self, tables: dict[str, int | None]) -> None:
+    def _check_report(self, found: Structure) -> None:
         """Compare the stored report with the content."""
         report = self.stored
         if sum(report.get("bytes", {}).values()) != report.get("input_bytes"):
@@ -230,16 +232,47 @@ class _Work:
             self.result.unverified.append("rows by the report: it lacks the tables")
             return
         told = report.get("tables", {})
+        tables = found.tables
         for path, table in told.items():
             if path not in self.file:
                 self.differences.add(path, "missing: it is in the report")
             elif path in tables and tables[path] != table["rows"]:
                 text = f"{tables[path]} rows, {table['rows']} in the report"
                 self.differences.add(path, text)
+        known = {*told, *self._check_names(found, told)}
         for path in tables:
             inside = [path[: i or None] for i in (0, *_slashes(path))]
-            if not any(outer in told for outer in inside):
+            if not any(outer in known for outer in inside):
                 self.differences.add(path, "is not in the report")
+
+    def _check_names(self, found: Structure, told: Mapping[str, Any]) -> set[str]:
+        """Check objects with several names; return the aliases of tables."""
+        may_have_aliases = self._may_have_aliases()
+        aliases: set[str] = set()
+        for paths in found.names:
+            others = [path for path in paths if path not in told]
+            if may_have_aliases and len(others) < len(paths):
+                aliases.update(others)
+                continue
+            first = next((p for p in paths if p in told), paths[0])
+            for path in others:
+                if path != first:
+                    text = f"a further name of {first or 'the file'}: not in the report"
+                    self.differences.add(path, text)
+                    aliases.add(path)
+        return aliases
+
+    def _may_have_aliases(self) -> bool:
+        """Whether the stored specification has aliases, or is left out."""
+        if "specification" in self.stored.get("left_out", ()):
+            return True
+        entries = (self.stored.get("specification") or {}).values()
+        return any(
+            isinstance(entry, dict) and entry.get("aliases")
+            for some in entries
+            if isinstance(some, list)
+            for entry in some
+        )
 
     def compare(self, names: list[str], options: dict[str, Any]) -> None:
         """Decode the DAQ file again, and compare."""
@@ -287,6 +320,7 @@ class _Work:
             if lacks_memory(e):
                 raise
             self.differences.add("", f"decoding {names[0]} again fails: {e}")
+        self._check_structure_too(compared.objects)
         self.result.n_bytes = compared.objects.n_bytes
         self.result.tables = compared.objects.tables()
         found = [source.get("sha256") for source in inputs_of(report.provenance)]
@@ -294,6 +328,28 @@ class _Work:
             if wanted is not None and digest not in (wanted, None):
                 self.differences.add("", f"{name} has another SHA-256 than stored")
         self._check_settings(report.provenance.get("settings"))
+
+    def _check_structure_too(self, compared: ComparedObjects) -> None:
+        """Check the structure where the values are those expected.
+
+        Lossy filters may change lengths, and links may lead to other files.
+        """
+        from ..writing.pipeline import Pipeline  # noqa: PLC0415  (imports h5py)
+        from .structure import check_structure  # noqa: PLC0415
+
+        faults = Differences()
+        found = check_structure(
+            self.file, faults, Pipeline(), self._report_progress, read=False
+        )
+        known = set(self.differences.counts)
+        for fault in faults.listed:
+            if fault.path not in known:
+                self.differences.add(fault.path, fault.text, fault.row)
+        expected = {*compared.objects, *compared.aliases}
+        for paths in found.names:
+            for path in paths[1:] if expected.isdisjoint(paths) else paths:
+                if path not in expected and path not in known:
+                    self.differences.add(path, f"a further name of {paths[0]}")
 
     def _check_settings(self, settings: str | None) -> None:
         """Compare version and settings of decoding again with the stored ones."""

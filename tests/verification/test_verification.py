@@ -395,3 +395,32 @@ def test_files_that_do_not_exist(output, daq, tmp_path):
         with pytest.raises(FileNotFoundError):
             verify(*arguments)
     assert "HDF5 cannot open it" in texts(verify(daq))
+
+
+def test_aliases_are_good(daq, tmp_path):
+    out = tmp_path / "x.lh5"
+    raw = {
+        "key_list": ["*"],
+        "out_stream": str(out),
+        "aliases": ["raw/{key}", "a{key}"],
+        "proc_spec": WINDOW,
+    }
+    build_raw(daq, out_spec={"FCEventDecoder": {"ch{key}/raw": raw}})
+    assert is_good(out)
+    assert is_good(out, daq)
+    with h5py.File(out, "r+") as file:
+        name = next(iter(file["raw"]))
+        file["raw/more"] = file["raw"][name]
+    assert "raw/more: a further name of" in texts(verify(out, daq))
+
+
+def test_links_are_differences(output, daq, tmp_path):
+    shutil.copy(output, tmp_path / "other.lh5")
+    with h5py.File(output, "r+") as file:
+        file["more"] = file["FCEvent"]
+        del file["FCEvent/baseline"]
+        file["FCEvent/baseline"] = h5py.ExternalLink("other.lh5", "FCEvent/baseline")
+    for arguments in ((output,), (output, daq)):
+        found = texts(verify(*arguments))
+        assert "FCEvent/baseline: is a link to other.lh5" in found
+        assert "more: a further name of FCEvent" in found
