@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..conversion.provenance import inputs_of, provenance_of, read_report
+from ..conversion.provenance import inputs_of, provenance_of
+from ..conversion.stored_reports import read_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +62,7 @@ def existing_outputs(
             return Existing(f"{output} does not exist")
         report = read_report(output)
         if report is None:
-            return Existing(f"{output} has no report of a conversion")
+            return Existing(f"{output} has no report of a conversion, or a damaged one")
         if report.get("version") != wanted["version"]:
             return Existing(f"{output} was made by another version")
         if report.get("settings") != wanted["settings"]:

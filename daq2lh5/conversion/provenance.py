@@ -17,7 +17,6 @@ from .. import formats
 from .._version import __version__
 from ..buffers.places import Place
 from ..buffers.table_settings import SETTINGS
-from ..report import unpacked
 from ..resources.paths import expand_path
 from ..resources.threads import Task, start_thread
 from ..utils import load_dict
@@ -37,7 +36,6 @@ __all__ = [
     "inputs_of",
     "keys_of",
     "provenance_of",
-    "read_report",
 ]
 
 BLOCK_BYTES = 1 << 20
@@ -261,24 +259,6 @@ def hash_of_settings(made: Mapping[str, Any]) -> str:
     }
     text = json.dumps(hashed, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def read_report(file: str) -> dict[str, Any] | None:
-    """Return the report in an output; None if it has no report, or a damaged one."""
-    import h5py  # noqa: PLC0415  (slow to import)
-
-    from ..publishing.output_files import REPORT_ATTRIBUTE  # noqa: PLC0415
-
-    try:
-        with h5py.File(file, "r", locking=False) as opened:
-            text = opened.attrs.get(REPORT_ATTRIBUTE)
-    except (OSError, RuntimeError):
-        return None
-    try:
-        report = json.loads(text)
-        return unpacked(report) if isinstance(report, dict) else None
-    except (TypeError, ValueError):
-        return None
 
 
 class FileHash:

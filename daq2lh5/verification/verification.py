@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from .._version import __version__
 from ..build_raw import convert
 from ..conversion.arguments import names_of, whole_number
-from ..conversion.provenance import inputs_of, read_report
+from ..conversion.provenance import inputs_of
 from ..conversion.restored import (
     LostSettingsError,
     restored_arguments,
     restored_name,
     restored_target,
 )
+from ..conversion.stored_reports import read_report
 from ..errors import lacks_memory
 from ..report import ConversionReport
 from ..resources.memory import (
@@ -214,7 +215,7 @@ class _Work:
         if self.stored is None:
             self.result.unverified.append(
                 "the report: the file has none (made by another program, or an old "
-                "version)"
+                "version), or it is damaged"
             )
             return
         self._check_report(found)
