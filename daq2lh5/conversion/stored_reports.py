@@ -32,7 +32,7 @@ PARTS: dict[str, Any] = {
     "settings_file": FILE,
     "output": TEXT,
     "outputs": [TEXT],
-    "garbage_file": (None, TEXT),
+    "has_garbage_file": ANY,
     "format": TEXT,
     "compression": (None, TEXT),
     "input_bytes": COUNT,
