@@ -6,7 +6,12 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..buffers.places import GARBAGE_ENDING, name_beside
-from ..conversion.provenance import common_folder, inputs_of, provenance_of
+from ..conversion.provenance import (
+    common_folder,
+    inputs_of,
+    provenance_of,
+    settings_file_beside,
+)
 from ..conversion.stored_reports import read_report
 
 if TYPE_CHECKING:
@@ -71,6 +76,10 @@ def existing_outputs(
             return Existing(f"{output} was made by another version")
         if report.get("settings") != wanted["settings"]:
             return Existing(f"{output} was made with other settings")
+        options = arguments.get("options") or {}
+        beside = settings_file_beside(report.get("format", ""), names[0], options)
+        if report.get("settings_file") != beside:
+            return Existing(f"{output}: the settings file beside the input has changed")
         sources = inputs_of(report)
         hashes = [source.pop("sha256", None) for source in sources]
         if sources != inputs_of(wanted):

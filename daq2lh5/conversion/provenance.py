@@ -31,11 +31,13 @@ __all__ = [
     "FileHash",
     "Provenance",
     "common_folder",
+    "file_entry",
     "hash_of_settings",
     "input_of",
     "inputs_of",
     "keys_of",
     "provenance_of",
+    "settings_file_beside",
 ]
 
 BLOCK_BYTES = 1 << 20
@@ -57,7 +59,8 @@ SHARED = ("out_stream", "proc_spec", *SETTINGS)
 
 Provenance = dict[str, Any]
 """``version``, ``arguments``, ``specification``, ``settings`` (a hash of these three),
-``input``, and for joined files ``continued_by``: a list of the other files.
+``input``, for joined files ``continued_by``: a list of the other files, and
+``settings_file`` if one was found beside the data.
 
 The specification has a list of entries for each decoder. An entry has ``tables`` (the
 keys of each), ``out_stream`` (relative to the common folder of all outputs),
@@ -112,11 +115,41 @@ def _arguments_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in sorted(options.items()):
         found[name] = _plain(value)
         if formats.OPTIONS[name][1].is_path:
-            found[name] = _file_of(expand_path(value))
+            found[name] = file_entry(expand_path(value))
     return found
 
 
-def _file_of(path: str) -> dict[str, Any]:
+def settings_file_beside(
+    name: str, in_stream: str, options: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Return the entry of the settings file that a format finds beside an input.
+
+    Parameters
+    ----------
+    name
+        of the format.
+    in_stream
+        name of the input.
+    options
+        options of formats: a settings file in them is used instead.
+
+    Returns
+    -------
+    entry
+        ``name`` and ``sha256``; None without such a file.
+
+    Raises
+    ------
+    OSError
+        if it cannot be read.
+    """
+    if any(options.get(key) is not None for key in formats.paths_of_settings(name)):
+        return None
+    path = formats.settings_beside(name, in_stream)
+    return None if path is None else file_entry(path)
+
+
+def file_entry(path: str) -> dict[str, Any]:
     """Return the name of a settings file, and the SHA-256 of its content."""
     with open(path, "rb") as file:
         content = file.read()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import formats
 from ..buffers.table_settings import SETTINGS, TableSettings
 from ..raw_buffer import RawBuffer, RawBufferLibrary, RawBufferList
-from .provenance import hash_of_settings, keys_of
+from .provenance import file_entry, hash_of_settings, keys_of, settings_file_beside
 from .targets import Target
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LostSettingsError",
+    "check_settings_file",
     "restored_arguments",
     "restored_name",
     "restored_target",
@@ -118,3 +119,46 @@ def restored_arguments(
             )
             raise LostSettingsError(msg)
     return {**stored, "options": of_formats}
+
+
+def check_settings_file(
+    report: Mapping[str, Any], in_stream: str, options: Mapping[str, Any]
+) -> None:
+    """Check that the settings file beside an input is that of the conversion.
+
+    Parameters
+    ----------
+    report
+        the report in the output, see :func:`restored_target`.
+    in_stream
+        name of the input.
+    options
+        options of formats: a settings file in them replaces the one beside the input.
+
+    Raises
+    ------
+    LostSettingsError
+        if it is missing, or another.
+    OSError
+        if it cannot be read.
+    """
+    name = report.get("format", "")
+    wanted, paths = report.get("settings_file"), formats.paths_of_settings(name)
+    stored = report.get("arguments") or {}
+    if any(key in stored for key in paths):
+        return
+    given = [options[key] for key in paths if options.get(key) is not None]
+    found = file_entry(given[0]) if given else settings_file_beside(name, in_stream, {})
+    if wanted is None and found is None:
+        return
+    if wanted is None:
+        msg = f"it was made without a settings file, and there is one: {found['name']}"
+        raise LostSettingsError(msg)
+    if found is not None and found["sha256"] == wanted.get("sha256"):
+        return
+    state = "is missing" if found is None else "has another content"
+    msg = (
+        f"it was made with the settings file {wanted.get('name')} beside the data, "
+        f'which {state}: give it with -k \'{{"{paths[0]}": "FILE"}}\''
+    )
+    raise LostSettingsError(msg)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .. import formats
 from .._version import __version__
 from ..build_raw import convert
 from ..conversion.arguments import names_of, whole_number
-from ..conversion.provenance import inputs_of
+from ..conversion.provenance import hash_of_settings, inputs_of
 from ..conversion.restored import (
     LostSettingsError,
+    check_settings_file,
     restored_arguments,
     restored_name,
     restored_target,
@@ -29,7 +32,6 @@ from ..resources.paths import expand_path
 from .differences import Difference, Differences
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Mapping
 
     import h5py
@@ -111,7 +113,8 @@ def verify(
     output
         the LH5 file.
     in_stream
-        the DAQ file that it was made from, or a list of files that continue each other.
+        the DAQ file that it was made from, or a list of files that continue each other,
+        in any order if their names are those in the report.
     threads
         number of threads; by default the number of cores that this process may use.
     memory_limit
@@ -159,6 +162,7 @@ def verify(
                 work.check_alone()
             else:
                 names = names_of(in_stream)
+                names = _in_stored_order(names, work.stored)
                 result.in_stream = names[0]
                 work.compare(names, options)
     result.differences = differences.listed
@@ -287,6 +291,7 @@ class _Work:
         try:
             target = restored_target(self.stored, output)
             arguments = restored_arguments(self.stored, options)
+            check_settings_file(self.stored, names[0], arguments["options"])
         except LostSettingsError as e:
             self.check_alone()
             self.result.unverified.append(f"the values: {e}")
@@ -328,7 +333,7 @@ class _Work:
         for name, wanted, digest in zip(names, hashes, found, strict=False):
             if wanted is not None and digest not in (wanted, None):
                 self.differences.add("", f"{name} has another SHA-256 than stored")
-        self._check_settings(report.provenance.get("settings"))
+        self._check_settings(_settings_of(report.provenance, self.stored))
 
     def _check_structure_too(self, compared: ComparedObjects) -> None:
         """Check the structure where the values are those expected.
@@ -369,3 +374,25 @@ class _Work:
 
 def _slashes(path: str) -> list[int]:
     return [i for i, c in enumerate(path) if c == "/"]
+
+
+def _in_stored_order(names: list[str], stored: dict[str, Any] | None) -> list[str]:
+    """Return the files of an input in the order of their names in the report.
+
+    They keep their order if the report has other names, or a name twice.
+    """
+    given = {os.path.basename(name): name for name in names}
+    wanted = [source.get("name") for source in inputs_of(stored or {})]
+    if len(given) == len(names) and sorted(given) == sorted(map(str, wanted)):
+        return [given[name] for name in wanted]
+    return names
+
+
+def _settings_of(made: Mapping[str, Any], stored: Mapping[str, Any]) -> str | None:
+    """Return the hash of settings, without a settings file that was beside the data."""
+    if "settings_file" not in stored or "settings_file" in made:
+        return made.get("settings")
+    arguments = dict(made.get("arguments", {}))
+    for name in formats.paths_of_settings(stored.get("format", "")):
+        arguments.pop(name, None)
+    return hash_of_settings({**made, "arguments": arguments})

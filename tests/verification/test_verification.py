@@ -8,12 +8,17 @@ import shutil
 import h5py
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from kit.writers import compass, fcio
 
 import daq2lh5
-from daq2lh5 import build_raw
+from daq2lh5 import build_raw, cli
+from daq2lh5.batch.current import existing_outputs
 from daq2lh5.conversion.provenance import hash_of_settings
+from daq2lh5.conversion.targets import target_of
 from daq2lh5.publishing.output_files import REPORT_ATTRIBUTE
+
+SETTINGS = compass.settings([compass.Board()])
 
 WINDOW = {
     "window": ["waveform", 5, 30, "waveform_windowed"],
@@ -424,3 +429,62 @@ def test_links_are_differences(output, daq, tmp_path):
         found = texts(verify(*arguments))
         assert "FCEvent/baseline: is a link to other.lh5" in found
         assert "more: a further name of FCEvent" in found
+
+
+class TestSettingsBesideTheData:
+    """The settings file of CoMPASS that was found there must be the same."""
+
+    @pytest.fixture
+    def daq(self, tmp_path):
+        form = compass.form(0xCAED, 2)
+        daq = tmp_path / "run.BIN"
+        daq.write_bytes(compass.file(form, compass.events(form, n=20, n_samples=30)))
+        (tmp_path / "run_settings.xml").write_text(SETTINGS)
+        return daq
+
+    @pytest.fixture
+    def output(self, daq):
+        return out_of(daq, daq.with_name("run.lh5"))
+
+    def test_the_same(self, output, daq):
+        assert is_good(output, daq)
+        target = target_of(str(output), str(daq), {})
+        assert existing_outputs([str(daq)], target, {}) == (None, 0)
+
+    @pytest.mark.parametrize("state", ["is missing", "has another content"])
+    def test_missing_or_changed(self, output, daq, tmp_path, state):
+        beside, other = tmp_path / "run_settings.xml", tmp_path / "other.xml"
+        beside.rename(other)
+        if state != "is missing":
+            beside.write_text(SETTINGS.replace("</configuration>", "</configuration >"))
+        result = verify(output, daq)
+        assert result.exit_status == 1
+        assert f"settings file run_settings.xml beside the data, which {state}" in (
+            "\n".join(result.unverified)
+        )
+        assert is_good(output, daq, compass_config_file=str(other))
+        target = target_of(str(output), str(daq), {})
+        found = existing_outputs([str(daq)], target, {})
+        assert "the settings file beside the input has changed" in found.outdated
+
+    def test_a_new_one(self, daq, tmp_path):
+        (tmp_path / "run_settings.xml").unlink()
+        out = out_of(daq, tmp_path / "x.lh5")
+        assert is_good(out, daq)
+        (tmp_path / "run_settings.xml").write_text(SETTINGS)
+        result = verify(out, daq)
+        assert result.exit_status == 1
+        assert "without a settings file" in result.unverified[0]
+
+
+def test_joined_files_in_any_order(tmp_path):
+    names = [tmp_path / f"r_{n}.fcio" for n in (1, 2, 10)]
+    for n, name in enumerate(names, 4):
+        name.write_bytes(fcio.make_stream(n, n_channels=3, n_samples=50))
+    out = tmp_path / "x.lh5"
+    build_raw(names, out_spec=out)
+    assert is_good(out, [names[0], names[2], names[1]])
+    for given in (str(tmp_path), f"@{tmp_path / 'list'}"):
+        (tmp_path / "list").write_text("\n".join(map(str, sorted(names))))
+        done = CliRunner().invoke(cli.main, ["verify", str(out), given])
+        assert done.exit_code == 0, done.output
