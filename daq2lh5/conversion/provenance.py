@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .targets import Target
 
 __all__ = [
+    "CHANGE_OUTPUTS",
     "FileHash",
     "Provenance",
     "common_folder",

@@ -322,7 +322,7 @@ class _Work:
             )
         except (FileNotFoundError, PermissionError, IsADirectoryError):
             raise
-        except (RuntimeError, ValueError, KeyError, NotImplementedError) as e:
+        except (RuntimeError, ValueError, KeyError, TypeError) as e:
             if lacks_memory(e):
                 raise
             self.differences.add("", f"decoding {names[0]} again fails: {e}")

@@ -488,3 +488,39 @@ def test_joined_files_in_any_order(tmp_path):
         (tmp_path / "list").write_text("\n".join(map(str, sorted(names))))
         done = CliRunner().invoke(cli.main, ["verify", str(out), given])
         assert done.exit_code == 0, done.output
+
+
+CRAFTED = {
+    "threads": ({"arguments": {"threads": 3}}, "arguments that change no output"),
+    "a file": (
+        {"arguments": {"compass_config_file": "/etc/passwd"}},
+        "compass_config_file=a file: give",
+    ),
+    "keys": (
+        {"specification": {"FCEventDecoder": [{"tables": {"a": [[1, 10**12]]}}]}},
+        "more than 1048576 keys",
+    ),
+    "processing": (
+        {
+            "specification": {
+                "FCEventDecoder": [{"tables": {"a": [1]}, "proc_spec": "/etc/passwd"}]
+            }
+        },
+        "specification in its report is damaged: proc_spec is",
+    ),
+    "entries": ({"specification": {"FCEventDecoder": [5]}}, "report is damaged"),
+    "tables": ({"specification": {"FCEventDecoder": [{}]}}, "report is damaged"),
+}
+
+
+@pytest.mark.parametrize("name", CRAFTED)
+def test_crafted_settings(output, daq, name):
+    """Their hash is right."""
+    change, words = CRAFTED[name]
+    with h5py.File(output, "r+") as file:
+        report = json.loads(file.attrs[REPORT_ATTRIBUTE]) | change
+        report["settings"] = hash_of_settings(report)
+        file.attrs[REPORT_ATTRIBUTE] = json.dumps(report)
+    result = verify(output, daq)
+    assert result.exit_status == 1
+    assert words in "\n".join(result.unverified)
