@@ -524,3 +524,50 @@ def test_crafted_settings(output, daq, name):
     result = verify(output, daq)
     assert result.exit_status == 1
     assert words in "\n".join(result.unverified)
+
+
+@pytest.mark.parametrize(
+    "lossy",
+    [{"scaleoffset": 3, "compression": None}, {"compression": "hdf5plugin.SZ3()"}],
+)
+def test_lossy_filters_do_not_change_lengths_and_encoded_waveforms(
+    daq, tmp_path, lossy
+):
+    made = []
+    for settings in ({}, lossy):
+        out = tmp_path / f"{len(made)}.lh5"
+        table = {"key_list": ["*"], "out_stream": str(out), "proc_spec": WINDOW}
+        others = {"key_list": ["*"], "out_stream": str(out)}
+        spec = {"FCEventDecoder": {"raw": table}, "*": {"{name}": others}}
+        build_raw(daq, out_spec=spec, hdf5_settings=settings)
+        with h5py.File(out) as file:
+            exact = {}
+
+            def look(name, node, exact=exact):
+                if "cumulative_length" in name or "encoded_data/" in name:
+                    exact[name] = node[()].tobytes()
+
+            file.visititems(look)
+        made.append(exact)
+    assert len(made[0]) >= 2
+    assert made[0] == made[1]
+    if "scaleoffset" in lossy:
+        assert is_good(out, daq)
+
+
+def test_broken_lengths_with_the_daq_file(daq, tmp_path):
+    """Also if the expected lengths, after a lossy filter, are the same."""
+    out = tmp_path / "x.lh5"
+    table = {"key_list": ["*"], "out_stream": str(out), "proc_spec": WINDOW}
+    build_raw(daq, out_spec={"FCEventDecoder": {"raw": table}})
+    place = "raw/waveform_windowed/values/encoded_data/cumulative_length"
+    with h5py.File(out, "r+") as file:
+        ends = file[place][:]
+        attrs = dict(file[place].attrs)
+        ends[3] = 0
+        del file[place]
+        node = file.create_dataset(
+            place, data=ends, maxshape=(None,), chunks=(128,), scaleoffset=1
+        )
+        node.attrs.update(attrs)
+    assert verify(out, daq).exit_status == 3
