@@ -20,7 +20,7 @@ from .conversion.arguments import (
     yes_or_no,
 )
 from .conversion.loop import convert_opened
-from .conversion.provenance import FileHash, common_folder, provenance_of
+from .conversion.provenance import FileHash, common_folder, file_entry, provenance_of
 from .conversion.targets import Target, target_of
 from .errors import OutSpecError
 from .reading.joined import open_joined
@@ -467,6 +467,9 @@ def convert(
                 chunk_mode="only_full",
                 out_stream=target.file,
             )
+            if streamer.settings_file is not None:
+                found = file_entry(streamer.settings_file)
+                report.provenance["settings_file"] = found
             _check_selection(streamer, target.rb_lib)
             if rows_wanted is not None:
                 streamer.rows_left = rows_wanted

@@ -84,6 +84,9 @@ class DataStreamer(Selection, ABC):
     block_size: int | None = None
     """Bytes to read at a time; None for the default of :mod:`.source`."""
 
+    settings_file: str | None = None
+    """Settings file found beside the data, once the stream is open."""
+
     def __init__(self) -> None:
         self.source: Source | None = None
         self.memory_limit = DEFAULT_LIMIT

@@ -218,6 +218,29 @@ def check_options(given: dict[str, Any]) -> dict[str, Any]:
     return checked
 
 
+def paths_of_settings(name: str) -> list[str]:
+    """Return the options of a format that are settings files."""
+    return [key for key, (f, o) in OPTIONS.items() if f.name == name and o.is_path]
+
+
+def settings_beside(name: str, in_stream: str) -> str | None:
+    """Return the settings file that a format finds beside an input; None without one.
+
+    Parameters
+    ----------
+    name
+        of the format.
+    in_stream
+        name of the input.
+    """
+    if name != "Compass":
+        return None
+    from .compass.compass_config_parser import find_settings  # noqa: PLC0415
+
+    settings = find_settings(in_stream)
+    return None if settings is None else settings.path
+
+
 def known_decoders() -> set[str]:
     """Return the names of the decoders of all formats."""
     return {name for format_ in FORMATS for name in format_.decoders}

@@ -288,6 +288,8 @@ class ConversionReport:
         }
         if self.folder is not None:
             short["output"] = os.path.relpath(file, self.folder)
+        if self.garbage_file is not None:
+            short["has_garbage_file"] = True
         optional = {
             **{k: v for k, v in self.provenance.items() if k in bulky},
             "container_error": self.container_error,
@@ -298,6 +300,10 @@ class ConversionReport:
             "skipped_channels": full["skipped_channels"],
             "tables": full["tables"].get(file, {}),
         }
+        if self.folder is not None:
+            optional["outputs"] = [
+                os.path.relpath(o, self.folder) for o in self.outputs
+            ]
         for name in ("container_error", "notes", "damage"):
             optional[name] = self._without_paths(optional[name])
         packed: dict[str, str] = {}

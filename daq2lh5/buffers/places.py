@@ -14,6 +14,7 @@ __all__ = [
     "Place",
     "as_out_stream",
     "is_folder",
+    "name_beside",
     "split_out_stream",
 ]
 
@@ -22,6 +23,9 @@ HDF5_ENDINGS = (".lh5", ".h5", ".hdf5", ".hdf", ".he5")
 
 GARBAGE_ENDING = ".garbage"
 """Suffix of the garbage file, appended to the name of the first output."""
+
+NAME_BYTES = 255
+"""Longest file name on common file systems."""
 
 _AFTER_ENDING = re.compile(
     # the last one: folders may have such an extension, too
@@ -166,3 +170,10 @@ def _exists(path: str) -> bool:
     """Whether the path, or a folder with a colon that contains it, exists."""
     folder = os.path.dirname(path)
     return os.path.exists(path) or (":" in folder and os.path.isdir(folder))
+
+
+def name_beside(file: str, ending: str) -> str:
+    """Return the name of a file with a suffix, cut to the longest length of names."""
+    folder, name = os.path.split(file)
+    kept = os.fsencode(name)[: NAME_BYTES - len(ending)]
+    return os.path.join(folder, os.fsdecode(kept) + ending)

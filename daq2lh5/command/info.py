@@ -30,7 +30,7 @@ def show_info(files: tuple[str, ...], as_json: bool) -> int:
     as_json
         print the stored report as it is, a line for each file.
     """
-    from ..conversion.provenance import read_report  # noqa: PLC0415  (--help needs none)
+    from ..conversion.stored_reports import read_report  # noqa: PLC0415  (imports h5py)
     from ..resources.paths import expand_path  # noqa: PLC0415
 
     status = 0
@@ -43,7 +43,10 @@ def show_info(files: tuple[str, ...], as_json: bool) -> int:
             status = EXIT_USAGE
             continue
         if report is None:
-            say(f"error: {file}: no output of daq2lh5, or not complete")
+            say(
+                f"error: {file}: no output of daq2lh5, not complete, or its report is "
+                "damaged"
+            )
             status = status or EXIT_FAILED
         elif as_json:
             tell(click.echo, json.dumps({"file": file} | report))

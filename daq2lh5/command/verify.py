@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -61,7 +62,8 @@ def run_verify(
     try:
         limit = parse_limit(memory_limit)
         options = _options_of(kwargs)
-        output, *names = check_inputs((output, *daq_files))
+        (output,) = check_inputs((output,))
+        names = check_inputs(tuple(_expanded(output, daq_files)))
         if json_file is not None:
             json_file = json_file if json_file == "-" else expand_path(json_file)
             check_json_file(json_file, [output, *names])
@@ -83,7 +85,7 @@ def run_verify(
             results.append(
                 verify(
                     output,
-                    names or None,
+                    list(names) or None,
                     threads=threads,
                     memory_limit=limit,
                     progress=progress,
@@ -101,6 +103,25 @@ def run_verify(
         if json_file is not None:
             tell(_write_json, json_file, result)
     return status
+
+
+def _expanded(output: str, daq_files: tuple[str, ...]) -> Iterator[str]:
+    """Yield the DAQ files for names on the command line.
+
+    A folder stands for the files in it that the output was made from, by its report.
+    """
+    if not daq_files:
+        return
+    from ..conversion.provenance import inputs_of  # noqa: PLC0415  (--help needs none)
+    from ..conversion.stored_reports import read_report  # noqa: PLC0415
+    from .inputs import expand_inputs  # noqa: PLC0415
+
+    stored = {source.get("name") for source in inputs_of(read_report(output) or {})}
+    for name in daq_files:
+        found = expand_inputs([name])
+        if os.path.isdir(expand_path(name)):
+            found = [f for f in found if os.path.basename(f) in stored] or found
+        yield from found
 
 
 def _options_of(kwargs: str) -> dict[str, Any]:

@@ -112,6 +112,13 @@ class CompassStreamer(KernelStreamer):
         # keys of the channels that the kernel has
         self._known_keys: set[int] = set()
 
+    @property
+    def settings_file(self) -> str | None:
+        """The settings file that was found beside the data; None without one."""
+        if self.compass_config_file is not None or self._settings is None:
+            return None
+        return self._settings.path
+
     def get_decoder_list(self) -> list[DataDecoder]:
         """Return the decoders of the header and of the records."""
         return [self.header_decoder, self.event_decoder]

@@ -17,7 +17,6 @@ from .. import formats
 from .._version import __version__
 from ..buffers.places import Place
 from ..buffers.table_settings import SETTINGS
-from ..report import unpacked
 from ..resources.paths import expand_path
 from ..resources.threads import Task, start_thread
 from ..utils import load_dict
@@ -29,15 +28,17 @@ if TYPE_CHECKING:
     from .targets import Target
 
 __all__ = [
+    "CHANGE_OUTPUTS",
     "FileHash",
     "Provenance",
     "common_folder",
+    "file_entry",
     "hash_of_settings",
     "input_of",
     "inputs_of",
     "keys_of",
     "provenance_of",
-    "read_report",
+    "settings_file_beside",
 ]
 
 BLOCK_BYTES = 1 << 20
@@ -59,7 +60,8 @@ SHARED = ("out_stream", "proc_spec", *SETTINGS)
 
 Provenance = dict[str, Any]
 """``version``, ``arguments``, ``specification``, ``settings`` (a hash of these three),
-``input``, and for joined files ``continued_by``: a list of the other files.
+``input``, for joined files ``continued_by``: a list of the other files, and
+``settings_file`` if one was found beside the data.
 
 The specification has a list of entries for each decoder. An entry has ``tables`` (the
 keys of each), ``out_stream`` (relative to the common folder of all outputs),
@@ -115,11 +117,41 @@ def _arguments_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in sorted(options.items()):
         found[name] = _plain(value)
         if formats.OPTIONS[name][1].is_path:
-            found[name] = _file_of(expand_path(value))
+            found[name] = file_entry(expand_path(value))
     return found
 
 
-def _file_of(path: str) -> dict[str, Any]:
+def settings_file_beside(
+    name: str, in_stream: str, options: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Return the entry of the settings file that a format finds beside an input.
+
+    Parameters
+    ----------
+    name
+        of the format.
+    in_stream
+        name of the input.
+    options
+        options of formats: a settings file in them is used instead.
+
+    Returns
+    -------
+    entry
+        ``name`` and ``sha256``; None without such a file.
+
+    Raises
+    ------
+    OSError
+        if it cannot be read.
+    """
+    if any(options.get(key) is not None for key in formats.paths_of_settings(name)):
+        return None
+    path = formats.settings_beside(name, in_stream)
+    return None if path is None else file_entry(path)
+
+
+def file_entry(path: str) -> dict[str, Any]:
     """Return the name of a settings file, and the SHA-256 of its content."""
     with open(path, "rb") as file:
         content = file.read()
@@ -262,24 +294,6 @@ def hash_of_settings(made: Mapping[str, Any]) -> str:
     }
     text = json.dumps(hashed, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def read_report(file: str) -> dict[str, Any] | None:
-    """Return the report in an output; None if it has no report, or a damaged one."""
-    import h5py  # noqa: PLC0415  (slow to import)
-
-    from ..publishing.output_files import REPORT_ATTRIBUTE  # noqa: PLC0415
-
-    try:
-        with h5py.File(file, "r", locking=False) as opened:
-            text = opened.attrs.get(REPORT_ATTRIBUTE)
-    except (OSError, RuntimeError):
-        return None
-    try:
-        report = json.loads(text)
-        return unpacked(report) if isinstance(report, dict) else None
-    except (TypeError, ValueError):
-        return None
 
 
 class FileHash:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 
-from ..buffers.places import GARBAGE_ENDING
+from ..buffers.places import GARBAGE_ENDING, name_beside
 from ..errors import OutSpecError, WriteError
 from ..report import MAX_ATTRIBUTE_BYTES
 from ..resources.interruption import check_interruption, without_signals
@@ -44,9 +44,6 @@ __all__ = [
 
 REPORT_ATTRIBUTE = "daq2lh5_report"
 """Attribute of a file's root group with the report, as JSON."""
-
-NAME_BYTES = 255
-"""Longest file name on common file systems."""
 
 COLUMNS_ATTRIBUTE = "daq2lh5_columns"
 """Attribute of a file's root group with the descriptions of the columns, as JSON."""
@@ -250,9 +247,7 @@ class OutputFiles:
 
     def name_beside(self, ending: str) -> str:
         """Return the first file's name with a suffix, cut to the longest length."""
-        folder, name = os.path.split(next(iter(self._files.values())).name)
-        kept = os.fsencode(name)[: NAME_BYTES - len(ending)]
-        return os.path.join(folder, os.fsdecode(kept) + ending)
+        return name_beside(next(iter(self._files.values())).name, ending)
 
     def writer_beside(self, ending: str) -> LH5Writer:
         """Return the writer of the file with this suffix, published with the others."""
@@ -341,6 +336,28 @@ class OutputFiles:
             self._finish(report)
 
     def _finish(self, report: ConversionReport) -> None:
+        names = [file.name for file in self._files.values()]
+        report.outputs = [n for n in names if n != report.garbage_file]
+        finished: dict[Path, _File] = {}
+        try:
+            self._close(report)
+            check_interruption()
+            with without_signals():
+                publish(
+                    [*self._files.values(), *self._obsolete.values()], self.overwrite
+                )
+                finished, self._files = self._files, {}
+                for file in finished.values():
+                    file.temporary.release()
+        except BaseException:
+            if not finished:
+                report.outputs = []
+            raise
+        for folder in {target.parent for target in finished}:
+            sync_folder(folder)
+
+    def _close(self, report: ConversionReport) -> None:
+        """Store the report in the files, and close them."""
         for file in self._files.values():
             text = report.as_attribute(file.name)
             attributes = {REPORT_ATTRIBUTE: text}
@@ -360,16 +377,6 @@ class OutputFiles:
                 file.temporary.sync()
             except OSError as e:
                 raise WriteError(e.errno, e.strerror, file.name) from e
-        check_interruption()
-        with without_signals():
-            publish([*self._files.values(), *self._obsolete.values()], self.overwrite)
-            finished, self._files = self._files, {}
-            for file in finished.values():
-                file.temporary.release()
-            names = [file.name for file in finished.values()]
-            report.outputs = [n for n in names if n != report.garbage_file]
-        for folder in {target.parent for target in finished}:
-            sync_folder(folder)
 
     def discard(self) -> None:
         """Remove the unfinished files."""

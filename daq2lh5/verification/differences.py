@@ -52,11 +52,14 @@ class Differences:
         the first of each column, in the order in which they were found.
     counts
         number of all differences by path. Each row of a column counts once.
+    skipped
+        reason why rows could not be compared, by path of the column.
     """
 
     def __init__(self) -> None:
         self.listed: list[Difference] = []
         self.counts: dict[str, int] = {}
+        self.skipped: dict[str, str] = {}
 
     def __len__(self) -> int:
         return sum(self.counts.values())
@@ -67,3 +70,7 @@ class Differences:
         self.counts[path] = known + n
         if known < LISTED_OF_PATH and len(self.listed) < LISTED:
             self.listed.append(Difference(path, text, row))
+
+    def skip(self, path: str, reason: str) -> None:
+        """Note that rows of a column could not be compared."""
+        self.skipped.setdefault(path, reason)

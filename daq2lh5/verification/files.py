@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 
-from ..buffers.places import GARBAGE_ENDING
+from ..buffers.places import GARBAGE_ENDING, name_beside
 from ..publishing.output_files import (
     COLUMNS_ATTRIBUTE,
     columns_text,
@@ -115,7 +115,7 @@ class ComparedFiles:
         """Compare the damaged ranges with the garbage file of the first output."""
         if not len(garbage) or self._first is None or not self._is_own(self._first):
             return
-        file = self._output.filename + GARBAGE_ENDING
+        file = name_beside(self._output.filename, GARBAGE_ENDING)
         if not os.path.isfile(file):
             text = f"{os.path.basename(file)} is missing: the bytes of damaged ranges"
             self._differences.add("", text)

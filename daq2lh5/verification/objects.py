@@ -64,6 +64,8 @@ class ComparedObjects(Appender):
     ----------
     n_bytes
         bytes of rows that were compared.
+    aliases
+        paths of objects by their further names.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class ComparedObjects(Appender):
         self._encoder = pipeline.new_encoder()
         self._parents = Parents()
         self._stored: dict[Column, StoredDataset] = {}
-        self._aliases: dict[str, str] = {}
+        self.aliases: dict[str, str] = {}
 
     def enter(
         self,
@@ -201,7 +203,10 @@ class ComparedObjects(Appender):
 
     def _report(self, results: list[_Result]) -> None:
         for path, text, row, n in results:
-            self.differences.add(path, text, row, n)
+            if n:
+                self.differences.add(path, text, row, n)
+            else:
+                self.differences.skip(path, text)
 
     def take_encoded(
         self, target: WrittenObject, coding: Coding, encoded: Encoded
@@ -225,7 +230,7 @@ class ComparedObjects(Appender):
 
     def add_alias(self, path: str, alias: str) -> None:
         """Expect a further name of an object."""
-        self._aliases[alias] = path
+        self.aliases[alias] = path
 
     def replace_scalars(self, target: WrittenObject, layout: Layout) -> None:
         """Expect the scalars of a layout."""
@@ -251,12 +256,12 @@ class ComparedObjects(Appender):
 
     def _compare_aliases(self) -> None:
         """Compare the further names of objects, which are hard links."""
-        wanted, self._aliases = self._aliases, {}
+        wanted, self.aliases = self.aliases, {}
         for alias, path in wanted.items():
             # objects without rows are not written, and have no alias
             if path not in self.objects:
                 continue
-            self._aliases[alias] = path
+            self.aliases[alias] = path
             self._parents.add_link(path, alias)
             found = self.file.get(alias)
             if found is None:
@@ -267,8 +272,8 @@ class ComparedObjects(Appender):
     def _without_alias(self, path: str) -> str:
         """Return the path of an object by names of tables, not by aliases."""
         for outer in _with_parents(path):
-            if outer != path and outer in self._aliases:
-                return self._aliases[outer] + path[len(outer) :]
+            if outer != path and outer in self.aliases:
+                return self.aliases[outer] + path[len(outer) :]
         return path
 
     def tables(self) -> dict[str, int]:
@@ -326,7 +331,7 @@ class ComparedObjects(Appender):
 
     def _find_others(self) -> None:
         """Report the objects of the file that are not expected."""
-        expected = {p for alias in self._aliases for p in _with_parents(alias)}
+        expected = {p for alias in self.aliases for p in _with_parents(alias)}
         for target in self.objects.values():
             layout = target.layout
             for below in [*layout.groups, *layout.numbers, *layout.scalars]:

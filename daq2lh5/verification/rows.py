@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .stored import StoredDataset, UnreadableError
+from .stored import RefilterError, StoredDataset, UnreadableError
 
 __all__ = ["compare_rows"]
 
@@ -30,7 +30,7 @@ def compare_rows(
     -------
     difference
         None if all are equal; otherwise text, number of the first row that differs,
-        and number of rows that differ.
+        and number of rows that differ: 0 if they cannot be compared.
     """
     n = sum(len(p) for p in pieces)
     stop = min(start + n, stored.n)
@@ -65,7 +65,10 @@ def _compare_refiltered(
     stored: StoredDataset, start: int, found: np.ndarray, expected: np.ndarray
 ) -> tuple[str, int, int] | None:
     """Compare rows again, after the dataset's filters were applied to the expected."""
-    expected = stored.refiltered(expected)
+    try:
+        expected = stored.refiltered(expected)
+    except RefilterError as e:
+        return f"its lossy filter cannot be applied again: {e}", start, 0
     if _same(found, expected):
         return None
     differing = _rows_that_differ(found, expected)

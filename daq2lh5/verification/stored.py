@@ -15,11 +15,12 @@ import numpy as np
 from h5py import h5d
 
 from ..writing.filters import Filters
+from ..writing.plugin_filters import load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["StoredDataset", "UnreadableError", "fletcher32"]
+__all__ = ["RefilterError", "StoredDataset", "UnreadableError", "fletcher32"]
 
 PLAIN_BYTES = 2**20
 """Number of bytes that are read at a time if the dataset has no chunks."""
@@ -35,6 +36,10 @@ WEIGHTS = np.arange(FLETCHER_WORDS, 0, -1, dtype=np.uint64)
 
 class UnreadableError(Exception):
     """Rows of a dataset cannot be read."""
+
+
+class RefilterError(Exception):
+    """The filters of a dataset cannot be applied to other rows."""
 
 
 class StoredDataset:
@@ -68,6 +73,8 @@ class StoredDataset:
         self.row_bytes = self.dtype.itemsize * math.prod(self.row_shape)
         self.properties = node.get_create_plist()
         self.filters = Filters.of(self.properties, level_asked=True)
+        if not self.filters.known:
+            load_plugins()
         chunks = None
         if self.properties.get_layout() == h5d.CHUNKED:
             chunks = self.properties.get_chunk()
@@ -156,7 +163,13 @@ class StoredDataset:
         return _unshuffled(found, self.dtype.itemsize)
 
     def refiltered(self, rows: np.ndarray) -> np.ndarray:
-        """Return rows of one chunk as they are after the dataset's filters."""
+        """Return rows of one chunk as they are after the dataset's filters.
+
+        Raises
+        ------
+        RefilterError
+            if HDF5 refuses the filters: some do not accept their own stored settings.
+        """
         from ..writing.datasets import memory_file  # noqa: PLC0415  (seldom needed)
 
         with memory_file() as file:
@@ -164,7 +177,10 @@ class StoredDataset:
                 rows.shape, (h5py.h5s.UNLIMITED, *self.row_shape)
             )
             kind = h5py.h5t.py_create(self.dtype, logical=True)
-            created = h5d.create(file.id, b"rows", kind, space, self.properties)
+            try:
+                created = h5d.create(file.id, b"rows", kind, space, self.properties)
+            except (OSError, RuntimeError, ValueError) as e:
+                raise RefilterError(str(e)) from e
             dataset = h5py.Dataset(created)
             dataset[...] = rows
             # the chunk is filtered only when the dataset is closed

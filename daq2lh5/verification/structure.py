@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
+from h5py import h5l, h5o
 
 from .objects import attributes_of
 from .stored import StoredDataset, UnreadableError
@@ -31,6 +32,9 @@ KINDS = {
 
 SMALL_BYTES = 2**16
 """Smaller chunks, in bytes, are read at once: handing them to a thread costs more."""
+
+DEEPEST = 64
+"""Largest number of groups inside each other."""
 
 NAME = re.compile(r"(\w+)(?:<([\d,]+)>)?(?:\{(.*)\})?", re.DOTALL)
 
@@ -71,11 +75,14 @@ class Structure:
         number of rows of each table by path; None if its columns disagree.
     n_bytes
         bytes of rows that were read.
+    names
+        all paths of each object that has several (hard links).
     """
 
     def __init__(self) -> None:
         self.tables: dict[str, int | None] = {}
         self.n_bytes = 0
+        self.names: list[list[str]] = []
 
 
 class _Checker:
@@ -87,21 +94,43 @@ class _Checker:
         differences: Differences,
         pipeline: Pipeline,
         progress: Callable[[], None],
+        read: bool,
     ) -> None:
         self.file = file
         self.differences = differences
         self.pipeline = pipeline
         self.progress = progress
+        self.read = read
         self.found = Structure()
+        # paths and rows of each object by its address
+        self._paths: dict[int, list[str]] = {}
+        self._rows: dict[int, int | None] = {}
 
     def check(self, path: str) -> int | None:
         """Check an object; return its number of rows, if it has rows."""
         try:
             node = self.file[path or "/"]
             attrs = attributes_of(node.id)
+            address = h5o.get_info(node.id).addr
         except (OSError, RuntimeError, KeyError, ValueError) as e:
             self.differences.add(path, f"cannot be read: {e}")
             return None
+        paths = self._paths.setdefault(address, [])
+        paths.append(path)
+        if len(paths) == 1:
+            self._rows[address] = None
+            self._rows[address] = self._check_object(path, node, attrs)
+        elif paths[0] in self.found.tables:
+            self.found.tables[path] = self.found.tables[paths[0]]
+        return self._rows[address]
+
+    def names(self) -> list[list[str]]:
+        """Return the paths of each object that has several."""
+        return [paths for paths in self._paths.values() if len(paths) > 1]
+
+    def _check_object(
+        self, path: str, node: h5py.Group | h5py.Dataset, attrs: dict[str, Any]
+    ) -> int | None:
         text = attrs.get("datatype")
         kind = _Type.of(text)
         if text is None and not path:
@@ -109,6 +138,9 @@ class _Checker:
         elif kind is None:
             shown = "no datatype" if text is None else f"datatype {text!r}"
             self.differences.add(path, f"{shown}: it is not an LH5 object")
+            return None
+        if path.count("/") >= DEEPEST:
+            self.differences.add(path, f"more than {DEEPEST} groups around it")
             return None
         if isinstance(node, h5py.Dataset):
             return self._check_dataset(path, node, kind)
@@ -139,13 +171,26 @@ class _Checker:
                 difference = f"is not in the datatype {text}"
                 self.differences.add(f"{path}/{name}".strip("/"), difference)
         rows = {
-            name: self.check(f"{path}/{name}".strip("/")) for name in sorted(members)
+            name: self.check(f"{path}/{name}".strip("/"))
+            for name in sorted(members)
+            if self._is_inside(path, node, name)
         }
         if kind.name == "table":
             return self._check_table(path, rows)
         if kind.name == "array":
             return self._check_vectors(path, rows)
         return rows.get("encoded_data")
+
+    def _is_inside(self, path: str, node: h5py.Group, name: str) -> bool:
+        """Whether a member is an object of this file, not a soft or external link."""
+        raw = name.encode("utf-8", "surrogateescape")
+        if node.id.links.get_info(raw).type == h5l.TYPE_HARD:
+            return True
+        link = node.get(name, getlink=True)
+        target = f"{getattr(link, 'filename', '')}:{getattr(link, 'path', '')}"
+        text = f"is a link to {target.removeprefix(':')}: outputs have their own data"
+        self.differences.add(f"{path}/{name}".strip("/"), text)
+        return False
 
     def _check_table(self, path: str, rows: dict[str, int | None]) -> int | None:
         lengths = {n for n in rows.values() if n is not None}
@@ -202,9 +247,11 @@ class _Checker:
             text = f"elements {node.dtype} do not fit the datatype {_written(kind)}"
             self.differences.add(path, text)
         if not node.ndim:
-            self._read_whole(path, node)
+            if self.read:
+                self._read_whole(path, node)
             return None
-        self._read_chunks(StoredDataset(self.file, path, node.id))
+        if self.read:
+            self._read_chunks(StoredDataset(self.file, path, node.id))
         return node.shape[0]
 
     def _read_whole(self, path: str, node: h5py.Dataset) -> None:
@@ -256,6 +303,7 @@ def check_structure(
     differences: Differences,
     pipeline: Pipeline,
     progress: Callable[[], None],
+    read: bool = True,
 ) -> Structure:
     """Check the structure of an LH5 file, and read each chunk.
 
@@ -269,13 +317,16 @@ def check_structure(
         threads that read long chunks.
     progress
         called before each chunk.
+    read
+        whether to read all chunks; without it, only lengths of vectors are read.
 
     Returns
     -------
     structure
         the tables, and the number of bytes read.
     """
-    checker = _Checker(file, differences, pipeline, progress)
+    checker = _Checker(file, differences, pipeline, progress, read)
     checker.check("")
     pipeline.drain()
+    checker.found.names = checker.names()
     return checker.found

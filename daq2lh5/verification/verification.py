@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .. import formats
 from .._version import __version__
 from ..build_raw import convert
 from ..conversion.arguments import names_of, whole_number
-from ..conversion.provenance import inputs_of, read_report
+from ..conversion.provenance import hash_of_settings, inputs_of
 from ..conversion.restored import (
     LostSettingsError,
+    check_settings_file,
     restored_arguments,
     restored_name,
     restored_target,
 )
+from ..conversion.stored_reports import read_report
 from ..errors import lacks_memory
 from ..report import ConversionReport
 from ..resources.memory import (
@@ -28,13 +32,14 @@ from ..resources.paths import expand_path
 from .differences import Difference, Differences
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import h5py
 
     from ..conversion.arguments import Input
     from ..data_streamer import DataStreamer
+    from .objects import ComparedObjects
+    from .structure import Structure
 
 __all__ = ["Verification", "verify"]
 
@@ -108,7 +113,8 @@ def verify(
     output
         the LH5 file.
     in_stream
-        the DAQ file that it was made from, or a list of files that continue each other.
+        the DAQ file that it was made from, or a list of files that continue each other,
+        in any order if their names are those in the report.
     threads
         number of threads; by default the number of cores that this process may use.
     memory_limit
@@ -156,11 +162,15 @@ def verify(
                 work.check_alone()
             else:
                 names = names_of(in_stream)
+                names = _in_stored_order(names, work.stored)
                 result.in_stream = names[0]
                 work.compare(names, options)
     result.differences = differences.listed
     result.counts = differences.counts
     result.n_differences = len(differences)
+    result.unverified += [
+        f"{path}: {text}" for path, text in differences.skipped.items()
+    ]
     return result
 
 
@@ -209,16 +219,16 @@ class _Work:
         if self.stored is None:
             self.result.unverified.append(
                 "the report: the file has none (made by another program, or an old "
-                "version)"
+                "version), or it is damaged"
             )
             return
-        self._check_report(found.tables)
+        self._check_report(found)
 
     def _report_progress(self) -> None:
         if self.progress is not None:
             self.progress(None)
 
-    def _check_report(self, tables: dict[str, int | None]) -> None:
+    def _check_report(self, found: Structure) -> None:
         """Compare the stored report with the content."""
         report = self.stored
         if sum(report.get("bytes", {}).values()) != report.get("input_bytes"):
@@ -227,16 +237,47 @@ class _Work:
             self.result.unverified.append("rows by the report: it lacks the tables")
             return
         told = report.get("tables", {})
+        tables = found.tables
         for path, table in told.items():
             if path not in self.file:
                 self.differences.add(path, "missing: it is in the report")
             elif path in tables and tables[path] != table["rows"]:
                 text = f"{tables[path]} rows, {table['rows']} in the report"
                 self.differences.add(path, text)
+        known = {*told, *self._check_names(found, told)}
         for path in tables:
             inside = [path[: i or None] for i in (0, *_slashes(path))]
-            if not any(outer in told for outer in inside):
+            if not any(outer in known for outer in inside):
                 self.differences.add(path, "is not in the report")
+
+    def _check_names(self, found: Structure, told: Mapping[str, Any]) -> set[str]:
+        """Check objects with several names; return the aliases of tables."""
+        may_have_aliases = self._may_have_aliases()
+        aliases: set[str] = set()
+        for paths in found.names:
+            others = [path for path in paths if path not in told]
+            if may_have_aliases and len(others) < len(paths):
+                aliases.update(others)
+                continue
+            first = next((p for p in paths if p in told), paths[0])
+            for path in others:
+                if path != first:
+                    text = f"a further name of {first or 'the file'}: not in the report"
+                    self.differences.add(path, text)
+                    aliases.add(path)
+        return aliases
+
+    def _may_have_aliases(self) -> bool:
+        """Whether the stored specification has aliases, or is left out."""
+        if "specification" in self.stored.get("left_out", ()):
+            return True
+        entries = (self.stored.get("specification") or {}).values()
+        return any(
+            isinstance(entry, dict) and entry.get("aliases")
+            for some in entries
+            if isinstance(some, list)
+            for entry in some
+        )
 
     def compare(self, names: list[str], options: dict[str, Any]) -> None:
         """Decode the DAQ file again, and compare."""
@@ -250,6 +291,7 @@ class _Work:
         try:
             target = restored_target(self.stored, output)
             arguments = restored_arguments(self.stored, options)
+            check_settings_file(self.stored, names[0], arguments["options"])
         except LostSettingsError as e:
             self.check_alone()
             self.result.unverified.append(f"the values: {e}")
@@ -280,17 +322,40 @@ class _Work:
             )
         except (FileNotFoundError, PermissionError, IsADirectoryError):
             raise
-        except (RuntimeError, ValueError, KeyError, NotImplementedError) as e:
+        except (RuntimeError, ValueError, KeyError, TypeError) as e:
             if lacks_memory(e):
                 raise
             self.differences.add("", f"decoding {names[0]} again fails: {e}")
+        self._check_structure_too(compared.objects)
         self.result.n_bytes = compared.objects.n_bytes
         self.result.tables = compared.objects.tables()
         found = [source.get("sha256") for source in inputs_of(report.provenance)]
         for name, wanted, digest in zip(names, hashes, found, strict=False):
             if wanted is not None and digest not in (wanted, None):
                 self.differences.add("", f"{name} has another SHA-256 than stored")
-        self._check_settings(report.provenance.get("settings"))
+        self._check_settings(_settings_of(report.provenance, self.stored))
+
+    def _check_structure_too(self, compared: ComparedObjects) -> None:
+        """Check the structure where the values are those expected.
+
+        Lossy filters may change lengths, and links may lead to other files.
+        """
+        from ..writing.pipeline import Pipeline  # noqa: PLC0415  (imports h5py)
+        from .structure import check_structure  # noqa: PLC0415
+
+        faults = Differences()
+        found = check_structure(
+            self.file, faults, Pipeline(), self._report_progress, read=False
+        )
+        known = set(self.differences.counts)
+        for fault in faults.listed:
+            if fault.path not in known:
+                self.differences.add(fault.path, fault.text, fault.row)
+        expected = {*compared.objects, *compared.aliases}
+        for paths in found.names:
+            for path in paths[1:] if expected.isdisjoint(paths) else paths:
+                if path not in expected and path not in known:
+                    self.differences.add(path, f"a further name of {paths[0]}")
 
     def _check_settings(self, settings: str | None) -> None:
         """Compare version and settings of decoding again with the stored ones."""
@@ -309,3 +374,25 @@ class _Work:
 
 def _slashes(path: str) -> list[int]:
     return [i for i, c in enumerate(path) if c == "/"]
+
+
+def _in_stored_order(names: list[str], stored: dict[str, Any] | None) -> list[str]:
+    """Return the files of an input in the order of their names in the report.
+
+    They keep their order if the report has other names, or a name twice.
+    """
+    given = {os.path.basename(name): name for name in names}
+    wanted = [source.get("name") for source in inputs_of(stored or {})]
+    if len(given) == len(names) and sorted(given) == sorted(map(str, wanted)):
+        return [given[name] for name in wanted]
+    return names
+
+
+def _settings_of(made: Mapping[str, Any], stored: Mapping[str, Any]) -> str | None:
+    """Return the hash of settings, without a settings file that was beside the data."""
+    if "settings_file" not in stored or "settings_file" in made:
+        return made.get("settings")
+    arguments = dict(made.get("arguments", {}))
+    for name in formats.paths_of_settings(stored.get("format", "")):
+        arguments.pop(name, None)
+    return hash_of_settings({**made, "arguments": arguments})

@@ -11,7 +11,7 @@ import numpy as np
 from h5py import h5p
 
 from .columns import WIDE_ROW
-from .filters import Filters, dataset_settings, level_is_asked
+from .filters import Filters, dataset_settings, level_is_asked, lossless
 from .parents import write_attributes
 
 if TYPE_CHECKING:
@@ -126,6 +126,8 @@ def create_dataset(
         the dataset; whether its settings ask for a certain level of deflate.
     """
     arguments = dataset_settings(settings, dataset.settings)
+    if dataset.counts is not None:
+        arguments = lossless(arguments)
     shape = {"maxshape": (None, *dataset.row_shape)}
     if dataset.row_bytes and "maxshape" not in arguments:
         # (for rows without elements h5py chooses the chunk)

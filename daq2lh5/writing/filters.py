@@ -30,6 +30,7 @@ __all__ = [
     "Filters",
     "dataset_settings",
     "level_is_asked",
+    "lossless",
     "reads_back",
 ]
 
@@ -37,6 +38,9 @@ DEFAULT_SETTINGS: dict[str, Any] = {"shuffle": True, "compression": "gzip"}
 
 DEFLATE, SHUFFLE, FLETCHER32, ZSTD = 1, 2, 3, 32015
 """Numbers of filters in HDF5 files."""
+
+LOSSY = (32013, 32017, 32024, 32028, 32033)
+"""Numbers of filters that may change values: Zfp, SZ, SZ3, Sperr, HTJ2K."""
 
 FAST_LEVEL = 1
 """Level of zlib for all columns but waveforms. ISA-L is faster, but its output depends
@@ -288,6 +292,23 @@ def dataset_settings(given: dict[str, Any], own: dict[str, Any]) -> dict[str, An
     if isinstance(settings.get("chunks"), list):
         settings["chunks"] = tuple(settings["chunks"])
     return with_plugin(settings)
+
+
+def lossless(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of ``create_dataset`` without filters that change integers.
+
+    Parameters
+    ----------
+    settings
+        result of :func:`dataset_settings`.
+    """
+    kept = dict(settings)
+    if kept.get("scaleoffset"):
+        # (0: as many bits as necessary)
+        del kept["scaleoffset"]
+    if kept.get("compression") in LOSSY:
+        kept |= {"compression_opts": None, **DEFAULT_SETTINGS}
+    return kept
 
 
 def level_is_asked(settings: dict[str, Any]) -> bool:

@@ -45,8 +45,8 @@ TASK_BYTES = 2**20
 NOT_ATTRIBUTES = ("compression", "hdf5_settings")
 """Attributes of an array that are settings, and are not written to the file."""
 
-NOT_COMPRESSED = {"compression": None, "compression_opts": None}
-"""Settings of encoded waveforms, which are not compressed again."""
+NOT_COMPRESSED = {"compression": None, "compression_opts": None, "scaleoffset": None}
+"""Settings of encoded waveforms, which are not compressed again, and never changed."""
 
 ENCODED_LENGTHS = np.empty(0, np.uint32)
 """Placeholder rows for the lengths of encoded waveforms, which the codec computes."""

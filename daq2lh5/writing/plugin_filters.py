@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import h5py
 
 from ..errors import did_you_mean, show
 
-__all__ = ["H5PY_FILTERS", "with_plugin"]
+__all__ = ["H5PY_FILTERS", "load_plugins", "with_plugin"]
 
 H5PY_FILTERS = ("gzip", "lzf", "szip")
 """Filters that h5py includes."""
 
 PREFIX = "hdf5plugin."
+
+
+def load_plugins() -> None:
+    """Give HDF5 the filters of hdf5plugin, to read with, if it is installed."""
+    with suppress(ImportError):
+        import hdf5plugin  # noqa: F401, PLC0415  (optional, slow to import)
 
 
 def with_plugin(settings: dict[str, Any]) -> dict[str, Any]:

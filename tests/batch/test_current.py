@@ -39,3 +39,30 @@ def test_pipes_are_converted_again(here):
     os.mkfifo(here / "pipe")
     target = target_of("x.lh5", "pipe", {})
     assert "not a file" in existing_outputs(["pipe"], target, ARGUMENTS)[0]
+
+
+def test_outputs_named_by_content_are_looked_at(here):
+    """Their names are in the reports of the others."""
+    spec = SPEC | {
+        "*": {"{name}": {"key_list": ["*"], "out_stream": "more/{name}.lh5"}},
+    }
+    build_raw("r.fcio", out_spec=dict(spec))
+    target = target_of(dict(spec), "r.fcio", {})
+    assert existing_outputs(["r.fcio"], target, ARGUMENTS) == (None, 0)
+    one = next((here / "more").iterdir())
+    one.unlink()
+    found = existing_outputs(["r.fcio"], target, ARGUMENTS)
+    assert found.outdated == f"{one} does not exist"
+
+
+@pytest.mark.parametrize("spec", [None, SPEC])
+def test_garbage_files_are_looked_at(here, spec):
+    data = (here / "r.fcio").read_bytes()
+    (here / "r.fcio").write_bytes(data[:-10])
+    spec = spec if spec is None else dict(spec)
+    garbage = build_raw("r.fcio", out_spec=spec).garbage_file
+    target = target_of(spec, "r.fcio", {})
+    assert existing_outputs(["r.fcio"], target, ARGUMENTS) == (None, 3)
+    os.unlink(garbage)
+    found = existing_outputs(["r.fcio"], target, ARGUMENTS)
+    assert found.outdated.endswith(f"{garbage} does not exist")

@@ -16,7 +16,8 @@ from kit.writers import compass, fcio, llama
 
 from daq2lh5 import build_raw
 from daq2lh5.build_raw import open_stream
-from daq2lh5.conversion.provenance import inputs_of, read_report
+from daq2lh5.conversion.provenance import inputs_of
+from daq2lh5.conversion.stored_reports import read_report
 
 if TYPE_CHECKING:
     from pathlib import Path

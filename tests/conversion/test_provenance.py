@@ -12,7 +12,8 @@ from kit.places import ENVIRONMENT
 from kit.writers import fcio
 
 from daq2lh5 import build_raw
-from daq2lh5.conversion.provenance import FileHash, read_report
+from daq2lh5.conversion.provenance import FileHash
+from daq2lh5.conversion.stored_reports import read_report
 from daq2lh5.resources import threads
 
 DATA = fcio.make_stream(4, n_channels=2, n_samples=20)

@@ -14,7 +14,6 @@ from daq2lh5.conversion.provenance import (
     hash_of_settings,
     keys_of,
     provenance_of,
-    read_report,
 )
 from daq2lh5.conversion.restored import (
     LostSettingsError,
@@ -22,6 +21,7 @@ from daq2lh5.conversion.restored import (
     restored_name,
     restored_target,
 )
+from daq2lh5.conversion.stored_reports import read_report
 from daq2lh5.conversion.targets import target_of
 
 SPEC = {

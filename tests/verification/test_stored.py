@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zlib
 
 import h5py
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from daq2lh5._core.codecs.chunks import fletcher32 as of_the_writer
 
+from daq2lh5 import build_raw, verify
 from daq2lh5.verification.stored import StoredDataset, UnreadableError, fletcher32
 
 DIRECT = {
@@ -141,3 +144,30 @@ def test_lossy_filters_are_applied_again(file):
     found = read(dataset)
     assert (found != data).any()
     np.testing.assert_array_equal(dataset.refiltered(data), found)
+
+
+@pytest.mark.parametrize("compression", ["blosc2", "bitshuffle", "lz4", "bzip2"])
+def test_a_new_process_reads_the_filters_of_hdf5plugin(daq, tmp_path, compression):
+    """It loads the plugin itself."""
+    out = tmp_path / "x.lh5"
+    build_raw(daq, out_spec=out, hdf5_settings={"compression": compression})
+    for arguments in ([out], [out, daq]):
+        command = [sys.executable, "-m", "daq2lh5", "verify", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert ": good; " in done.stdout
+
+
+def test_a_filter_that_refuses_its_stored_settings(daq, tmp_path):
+    out = tmp_path / "x.lh5"
+    settings = {"compression": hdf5plugin.SZ3(absolute=3)}
+    spec = {
+        "FCEventDecoder": {
+            "ev": {"key_list": ["*"], "out_stream": str(out), "hdf5_settings": settings}
+        }
+    }
+    build_raw(daq, out_spec=spec)
+    result = verify(out, daq, threads=1)
+    assert result.differences == []
+    assert result.exit_status == 1
+    assert any("cannot be applied again" in text for text in result.unverified)

@@ -129,3 +129,47 @@ def test_files_of_another_kind(tmp_path):
         file.create_group("a").attrs["datatype"] = "table{b}"
         file["a/b"] = np.arange(3)
     assert texts(path) == ["a/b: no datatype: it is not an LH5 object"]
+
+
+def test_links_out_of_the_file(output, change):
+    def how(file):
+        for name, link in (
+            ("baseline", h5py.ExternalLink("other.lh5", "FCEvent/baseline")),
+            ("fcid", h5py.SoftLink("/FCEvent/channel")),
+        ):
+            if name in file["FCEvent"]:
+                del file["FCEvent"][name]
+            file["FCEvent"][name] = link
+
+    change(how)
+    found = "\n".join(texts(output))
+    assert "baseline: is a link to other.lh5:FCEvent/baseline" in found
+    assert "fcid: is a link to /FCEvent/channel" in found
+
+
+def test_groups_that_contain_themselves(tmp_path):
+    """Objects are checked once, whatever the number of their names."""
+    path = tmp_path / "x.lh5"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("a")
+        group.attrs["datatype"] = "struct{a,b}"
+        group["a"] = group
+        for _ in range(25):
+            inner = group.create_group("b")
+            inner.attrs["datatype"] = "struct{a,b}"
+            group["c"] = inner
+            group = inner
+        group.attrs["datatype"] = "struct{}"
+        found = check_structure(file, Differences(), Pipeline(), lambda: None)
+    assert ["a", "a/a"] in found.names
+    assert len(found.names) == 26
+
+
+def test_many_groups_inside_each_other(tmp_path):
+    path = tmp_path / "x.lh5"
+    with h5py.File(path, "w") as file:
+        group = file
+        for _ in range(500):
+            group = group.create_group("a")
+            group.attrs["datatype"] = "struct{a}"
+    assert "more than 64 groups around it" in texts(path)[0]

@@ -8,12 +8,17 @@ import shutil
 import h5py
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from kit.writers import compass, fcio
 
 import daq2lh5
-from daq2lh5 import build_raw
+from daq2lh5 import build_raw, cli
+from daq2lh5.batch.current import existing_outputs
 from daq2lh5.conversion.provenance import hash_of_settings
+from daq2lh5.conversion.targets import target_of
 from daq2lh5.publishing.output_files import REPORT_ATTRIBUTE
+
+SETTINGS = compass.settings([compass.Board()])
 
 WINDOW = {
     "window": ["waveform", 5, 30, "waveform_windowed"],
@@ -395,3 +400,174 @@ def test_files_that_do_not_exist(output, daq, tmp_path):
         with pytest.raises(FileNotFoundError):
             verify(*arguments)
     assert "HDF5 cannot open it" in texts(verify(daq))
+
+
+def test_aliases_are_good(daq, tmp_path):
+    out = tmp_path / "x.lh5"
+    raw = {
+        "key_list": ["*"],
+        "out_stream": str(out),
+        "aliases": ["raw/{key}", "a{key}"],
+        "proc_spec": WINDOW,
+    }
+    build_raw(daq, out_spec={"FCEventDecoder": {"ch{key}/raw": raw}})
+    assert is_good(out)
+    assert is_good(out, daq)
+    with h5py.File(out, "r+") as file:
+        name = next(iter(file["raw"]))
+        file["raw/more"] = file["raw"][name]
+    assert "raw/more: a further name of" in texts(verify(out, daq))
+
+
+def test_links_are_differences(output, daq, tmp_path):
+    shutil.copy(output, tmp_path / "other.lh5")
+    with h5py.File(output, "r+") as file:
+        file["more"] = file["FCEvent"]
+        del file["FCEvent/baseline"]
+        file["FCEvent/baseline"] = h5py.ExternalLink("other.lh5", "FCEvent/baseline")
+    for arguments in ((output,), (output, daq)):
+        found = texts(verify(*arguments))
+        assert "FCEvent/baseline: is a link to other.lh5" in found
+        assert "more: a further name of FCEvent" in found
+
+
+class TestSettingsBesideTheData:
+    """The settings file of CoMPASS that was found there must be the same."""
+
+    @pytest.fixture
+    def daq(self, tmp_path):
+        form = compass.form(0xCAED, 2)
+        daq = tmp_path / "run.BIN"
+        daq.write_bytes(compass.file(form, compass.events(form, n=20, n_samples=30)))
+        (tmp_path / "run_settings.xml").write_text(SETTINGS)
+        return daq
+
+    @pytest.fixture
+    def output(self, daq):
+        return out_of(daq, daq.with_name("run.lh5"))
+
+    def test_the_same(self, output, daq):
+        assert is_good(output, daq)
+        target = target_of(str(output), str(daq), {})
+        assert existing_outputs([str(daq)], target, {}) == (None, 0)
+
+    @pytest.mark.parametrize("state", ["is missing", "has another content"])
+    def test_missing_or_changed(self, output, daq, tmp_path, state):
+        beside, other = tmp_path / "run_settings.xml", tmp_path / "other.xml"
+        beside.rename(other)
+        if state != "is missing":
+            beside.write_text(SETTINGS.replace("</configuration>", "</configuration >"))
+        result = verify(output, daq)
+        assert result.exit_status == 1
+        assert f"settings file run_settings.xml beside the data, which {state}" in (
+            "\n".join(result.unverified)
+        )
+        assert is_good(output, daq, compass_config_file=str(other))
+        target = target_of(str(output), str(daq), {})
+        found = existing_outputs([str(daq)], target, {})
+        assert "the settings file beside the input has changed" in found.outdated
+
+    def test_a_new_one(self, daq, tmp_path):
+        (tmp_path / "run_settings.xml").unlink()
+        out = out_of(daq, tmp_path / "x.lh5")
+        assert is_good(out, daq)
+        (tmp_path / "run_settings.xml").write_text(SETTINGS)
+        result = verify(out, daq)
+        assert result.exit_status == 1
+        assert "without a settings file" in result.unverified[0]
+
+
+def test_joined_files_in_any_order(tmp_path):
+    names = [tmp_path / f"r_{n}.fcio" for n in (1, 2, 10)]
+    for n, name in enumerate(names, 4):
+        name.write_bytes(fcio.make_stream(n, n_channels=3, n_samples=50))
+    out = tmp_path / "x.lh5"
+    build_raw(names, out_spec=out)
+    assert is_good(out, [names[0], names[2], names[1]])
+    for given in (str(tmp_path), f"@{tmp_path / 'list'}"):
+        (tmp_path / "list").write_text("\n".join(map(str, sorted(names))))
+        done = CliRunner().invoke(cli.main, ["verify", str(out), given])
+        assert done.exit_code == 0, done.output
+
+
+CRAFTED = {
+    "threads": ({"arguments": {"threads": 3}}, "arguments that change no output"),
+    "a file": (
+        {"arguments": {"compass_config_file": "/etc/passwd"}},
+        "compass_config_file=a file: give",
+    ),
+    "keys": (
+        {"specification": {"FCEventDecoder": [{"tables": {"a": [[1, 10**12]]}}]}},
+        "more than 1048576 keys",
+    ),
+    "processing": (
+        {
+            "specification": {
+                "FCEventDecoder": [{"tables": {"a": [1]}, "proc_spec": "/etc/passwd"}]
+            }
+        },
+        "specification in its report is damaged: proc_spec is",
+    ),
+    "entries": ({"specification": {"FCEventDecoder": [5]}}, "report is damaged"),
+    "tables": ({"specification": {"FCEventDecoder": [{}]}}, "report is damaged"),
+}
+
+
+@pytest.mark.parametrize("name", CRAFTED)
+def test_crafted_settings(output, daq, name):
+    """Their hash is right."""
+    change, words = CRAFTED[name]
+    with h5py.File(output, "r+") as file:
+        report = json.loads(file.attrs[REPORT_ATTRIBUTE]) | change
+        report["settings"] = hash_of_settings(report)
+        file.attrs[REPORT_ATTRIBUTE] = json.dumps(report)
+    result = verify(output, daq)
+    assert result.exit_status == 1
+    assert words in "\n".join(result.unverified)
+
+
+@pytest.mark.parametrize(
+    "lossy",
+    [{"scaleoffset": 3, "compression": None}, {"compression": "hdf5plugin.SZ3()"}],
+)
+def test_lossy_filters_do_not_change_lengths_and_encoded_waveforms(
+    daq, tmp_path, lossy
+):
+    made = []
+    for settings in ({}, lossy):
+        out = tmp_path / f"{len(made)}.lh5"
+        table = {"key_list": ["*"], "out_stream": str(out), "proc_spec": WINDOW}
+        others = {"key_list": ["*"], "out_stream": str(out)}
+        spec = {"FCEventDecoder": {"raw": table}, "*": {"{name}": others}}
+        build_raw(daq, out_spec=spec, hdf5_settings=settings)
+        with h5py.File(out) as file:
+            exact = {}
+
+            def look(name, node, exact=exact):
+                if "cumulative_length" in name or "encoded_data/" in name:
+                    exact[name] = node[()].tobytes()
+
+            file.visititems(look)
+        made.append(exact)
+    assert len(made[0]) >= 2
+    assert made[0] == made[1]
+    if "scaleoffset" in lossy:
+        assert is_good(out, daq)
+
+
+def test_broken_lengths_with_the_daq_file(daq, tmp_path):
+    """Also if the expected lengths, after a lossy filter, are the same."""
+    out = tmp_path / "x.lh5"
+    table = {"key_list": ["*"], "out_stream": str(out), "proc_spec": WINDOW}
+    build_raw(daq, out_spec={"FCEventDecoder": {"raw": table}})
+    place = "raw/waveform_windowed/values/encoded_data/cumulative_length"
+    with h5py.File(out, "r+") as file:
+        ends = file[place][:]
+        attrs = dict(file[place].attrs)
+        ends[3] = 0
+        del file[place]
+        node = file.create_dataset(
+            place, data=ends, maxshape=(None,), chunks=(128,), scaleoffset=1
+        )
+        node.attrs.update(attrs)
+    assert verify(out, daq).exit_status == 3
