@@ -32,10 +32,13 @@ class Existing(NamedTuple):
         reason to convert the input again; None if the outputs are up to date.
     status
         exit status of the earlier conversion.
+    report
+        the report in the first output, if they are up to date.
     """
 
     outdated: str | None
     status: int = 0
+    report: Provenance | None = None
 
 
 def existing_outputs(
@@ -65,6 +68,7 @@ def existing_outputs(
     wanted = provenance_of(names, target, arguments)
     changed = max(os.stat(name).st_mtime_ns for name in names)
     statuses = [0]
+    reports = []
     for output in target.files:
         if not os.path.exists(output):
             return Existing(f"{output} does not exist")
@@ -92,7 +96,8 @@ def existing_outputs(
             if not os.path.exists(other):
                 return Existing(f"{other} does not exist")
         statuses.append(int(report.get("status") or 0))
-    return Existing(None, max(statuses))
+        reports.append(report)
+    return Existing(None, max(statuses), reports[0])
 
 
 def _others_of(report: Provenance, output: str, folder: str | None) -> Iterator[str]:

@@ -68,9 +68,12 @@ def plan(
     for file, names in inputs.items():
         one = Planned(Job(names, targets[file], dict(arguments), debug))
         if skip_existing:
-            one.outdated, status = existing_outputs(names, targets[file], arguments)
-            if one.outdated is None:
-                one.done = Result(file, status, skipped="up to date")
+            found = existing_outputs(names, targets[file], arguments)
+            one.outdated = found.outdated
+            if found.outdated is None:
+                one.done = Result(
+                    file, found.status, skipped="up to date", stored=found.report
+                )
         planned.append(one)
     n_files = sum(one.done is None for one in planned)
     shared = dict(arguments)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..report import ConversionReport
 
 __all__ = ["Result"]
@@ -31,6 +33,8 @@ class Result:
         time of the last attempt, in seconds.
     skipped
         reason to skip the file (`skip_existing`); None if it was to be converted.
+    stored
+        the report in the output of a skipped file.
     """
 
     file: str
@@ -40,6 +44,7 @@ class Result:
     attempts: int = 1
     seconds: float = 0.0
     skipped: str | None = None
+    stored: Mapping[str, Any] | None = None
 
     @property
     def ok(self) -> bool:
@@ -51,6 +56,8 @@ class Result:
         entry: dict[str, Any] = {"source": self.file}
         if self.report is not None:
             entry |= self.report.as_dict()
+        elif self.stored is not None:
+            entry |= self.stored
         return entry | {
             "status": self.status,
             "error": self.error,

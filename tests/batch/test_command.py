@@ -84,6 +84,19 @@ def test_json_has_a_line_for_each_file(here):
 class TestSkipExisting:
     OPTIONS = ("--skip-existing", "run", "-o", "{orig_basename}.lh5")
 
+    def test_the_log_has_the_stored_reports(self, here):
+        """The log of a second run lacks nothing but run times and paths."""
+        logs = []
+        for _ in range(2):
+            convert(*self.OPTIONS, "--json", "log.jsonl")
+            text = Path("log.jsonl").read_text()
+            entries = sorted(map(json.loads, text.splitlines()), key=str)
+            logs.append({entry["source"]: entry for entry in entries})
+        for file, entry in logs[1].items():
+            assert entry["skipped_because"] == "up to date"
+            for name in ("status", "bytes", "packets", "damage", "input", "settings"):
+                assert entry[name] == logs[0][file][name], name
+
     def test_outputs_that_are_up_to_date_are_kept(self, here):
         first = convert(*self.OPTIONS)
         before = {p: os.stat(p).st_ino for p in here.glob("*.lh5")}

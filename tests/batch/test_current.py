@@ -30,7 +30,7 @@ ARGUMENTS = {"memory_limit": 1 << 30}
 def test_all_outputs_are_looked_at(here):
     build_raw("r.fcio", out_spec=dict(SPEC))
     target = target_of(dict(SPEC), "r.fcio", {})
-    assert existing_outputs(["r.fcio"], target, ARGUMENTS) == (None, 0)
+    assert existing_outputs(["r.fcio"], target, ARGUMENTS)[:2] == (None, 0)
     (here / "st.lh5").unlink()
     assert existing_outputs(["r.fcio"], target, ARGUMENTS)[0] == "st.lh5 does not exist"
 
@@ -48,7 +48,7 @@ def test_outputs_named_by_content_are_looked_at(here):
     }
     build_raw("r.fcio", out_spec=dict(spec))
     target = target_of(dict(spec), "r.fcio", {})
-    assert existing_outputs(["r.fcio"], target, ARGUMENTS) == (None, 0)
+    assert existing_outputs(["r.fcio"], target, ARGUMENTS)[:2] == (None, 0)
     one = next((here / "more").iterdir())
     one.unlink()
     found = existing_outputs(["r.fcio"], target, ARGUMENTS)
@@ -62,7 +62,7 @@ def test_garbage_files_are_looked_at(here, spec):
     spec = spec if spec is None else dict(spec)
     garbage = build_raw("r.fcio", out_spec=spec).garbage_file
     target = target_of(spec, "r.fcio", {})
-    assert existing_outputs(["r.fcio"], target, ARGUMENTS) == (None, 3)
+    assert existing_outputs(["r.fcio"], target, ARGUMENTS)[:2] == (None, 3)
     os.unlink(garbage)
     found = existing_outputs(["r.fcio"], target, ARGUMENTS)
     assert found.outdated.endswith(f"{garbage} does not exist")

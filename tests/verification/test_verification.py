@@ -449,7 +449,7 @@ class TestSettingsBesideTheData:
     def test_the_same(self, output, daq):
         assert is_good(output, daq)
         target = target_of(str(output), str(daq), {})
-        assert existing_outputs([str(daq)], target, {}) == (None, 0)
+        assert existing_outputs([str(daq)], target, {}).outdated is None
 
     @pytest.mark.parametrize("state", ["is missing", "has another content"])
     def test_missing_or_changed(self, output, daq, tmp_path, state):
