@@ -11,6 +11,7 @@ from daq2lh5.resources.paths import (
     escape,
     expand_path,
     expand_variables,
+    identity,
 )
 
 
@@ -88,3 +89,14 @@ def test_unset_variables_may_stay():
 def test_a_variable_in_front_of_a_field_ends_there():
     template = bound_variables("$FOLDER{run}")
     assert expand_variables(template, template=True) == "/data/$5{run}"
+
+
+def test_names_of_one_file_have_one_identity(tmp_path):
+    (tmp_path / "a").write_bytes(b"")
+    (tmp_path / "b").write_bytes(b"")
+    (tmp_path / "hard").hardlink_to(tmp_path / "a")
+    (tmp_path / "soft").symlink_to("a")
+    names = ["a", "./a", tmp_path / "a", f"file://{tmp_path}/a", "hard", "soft"]
+    assert len({identity(name) for name in names}) == 1
+    assert len({identity(name) for name in ("a", "b", "none", "-")}) == 4
+    assert identity("none") == identity(tmp_path / "none")
