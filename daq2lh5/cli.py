@@ -445,7 +445,7 @@ def verify(
     """Verify OUT.lh5, alone or against the DAQ file that it was made from.
 
     Alone: its structure, each chunk of data with its checksum, and its report. With
-    DAQ_FILE (several, in order, if it was made with --join) it is decoded again with
+    DAQ_FILE (all files, if it was made with --join) it is decoded again with
     the settings in the report, and each value is compared. The exit status is 0 if all
     is good, 3 if something differs, 1 if something could not be verified, 2 if the
     arguments are wrong.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import formats
 from .._version import __version__
+from ..buffers.places import GARBAGE_ENDING, name_beside
 from ..build_raw import convert
 from ..conversion.arguments import names_of, whole_number
 from ..conversion.provenance import hash_of_settings, inputs_of
@@ -222,7 +223,30 @@ class _Work:
                 "version), or it is damaged"
             )
             return
+        output = self.result.output
+        if self._is_garbage_file():
+            self.result.unverified.append(
+                "the report: this is the garbage file of "
+                f"{output.removesuffix(GARBAGE_ENDING)}; verify that with the DAQ file"
+            )
+            return
         self._check_report(found)
+        self._check_garbage_file()
+
+    def _is_garbage_file(self) -> bool:
+        """Whether the file has the damaged ranges of another output."""
+        return self.result.output.endswith(GARBAGE_ENDING) and "garbage" in self.file
+
+    def _check_garbage_file(self) -> None:
+        """Look for the garbage file beside the first output."""
+        report = self.stored
+        if not report.get("has_garbage_file"):
+            return
+        outputs = report.get("outputs") or [report.get("output")]
+        file = name_beside(self.result.output, GARBAGE_ENDING)
+        if outputs[0] == report.get("output") and not os.path.isfile(file):
+            text = f"{os.path.basename(file)} is missing: the bytes of damaged ranges"
+            self.differences.add("", text)
 
     def _report_progress(self) -> None:
         if self.progress is not None:
@@ -283,11 +307,14 @@ class _Work:
         """Decode the DAQ file again, and compare."""
         from .files import ComparedFiles  # noqa: PLC0415  (imports h5py)
 
+        output = self.result.output
         if self.stored is None:
             self.check_alone()
             self.result.unverified.append("the values: the settings are in the report")
             return
-        output = self.result.output
+        if self._is_garbage_file():
+            self.check_alone()
+            return
         try:
             target = restored_target(self.stored, output)
             arguments = restored_arguments(self.stored, options)

@@ -371,7 +371,16 @@ class TestDamagedInput:
 
     def test_the_garbage_file_is_missing(self, output, daq):
         output.with_name("run.lh5.garbage").unlink()
-        assert "run.lh5.garbage is missing" in texts(verify(output, daq))
+        for arguments in ((output,), (output, daq)):
+            assert "run.lh5.garbage is missing" in texts(verify(*arguments))
+
+    def test_the_garbage_file_itself(self, output, daq):
+        garbage = output.with_name("run.lh5.garbage")
+        for arguments in ((garbage,), (garbage, daq)):
+            result = verify(*arguments)
+            assert result.differences == []
+            assert result.exit_status == 1
+            assert f"garbage file of {output};" in result.unverified[0]
 
     def test_the_garbage_file_differs(self, output, daq):
         with h5py.File(output.with_name("run.lh5.garbage"), "r+") as file:
