@@ -265,10 +265,10 @@ def _side_by_side(
                 yield from _hear(worker, listener)
             for worker in [w for w in workers if _is_late(w, timeout)]:
                 workers.remove(worker)
-                late = f"stopped after {timeout:g} s (--timeout)"
-                outcome = worker.result(EXIT_FAILED, None, late)
+                # while it has the file: so it is told to stop
                 worker.stop()
-                yield outcome
+                late = f"stopped after {timeout:g} s (--timeout)"
+                yield worker.result(EXIT_FAILED, None, late)
             workers[:] = [w for w in workers if w.errors >= 0]
     finally:
         pool.end_busy()
