@@ -194,9 +194,17 @@ class _Worker:
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """End the process, after time to remove its unfinished output."""
+        self.tell_to_end()
+        self.wait_for_end(seconds)
+
+    def tell_to_end(self) -> None:
+        """Close the connection, and interrupt the conversion."""
         self.connection.close()
         if self.job is not None:
             self.process.send_signal(signal.SIGTERM)
+
+    def wait_for_end(self, seconds: float = STOP_SECONDS) -> None:
+        """Wait for the end of the process, and kill it after some time."""
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -234,12 +242,11 @@ class Pool:
 
     def _end(self, workers: list[_Worker]) -> None:
         self.workers = [w for w in self.workers if w not in workers]
+        # first tell all, then wait for each
         for worker in workers:
-            # first to all, then wait for each
-            if worker.job is not None:
-                worker.process.send_signal(signal.SIGTERM)
+            worker.tell_to_end()
         for worker in workers:
-            worker.stop()
+            worker.wait_for_end()
 
 
 def _side_by_side(
