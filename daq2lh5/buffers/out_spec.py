@@ -250,7 +250,7 @@ class BufferSpec(NamedTuple):
         if not again:
             place.check_path(whose)
             for alias in settings.aliases:
-                place._replace(name=alias).check_path(f"{whose}, alias")
+                Place(place.file, place.group, alias).check_path(f"{whose}, alias")
         return self._replace(
             out_stream=out_stream, out_name=out_name, settings=settings
         )
